@@ -1,0 +1,30 @@
+"""How far does your gradient reach, how far does your data need it to, and what closes the difference?"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gradreach.observe.watch import Watch, diagnose, observe
+    from gradreach.report.report import Report
+
+__all__ = ["Report", "Watch", "diagnose", "observe"]
+
+_HOMES = {
+    "Report": "gradreach.report.report",
+    "Watch": "gradreach.observe.watch",
+    "diagnose": "gradreach.observe.watch",
+    "observe": "gradreach.observe.watch",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are imported where they are first used: torch is slow to import, and a reader needs none."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gradreach' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,107 @@
+"""When to look: the share of the wall time that watching may cost, measured and kept."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from statistics import median
+
+WARM_UP = 50
+"""Steps whose looks are not charged to the budget: a short run must still have a report."""
+
+_FREE_LOOKS = (0, 2, 10, 30)
+_NORM_SHARE = 0.6
+"""Of the budget, what the norm of every step may take; the rest is for looks."""
+
+_MARGIN = 1.3
+"""How much more than the dearest of the last looks the next one is expected to cost."""
+
+_PRIMES = (1, 2, 3, 5, 7, 11, 13, 17, 23, 29, 37, 47, 59, 73, 97)
+
+
+class Budget:
+    """Charges what watching costs against the time that the run takes, and says when the next look may be.
+
+    `share` is the allowed share of the wall time (0.02 is 2 %); `every` watches each n-th step instead, at any cost.
+    """
+
+    def __init__(self, share: float, every: int | None = None) -> None:
+        if not 0.0 < share <= 1.0:
+            raise ValueError(f"budget must be a share of the wall time in (0, 1], got {share}: try 0.02 for 2 %")
+        if every is not None and every < 1:
+            raise ValueError(f"every must be a number of steps of at least 1, got {every}")
+        self.share = share
+        self.every = every
+        self.norm_every = 1
+        self.steps = 0
+        self._elapsed = self._spent = 0.0
+        self._warm_elapsed = self._warm_spent = 0.0
+        self._looks: deque[float] = deque(maxlen=5)
+        self._plain: dict[int, deque[float]] = {}
+        self._norms: deque[float] = deque(maxlen=31)
+        self._watched_at = -1
+
+    def plain(self, site: int, steps: int, seconds: float, own: float) -> None:
+        """Charge `steps` ordinary steps that took `seconds` of wall time together, `own` of it ours."""
+        self._charge(steps, seconds, own)
+        self._plain.setdefault(site, deque(maxlen=31)).append((seconds - own) / steps)
+        self._norms.append(own)
+        if self.steps > WARM_UP // 2 and self.every is None:
+            self.norm_every = self._affordable_norms()
+
+    def look(self, site: int, seconds: float, own: float) -> float:
+        """Charge a watched step and return what it cost: our own time, or what it took longer than ordinary steps."""
+        usual = self._plain.get(site)
+        cost = max(own, seconds - median(usual)) if usual and len(usual) >= 3 else own
+        self._charge(1, seconds, cost)
+        self._looks.append(cost)
+        self._watched_at = self.steps
+        return cost
+
+    def may_look(self) -> bool:
+        """Whether the next step may be watched."""
+        if self.every is not None:
+            return self.steps % self.every == 0
+        if self.steps < WARM_UP:
+            return self.steps in _FREE_LOOKS
+        expected = _MARGIN * max(self._looks, default=0.0)
+        allowed = self.share * (self._elapsed - self._warm_elapsed)
+        return self._spent - self._warm_spent + expected <= allowed and self.steps - self._watched_at >= self._spacing()
+
+    def measured(self) -> float:
+        """The share of the wall time that watching cost past the warm-up, or of all of it before."""
+        if self.steps <= WARM_UP:
+            return self.whole()
+        return _share(self._spent - self._warm_spent, self._elapsed - self._warm_elapsed)
+
+    def whole(self) -> float:
+        """The share of the wall time that watching cost over all steps."""
+        return _share(self._spent, self._elapsed)
+
+    @property
+    def spent(self) -> float:
+        """Seconds that watching cost."""
+        return self._spent
+
+    def _charge(self, steps: int, seconds: float, cost: float) -> None:
+        self.steps += steps
+        self._elapsed += seconds
+        self._spent += cost
+        if self.steps <= WARM_UP:
+            self._warm_elapsed, self._warm_spent = self._elapsed, self._spent
+
+    def _spacing(self) -> int:
+        """Looks thin out as a run grows long, so that its record stays bounded."""
+        return 1 + self.steps // 100
+
+    def _affordable_norms(self) -> int:
+        """Every how many steps the norm may be taken; primes, so that passes that alternate are seen alike."""
+        plain = median(median(times) for times in self._plain.values())
+        wanted = median(self._norms) / max(_NORM_SHARE * self.share * plain, 1e-12)
+        if self.steps > WARM_UP and self.measured() > self.share:
+            wanted = max(2.0 * self.norm_every, wanted)
+        return next((prime for prime in _PRIMES if prime >= wanted * 0.98), _PRIMES[-1])
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole > 0.0 and math.isfinite(whole) else 0.0

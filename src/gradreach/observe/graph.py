@@ -1,0 +1,114 @@
+"""What the script's own autograd graph tells before it is used up: leaves, activations, residual sums."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Node = Any
+"""A torch.autograd.graph.Node; torch exports no precise type for what `grad_fn` returns."""
+
+SLOPED = {"TanhBackward0": "tanh", "SigmoidBackward0": "sigmoid", "ReluBackward0": "relu"}
+"""Activations whose output the graph keeps, so that their slope is known wherever they are called from."""
+
+MOST_NODES = 100_000
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A walk from the loss to the leaves; `whole` is False where it was cut off at MOST_NODES."""
+
+    nodes: tuple[Node, ...]
+    leaves: tuple[Tensor, ...]
+    whole: bool
+
+    def activations(self) -> Iterator[tuple[Node, str]]:
+        """The nodes of SLOPED activations, with the activation's name."""
+        for node in self.nodes:
+            kind = SLOPED.get(node.name())
+            if kind is not None:
+                yield node, kind
+
+    def has_skip_connections(self) -> bool:
+        """Whether a sum joins a value with something computed from that very value (a residual connection)."""
+        return any(_is_residual(node) for node in islice(_sums(self.nodes), 24))
+
+
+def walk(tensors: Iterable[Tensor]) -> Graph:
+    """Every node that a backward pass from these tensors would visit, nearest the loss first."""
+    pending = [tensor.grad_fn for tensor in tensors if tensor.grad_fn is not None]
+    seen = set(pending)
+    nodes: list[Node] = []
+    leaves: list[Tensor] = []
+    for node in pending:  # grows while it is walked: breadth first
+        nodes.append(node)
+        if len(nodes) >= MOST_NODES:
+            break
+        variable = getattr(node, "variable", None)
+        if variable is not None:
+            leaves.append(variable)
+        for parent in parents(node):
+            if parent not in seen:
+                seen.add(parent)
+                pending.append(parent)
+    return Graph(tuple(nodes), tuple(leaves), len(nodes) < MOST_NODES)
+
+
+def parents(node: Node) -> list[Node]:
+    """The nodes that this node's gradient goes to."""
+    return [parent for parent, _ in node.next_functions if parent is not None]
+
+
+def mark(node: Node, key: object, value: object) -> None:
+    """Write on a node itself: the mark lives and dies with the script's graph, which nothing of ours keeps alive."""
+    node.metadata[key] = value
+
+
+def nearest(node: Node, key: object, most: int = 16) -> Any | None:
+    """The mark on this node, or on the nearest node that feeds it among the first few."""
+    front, seen = [node], {node}
+    for candidate in front:
+        if key in candidate.metadata:
+            return candidate.metadata[key]
+        for parent in parents(candidate):
+            if parent not in seen and len(seen) < most:
+                seen.add(parent)
+                front.append(parent)
+    return None
+
+
+def trainable(leaves: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The leaves that training moves: the Parameters, or where a script has none every leaf."""
+    parameters = tuple(leaf for leaf in leaves if isinstance(leaf, torch.nn.Parameter))
+    return parameters or tuple(leaves)
+
+
+def _sums(nodes: Iterable[Node]) -> Iterator[Node]:
+    return (node for node in nodes if node.name() == "AddBackward0" and len(parents(node)) == 2)
+
+
+def _is_residual(node: Node) -> bool:
+    first, second = node.next_functions
+    return _leads_to(first[0], second) or _leads_to(second[0], first)
+
+
+def _leads_to(start: Node, goal: tuple[Node, int], most: int = 48) -> bool:
+    """Whether a node was computed from one very output of another, a few operations before."""
+    if hasattr(goal[0], "variable"):
+        return False
+    front, seen = [start], {start}
+    for node in front:
+        if len(seen) > most:
+            return False
+        for edge in node.next_functions:
+            if edge == goal:
+                return True
+            if edge[0] is not None and edge[0] not in seen:
+                seen.add(edge[0])
+                front.append(edge[0])
+    return False

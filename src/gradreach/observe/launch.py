@@ -1,0 +1,109 @@
+"""`gradreach run`: a program under watch from its import of torch to its end, and the record that it leaves."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gradreach.observe.program import Ended, Program, after_import, execute
+from gradreach.record.schema import Outcome, Run
+from gradreach.record.store import Writer, rank_file
+
+if TYPE_CHECKING:
+    from gradreach.observe.session import Session
+
+
+@dataclass(frozen=True)
+class Watching:
+    """How to watch: the share of the wall time it may cost, or each n-th step; where to end; where to write."""
+
+    out: Path
+    budget: float = 0.02
+    every: int | None = None
+    stop_after: int | None = None
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What a watched run leaves: how the program ended, the recording's folder, and what went wrong with it."""
+
+    ended: Ended
+    out: Path
+    backward_passes: int
+    trouble: str = ""
+
+
+def watch(program: Program, watching: Watching) -> Watched:
+    """Run a program under watch.
+
+    Raises NotRunnable where there is nothing to run, OSError where nothing can be written.
+    """
+    program.check()
+    out, trouble = _writable(watching.out.absolute())
+    writer = Writer(rank_file(out, rank()), describe_run(program.target, program.argv))
+    sessions: list[Session] = []
+
+    def torch_is_there() -> None:
+        from gradreach.observe.budget import Budget
+        from gradreach.observe.session import Session
+
+        budget = Budget(watching.budget, watching.every)
+        sessions.append(Session(writer, budget, stop_after=watching.stop_after))
+
+    after_import("torch", torch_is_there)
+    began = time.perf_counter()
+    ended = execute(program)
+    count = 0
+    stopped = False
+    for session in sessions:
+        session.close()
+        count = session.count
+        stopped = watching.stop_after is not None and count >= watching.stop_after and ended.code == 0
+    how = "stopped" if stopped else ended.how
+    writer.outcome(Outcome(how, ended.code, ended.error, time.perf_counter() - began))
+    writer.close()
+    return Watched(ended, out, count, writer.failure or trouble)
+
+
+def rank() -> int:
+    """This process's rank under torchrun, else 0."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def describe_run(script: str, argv: tuple[str, ...], device: str = "cpu") -> Run:
+    """What is run, where, and on which torch (looked up without importing it)."""
+    try:
+        torch_version = version("torch")
+    except PackageNotFoundError:
+        torch_version = "not installed"
+    return Run(
+        script=script,
+        argv=argv,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        torch=torch_version,
+        python=platform.python_version(),
+        device=device,
+        world_size=int(os.environ.get("WORLD_SIZE", "1")),
+        rank=rank(),
+    )
+
+
+def _writable(out: Path) -> tuple[Path, str]:
+    """The folder itself, or a temporary one where it cannot be written to."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            return out, ""
+    except OSError as error:
+        instead = Path(tempfile.mkdtemp(prefix="gradreach-"))
+        trouble = f"cannot write to {out} ({error.strerror}); the recording is in {instead} instead"
+        print(f"gradreach: {trouble}", file=sys.stderr)
+        return instead, trouble

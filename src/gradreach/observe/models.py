@@ -1,0 +1,125 @@
+"""The models that a script trains: its root modules, what the script calls them, and the parameters they own."""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Iterator
+from types import FrameType
+
+import torch
+from torch import Tensor, nn
+
+_WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+
+
+class Models:
+    """The root modules met so far, by weak reference, each under the name that the script itself gives it."""
+
+    def __init__(self) -> None:
+        self._roots: list[weakref.ref[nn.Module]] = []
+        self._names: dict[int, str] = {}
+        self._paths: dict[int, str] = {}
+
+    def __contains__(self, module: nn.Module) -> bool:
+        return id(module) in self._names
+
+    def __iter__(self) -> Iterator[nn.Module]:
+        return (module for ref in self._roots if (module := ref()) is not None)
+
+    def add(self, module: nn.Module, name: str) -> str:
+        """Register a root under `name`, made unique; returns the name it got."""
+        taken = set(self._names.values())
+        unique = next(c for c in (name, *(f"{name}_{n}" for n in range(2, len(taken) + 3))) if c not in taken)
+        self._names[id(module)] = unique
+        self._roots.append(weakref.ref(module))
+        self.refresh()
+        return unique
+
+    def refresh(self) -> None:
+        """Take in submodules that were added since; a root that became part of another is known by its own name."""
+        self._paths = {}
+        for root in self:
+            for path, module in root.named_modules():
+                self._paths.setdefault(id(module), _join(self._names[id(root)], path))
+
+    def path(self, module: nn.Module) -> str:
+        """The dotted path of a module, from its root's name on."""
+        return self._paths.get(id(module), type(module).__name__)
+
+    def parameter_names(self) -> dict[int, str]:
+        """The dotted names of all parameters by id; a tied one by its first name."""
+        names: dict[int, str] = {}
+        for root in self:
+            for path, parameter in root.named_parameters():
+                names.setdefault(id(parameter), _join(self._names[id(root)], path))
+        return names
+
+    def parameters(self) -> tuple[nn.Parameter, ...]:
+        """All parameters of all roots, each once."""
+        return tuple({id(p): p for root in self for p in root.parameters()}.values())
+
+
+def name_in_script(module: nn.Module, frame: FrameType | None) -> str:
+    """What the script calls a module: a variable of the running frames, or an attribute of their objects.
+
+    Falls back on the class's name in small letters.
+    """
+    while frame is not None:
+        if not _is_library(frame):
+            name = _held_by(module, frame.f_locals) or _held_by_attribute(module, frame.f_locals)
+            if name:
+                return name
+        frame = frame.f_back
+    main = sys.modules.get("__main__")
+    return _held_by(module, vars(main) if main else {}) or type(module).__name__.lower()
+
+
+def place_in_script(frame: FrameType | None) -> str:
+    """`file:line` of the innermost frame that belongs to no library."""
+    innermost = frame
+    while frame is not None and _is_library(frame):
+        frame = frame.f_back
+    shown = frame or innermost
+    return f"{shown.f_code.co_filename}:{shown.f_lineno}" if shown else "unknown"
+
+
+def trainable_without_gradient(models: Models) -> tuple[str, ...]:
+    """Names of the parameters that ask for a gradient and have none."""
+    names = models.parameter_names()
+    return tuple(names[id(p)] for p in models.parameters() if p.requires_grad and p.grad is None)
+
+
+def own_parameters(module: nn.Module) -> list[Tensor]:
+    """The parameters that are the module's own, not its children's; none where a lazy module has not made them yet."""
+    return [p for p in module.parameters(recurse=False) if not isinstance(p, nn.parameter.UninitializedParameter)]
+
+
+def _join(root: str, path: str) -> str:
+    kept = [part for part in path.split(".") if part and part not in _WRAPPERS]
+    return ".".join([root, *kept])
+
+
+def _is_library(frame: FrameType) -> bool:
+    file = frame.f_code.co_filename
+    return "site-packages" in file or file.startswith((_TORCH, _OURS, "<"))
+
+
+def _held_by(module: nn.Module, variables: dict[str, object]) -> str:
+    names = [name for name, value in variables.items() if value is module and name != "self" and name[:1] != "_"]
+    return names[0] if names else ""
+
+
+def _held_by_attribute(module: nn.Module, variables: dict[str, object]) -> str:
+    for value in variables.values():
+        inside = getattr(value, "__dict__", None)
+        if isinstance(inside, dict) and not isinstance(value, type(sys)):
+            owned = {**inside, **(inside["_modules"] if isinstance(value, nn.Module) else {})}
+            name = _held_by(module, owned)
+            if name:
+                return name
+    return ""
+
+
+_TORCH = torch.__path__[0]
+_OURS = __file__.rpartition("/")[0]

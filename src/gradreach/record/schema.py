@@ -1,0 +1,222 @@
+"""The data that every layer speaks: what was seen of one run, as frozen dataclasses.
+
+Norms are 2-norms of gradients already divided by the loss scale. Times are seconds since the run began.
+A figure that could not be measured is None, never 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+SCHEMA = "gradreach/1"
+
+Severity = Literal["error", "warning", "info"]
+Direction = Literal["forward", "reverse"]
+Phase = Literal["input", "parameters", "forward", "loss", "backward"]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What was run, and where. `argv` excludes the script itself; `started` is ISO 8601 in UTC."""
+
+    script: str
+    argv: tuple[str, ...]
+    started: str
+    torch: str
+    python: str
+    device: str
+    world_size: int = 1
+    rank: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One backward pass, from the end of which a step counts.
+
+    `norm` is the global norm of every gradient that this pass touched, before any clipping (stage "reduced"); it is
+    None on steps that the budget left unmeasured. `scale` is the loss scale in force (stage "scaled" is
+    norm × scale). `pre_clip` is what the script's own clipping call returned, `threshold` its limit; post-clip
+    is min(pre_clip, threshold).
+    `site` indexes `Record.sites`: the script's line that called backward.
+    """
+
+    step: int
+    seconds: float
+    site: int
+    loss: float | None = None
+    norm: float | None = None
+    scale: float = 1.0
+    pre_clip: float | None = None
+    threshold: float | None = None
+    clip: Literal["", "norm", "value"] = ""
+    watched: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLook:
+    """One direction of one recurrent layer on one watched step. Lags ℓ index `reach`, `lag_share`, `truncation_bias`.
+
+    `reach[ℓ]` is r(ℓ), r(0) = 1; `truncation_bias[k]` is b(k), b(0) = 1. `adjoint[k]` is the batch mean of ‖δ_k‖ and
+    `local_error[k]` that of ‖e_k‖, both in time order of the data. `anchors` steps t out of the T carry the map:
+    all that have a local error where `exact`. `exact` says that the replayed output equals the layer's to 1e-6
+    relative and that no step with a local error was left out; `why_inexact` says what differs. `gradient_error`
+    is the relative difference of the parameter gradients that follow from those of the script.
+    `gamma` is the activation's bound, `gamma_mean` the measured mean of its derivative, `lambda_` and `rho` the
+    spectral norm and radius of W_hh, `bound_factor` γλ per step; None where the kind of cell has no such figure.
+    `factor` is exp of the slope of log r(ℓ). `saturated` is the share of activations under 5 % of their largest slope.
+    """
+
+    module: str
+    kind: str
+    layer: int
+    direction: Direction
+    T: int
+    batch: int
+    hidden: int
+    horizon: int
+    factor: float | None
+    reach: tuple[float, ...]
+    lag_share: tuple[float, ...]
+    truncation_bias: tuple[float, ...]
+    adjoint: tuple[float, ...]
+    local_error: tuple[float, ...]
+    anchors: int
+    exact: bool
+    why_inexact: str = ""
+    gradient_error: float | None = None
+    gamma: float | None = None
+    gamma_mean: float | None = None
+    lambda_: float | None = None
+    rho: float | None = None
+    bound_factor: float | None = None
+    lyapunov: tuple[float, ...] = ()
+    saturated: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DepthLook:
+    """One leaf module on one watched step; `order` is its first call's place in the execution order, from 0.
+
+    Over all `calls` of the module: rms of its output and of the gradient that reached that output, share of
+    saturated activations (tanh, logistic), share of `dead` units (ReLU at zero for the whole batch), the 2-norms of its
+    own parameters and of their gradients, and ‖Δw‖ / ‖w‖ of the update that followed. `activation` is the one that the
+    module is or that follows it; `saturated`, `dead` and `units` (how many there are) speak of that.
+    """
+
+    module: str
+    kind: str
+    order: int
+    calls: int
+    activation_rms: float | None = None
+    grad_rms: float | None = None
+    activation: str = ""
+    saturated: float | None = None
+    dead: float | None = None
+    units: int = 0
+    parameters: int = 0
+    weight_norm: float | None = None
+    weight_grad_norm: float | None = None
+    update_ratio: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """All that was seen on one watched step. `without_gradient` names the trainable parameters of the models that
+    ran on it whose gradient was None after backward; `update` is ‖Δw‖ of all weights together where an update followed;
+    `seconds` is what the look cost."""
+
+    step: int
+    site: int
+    seconds: float
+    time: tuple[TimeLook, ...] = ()
+    depth: tuple[DepthLook, ...] = ()
+    without_gradient: tuple[str, ...] = ()
+    skip_connections: bool = False
+    update: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NonFinite:
+    """The first non-finite value of a step, as its replay found it.
+
+    `phase` names where it arose: in the data ("input"), in the weights before the step ("parameters"), in a module's
+    forward pass, in the loss computed from the model's output, or on the way back. `operation` is the
+    autograd node or module kind, `time_step` the step of a recurrent layer (0-based, in the data's order).
+    `replayed` is False where the step could not be run again and the place follows from the gradients alone.
+    `scaled_away` marks an overflow that the loss scaler itself handles by skipping the step.
+    """
+
+    step: int
+    site: int
+    phase: Phase
+    value: Literal["nan", "inf"]
+    module: str = ""
+    operation: str = ""
+    time_step: int | None = None
+    layer: int | None = None
+    direction: Direction | None = None
+    replayed: bool = False
+    scaled_away: bool = False
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Overhead:
+    """Share of the wall time that watching cost: `measured` past the first 50 steps (of the whole run where it is
+    shorter), `whole` over all steps; `norm_every` says how often the global norm was taken."""
+
+    budget: float
+    measured: float
+    whole: float
+    seconds: float
+    norm_every: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the run ended: "stopped" by --steps, "unknown" where it was killed or still goes on."""
+
+    how: Literal["finished", "stopped", "raised", "interrupted", "unknown"] = "unknown"
+    code: int | None = None
+    error: str = ""
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """All that was seen of one run. `models` maps each root module's name to its class; `notes` are plain sentences
+    on what could not be seen and why."""
+
+    run: Run
+    steps: tuple[Step, ...] = ()
+    looks: tuple[Look, ...] = ()
+    nonfinite: tuple[NonFinite, ...] = ()
+    sites: tuple[str, ...] = ()
+    models: dict[str, str] = field(default_factory=dict)
+    overhead: Overhead | None = None
+    outcome: Outcome = Outcome()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """One thing to do: `id` names it, `do` is a line of code or a command, `why` a sentence."""
+
+    id: str
+    do: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a rule found: `where` places it (module, layer, step, site …), `evidence` holds the figures it rests on,
+    `because` gives the reason in plain words with this run's own numbers."""
+
+    code: str
+    severity: Severity
+    title: str
+    where: dict[str, str | int | float]
+    evidence: dict[str, str | int | float | bool | None]
+    because: str
+    remedies: tuple[Remedy, ...] = ()

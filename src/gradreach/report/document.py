@@ -1,0 +1,211 @@
+"""A record and its findings as one plain dictionary: the JSON report, schema "gradreach/1"."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from gradreach.record.schema import SCHEMA, DepthLook, Finding, Look, Record, Step, TimeLook
+from gradreach.report.series import extremes, finite, quantile
+from gradreach.rules.course import sound_looks
+
+WHOLE = 20_000
+"""Steps up to which series are kept whole; beyond, the lowest and highest value of each stretch stay."""
+
+
+def document(
+    record: Record, findings: Sequence[Finding], passed: Sequence[str], not_judged: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The report's fields, every float finite or None.
+
+    `norm.steps` gives the step of each entry of `norm.global` and `norm.loss`. `time` and `depth` show, for each line
+    of the script that calls backward, the last watched step whose gradients were finite; `step` and `site` name it.
+    """
+    return {
+        "schema": SCHEMA,
+        "version": _version(),
+        "run": {**_plain(asdict(record.run)), "seconds": finite(seconds(record))},
+        "outcome": _plain(asdict(record.outcome)),
+        "models": dict(record.models),
+        "sites": [_site(record, site) for site in range(len(record.sites))],
+        "steps": len(record.steps),
+        "watched_steps": len(record.looks),
+        "overhead": _plain(asdict(record.overhead)) if record.overhead else None,
+        "norm": _norm(record, findings),
+        "time": [_time(look, seen) for look, seen in time_shown(record)],
+        "depth": [_depth(look, seen) for look, seen in depth_shown(record)],
+        "dependency": [],
+        "nonfinite": [_plain(asdict(found)) for found in record.nonfinite],
+        "findings": [_plain(asdict(finding)) for finding in findings],
+        "checks_passed": list(passed),
+        "checks_not_judged": dict(not_judged or {}),
+        "notes": list(record.notes),
+    }
+
+
+def checked(fail_on: str, failing: Sequence[Finding]) -> dict[str, Any]:
+    """What a check found at or above the level `fail_on`."""
+    return {
+        "schema": SCHEMA,
+        "fail_on": fail_on,
+        "failed": bool(failing),
+        "findings": [_plain(asdict(finding)) for finding in failing],
+    }
+
+
+def to_json(fields: dict[str, Any]) -> str:
+    """The report's fields as one line of JSON."""
+    import msgspec
+
+    return msgspec.json.encode(fields).decode() + "\n"
+
+
+def seconds(record: Record) -> float | None:
+    """How long the run took, or went on until it was last seen."""
+    if record.outcome.seconds is not None:
+        return record.outcome.seconds
+    return record.steps[-1].seconds if record.steps else None
+
+
+def norms_of(steps: Sequence[Step]) -> list[float | None]:
+    """Of each step the global norm before any clipping: measured, else what the script's own clipping call returned."""
+    return [step.norm if step.norm is not None else step.pre_clip for step in steps]
+
+
+def nonfinite_steps(record: Record) -> list[int]:
+    """Steps whose norm or loss was NaN or infinite, or that the replay was called for."""
+    isfinite = math.isfinite
+    seen = {
+        step.step
+        for step, norm in zip(record.steps, norms_of(record.steps), strict=True)
+        if (norm is not None and not isfinite(norm)) or (step.loss is not None and not isfinite(step.loss))
+    }
+    return sorted(seen | {found.step for found in record.nonfinite})
+
+
+def clip_rate(steps: Sequence[Step]) -> float | None:
+    """Share of the steps with a finite norm and a limit on it whose norm lay above; None where there is none."""
+    pairs = [
+        (norm, step.threshold)
+        for step, norm in zip(steps, norms_of(steps), strict=True)
+        if step.threshold is not None and step.clip != "value" and norm is not None and math.isfinite(norm)
+    ]
+    return sum(norm > threshold for norm, threshold in pairs) / len(pairs) if pairs else None
+
+
+def threshold(steps: Sequence[Step]) -> float | None:
+    """The limit on the global norm that was in force last; None where nothing clips by norm."""
+    return next((s.threshold for s in reversed(steps) if s.threshold is not None and s.clip != "value"), None)
+
+
+def spikes(findings: Sequence[Finding]) -> list[int]:
+    """The steps that the rule on gradient spikes (GR302) names."""
+    named: set[int] = set()
+    for finding in findings:
+        if finding.code == "GR302":
+            named.update(int(step) for key in ("steps", "spikes") for step in _numbers(finding.evidence.get(key)))
+            named.update(int(step) for step in _numbers(finding.where.get("step")))
+    return sorted(named)
+
+
+def time_shown(record: Record) -> list[tuple[Look, TimeLook]]:
+    """Of each site, recurrent layer and direction: the last watched step with a finite reach, else the last one.
+
+    Only steps before anything broke count, where there are any: later ones show the damage, not its cause.
+    """
+    shown: dict[tuple[Any, ...], tuple[Look, TimeLook]] = {}
+    for look in sound_looks(record) or record.looks:
+        for seen in look.time:
+            key = (look.site, seen.module, seen.layer, seen.direction)
+            if key not in shown or _finite_reach(seen) or not _finite_reach(shown[key][1]):
+                shown[key] = (look, seen)
+    return list(shown.values())
+
+
+def depth_shown(record: Record) -> list[tuple[Look, DepthLook]]:
+    """Of each site: the modules of the last watched step with finite gradients before anything broke, as they ran."""
+    shown: dict[int, Look] = {}
+    for look in sound_looks(record) or record.looks:
+        if look.depth and (look.site not in shown or _finite_depth(look) or not _finite_depth(shown[look.site])):
+            shown[look.site] = look
+    return [(look, seen) for look in shown.values() for seen in sorted(look.depth, key=lambda seen: seen.order)]
+
+
+def _norm(record: Record, findings: Sequence[Finding]) -> dict[str, Any]:
+    norms = norms_of(record.steps)
+    losses = [step.loss for step in record.steps]
+    kept = list(range(len(norms)))
+    if len(norms) > WHOLE:
+        kept = sorted({*extremes(norms, WHOLE // 4), *extremes(losses, WHOLE // 4)})
+    return {
+        "global": _plain([norms[i] for i in kept]),
+        "steps": [record.steps[i].step for i in kept],
+        "site": [record.steps[i].site for i in kept],
+        "loss": _plain([losses[i] for i in kept]),
+        "clip": {"threshold": finite(threshold(record.steps)), "rate": clip_rate(record.steps)},
+        "median": quantile(norms, 0.5),
+        "largest": quantile(norms, 1.0),
+        "nonfinite_steps": nonfinite_steps(record),
+        "spikes": spikes(findings),
+    }
+
+
+def _site(record: Record, site: int) -> dict[str, Any]:
+    steps = [step for step in record.steps if step.site == site]
+    norms = norms_of(steps)
+    return {
+        "site": record.sites[site],
+        "steps": len(steps),
+        "norm_median": quantile(norms, 0.5),
+        "norm_largest": quantile(norms, 1.0),
+        "threshold": finite(threshold(steps)),
+        "clip_rate": clip_rate(steps),
+    }
+
+
+def _time(look: Look, seen: TimeLook) -> dict[str, Any]:
+    fields = _plain(asdict(seen))
+    fields["lambda"] = fields.pop("lambda_")
+    return {**fields, "step": look.step, "site": look.site}
+
+
+def _depth(look: Look, seen: DepthLook) -> dict[str, Any]:
+    return {**_plain(asdict(seen)), "step": look.step, "site": look.site}
+
+
+def _plain(value: Any) -> Any:
+    """`value` with every tuple a list and every non-finite float None."""
+    if isinstance(value, float):
+        return finite(value)
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        isfinite = math.isfinite
+        return [(item if isfinite(item) else None) if isinstance(item, float) else _plain(item) for item in value]
+    return value
+
+
+def _numbers(value: object) -> list[float]:
+    if isinstance(value, int | float):
+        return [value]
+    return [float(word) for word in str(value or "").replace(",", " ").split() if word.isdecimal()]
+
+
+def _broken(value: float | None) -> bool:
+    return value is not None and not math.isfinite(value)
+
+
+def _finite_reach(seen: TimeLook) -> bool:
+    return bool(seen.reach) and not any(_broken(r) for r in seen.reach)
+
+
+def _finite_depth(look: Look) -> bool:
+    return not any(_broken(seen.grad_rms) for seen in look.depth)
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("gradreach")

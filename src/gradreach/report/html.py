@@ -1,0 +1,185 @@
+"""The report as one HTML file that asks the network for nothing; styles and script are let in by their hashes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from gradreach.record.schema import DepthLook, Finding, Look, Record, TimeLook
+from gradreach.report import figures, words
+from gradreach.report.document import clip_rate, depth_shown, norms_of, seconds, threshold, time_shown
+from gradreach.report.explanation import Section, sections, titled
+from gradreach.report.figures import Figure
+from gradreach.report.series import quantile
+from gradreach.report.verdict import by_severity, ending
+from gradreach.rules.registry import RULES
+
+if TYPE_CHECKING:
+    from gradreach.report.report import Report
+    from gradreach.rules.rule import Rule
+
+FINDINGS, LAYERS, MODULES = 60, 8, 300
+"""What a page shows in full; the JSON report holds the rest."""
+
+_TEMPLATES = Path(__file__).with_name("templates")
+
+
+@dataclass(frozen=True, slots=True)
+class LayerView:
+    """One direction of one recurrent layer as the page shows it."""
+
+    name: str
+    look: Look
+    seen: TimeLook
+    figures: tuple[Figure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DepthView:
+    """The modules that one site's backward pass went through."""
+
+    site: str
+    looks: tuple[DepthLook, ...]
+    figures: tuple[Figure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SiteView:
+    """The norms of the backward passes that one line of the script called."""
+
+    site: str
+    steps: int
+    median: float | None
+    largest: float | None
+    threshold: float | None
+    clip_rate: float | None
+
+
+def render(report: Report) -> str:
+    """The whole page as text."""
+    record = report.record
+    style, script = _asset("report.css"), _asset("report.js")
+    findings = by_severity(report.findings)
+    return _template().render(
+        report=report,
+        record=record,
+        findings=findings[:FINDINGS],
+        more_findings=max(len(findings) - FINDINGS, 0),
+        explained=_explained(findings),
+        answers=report.answers,
+        sites=_sites(record),
+        norm_figures=_present(figures.norm_figure(record, report.findings), figures.loss_figure(record)),
+        layers=_layers(record),
+        all_layers=[seen for _, seen in time_shown(record)][:MODULES],
+        depth=_depth(record),
+        seconds=seconds(record),
+        ending=ending(record),
+        modules=MODULES,
+        words=words,
+        style=Markup(style),
+        script=Markup(script),
+        policy=_policy(style, script),
+    )
+
+
+def framed(report: Report) -> str:
+    """The page inside an iframe, for a notebook's cell."""
+    look = "width:100%;height:44em;border:0"
+    return f'<iframe sandbox="allow-scripts" srcdoc="{escape(render(report))}" style="{look}"></iframe>'
+
+
+def inline(text: str) -> Markup:
+    """`text` escaped, and what stands between backticks as code."""
+    parts = words.printable(text).split("`")
+    if len(parts) % 2 == 0:  # a backtick without its fellow is a backtick
+        return Markup.escape("`".join(parts))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if i % 2 else Markup.escape(part) for i, part in enumerate(parts)
+    )
+
+
+def _policy(style: str, script: str) -> str:
+    return (
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(source: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+
+
+def _sites(record: Record) -> list[SiteView]:
+    views = []
+    for site, name in enumerate(record.sites):
+        steps = [step for step in record.steps if step.site == site]
+        norms = norms_of(steps)
+        views.append(
+            SiteView(name, len(steps), quantile(norms, 0.5), quantile(norms, 1.0), threshold(steps), clip_rate(steps))
+        )
+    return views
+
+
+def _layers(record: Record) -> list[LayerView]:
+    views = []
+    for look, seen in time_shown(record)[:LAYERS]:
+        drawn = _present(
+            figures.reach_figure(seen, figures.first_seen(record, (look, seen))),
+            figures.adjoint_figure(seen),
+            figures.truncation_figure(seen),
+        )
+        views.append(LayerView(words.of_layer(seen), look, seen, drawn))
+    return views
+
+
+def _depth(record: Record) -> list[DepthView]:
+    views = []
+    for site, pairs in groupby(depth_shown(record), key=lambda pair: pair[0].site):
+        looks = tuple(seen for _, seen in pairs)
+        drawn = _present(figures.gradient_figure(looks), figures.update_figure(looks))
+        views.append(DepthView(record.sites[site] if site < len(record.sites) else "", looks, drawn))
+    return views
+
+
+def _present(*drawn: Figure | None) -> tuple[Figure, ...]:
+    return tuple(figure for figure in drawn if figure is not None)
+
+
+def _explained(findings: Sequence[Finding]) -> list[tuple[Rule, tuple[Section, ...]]]:
+    """The rules behind the findings, each once, with what they have to say."""
+    codes = dict.fromkeys(finding.code for finding in findings)
+    return [(RULES[code], sections(RULES[code])) for code in codes if code in RULES]
+
+
+def _shown(value: object) -> object:
+    """What the template prints: text without control characters, all else as it is."""
+    return words.printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+@cache
+def _asset(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+    environment.filters.update(figure=words.figure, percent=words.percent, inline=inline, titled=titled, svg=Markup)
+    return environment.get_template("report.html.j2")

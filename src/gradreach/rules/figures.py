@@ -1,0 +1,88 @@
+"""Robust statistics of short series, without any dependency, so that the commands that only read start at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import TypeGuard
+
+NORMAL = 1.4826
+"""Median absolute deviation × this = standard deviation, for a normal distribution."""
+
+
+def is_finite(value: float | None) -> TypeGuard[float]:
+    """Whether there is a figure, neither NaN nor infinite."""
+    return value is not None and math.isfinite(value)
+
+
+def known(values: Iterable[float | None]) -> list[float]:
+    """The finite figures among `values`."""
+    return [value for value in values if is_finite(value)]
+
+
+def positive(values: Iterable[float | None]) -> list[float]:
+    """The finite figures above 0 among `values`."""
+    return [value for value in values if is_finite(value) and value > 0]
+
+
+def median(values: Sequence[float]) -> float:
+    """The middle value; raises ValueError where there is none."""
+    if not values:
+        raise ValueError("values: expected at least one figure, got none; ask first whether any was measured")
+    ordered = sorted(values)
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else ordered[half - 1] / 2 + ordered[half] / 2
+
+
+def spread(values: Sequence[float]) -> float:
+    """Standard deviation by the median absolute deviation, untouched by outliers."""
+    centre = median(values)
+    return NORMAL * median([abs(value - centre) for value in values])
+
+
+def slope(values: Sequence[float]) -> float:
+    """Least-squares slope of `values` against their place 0, 1, 2 …"""
+    n = len(values)
+    mean_x, mean_y = (n - 1) / 2, math.fsum(values) / n
+    above = math.fsum((x - mean_x) * (y - mean_y) for x, y in enumerate(values))
+    return above / math.fsum((x - mean_x) ** 2 for x in range(n))
+
+
+def rank_correlation(values: Sequence[float]) -> float:
+    """Spearman's correlation of `values` with their place: 1 where they only rise, −1 where they only fall."""
+    n = len(values)
+    ranks, places = _ranks(values), range(n)
+    middle = (n - 1) / 2
+    above = math.fsum((rank - middle) * (place - middle) for rank, place in zip(ranks, places, strict=True))
+    size = math.fsum((rank - middle) ** 2 for rank in ranks) * math.fsum((place - middle) ** 2 for place in places)
+    return above / math.sqrt(size) if size > 0 else 0.0
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    """The rank of each value from 0; equal values share the mean of theirs."""
+    order = sorted(range(len(values)), key=lambda i: values[i])
+    ranks = [0.0] * len(values)
+    for _, tied in groupby(enumerate(order), key=lambda pair: values[pair[1]]):
+        pairs = list(tied)
+        mean = (pairs[0][0] + pairs[-1][0]) / 2
+        for _, i in pairs:
+            ranks[i] = mean
+    return ranks
+
+
+def most(holds: Sequence[bool]) -> bool:
+    """Whether at least two thirds hold, and the last one too."""
+    return bool(holds) and holds[-1] and 3 * sum(holds) >= 2 * len(holds)
+
+
+def shown(value: float | None) -> str:
+    """A figure to three digits for a sentence."""
+    if value is None:
+        return "unknown"
+    return f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e")
+
+
+def percent(share: float) -> str:
+    """A share of a whole in percent."""
+    return f"{100 * share:.3g} %"

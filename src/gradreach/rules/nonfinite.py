@@ -1,0 +1,157 @@
+"""The rule on what is not finite: GR301, of the step family."""
+
+from __future__ import annotations
+
+import math
+
+from gradreach.record.schema import Finding, NonFinite, Record, Remedy
+from gradreach.rules.course import first_break, norm_of, origin, site_name
+from gradreach.rules.figures import is_finite, known, shown
+from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
+
+_SKIP = Remedy(
+    "skip-step",
+    "if not torch.isfinite(loss): optimizer.zero_grad(set_to_none=True); continue",
+    "keeps one bad batch out of the weights; count how often it happens",
+)
+_SHRINK = Remedy(
+    "orthogonal",
+    "nn.init.orthogonal_(layer.weight_hh_l0)",
+    "a recurrent matrix that stretches nothing keeps the state within the number format's range",
+)
+_BY_PHASE = {
+    "input": Remedy(
+        "check-data", "assert torch.isfinite(x).all()  # where the batch is made", "the fault lies in the data"
+    ),
+    "parameters": Remedy("lower-rate", "lr = lr / 10", "an earlier update made the weights non-finite"),
+    "forward": Remedy("safe-domain", "torch.log(x.clamp(min=1e-6))", "keeps the operation within its domain"),
+    "loss": Remedy(
+        "stable-loss",
+        "F.binary_cross_entropy_with_logits(logits, y)  # or F.cross_entropy(logits, y)",
+        "takes the logarithm of the whole, so that no probability of exactly 0 or 1 enters it",
+    ),
+    "backward": Remedy(
+        "safe-slope",
+        "torch.sqrt(x + 1e-12)  # norms, distances, divisions alike",
+        "an operation may be finite where its slope is not",
+    ),
+}
+_ARISES = {
+    "input": "it came in with the data",
+    "parameters": "the weights held it before the step began",
+    "forward": "it arose in the forward pass",
+    "loss": "it arose in the loss, from a finite output of the model",
+    "backward": "it arose in the backward pass, from a finite loss",
+}
+
+
+def nonfinite(record: Record) -> Judged:
+    """GR301: the first NaN or infinity, with the place where it arose."""
+    if not record.steps and not record.nonfinite:
+        return Judged(why_not="no backward pass was seen")
+    step = first_break(record)
+    if step is None:
+        return Judged()
+    found = origin(record)
+    if found is None or found.step > step:
+        return Judged((_unlocated(record, step),))
+    return Judged((_located(record, found),))
+
+
+def _located(record: Record, found: NonFinite) -> Finding:
+    where: Where = {"step": found.step}
+    for key in ("module", "layer", "direction", "time_step"):
+        value = getattr(found, key)
+        if value not in (None, ""):
+            where[key] = value
+    where["site"] = site_name(record, found.site)
+    value = "NaN" if found.value == "nan" else "infinity"
+    at = f" in `{found.module}`" if found.module else ""
+    by = f" ({found.operation})" if found.operation else ""
+    when = f" at its time step {found.time_step}" if found.time_step is not None else ""
+    how = (
+        ""
+        if found.replayed
+        else "; the step could not be run again, so the place follows from what is non-finite after it"
+    )
+    detail = f" {_sentence(found.detail)}" if found.detail else ""
+    because = f"step {found.step} holds the first {value}: {_ARISES[found.phase]}{at}{by}{when}{how}.{detail}"
+    last = _last_sound(record, found.step)
+    if found.phase == "parameters" and last is not None and last < found.step - 1:
+        because += f" The steps between {last}, the last one measured and sound, and {found.step} were not measured."
+    evidence: Evidence = {
+        "phase": found.phase, "value": found.value, "operation": found.operation, "replayed": found.replayed,
+        "nonfinite_steps": _broken_steps(record), "loss_before": _loss_before(record, found.step),
+        "last_sound_step": last,
+    }  # fmt: skip
+    return Finding("GR301", "error", NON_FINITE.title, where, evidence, because, (_remedy(found), _SKIP))
+
+
+def _remedy(found: NonFinite) -> Remedy:
+    return _SHRINK if found.phase == "forward" and found.time_step is not None else _BY_PHASE[found.phase]
+
+
+def _unlocated(record: Record, number: int) -> Finding:
+    step = next(step for step in record.steps if step.step == number)
+    what = "norm" if is_finite(step.loss) or step.loss is None else "loss"
+    because = f"step {number} is the first whose {what} is not finite; its origin was not recorded."
+    evidence: Evidence = {
+        "loss": shown(step.loss), "norm": shown(norm_of(step)), "nonfinite_steps": _broken_steps(record),
+        "loss_before": _loss_before(record, number),
+    }  # fmt: skip
+    where: Where = {"step": number, "site": site_name(record, step.site)}
+    return Finding("GR301", "error", NON_FINITE.title, where, evidence, because, (_SKIP,))
+
+
+def _sentence(text: str) -> str:
+    if text.split(" ", 1)[0].isalpha():  # a dotted name keeps its letters
+        text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _broken_steps(record: Record) -> int:
+    handled = {found.step for found in record.nonfinite if found.scaled_away}
+    bad = {s.step for s in record.steps for v in (s.loss, norm_of(s)) if v is not None and not math.isfinite(v)}
+    return len((bad | {found.step for found in record.nonfinite}) - handled)
+
+
+def _last_sound(record: Record, number: int) -> int | None:
+    return max((step.step for step in record.steps if step.step < number and is_finite(norm_of(step))), default=None)
+
+
+def _loss_before(record: Record, number: int) -> float | None:
+    losses = known(step.loss for step in record.steps if step.step < number)
+    return losses[-1] if losses else None
+
+
+NON_FINITE = Rule(
+    "GR301",
+    "non-finite",
+    "non-finite loss or gradient",
+    ("error",),
+    "step",
+    Explain(
+        cause="One operation left its domain or the number format's range; from there NaN and infinity spread "
+        "through every sum, and one update makes all weights NaN. What matters is the first one.",
+        mathematics=(
+            "0 · ∞, ∞ − ∞, 0/0, log x and √x for x < 0 give NaN;   d√x/dx = 1/(2√x) = ∞ at 0",
+            "largest finite number: float16 6.6e4, bfloat16 and float32 3.4e38",
+            "clipping: g · threshold/‖g‖ turns one NaN into NaN everywhere, so the look comes before the clip",
+        ),
+        thresholds="None: the first non-finite loss or norm. Overflows under a loss scaler are its way to find the "
+        "scale; they are passed over as long as it skips the step.",
+        remedies=(
+            "Keep the operation in its domain (clamp, + 1e-12): free, and changes the function a little there.",
+            "Losses on logits: free, exact.",
+            "Skip the step: training goes on; hides a bug if nobody counts.",
+        ),
+        silence="Hardly ever right; where a script skips such steps itself, --ignore GR301.",
+        references=(
+            "IEEE 754 (2019): Standard for floating-point arithmetic",
+            "Micikevicius et al. (2018): Mixed precision training",
+        ),
+    ),
+    nonfinite,
+)
+
+RULES = (NON_FINITE,)

@@ -1,0 +1,301 @@
+"""Rules on the norm from step to step, GR302 to GR304: spikes and the clipping threshold."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gradreach.record.schema import Finding, Record, Remedy, Severity, Step
+from gradreach.rules.course import (
+    active_sites,
+    blow_up,
+    first_break,
+    norm_of,
+    site_name,
+    sound_looks,
+    stalled,
+    steps_at,
+    update_ratio,
+)
+from gradreach.rules.figures import is_finite, known, median, percent, shown, spread
+from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
+
+WINDOW = 50
+FEWEST = 20
+DEVIATIONS = 6.0
+SPIKE = 10.0
+RECORD_SIZE = 3.0
+GIANT = 100.0
+"""A spike: over the last WINDOW norms of its place (FEWEST at least), SPIKE times the median, DEVIATIONS robust
+deviations of the logarithm above it, and RECORD_SIZE times all before. GIANT times the median counts without harm to
+the loss."""
+
+NARROWEST = 0.1
+"""Least deviation of log norm assumed: a full batch's norm hardly varies, and 10 % more is no spike."""
+
+AFTER = 5
+"""Steps after a spike over which the loss must stay up to count as harmed."""
+
+CLIPPED_RATE = 0.95
+FAR_BELOW = 10.0
+"""Share of clipped steps, and median of norm / threshold, from which clipping is the rule and not the exception."""
+
+SLOW = 1e-4
+"""‖Δw‖ / ‖w‖ of a step that clipping has made short: a tenth of the usual 1e-3."""
+
+_PASCANU = "Pascanu, Mikolov, Bengio (2013): On the difficulty of training recurrent neural networks"
+_CLIP = "torch.nn.utils.clip_grad_norm_(model.parameters(), {})  # between backward() and step()"
+
+
+@dataclass(frozen=True, slots=True)
+class _Spike:
+    step: Step
+    norm: float
+    usual: float
+    harmed: bool
+
+
+def spikes(record: Record) -> Judged:
+    """GR302: single norms far out of the ordinary that nothing clipped, with harm to the loss or of giant size."""
+    end = first_break(record)
+    series = {
+        site: [s for s in steps_at(record, site) if is_finite(norm_of(s)) and (end is None or s.step < end)]
+        for site in active_sites(record)
+    }
+    if all(len(steps) <= FEWEST for steps in series.values()):
+        return Judged(why_not=f"no more than {FEWEST} norms were measured at any place")
+    burst = blow_up(record)
+    found = []
+    for site, steps in series.items():
+        bad = [s for s in _spikes_at(steps) if s.harmed or s.norm >= GIANT * s.usual]
+        if bad and (burst is None or burst.site != site):
+            found.append(_spiked(record, site, bad))
+    return Judged(tuple(found))
+
+
+def _spikes_at(steps: Sequence[Step]) -> list[_Spike]:
+    window: deque[float] = deque(maxlen=WINDOW)
+    found: list[_Spike] = []
+    largest = 0.0
+    for place, step in enumerate(steps):
+        norm = norm_of(step)
+        if not is_finite(norm) or norm <= 0:
+            continue
+        log = math.log(norm)
+        if len(window) >= FEWEST:
+            centre, width = median(window), max(spread(window), NARROWEST)
+            usual = math.exp(centre)
+            if norm >= SPIKE * usual and log - centre >= DEVIATIONS * width and norm >= RECORD_SIZE * largest:
+                harmed = _harmed(steps, place)
+                if harmed or _comes_back(steps[place + 1 :], usual):
+                    if not _was_clipped(step, usual):
+                        found.append(_Spike(step, norm, usual, harmed))
+                    continue
+        window.append(log)
+        largest = max(largest, norm)
+    return found
+
+
+def _was_clipped(step: Step, usual: float) -> bool:
+    return step.clip == "value" or (step.threshold is not None and step.threshold <= SPIKE * usual)
+
+
+def _comes_back(after: Sequence[Step], usual: float) -> bool:
+    """Whether the norm was ordinary again soon: a lasting rise is a change of phase, and counts only with harm."""
+    norms = known(norm_of(step) for step in after[:AFTER])
+    return not norms or min(norms) < SPIKE * usual
+
+
+def _harmed(steps: Sequence[Step], place: int) -> bool:
+    before = known(step.loss for step in steps[max(place - FEWEST, 0) : place])
+    after = known(step.loss for step in steps[place + 1 : place + 1 + AFTER])
+    if len(before) < AFTER or len(after) < AFTER:
+        return False
+    rise = median(after) - median(before)
+    return rise > 3 * spread(before) and rise > 0.5 * abs(median(before))
+
+
+def _spiked(record: Record, site: int, bad: list[_Spike]) -> Finding:
+    worst = max(bad, key=lambda spike: spike.norm / spike.usual)
+    harmed = sum(spike.harmed for spike in bad)
+    because = (
+        f"at step {worst.step.step} the norm was {shown(worst.norm)} where {shown(worst.usual)} is usual there, "
+        f"{shown(worst.norm / worst.usual)} times as much, and nothing clipped it; {len(bad)} such in the run, "
+        f"{harmed} of them with a loss that rose and stayed up over the next {AFTER} steps."
+    )
+    evidence: Evidence = {
+        "norm": worst.norm, "usual_norm": worst.usual, "times": worst.norm / worst.usual, "count": len(bad),
+        "harmed": harmed, "steps": ", ".join(str(spike.step.step) for spike in bad[:50]),
+    }  # fmt: skip
+    where: Where = {"step": worst.step.step, "site": site_name(record, site)}
+    clip = Remedy(
+        "clip",
+        _CLIP.format(shown(2 * worst.usual)),
+        "twice the usual norm leaves ordinary steps alone and bounds the rest",
+    )
+    look = Remedy("look-at-batch", f"# print the batch of step {worst.step.step}", "a spike often is one bad sample")
+    return Finding("GR302", "warning", SPIKES.title, where, evidence, because, (clip, look))
+
+
+def clipped(record: Record) -> Judged:
+    """GR303: nearly every step is cut to a small part of its norm; a warning where the weights then stand still."""
+    end = first_break(record)
+    found, any_clip = [], False
+    for site in active_sites(record):
+        steps = [s for s in steps_at(record, site) if end is None or s.step < end]
+        pairs = [
+            (n, s.threshold)
+            for s in steps[len(steps) // 2 :]
+            if s.clip == "norm"
+            and is_finite(n := s.pre_clip if s.pre_clip is not None else s.norm)
+            and is_finite(s.threshold)
+        ]
+        if len(pairs) < FEWEST // 2:
+            continue
+        any_clip = True
+        rate = sum(norm > threshold for norm, threshold in pairs) / len(pairs)
+        times = median([norm / threshold for norm, threshold in pairs if threshold > 0] or [math.inf])
+        if rate >= CLIPPED_RATE and times >= FAR_BELOW:
+            found.append(_clipped(record, site, median([n for n, _ in pairs]), pairs[-1][1], rate, times))
+    return Judged(tuple(found), "" if any_clip else "the script does not clip by norm")
+
+
+def _clipped(record: Record, site: int, norm: float, threshold: float, rate: float, times: float) -> Finding:
+    ratio = update_ratio([look for look in sound_looks(record) if look.site == site])
+    harm = stalled(record, site) and ratio is not None and ratio < SLOW
+    severity: Severity = "warning" if harm else "info"
+    because = (
+        f"{percent(rate)} of the steps are clipped, to {shown(threshold)} from a norm of {shown(norm)}: the "
+        "gradient's size is thrown away and every step has the length of the threshold times the rate, "
+        f"{shown(times)} times less than the gradient asks"
+    )
+    because += (
+        f"; an update changes the weights by {shown(ratio)} of their size, and the loss does not fall."
+        if harm
+        else "; harmless as long as the learning rate suits it."
+    )
+    evidence: Evidence = {
+        "clip_rate": rate,
+        "threshold": threshold,
+        "norm": norm,
+        "times": times,
+        "update_size": ratio,
+        "stalled": harm,
+    }
+    raise_it = Remedy("raise-threshold", _CLIP.format(shown(2 * norm)), "clips the exceptional step alone")
+    rate_up = Remedy("raise-rate", f"lr = lr * {shown(times)}", "the same step length, if the threshold is to stay")
+    where: Where = {"site": site_name(record, site)}
+    return Finding("GR303", severity, CLIPPING.title, where, evidence, because, (raise_it, rate_up))
+
+
+def unclipped(record: Record) -> Judged:
+    """GR304: the norm blew up, the loss went with it, and no threshold was in force."""
+    if sum(is_finite(norm_of(step)) for step in record.steps) < 2:
+        return Judged(why_not="fewer than two norms were measured")
+    burst = blow_up(record)
+    if burst is None or any(step.clip for step in record.steps if step.site == burst.site):
+        return Judged()
+    then = "and then became non-finite" if burst.ends_nonfinite else f"and the loss went to {shown(burst.loss_after)}"
+    because = (
+        f"the norm grew from {shown(burst.before)} to {shown(burst.peak)} by step {burst.step}, {then}; "
+        "the script never called a clipping function."
+    )
+    evidence: Evidence = {
+        "usual_norm": burst.before, "largest_norm": burst.peak, "times": burst.peak / burst.before,
+        "loss_before": burst.loss_before, "loss_after": burst.loss_after, "ends_nonfinite": burst.ends_nonfinite,
+    }  # fmt: skip
+    remedies = (
+        Remedy("clip", _CLIP.format(shown(2 * burst.before)), "bounds every step at twice the norm of the sound ones"),
+        Remedy("lower-rate", "lr = lr / 10", "a rate above 2 / curvature diverges with any clipping, only slower"),
+    )
+    where: Where = {"step": burst.step, "site": site_name(record, burst.site)}
+    return Judged((Finding("GR304", "error", UNCLIPPED.title, where, evidence, because, remedies),))
+
+
+SPIKES = Rule(
+    "GR302",
+    "gradient-spikes",
+    "gradient spikes",
+    ("warning",),
+    "step",
+    Explain(
+        cause="Single batches give a gradient far outside all others: a bad sample, a cliff of the loss, or a batch "
+        "on which the model is surely wrong. One such step can undo hundreds, and fills Adam's second moment for "
+        "1/(1 − β₂) steps.",
+        mathematics=("z = (ln‖g‖ − median) / (1.4826 · median |ln‖g‖ − median|), over the place's last 50 norms",),
+        thresholds="Each line that calls backward has its own window, for two losses' norms differ. A spike lies "
+        f"{DEVIATIONS:g} deviations and {SPIKE:g} times over the median, and {RECORD_SIZE:g} times over every "
+        "earlier norm, so that the wide noise of small batches and the rare mistakes of a converged model pass; the "
+        f"first {FEWEST} norms are never judged. It is reported where no threshold cut it and either the loss rose "
+        f"by half over the next {AFTER} steps or it is {GIANT:g} times the median.",
+        remedies=(
+            "Clip at twice the usual norm: free, ordinary steps stay as they are.",
+            "Look at the batch: the only remedy for bad data.",
+            "Skip such steps: loses the sample; rare true signals with it.",
+        ),
+        silence="Where rare, strong batches are the signal (sparse rewards). Then: --ignore GR302.",
+        references=(_PASCANU, "Zhang, He, Sra, Jadbabaie (2020): Why gradient clipping accelerates training"),
+    ),
+    spikes,
+)
+
+CLIPPING = Rule(
+    "GR303",
+    "clips-every-step",
+    "threshold clips almost every step",
+    ("warning", "info"),
+    "step",
+    Explain(
+        cause="The threshold lies far below the ordinary norm, so clipping no longer catches exceptions: it "
+        "replaces the gradient by its direction.",
+        mathematics=(
+            "g ← g · threshold / ‖g‖:   ‖Δw‖ = rate · threshold at every step of SGD; Adam divides the "
+            "factor out again",
+        ),
+        thresholds=f"{CLIPPED_RATE:.0%} of the steps of the second half, at a median of {FAR_BELOW:g} times the "
+        "threshold. That alone is information: with a rate to match it is normalised gradient descent, a sound "
+        "method, and thresholds a few times under the norm are common. It is a warning where updates also stay "
+        f"under {SLOW:g} of the weights (1e-3 is usual) and the loss certainly does not fall.",
+        remedies=(
+            "Raise the threshold to about twice the usual norm: free; exceptional steps are still cut.",
+            "Raise the rate instead: free; keeps the normalised step.",
+        ),
+        silence="Where normalised steps are meant. Then: --ignore GR303.",
+        references=(
+            _PASCANU,
+            "Hazan, Levy, Shalev-Shwartz (2015): Beyond convexity: stochastic quasi-convex optimization",
+        ),
+    ),
+    clipped,
+)
+
+UNCLIPPED = Rule(
+    "GR304",
+    "exploding-unclipped",
+    "exploding and nothing clips",
+    ("error",),
+    "step",
+    Explain(
+        cause="The norm grew by orders of magnitude while the loss diverged: each update lands where the gradient "
+        "is larger still.",
+        mathematics=(
+            "w ← w − rate · g diverges where rate · curvature > 2, and where the product of Jacobians "
+            "exceeds 1 for long",
+        ),
+        thresholds="The largest norm is 100 times the median of the first half and falls into the second half; the "
+        "loss ends above 10 times its first value, or the step becomes non-finite other than by its data; and no "
+        "clipping call was seen at that place. Norms of adversaries, or of a model that grows sure of itself, "
+        "change by 10 or so and the loss does not leave its range.",
+        remedies=(
+            "Clip by the global norm: free, keeps the direction.",
+            "A lower rate: slower; removes the cause where the rate is too high.",
+        ),
+        silence="Where divergence is what is studied. Then: --ignore GR304.",
+        references=(_PASCANU, "Mikolov (2012): Statistical language models based on neural networks"),
+    ),
+    unclipped,
+)
+
+RULES = (SPIKES, CLIPPING, UNCLIPPED)

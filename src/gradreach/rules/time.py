@@ -1,0 +1,356 @@
+"""Rules on the gradient through time: GR101 to GR105."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from gradreach.record.schema import Finding, Record, Remedy, Severity, TimeLook
+from gradreach.rules.course import MIN_LOOKS, BlowUp, blow_up, first_break, origin, site_name, sound_looks
+from gradreach.rules.figures import is_finite, known, median, most, percent, shown
+from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
+
+SHORTEST = 10
+"""Sequences of fewer steps are too short for a horizon to mean anything."""
+
+FAR_SHARE = 0.5
+"""A gradient that falls to 1 % before this part of the sequence leaves more than half of it out of reach."""
+
+FAR_GROWTH = 100.0
+"""r at the farthest lag from which the far gradient dominates: the near one is 1 % of it, the horizon's own limit."""
+
+HARMFUL_GROWTH = 10.0
+"""The same where the steps did blow up, so that growth has already proven its harm."""
+
+SATURATED = 0.8
+"""Share of saturated units from which four in five pass on less than 5 % of the largest slope."""
+
+SATURATED_GATED = 0.95
+"""The same for GRU and LSTM, whose gates do their work by being open or shut."""
+
+_BENGIO = "Bengio, Simard, Frasconi (1994): Learning long-term dependencies with gradient descent is difficult"
+_PASCANU = "Pascanu, Mikolov, Bengio (2013): On the difficulty of training recurrent neural networks"
+_HOCHREITER = "Hochreiter, Schmidhuber (1997): Long short-term memory"
+_WILLIAMS = "Williams, Peng (1990): An efficient gradient-based algorithm for on-line training of recurrent networks"
+
+_ORTHOGONAL = Remedy(
+    "orthogonal",
+    "nn.init.orthogonal_(layer.weight_hh_l0)",
+    "‖W_hh‖₂ = 1 in every direction, so that only the activation's slope shrinks the gradient",
+)
+_GATED = Remedy(
+    "gated-cell", "nn.LSTM(input, hidden)  # in place of nn.RNN", "c_t carries the gradient by a sum, not a product"
+)
+_FORGET = Remedy(
+    "forget-bias",
+    "layer.bias_hh_l0.data[hidden : 2 * hidden] = 1.0  # the forget gate of an LSTM",
+    "an open forget gate lets the gradient pass nearly whole from the start",
+)
+_CLIP = Remedy(
+    "clip",
+    "torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)  # between backward() and step()",
+    "keeps the direction and bounds the step; the far gradient still dominates its direction",
+)
+_SCALE = Remedy(
+    "scale-input", "x = (x - x.mean()) / x.std()", "inputs of size 1 keep a_t where the activation has slope"
+)
+
+Layer = tuple[int, str, int, str]
+
+
+def _layers(record: Record) -> dict[Layer, list[TimeLook]]:
+    """The looks at each layer and direction, by the place that called backward, in order of time."""
+    layers: dict[Layer, list[TimeLook]] = defaultdict(list)
+    for look in sound_looks(record):
+        for seen in look.time:
+            layers[(look.site, seen.module, seen.layer, seen.direction)].append(seen)
+    return layers
+
+
+def _where(record: Record, layer: Layer, kind: str) -> Where:
+    site, module, number, direction = layer
+    where: Where = {"module": module, "kind": kind, "layer": number, "direction": direction}
+    return {**where, "site": site_name(record, site)}
+
+
+def _far_reach(seen: TimeLook) -> float | None:
+    return seen.reach[-1] if len(seen.reach) > SHORTEST and is_finite(seen.reach[-1]) else None
+
+
+def _middle(values: list[float]) -> float | None:
+    return median(values) if values else None
+
+
+def vanishing(record: Record) -> Judged:
+    """GR101: the gradient falls under 1 % within half of the sequence."""
+    layers = {
+        key: usable
+        for key, looks in _layers(record).items()
+        if (usable := [seen for seen in looks if seen.T >= SHORTEST and known(seen.reach[1:])])
+    }
+    if not layers:
+        return Judged(why_not=f"no recurrent layer of {SHORTEST} steps or more was watched")
+    found = []
+    for key, looks in layers.items():
+        if most([seen.horizon < FAR_SHARE * (seen.T - 1) and (seen.factor or 0.0) < 1.0 for seen in looks]):
+            found.append(_vanishing(record, key, looks))
+    return Judged(tuple(found))
+
+
+def _vanishing(record: Record, key: Layer, looks: list[TimeLook]) -> Finding:
+    seen = looks[-1]
+    because = (
+        f"r(ℓ) falls under 0.01 after lag {seen.horizon} of {seen.T - 1}: "
+        f"{_per_step(seen)}. A step further back than that adds less than 1 % to what the weights learn from"
+    )
+    bound = seen.bound_factor
+    if is_finite(bound) and is_finite(seen.factor):
+        because += f"; the bound γλ = {shown(seen.gamma)} × {shown(seen.lambda_)} = {shown(bound)} a step " + (
+            "alone already forces it." if bound < 1.0 else f"would allow more, measured is {shown(seen.factor)}."
+        )
+    else:
+        because += "."
+    if seen.horizon < seen.T - 1:
+        because += " It does harm only where what is to be learned lies further back."
+    evidence: Evidence = {
+        "horizon": seen.horizon, "T": seen.T, "factor": seen.factor, "bound_factor": bound,
+        "gamma_mean": seen.gamma_mean, "lambda": seen.lambda_, "rho": seen.rho, "looks": len(looks),
+        "exact": seen.exact,
+    }  # fmt: skip
+    kind = seen.kind.upper()
+    remedies = (_FORGET,) if "LSTM" in kind else (_ORTHOGONAL,) if "GRU" in kind else (_ORTHOGONAL, _GATED)
+    return Finding("GR101", "info", VANISHING.title, _where(record, key, seen.kind), evidence, because, remedies)
+
+
+def _per_step(seen: TimeLook) -> str:
+    if not is_finite(seen.factor):
+        return "beyond it nothing measurable arrives"
+    return f"each step back multiplies the gradient by {shown(seen.factor)}"
+
+
+def exploding(record: Record) -> Judged:
+    """GR102: the reach curve rises, and what comes from far back outweighs what comes from near."""
+    layers = {
+        key: usable
+        for key, looks in _layers_with_break(record).items()
+        if (usable := [seen for seen in looks if _far_reach(seen) is not None and is_finite(seen.factor)])
+    }
+    if not layers:
+        return Judged(why_not=f"no recurrent layer of more than {SHORTEST} lags was watched")
+    burst = blow_up(record)
+    found = origin(record)
+    broke = first_break(record) is not None and (found is None or found.phase != "input")
+    limit = HARMFUL_GROWTH if burst or broke else FAR_GROWTH
+    return Judged(
+        tuple(
+            _exploding(record, key, looks, burst, broke)
+            for key, looks in layers.items()
+            if (len(looks) >= 2 or burst or broke)
+            and most([(seen.factor or 0.0) > 1.0 and (_far_reach(seen) or 0.0) >= limit for seen in looks])
+        )
+    )
+
+
+def _layers_with_break(record: Record) -> dict[Layer, list[TimeLook]]:
+    """As `_layers`; where the very first step broke, the looks at it, of which only finite curves are used."""
+    return _layers(record) or _layers(Record(record.run, looks=record.looks, sites=record.sites, models=record.models))
+
+
+def _exploding(record: Record, key: Layer, looks: list[TimeLook], burst: BlowUp | None, broke: bool) -> Finding:
+    seen = looks[-1]
+    far, factor = _far_reach(seen), seen.factor
+    because = (
+        f"each step back multiplies the gradient by {shown(factor)}, so that after {len(seen.reach) - 1} steps it is "
+        f"{shown(far)} times the near one, r({len(seen.reach) - 1}) = {shown(far)}: the weights follow the far past "
+        "almost alone"
+    )
+    if is_finite(seen.bound_factor):
+        because += f" (bound γλ = {shown(seen.bound_factor)} a step)"
+    if burst is not None:
+        because += f"; at step {burst.step} the norm had grown from {shown(burst.before)} to {shown(burst.peak)}"
+    elif broke:
+        because += f"; step {first_break(record)} became non-finite"
+    evidence: Evidence = {
+        "factor": factor, "far_reach": far, "lag": len(seen.reach) - 1, "T": seen.T, "bound_factor": seen.bound_factor,
+        "lambda": seen.lambda_, "rho": seen.rho, "lyapunov": seen.lyapunov[0] if seen.lyapunov else None,
+        "looks": len(looks), "exact": seen.exact,
+    }  # fmt: skip
+    severity: Severity = "error" if burst or broke else "warning"
+    where = _where(record, key, seen.kind)
+    return Finding("GR102", severity, EXPLODING.title, where, evidence, because + ".", (_ORTHOGONAL, _CLIP))
+
+
+def saturated(record: Record) -> Judged:
+    """GR103: almost all units sit where the activation is flat, look after look."""
+    layers = {
+        key: usable
+        for key, looks in _layers(record).items()
+        if (usable := [s for s in looks if is_finite(s.saturated) and "RELU" not in s.kind.upper()])
+        and len(usable) >= MIN_LOOKS
+    }
+    if not layers:
+        return Judged(why_not=f"no recurrent layer with saturating units was watched {MIN_LOOKS} times")
+    return Judged(
+        tuple(_saturated(record, key, looks) for key, looks in layers.items() if most([_is_flat(s) for s in looks]))
+    )
+
+
+def _is_flat(seen: TimeLook) -> bool:
+    share = seen.saturated or 0.0
+    if "LSTM" in seen.kind.upper() or "GRU" in seen.kind.upper():
+        return share >= SATURATED_GATED and seen.horizon < FAR_SHARE * (seen.T - 1)
+    return share >= SATURATED
+
+
+def _saturated(record: Record, key: Layer, looks: list[TimeLook]) -> Finding:
+    seen = looks[-1]
+    share = median(known(look.saturated for look in looks))
+    because = f"{percent(share)} of the activations have less than 5 % of their largest slope, look after look"
+    if is_finite(seen.gamma_mean):
+        because += f"; the mean slope is {shown(seen.gamma_mean)} where {shown(seen.gamma)} is possible"
+    because += f", and the gradient reaches {seen.horizon} of {seen.T - 1} steps back."
+    evidence: Evidence = {
+        "saturated": share, "gamma_mean": seen.gamma_mean, "gamma": seen.gamma, "lambda": seen.lambda_,
+        "horizon": seen.horizon, "T": seen.T, "looks": len(looks),
+    }  # fmt: skip
+    return Finding(
+        "GR103", "warning", SATURATION.title, _where(record, key, seen.kind), evidence, because, (_SCALE, _ORTHOGONAL)
+    )
+
+
+VANISHING = Rule(
+    "GR101",
+    "vanishing-through-time",
+    "vanishing through time",
+    ("error", "info"),
+    "time",
+    Explain(
+        cause="The product of the state's Jacobians shrinks with every step, so what lies far back adds nothing to "
+        "the weights' gradient. By itself this is no fault: most data has nothing to learn that far back.",
+        mathematics=(
+            "δ_{t→k} = (∂h_t/∂h_k)ᵀ e_t,   ∂h_t/∂h_k = Π diag(σ′(a_i)) W_hh,   i = k+1 … t",
+            "‖∂h_t/∂h_k‖ ≤ (γλ)^{t−k}: with γλ < 1 it must vanish; with γλ ≥ 1 it still may",
+            "r(ℓ) = Σ_t R[t, t−ℓ] / Σ_t R[t, t];   horizon = largest ℓ with r ≥ 0.01 up to it;   factor = exp(slope "
+            "of log r)",
+        ),
+        thresholds="The horizon is measured at r = 0.01 and compared with T − 1. The rule speaks where it stays "
+        f"under {FAR_SHARE:.0%} of it in two looks of three, for sequences of {SHORTEST} steps or more: then more of "
+        "the sequence lies out of reach than within. It is information, and an error only beside GR402, which "
+        "proves that the data depends on what is out of reach.",
+        remedies=(
+            "Orthogonal W_hh: free, but training moves it away again unless it is held there.",
+            "LSTM or GRU: longer reach, three to four times the weights.",
+            "Forget bias of 1 or more: free; slows the forgetting of what is stale.",
+            "Shorter sequences or skip connections through time: cheaper steps; lags between the skips are seen "
+            "coarsely.",
+        ),
+        silence="Right wherever the task is local. Then: --ignore GR101.",
+        references=(_BENGIO, _HOCHREITER, _PASCANU),
+    ),
+    vanishing,
+)
+
+EXPLODING = Rule(
+    "GR102",
+    "exploding-through-time",
+    "exploding through time",
+    ("error", "warning"),
+    "time",
+    Explain(
+        cause="The product of the state's Jacobians grows with every step, so the oldest steps drown the recent "
+        "ones, and a small change of the weights changes the end of the sequence without limit.",
+        mathematics=(
+            "r(ℓ) ≈ factor^ℓ with factor > 1; needs γλ > 1",
+            "the largest Lyapunov exponent above 0 says the same of the states: neighbours part as exp(exponent · ℓ)",
+        ),
+        thresholds=f"Warning from r = {FAR_GROWTH:g} at the farthest lag, where the near gradient is under 1 % of "
+        "the far one; a factor slightly over 1, as orthogonal or identity starts have, stays far below. Error from "
+        f"r = {HARMFUL_GROWTH:g} where the global norm did blow up or the run became non-finite. It must hold in two "
+        "looks of three.",
+        remedies=(
+            "Clip the global norm: keeps the run alive; the direction still comes from the far past.",
+            "Orthogonal W_hh or a smaller one: removes the cause; a small one makes it vanish instead.",
+            "Truncated BPTT: cuts the product off at k2 steps; what lies beyond cannot be learned.",
+        ),
+        silence="Where chaos is wanted (reservoirs that are read out, never trained through). Then: --ignore GR102.",
+        references=(_PASCANU, "Sompolinsky, Crisanti, Sommers (1988): Chaos in random neural networks"),
+    ),
+    exploding,
+)
+
+SATURATION = Rule(
+    "GR103",
+    "recurrent-saturated",
+    "recurrent units saturated",
+    ("warning",),
+    "time",
+    Explain(
+        cause="The sums a_t are so large that the activation is flat there. A flat unit hands on its value and "
+        "almost no gradient, neither through time nor to the input.",
+        mathematics=(
+            "tanh′(a) = 1 − h²,  under 0.05 from |a| = 2.2 on",
+            "δ_{k} ← W_hhᵀ diag(σ′(a)) δ_{k+1}: the mean of σ′ enters once a step",
+        ),
+        thresholds=f"From {SATURATED:.0%} of the activations in two looks of three: the mean slope is then at most "
+        f"{1 - SATURATED + 0.05 * SATURATED:.2f}. A trained tanh RNN may well have a third or a half. LSTM and GRU "
+        f"gates saturate rightly, so for them it takes {SATURATED_GATED:.0%} over all activations, and a gradient "
+        "that does not reach half of the sequence. ReLU has no such region.",
+        remedies=(
+            "Scale the input to mean 0 and deviation 1: free, and right in any case.",
+            "Smaller or orthogonal initial weights: free; with gain above 1 saturation returns.",
+            "A lower learning rate, where saturation came with training: slower.",
+        ),
+        silence="Where the state is meant to be binary. Then: --ignore GR103.",
+        references=(
+            "Glorot, Bengio (2010): Understanding the difficulty of training deep feedforward neural networks",
+            _BENGIO,
+        ),
+    ),
+    saturated,
+)
+
+TRUNCATION = Rule(
+    "GR104",
+    "truncation-bias",
+    "truncation window cuts real gradient",
+    ("warning",),
+    "time",
+    Explain(
+        cause="Backpropagation stops at the chunk's edge although part of the gradient comes from beyond it, so the "
+        "update points elsewhere than the loss of the whole stream asks.",
+        mathematics=(
+            "b(k) = ‖dW − Σ_{ℓ<k} dW_ℓ‖ / ‖dW‖, the relative error of truncated BPTT with k2 = k at these weights",
+        ),
+        thresholds="Judged at the script's own chunk length, on a window longer than the chunk: within the chunk "
+        "nothing is cut.",
+        remedies=(
+            "A larger k2 with the same k1: less bias, memory and time grow with k2.",
+            "Chunks of random length: the bias averages out, the variance grows.",
+        ),
+        silence="Where the loss is local by design. Then: --ignore GR104.",
+        references=(_WILLIAMS, "Tallec, Ollivier (2017): Unbiasing truncated backpropagation through time"),
+    ),
+)
+
+STATE = Rule(
+    "GR105",
+    "state-between-chunks",
+    "state thrown away between chunks, or never detached",
+    ("warning",),
+    "time",
+    Explain(
+        cause="Chunks of one stream follow each other, yet each starts from a zero state; or the state is carried "
+        "without detach, so every backward pass runs through all chunks before.",
+        mathematics=("h_0 of the next chunk = h_T of the last, with its gradient cut: state = state.detach()",),
+        thresholds="Judged by whether the data of one chunk goes on where the last one ended, and by the graph's "
+        "growth from pass to pass.",
+        remedies=(
+            "Carry and detach: state = tuple(s.detach() for s in state); batches must then keep their streams in "
+            "order.",
+            "Shuffled, independent windows: then a zero state is right, and nothing beyond a window can be learned.",
+        ),
+        silence="Where windows are independent samples. Then: --ignore GR105.",
+        references=(_WILLIAMS,),
+    ),
+)
+
+RULES = (VANISHING, EXPLODING, SATURATION, TRUNCATION, STATE)

@@ -1,0 +1,163 @@
+"""Rules on the units of hidden layers: GR203 and GR204, of the depth family."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+
+from gradreach.record.schema import DepthLook, Finding, Record, Remedy
+from gradreach.rules.course import MIN_LOOKS, root_of, site_name, sound_looks, stalled, worse_than_at_first
+from gradreach.rules.figures import is_finite, known, median, most, percent
+from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
+
+SATURATED = 0.8
+"""Share of activations under 5 % of their largest slope from which at most a quarter of the gradient passes."""
+
+DEAD = 0.9
+"""Share of units at zero for the whole batch; healthy sparse layers reach less, even in small batches."""
+
+FEWEST_UNITS = 4
+"""Units of a layer below which a share means little."""
+
+_SATURATING = ("tanh", "sigmoid")
+
+_GLOROT = "Glorot, Bengio (2010): Understanding the difficulty of training deep feedforward neural networks"
+_HE = "He, Zhang, Ren, Sun (2015): Delving deep into rectifiers"
+_LU = "Lu, Shin, Su, Karniadakis (2020): Dying ReLU and initialization"
+
+_INIT = Remedy(
+    "initial-scale",
+    "nn.init.kaiming_normal_(layer.weight, nonlinearity='relu')  # tanh: nn.init.xavier_normal_(layer.weight, 5 / 3)",
+    "weights of this size neither shrink nor stretch signal and gradient from layer to layer",
+)
+_NORM = Remedy(
+    "layer-norm", "nn.LayerNorm(width)  # before each activation", "sets each layer's scale anew, forward and back"
+)
+_SCALE = Remedy(
+    "scale-input", "x = (x - x.mean(0)) / x.std(0)", "inputs of size 1 keep the sums where the activation has slope"
+)
+_LEAKY = Remedy(
+    "leaky", "nn.LeakyReLU(0.01)  # in place of nn.ReLU()", "a small slope below zero lets dead units come back"
+)
+_RATE = Remedy("learning-rate", "lr = lr / 10", "units die when one large step pushes their bias far below zero")
+
+
+def _by_module(record: Record, wanted: Callable[[DepthLook], bool]) -> dict[tuple[int, str], list[DepthLook]]:
+    """The looks at each hidden activation; what no layer with weights follows is an output and saturates rightly."""
+    modules: dict[tuple[int, str], list[DepthLook]] = defaultdict(list)
+    for look in sound_looks(record):
+        last: dict[str, int] = {}
+        for seen in look.depth:
+            if seen.parameters:
+                root = root_of(record, seen.module)
+                last[root] = max(last.get(root, -1), seen.order)
+        for seen in look.depth:
+            if wanted(seen) and seen.order < last.get(root_of(record, seen.module), -1):
+                modules[(look.site, seen.module)].append(seen)
+    return {key: looks for key, looks in modules.items() if len(looks) >= MIN_LOOKS}
+
+
+def saturated(record: Record) -> Judged:
+    """GR203: a hidden layer's units sit where tanh or logistic are flat, from the start or while the loss stalls."""
+    modules = _by_module(record, lambda seen: seen.activation in _SATURATING and is_finite(seen.saturated))
+    if not modules:
+        return Judged(why_not=f"no hidden tanh or logistic activation was watched {MIN_LOOKS} times")
+    found: dict[str, Finding] = {}
+    for (site, module), looks in modules.items():
+        shares = known(seen.saturated for seen in looks)
+        flat = most([share >= SATURATED for share in shares])
+        if flat and (shares[0] >= SATURATED or stalled(record, site) or worse_than_at_first(record, site)):
+            found.setdefault(module, _saturated(record, site, looks[-1], median(shares)))
+    return Judged(tuple(found.values()))
+
+
+def _saturated(record: Record, site: int, seen: DepthLook, share: float) -> Finding:
+    because = (
+        f"{percent(share)} of its {seen.activation} activations have less than 5 % of their largest slope, look "
+        f"after look: on average at most {percent(1 - 0.95 * share)} of the gradient passes to the layers below."
+    )
+    evidence: Evidence = {
+        "saturated": share, "activation": seen.activation, "activation_rms": seen.activation_rms,
+        "grad_rms": seen.grad_rms,
+    }  # fmt: skip
+    where: Where = {"module": seen.module, "kind": seen.kind, "site": site_name(record, site)}
+    return Finding("GR203", "warning", SATURATION.title, where, evidence, because, (_SCALE, _INIT, _NORM))
+
+
+def dead(record: Record) -> Judged:
+    """GR204: nearly all units of a hidden ReLU layer are off for every sample, look after look."""
+    modules = _by_module(record, lambda seen: is_finite(seen.dead) and seen.units >= FEWEST_UNITS)
+    if not modules:
+        return Judged(
+            why_not=f"no hidden ReLU activation of {FEWEST_UNITS} units or more was watched {MIN_LOOKS} times"
+        )
+    found: dict[str, Finding] = {}
+    for (site, module), looks in modules.items():
+        shares = known(seen.dead for seen in looks)
+        if most([share >= DEAD for share in shares]):
+            found.setdefault(module, _dead(record, site, looks[-1], shares))
+    return Judged(tuple(found.values()))
+
+
+def _dead(record: Record, site: int, seen: DepthLook, shares: list[float]) -> Finding:
+    share = median(shares)
+    because = (
+        f"{round(share * seen.units)} of {seen.units} units ({percent(share)}) are zero for every sample of the "
+        f"batch in {sum(s >= DEAD for s in shares)} of {len(shares)} looks: their slope is 0, so no gradient can "
+        "bring them back."
+    )
+    evidence: Evidence = {"dead": share, "units": seen.units, "looks": len(shares), "grad_rms": seen.grad_rms}
+    where: Where = {"module": seen.module, "kind": seen.kind, "site": site_name(record, site)}
+    return Finding("GR204", "warning", DEATH.title, where, evidence, because, (_LEAKY, _RATE, _SCALE))
+
+
+SATURATION = Rule(
+    "GR203",
+    "saturated",
+    "saturated activations",
+    ("warning",),
+    "depth",
+    Explain(
+        cause="The sums that enter tanh or a logistic function are so large that it is flat there; the layers below "
+        "learn next to nothing.",
+        mathematics=("tanh′(a) < 0.05 from |a| = 2.2 on;   σ′(a) < 0.05 · 1/4 from |a| = 4.4 on",),
+        thresholds=f"From {SATURATED:.0%} of a hidden layer's activations, in two looks of three and the last one: "
+        "on average a quarter of the gradient passes at most. With sums of size 1 it is 3 %. It must be so from the "
+        "first look, or the loss stand still: features that grow decided while the loss falls are healthy. Outputs, "
+        "after which no weights follow, saturate rightly.",
+        remedies=(
+            "Scale the inputs: free, and right in any case.",
+            "Smaller initial weights: free.",
+            "Normalisation before the activation: a little time.",
+        ),
+        silence="Where units are meant to be binary (hashing, hard attention). Then: --ignore GR203.",
+        references=(_GLOROT,),
+    ),
+    saturated,
+)
+
+DEATH = Rule(
+    "GR204",
+    "dead-units",
+    "dead units",
+    ("warning",),
+    "depth",
+    Explain(
+        cause="A ReLU unit whose sum is negative for every sample puts out zero, has slope zero, and so gets no "
+        "gradient that could change it.",
+        mathematics=("relu′(a) = 0 for a < 0:   ∂L/∂w = Σ_samples δ · relu′(a) · x = 0",),
+        thresholds=f"From {DEAD:.0%} of a layer's units (of {FEWEST_UNITS} or more), zero for the whole batch, in "
+        "two looks of three and the last one. The bar is high because healthy ReLU layers are sparse: where a unit "
+        "is on for a tenth of all samples, nine in ten are off in a batch of one.",
+        remedies=(
+            "Leaky ReLU or GELU: free; activations are no longer sparse.",
+            "A lower learning rate or a warm-up: slower at first.",
+            "Scaled inputs and biases of 0: free.",
+        ),
+        silence="Where a layer is meant to be extremely sparse. Then: --ignore GR204.",
+        references=(_HE, _LU),
+    ),
+    dead,
+)
+
+RULES = (SATURATION, DEATH)

@@ -1,0 +1,96 @@
+"""What `gradreach run` and `gradreach demo` do: watch a program, say what was seen, leave as the program would have."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gradreach.observe.launch import Watched, Watching, rank, watch
+from gradreach.observe.program import NotRunnable, Program, leave
+from gradreach.record.store import Unreadable, read
+
+if TYPE_CHECKING:
+    from gradreach.report import Report
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be made of the record: a JSON file, the page elsewhere than beside it, a level that fails the run."""
+
+    json: Path | None = None
+    html: Path | None = None
+    fail_on: str | None = None
+
+
+def run_and_report(program: Program, watching: Watching, wanted: Wanted) -> int:
+    """Run, and report to stderr (stdout is the program's own).
+
+    Returns the program's exit code; 1 where it succeeded but findings fail it, 2 where there is nothing to run.
+    """
+    wanted = Wanted(_absolute(wanted.json), _absolute(wanted.html), wanted.fail_on)
+    try:
+        watched = watch(program, watching)
+    except (NotRunnable, OSError) as error:
+        _say(str(error))
+        return 2
+    if rank() == 0:
+        try:
+            report = _report(watched, wanted)
+        except KeyboardInterrupt:
+            report = None
+        if report is not None and wanted.fail_on and watched.ended.code == 0 and _fails(report, wanted.fail_on):
+            return 1
+    return leave(watched.ended)
+
+
+def _report(watched: Watched, wanted: Wanted) -> Report | None:
+    if watched.trouble:
+        _say(watched.trouble)
+    if watched.backward_passes == 0:
+        _say("no backward pass was seen: the program called neither Tensor.backward nor torch.autograd.backward")
+        return None
+    from rich.console import Console
+
+    from gradreach.report import Report
+    from gradreach.report.terminal import print_summary
+
+    try:
+        report = Report.of(read(watched.out))
+    except (Unreadable, OSError) as error:
+        _say(str(error))
+        return None
+    page = wanted.html or watched.out / "report.html"
+    written = _save(report, page)
+    if wanted.json is not None:
+        _save(report, wanted.json)
+    print_summary(
+        report, Console(stderr=True, highlight=False, markup=False, emoji=False), str(page) if written else ""
+    )
+    return report
+
+
+def _save(report: Report, path: Path) -> bool:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(report.to_json() if path.suffix == ".json" else report.to_html(), encoding="utf-8")
+    except OSError as error:
+        _say(f"cannot write {path}: {error.strerror or error}")
+        return False
+    return True
+
+
+def _fails(report: Report, level: str) -> bool:
+    from gradreach.report.verdict import ORDER
+
+    return any(finding.severity in ORDER[: ORDER.index(level) + 1] for finding in report.findings)
+
+
+def _absolute(path: Path | None) -> Path | None:
+    """As seen from where the command was given: the program may go elsewhere."""
+    return None if path is None else path.absolute()
+
+
+def _say(sentence: str) -> None:
+    print(f"gradreach: {sentence}", file=sys.stderr)

@@ -1,0 +1,70 @@
+"""Watching changes nothing: weights, gradients and generators are bit for bit those of a run without it."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from tests.observe import loops
+from tests.observe.conftest import Watched
+
+
+def _end_state(train: Callable[[], list[nn.Module]]) -> tuple[list[torch.Tensor], torch.Tensor]:
+    torch.manual_seed(3)
+    models = train()
+    tensors = [t for m in models for t in (*m.parameters(), *m.buffers())]
+    gradients = [p.grad for m in models for p in m.parameters() if p.grad is not None]
+    return [*tensors, *gradients], torch.get_rng_state()
+
+
+@pytest.mark.parametrize("every", [1, 4, None])
+@pytest.mark.parametrize("train", loops.ALL, ids=lambda f: f.__name__)
+def test_training_is_bit_identical(train: Callable[[], list[nn.Module]], every: int | None, watched: Watched) -> None:
+    plain, plain_generator = _end_state(train)
+    (seen, generator), record = watched(lambda: _end_state(train), every)
+    assert record.steps
+    assert record.looks
+    assert record.notes == ()
+    assert len(seen) == len(plain)
+    assert all(torch.equal(a, b) for a, b in zip(seen, plain, strict=True))
+    assert torch.equal(generator, plain_generator)
+
+
+def test_everything_is_put_back(watched: Watched) -> None:
+    before = (torch.autograd.backward, nn.utils.clip_grad_norm_, torch.amp.GradScaler.scale, nn.Linear.__call__)
+    watched(loops.gan)
+    assert (torch.autograd.backward, nn.utils.clip_grad_norm_, torch.amp.GradScaler.scale, nn.Linear.__call__) == before
+    assert "__call__" not in vars(nn.Sequential)
+    assert not nn.modules.module._global_forward_hooks
+    assert not nn.modules.module._global_forward_pre_hooks
+
+
+def test_a_model_pickled_while_watched_knows_nothing_of_it(watched: Watched) -> None:
+    def train() -> bytes:
+        (model,) = loops.by_hand()
+        return pickle.dumps(model)
+
+    pickled, _ = watched(train)
+    assert b"gradreach" not in pickled
+
+
+def test_a_forward_pass_without_backward_keeps_no_graph_alive(watched: Watched) -> None:
+    """Validation with gradients on must not pile up graphs while the first step is awaited."""
+    import weakref
+
+    def train() -> list[bool]:
+        model = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 4))
+        alive = []
+        for _ in range(3):
+            x = torch.randn(2, 4, requires_grad=True) * 1.0
+            alive.append(weakref.ref(x))
+            model(x)
+            del x
+        return [ref() is not None for ref in alive]
+
+    kept, _ = watched(train)
+    assert kept == [False, False, False]

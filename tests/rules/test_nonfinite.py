@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gradreach.record.schema import NonFinite
+from gradreach.rules.registry import not_judged, passed
+
+from .records import codes, record, steps, the
+
+NAN, INF = float("nan"), float("inf")
+
+
+def test_the_first_one_is_named_with_its_place() -> None:
+    first = NonFinite(41, 0, "forward", "nan", "model.log", "LogBackward0", replayed=True, detail="The input is −0.2.")
+    later = NonFinite(42, 0, "parameters", "nan", "model.body")
+    made = record((*steps(41), replace(steps(1, loss=lambda _: NAN)[0], step=41)), nonfinite=(later, first))
+    found = the(made, "GR301")
+    assert found.severity == "error"
+    assert (found.where["step"], found.where["module"]) == (41, "model.log")
+    assert found.evidence["phase"] == "forward"
+    assert found.evidence["operation"] == "LogBackward0"
+    assert found.evidence["nonfinite_steps"] == 2
+    assert "the first NaN" in found.because
+    assert "forward pass in `model.log`" in found.because
+    assert found.because.endswith("−0.2.")
+
+
+def test_time_step_layer_and_direction_are_told() -> None:
+    found = NonFinite(0, 0, "forward", "inf", "model.rnn", "RNN", time_step=190, layer=0, direction="forward")
+    told = the(record(steps(1), nonfinite=(found,)), "GR301")
+    assert (told.where["time_step"], told.where["layer"], told.where["direction"]) == (190, 0, "forward")
+    assert told.remedies[0].id == "orthogonal"
+    assert "could not be run again" in told.because
+
+
+@pytest.mark.parametrize("phase", ["input", "parameters", "forward", "loss", "backward"])
+def test_every_phase_has_a_sentence_and_a_remedy(phase: str) -> None:
+    found = NonFinite(3, 0, phase, "inf", replayed=True)  # type: ignore[arg-type]
+    told = the(record(steps(3), nonfinite=(found,)), "GR301")
+    assert "infinity" in told.because
+    assert len(told.remedies) == 2
+
+
+def test_a_non_finite_step_without_replay_is_found_too() -> None:
+    made = record(steps(50, norm=lambda i: INF if i == 30 else 1.0))
+    found = the(made, "GR301")
+    assert found.where["step"] == 30
+    assert "norm is not finite" in found.because
+
+
+def test_overflows_of_a_loss_scaler_are_healthy() -> None:
+    run = steps(50, norm=lambda i: INF if i < 3 else 1.0, scale=65536.0)
+    handled = tuple(NonFinite(i, 0, "backward", "inf", scaled_away=True) for i in range(3))
+    made = record(run, nonfinite=handled)
+    assert codes(made) == []
+    assert "GR301" in passed(made)
+
+
+def test_a_nan_loss_under_a_scaler_is_not_its_overflow() -> None:
+    assert "GR301" in codes(record(steps(50, loss=lambda i: NAN if i == 20 else 1.0, scale=65536.0)))
+
+
+def test_no_steps() -> None:
+    assert "GR301" in not_judged(record())
+
+
+def test_spoiled_weights_tell_since_when_nothing_was_measured() -> None:
+    found = NonFinite(75, 0, "parameters", "nan", "net.q", detail="net.q.weight was not finite before the step began.")
+    told = the(record(steps(71), nonfinite=(found,)), "GR301")
+    assert told.evidence["last_sound_step"] == 70
+    assert "between 70," in told.because
+    assert " net.q.weight" in told.because

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import replace
+
+import pytest
+
+from gradreach.record.schema import Step
+from gradreach.rules.registry import not_judged, passed
+
+from .records import at, chain, codes, falling, flat, record, steps, the
+
+
+def noisy(width: float, seed: int = 0, start: float = 1.0):  # type: ignore[no-untyped-def]
+    return lambda i: start * math.exp(width * random.Random(1000 * seed + i).gauss(0, 1))
+
+
+def with_spike(size: float, place: int = 120, width: float = 0.2):  # type: ignore[no-untyped-def]
+    usual = noisy(width)
+    return lambda i: size if i == place else usual(i)
+
+
+def test_a_giant_spike_is_found_at_its_step() -> None:
+    found = the(record(steps(200, with_spike(500.0))), "GR302")
+    assert found.severity == "warning"
+    assert found.where["step"] == 120
+    assert found.evidence["steps"] == "120"
+
+
+@pytest.mark.parametrize(("size", "speaks"), [(60.0, False), (160.0, True)])
+def test_without_harm_it_takes_a_hundred_times_the_median(size: float, speaks: bool) -> None:
+    assert ("GR302" in codes(record(steps(200, with_spike(size))))) == speaks
+
+
+def test_harm_to_the_loss_makes_a_smaller_spike_count() -> None:
+    harmed = lambda i: falling(i) + (3.0 if i > 120 else 0.0)  # noqa: E731
+    assert "GR302" in codes(record(steps(200, with_spike(30.0), harmed)))
+    assert "GR302" not in codes(record(steps(200, with_spike(30.0))))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_heavy_tailed_noise_is_healthy(seed: int) -> None:
+    assert "GR302" not in codes(record(steps(600, noisy(1.0, seed))))
+
+
+def test_rare_mistakes_of_a_converged_model_are_healthy() -> None:
+    converged = lambda i: 5 * math.exp(-i / 30) + (0.5 if i in (250, 300) else 0.0) + 1e-6  # noqa: E731
+    assert "GR302" not in codes(record(steps(400, converged)))
+
+
+def test_large_first_norms_are_healthy() -> None:
+    assert codes(record(steps(200, lambda i: 1e4 if i < 3 else 1.0))) == []
+
+
+def test_a_clipped_spike_is_healthy() -> None:
+    assert "GR302" not in codes(record(steps(200, with_spike(500.0), threshold=5.0, clip="norm")))
+    assert "GR302" in codes(record(steps(200, with_spike(500.0), threshold=1e5, clip="norm")))
+
+
+def test_places_of_unequal_norm_are_judged_apart() -> None:
+    turns = tuple(Step(i, 0.01 * i, i % 2, 1.0, 1.0 if i % 2 else 1000.0) for i in range(300))
+    assert codes(record(turns)) == []
+
+
+def test_sums_over_accumulated_batches_are_no_spikes() -> None:
+    assert codes(record(steps(320, lambda i: 1.0 + i % 32))) == []
+
+
+def test_a_lasting_rise_is_no_spike() -> None:
+    assert "GR302" not in codes(record(steps(200, lambda i: 1.0 if i < 100 else 150.0)))
+
+
+def test_twenty_norms_are_too_few() -> None:
+    assert "GR302" in not_judged(record(steps(20)))
+    assert "GR302" in passed(record(steps(40)))
+
+
+def clipping(norm: float, threshold: float, ratio: float, loss=flat):  # type: ignore[no-untyped-def]
+    run = steps(200, lambda _: norm, loss, threshold=threshold, clip="norm", pre_clip=norm)
+    return record(run, at(*chain(3, update_ratio=ratio)))
+
+
+def test_a_threshold_that_stops_training_is_a_warning() -> None:
+    found = the(clipping(1.0, 1e-3, 1e-6), "GR303")
+    assert found.severity == "warning"
+    assert found.evidence["clip_rate"] == 1.0
+    assert found.evidence["times"] == pytest.approx(1000)
+
+
+@pytest.mark.parametrize(("ratio", "loss"), [(1e-3, flat), (1e-6, falling)])
+def test_normalised_steps_that_move_or_learn_are_information(ratio: float, loss) -> None:  # type: ignore[no-untyped-def]
+    assert the(clipping(1.0, 1e-3, ratio, loss), "GR303").severity == "info"
+
+
+def test_a_quarter_in_a_language_model_is_silent() -> None:
+    run = steps(200, noisy(0.3, start=0.6), threshold=0.25, clip="norm")
+    assert "GR303" not in codes(record(run, at(*chain(3))))
+
+
+@pytest.mark.parametrize(("times", "speaks"), [(9.9, False), (10.1, True)])
+def test_the_edge_of_far_below(times: float, speaks: bool) -> None:
+    assert ("GR303" in codes(clipping(times, 1.0, 1e-3))) == speaks
+
+
+def test_no_clipping_is_not_judged() -> None:
+    assert "GR303" in not_judged(record(steps()))
+
+
+def test_a_threshold_of_zero_does_not_divide() -> None:
+    assert the(clipping(1.0, 0.0, 1e-9), "GR303").severity == "warning"
+
+
+def blowing(i: int) -> float:
+    return 1.0 if i < 60 else 2.0 ** (i - 60)
+
+
+def test_divergence_without_clipping() -> None:
+    found = the(record(steps(80, blowing, blowing)), "GR304")
+    assert found.severity == "error"
+    assert found.evidence["times"] == pytest.approx(2.0**19)
+
+
+def test_a_few_steps_to_infinity() -> None:
+    run = (
+        *steps(3, lambda i: 10.0 ** (5 * i), lambda i: 10.0 ** (5 * i)),
+        replace(steps(1)[0], step=3, loss=math.inf, norm=math.nan),
+    )
+    found = the(record(run), "GR304")
+    assert found.evidence["ends_nonfinite"] is True
+
+
+def test_a_clipped_run_is_not_blamed() -> None:
+    assert "GR304" not in codes(record(steps(80, blowing, blowing, threshold=1.0, clip="norm")))
+
+
+def test_a_norm_that_grows_while_the_loss_falls_is_healthy() -> None:
+    assert "GR304" not in codes(record(steps(80, blowing, falling)))
+
+
+def test_a_loss_that_grows_with_ordinary_norms_does_not_explode() -> None:
+    assert "GR304" not in codes(record(steps(80, lambda _: 1.0, blowing)))
+
+
+def test_an_adversary_that_loses_ground_is_healthy() -> None:
+    generator = tuple(Step(2 * i, 0.0, 0, 0.7 + 0.02 * i, 0.1 + 0.02 * i) for i in range(200))
+    critic = tuple(Step(2 * i + 1, 0.0, 1, 1.4 * math.exp(-i / 50), 0.5) for i in range(200))
+    assert codes(record(sorted((*generator, *critic), key=lambda step: step.step))) == []
+
+
+def test_nan_out_of_the_blue_is_not_an_explosion() -> None:
+    run = (*steps(50), replace(steps(1)[0], step=50, loss=math.nan, norm=math.nan))
+    assert codes(record(run)) == ["GR301"]

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gradreach.record.schema import DepthLook
+from gradreach.rules.registry import not_judged, passed
+
+from .records import at, chain, codes, falling, flat, record, steps
+
+
+def relu(dead: float, order: int = 1, **more: object) -> DepthLook:
+    look = DepthLook("model.1", "ReLU", order, 1, 1.0, 1e-2, activation="relu", dead=dead, units=64)
+    return replace(look, **more)  # type: ignore[arg-type]
+
+
+def tanh(saturated: float, order: int = 1, **more: object) -> DepthLook:
+    look = DepthLook("model.1", "Tanh", order, 1, 1.0, 1e-2, activation="tanh", saturated=saturated)
+    return replace(look, **more)  # type: ignore[arg-type]
+
+
+def after(layer: DepthLook) -> tuple[DepthLook, ...]:
+    """The layer with weights before and behind it."""
+    first, last = chain(1)
+    return replace(first, order=0), layer, replace(last, order=2)
+
+
+@pytest.mark.parametrize(("share", "speaks"), [(0.79, False), (0.8, True)])
+def test_saturated_from_the_start(share: float, speaks: bool) -> None:
+    assert ("GR203" in codes(record(steps(), at(*after(tanh(share)))))) == speaks
+
+
+def test_features_may_grow_decided_while_the_loss_falls() -> None:
+    looks = (*at(*after(tanh(0.3)), count=1), *(replace(look, step=9) for look in at(*after(tanh(0.9)), count=5)))
+    assert "GR203" not in codes(record(steps(loss=falling), looks))
+    assert "GR203" in codes(record(steps(loss=flat), looks))
+
+
+def test_an_output_saturates_rightly() -> None:
+    first, last = chain(1)
+    assert "GR203" not in codes(record(steps(), at(first, last, tanh(1.0, order=2))))
+    head = replace(last, activation="sigmoid", saturated=1.0)
+    assert "GR203" not in codes(record(steps(), at(first, head)))
+
+
+def test_each_model_has_its_own_output() -> None:
+    first, last = chain(1)
+    generator = (replace(first, module="g.0", order=0), replace(tanh(1.0), module="g.1", order=1))
+    critic = (replace(last, module="d.0", order=2), replace(tanh(1.0), module="d.1", order=3))
+    made = record(steps(), at(*generator, *critic), models={"g": "Sequential", "d": "Sequential"})
+    assert "GR203" not in codes(made)
+
+
+@pytest.mark.parametrize(("share", "speaks"), [(0.89, False), (0.9, True), (1.0, True)])
+def test_dead_units(share: float, speaks: bool) -> None:
+    made = record(steps(), at(*after(relu(share))))
+    assert ("GR204" in codes(made)) == speaks
+    assert ("GR204" in passed(made)) != speaks
+
+
+def test_units_that_come_back_are_not_dead() -> None:
+    looks = (*at(*after(relu(1.0)), count=3), *(replace(look, step=50) for look in at(*after(relu(0.4)), count=1)))
+    assert "GR204" not in codes(record(steps(), looks))
+
+
+def test_a_handful_of_units_and_relu_outputs_are_not_judged() -> None:
+    first, last = chain(1)
+    assert "GR204" in not_judged(record(steps(), at(*after(relu(1.0, units=3)))))
+    assert "GR204" in not_judged(record(steps(), at(first, last, relu(1.0, order=2))))

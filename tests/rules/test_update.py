@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gradreach.record.schema import DepthLook, Look
+from gradreach.rules.registry import findings, not_judged, passed
+
+from .records import at, chain, codes, falling, flat, record, steps, the
+
+
+def rising(i: int) -> float:
+    return 2.0 + 0.05 * i
+
+
+@pytest.mark.parametrize(
+    ("ratio", "loss", "speaks"), [(0.2, flat, True), (0.2, rising, True), (0.2, falling, False), (0.05, flat, False)]
+)
+def test_too_large(ratio: float, loss, speaks: bool) -> None:  # type: ignore[no-untyped-def]
+    assert ("GR305" in codes(record(steps(loss=loss), at(*chain(3, update_ratio=ratio))))) == speaks
+
+
+def test_weights_thrown_away_once_and_grown_since() -> None:
+    first = at(*chain(3, update_ratio=7.0), count=1)
+    rest = tuple(replace(look, step=50 + look.step) for look in at(*chain(3, update_ratio=0.03, weight_norm=60.0)))
+    found = the(record(steps(loss=rising), (*first, *rest)), "GR305")
+    assert found.evidence["largest_update_size"] == 7.0
+    assert found.evidence["weight_norm_last"] == 60.0
+    assert "GR305" not in codes(record(steps(loss=falling), (*first, *rest)))
+
+
+def test_too_small() -> None:
+    found = the(record(steps(loss=flat), at(*chain(3, update_ratio=1e-8))), "GR305")
+    assert "module" not in found.where
+    assert found.remedies[0].id == "raise-rate"
+
+
+def test_a_model_at_its_optimum_has_nothing_to_gain() -> None:
+    assert "GR305" not in codes(record(steps(loss=flat), at(*chain(3, update_ratio=1e-8, weight_grad_norm=1e-6))))
+
+
+def test_dying_down_gradients_while_it_learns_are_healthy() -> None:
+    assert "GR305" not in codes(record(steps(loss=falling), at(*chain(3, update_ratio=1e-8))))
+
+
+def test_one_part_left_still_is_no_matter_of_the_rate() -> None:
+    layers = chain(3)
+    still = (*(replace(layer, update_ratio=1e-9) for layer in layers[:3]), layers[3])
+    assert "GR305" not in codes(record(steps(loss=flat), at(*still)))
+
+
+def test_weights_started_at_zero_and_normalisation_are_left_out() -> None:
+    zero = chain(3, update_ratio=5.0, weight_norm=1e-6)
+    norm = chain(3, update_ratio=5.0, kind="LayerNorm")
+    assert "GR305" not in codes(record(steps(loss=flat), at(*zero)))
+    assert "GR305" not in codes(record(steps(loss=flat), at(*norm)))
+
+
+def test_without_updates_nothing_is_judged() -> None:
+    assert "GR305" in not_judged(record(steps(), at(*chain(3, update_ratio=None))))
+    assert "GR305" in passed(record(steps(), at(*chain(3))))
+
+
+def part(name: str, order: int = 0, grad: float | None = 0.1) -> DepthLook:
+    return DepthLook(name, "Linear", order, 1, 1.0, 0.1, parameters=64, weight_norm=1.0, weight_grad_norm=grad)
+
+
+def test_a_branch_that_is_never_called() -> None:
+    looks = at(part("model.main"), without_gradient=("model.side.0.weight", "model.side.0.bias"))
+    found = the(record(steps(), looks), "GR306")
+    assert found.severity == "warning"
+    assert found.where["module"] == "model.side"
+    assert found.evidence["parameters"] == 2
+    assert "no look saw it called" in found.because
+
+
+def test_a_part_behind_a_detach() -> None:
+    looks = at(part("model.encoder.0", grad=None), part("model.head", 1), without_gradient=("model.encoder.0.weight",))
+    found = the(record(steps(), looks), "GR306")
+    assert found.where["module"] == "model.encoder"
+    assert "no path leads from the loss" in found.because
+
+
+def test_one_parameter_of_a_module_that_learns() -> None:
+    found = the(record(steps(), at(part("model.main"), without_gradient=("model.main.scale",))), "GR306")
+    assert found.where == {"module": "model.main", "parameter": "model.main.scale"}
+
+
+def test_a_gradient_now_and_then_is_enough() -> None:
+    looks = list(at(part("model.main"), without_gradient=("model.expert.weight",)))
+    looks[2] = replace(looks[2], without_gradient=())
+    made = record(steps(), looks)
+    assert "GR306" not in codes(made)
+    assert "GR306" in passed(made)
+
+
+def test_another_loss_may_train_it() -> None:
+    critic = [
+        Look(2 * i, 0, 0.0, depth=(part("g.0"), part("d.0", 1)), without_gradient=("g.0.weight",)) for i in range(4)
+    ]
+    generator = [Look(2 * i + 1, 1, 0.0, depth=(part("g.0"), part("d.0", 1))) for i in range(4)]
+    assert "GR306" not in codes(record(steps(), (*critic, *generator), models={"g": "G", "d": "D"}))
+
+
+def test_looks_at_which_the_model_did_not_run_say_nothing() -> None:
+    idle = [Look(i, 0, 0.0, depth=(part("a.0"),), without_gradient=("b.side.weight",)) for i in range(4)]
+    made = record(steps(), idle, models={"a": "A", "b": "B"})
+    assert "GR306" not in codes(made)
+    ran = [Look(10 + i, 1, 0.0, depth=(part("b.0"),), without_gradient=("b.side.weight",)) for i in range(3)]
+    assert the(record(steps(), (*idle, *ran), models={"a": "A", "b": "B"}), "GR306").where["module"] == "b.side"
+
+
+def test_experts_that_were_not_picked_yet_are_not_lost() -> None:
+    idle = {f"model.expert.{i}.weight" for i in range(4)}
+
+    def looks(count: int) -> list[Look]:
+        picked = ["model.expert.1", "model.expert.2"]
+        return [
+            Look(i, 0, 0.0, (), (part(picked[i % 2]),), tuple(sorted(idle - {f"{picked[i % 2]}.weight"})))
+            for i in range(count)
+        ]
+
+    assert "GR306" not in codes(record(steps(), looks(4)))
+    lost = [f.where["module"] for f in findings(record(steps(), looks(20))) if f.code == "GR306"]
+    assert lost == ["model.expert.0", "model.expert.3"]
