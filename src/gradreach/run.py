@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,10 +37,12 @@ def run_and_report(program: Program, watching: Watching, wanted: Wanted) -> int:
         _say(str(error))
         return 2
     if rank() == 0:
+        drawn = random.getstate()  # rich draws from it when it is imported
         try:
             report = _report(watched, wanted)
         except KeyboardInterrupt:
             report = None
+        random.setstate(drawn)
         if report is not None and wanted.fail_on and watched.ended.code == 0 and _fails(report, wanted.fail_on):
             return 1
     return leave(watched.ended)

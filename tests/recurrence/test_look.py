@@ -69,13 +69,11 @@ def test_sampling_is_told() -> None:
     torch.manual_seed(0)
     module, x = nn.RNN(3, 8), torch.randn(60, 20, 3)
     (seen,) = look(module, x, torch.ones(60, 20, 8), max_anchors=6, max_rows=2)
-    assert not seen.exact
+    assert seen.exact
     assert seen.anchors == 6
-    assert seen.why_inexact == (
-        "the reach map carries 6 of the steps with a local error; the reach map carries 3 of 20 rows"
-    )
+    assert seen.sampled == "6 of the steps with a local error, 3 of 20 rows"
     (whole,) = look(module, x, torch.ones(60, 20, 8), max_anchors=60, max_rows=20)
-    assert whole.exact
+    assert whole.sampled == ""
     assert seen.factor == pytest.approx(whole.factor, abs=0.1)
     assert len(look(module, x, torch.ones(60, 20, 8), max_lag=9)[0].reach) == 10
 

@@ -43,7 +43,7 @@ class Depth:
     def called(self, module: nn.Module, output: Any) -> None:
         """Take in one call of a leaf module; its gradient follows by a hook on the graph's node, not on the tensor."""
         tensor = first_tensor(output)
-        if tensor is None or not tensor.is_floating_point():
+        if tensor is None or not tensor.is_floating_point() or tensor.dim() == 0:  # a criterion is no layer
             return
         seen = self._seen.setdefault(id(module), _Seen(module, len(self._seen)))
         seen.calls += 1

@@ -113,11 +113,9 @@ def look_at_loop(loop: Loop, loss: Sequence[Tensor], weights: Any, models: Model
     anchors = _spread(carrying, MOST_ANCHORS)
     rows = {t: [size / scale for size in _propagate(states, errors[t], t)] for t in anchors}
     r = curve_from_norms(rows)
-    why = (
-        "" if len(anchors) == len(carrying) else f"the reach map carries {len(anchors)} of the steps with a local error"
-    )
+    sampled = "" if len(anchors) == len(carrying) else f"{len(anchors)} of the steps with a local error"
     if len(states) < len(loop.states):
-        why = f"the last {len(states)} of {len(loop.states)} steps are looked at"
+        sampled = f"the last {len(states)} of {len(loop.states)} steps"
     return TimeLook(
         module=models.path(loop.module),
         kind=type(loop.module).__name__,
@@ -134,8 +132,8 @@ def look_at_loop(loop: Loop, loss: Sequence[Tensor], weights: Any, models: Model
         adjoint=tuple(_size(delta) / scale for delta in deltas),
         local_error=tuple(size / scale for size in sizes),
         anchors=len(anchors),
-        exact=not why,
-        why_inexact=why,
+        exact=True,
+        sampled=sampled,
     )
 
 

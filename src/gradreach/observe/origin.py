@@ -280,7 +280,8 @@ class _Probe:
     def backward_origin(self, kept: KeptCall, found: NonFinite) -> NonFinite | None:
         """The first node on the way back that made a non-finite gradient from a finite one."""
         outputs = tensors_of(self.output)
-        pairs = [(outputs[place], g) for place, g in kept.gradients.items() if outputs[place].requires_grad]
+        arrived = [(outputs[place], g) for place, g in kept.gradients.items() if outputs[place].requires_grad]
+        pairs = [(output, gradient) for output, gradient in arrived if output.shape == gradient.shape]
         parameters = [p for p in kept.root.parameters() if p.requires_grad]
         if not pairs or not parameters:
             return None

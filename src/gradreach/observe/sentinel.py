@@ -19,6 +19,9 @@ MOST_CALLS = 64
 MOST_BYTES = 1 << 28
 """Of a step with more root calls, or larger inputs together, the last are kept; the last one always is."""
 
+MOST_GRADIENT_BYTES = 1 << 26
+"""A larger gradient of an output is not kept (an empty one stands for it): it would raise the script's peak memory."""
+
 
 @dataclass
 class KeptCall:
@@ -154,6 +157,6 @@ def _catcher(gradients: dict[int, Tensor], place: int, index: int) -> Callable[[
     def gradient_arrives(arrived: tuple[Tensor | None, ...]) -> None:
         gradient = arrived[index]
         if gradient is not None:
-            gradients[place] = gradient
+            gradients[place] = gradient if gradient.nbytes <= MOST_GRADIENT_BYTES else gradient.new_zeros(0)
 
     return gradient_arrives

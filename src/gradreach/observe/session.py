@@ -260,6 +260,7 @@ class Session:
             return
         self._update = None
         self._writer.look(update.settle())
+        self._writer.flush()
 
     def _settle_step(self) -> None:
         pending, self._pending = self._pending, None
@@ -296,7 +297,7 @@ class Session:
     def _tell_overhead(self) -> None:
         budget = self.budget
         self._writer.overhead(
-            Overhead(budget.share, budget.measured(), budget.whole(), budget.spent, budget.norm_every)
+            Overhead(budget.share, budget.measured(), budget.whole(), budget.spent, budget.norm_every, self.count)
         )
 
     def _safely(self, work: Callable[[], None]) -> None:

@@ -58,9 +58,9 @@ class TimeLook:
     """One direction of one recurrent layer on one watched step. Lags ℓ index `reach`, `lag_share`, `truncation_bias`.
 
     `reach[ℓ]` is r(ℓ), r(0) = 1; `truncation_bias[k]` is b(k), b(0) = 1. `adjoint[k]` is the batch mean of ‖δ_k‖ and
-    `local_error[k]` that of ‖e_k‖, both in time order of the data. `anchors` steps t out of the T carry the map:
-    all that have a local error where `exact`. `exact` says that the replayed output equals the layer's to 1e-6
-    relative and that no step with a local error was left out; `why_inexact` says what differs. `gradient_error`
+    `local_error[k]` that of ‖e_k‖, both in time order of the data. `exact` says that the replayed output equals the
+    layer's to 1e-6 relative, `why_inexact` what differs. `anchors` steps t carry the reach map, on which `reach`,
+    `lag_share` and `truncation_bias` rest: all with a local error, unless `sampled` says which share. `gradient_error`
     is the relative difference of the parameter gradients that follow from those of the script.
     `gamma` is the activation's bound, `gamma_mean` the measured mean of its derivative, `lambda_` and `rho` the
     spectral norm and radius of W_hh, `bound_factor` γλ per step; None where the kind of cell has no such figure.
@@ -84,6 +84,7 @@ class TimeLook:
     anchors: int
     exact: bool
     why_inexact: str = ""
+    sampled: str = ""
     gradient_error: float | None = None
     gamma: float | None = None
     gamma_mean: float | None = None
@@ -164,13 +165,15 @@ class NonFinite:
 @dataclass(frozen=True, slots=True)
 class Overhead:
     """Share of the wall time that watching cost: `measured` past the first 50 steps (of the whole run where it is
-    shorter), `whole` over all steps; `norm_every` says how often the global norm was taken."""
+    shorter), `whole` over all steps. `passes` counts the backward passes so far, of which each `norm_every`-th is
+    measured and stands among the steps."""
 
     budget: float
     measured: float
     whole: float
     seconds: float
     norm_every: int = 1
+    passes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +200,12 @@ class Record:
     overhead: Overhead | None = None
     outcome: Outcome = Outcome()
     notes: tuple[str, ...] = ()
+
+    @property
+    def passes(self) -> int:
+        """Backward passes of the run; `steps` holds those that were measured, all of them where the budget allows."""
+        seen = self.steps[-1].step + 1 if self.steps else 0
+        return max(seen, self.overhead.passes if self.overhead is not None else 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,6 @@ def _look(
     reach, sampled = _reach(run, adjoint, limits, adjoint.gradients["weight_hh" + replay.names[n]])
     r = curve(reach)
     limit = bounds(run)
-    why = "; ".join(each for each in (why, sampled) if each)
     return TimeLook(
         module=path,
         kind=kind,
@@ -100,6 +99,7 @@ def _look(
         anchors=len(reach.anchors),
         exact=not why,
         why_inexact=why,
+        sampled=sampled,
         gradient_error=None if off is None or not math.isfinite(off) else off,
         gamma=limit.gamma,
         gamma_mean=limit.gamma_mean,
@@ -124,9 +124,9 @@ def _reach(
     rows = None if held == B else [round(i * (B - 1) / max(held - 1, 1)) for i in range(held)]
     total = gradient if every and rows is None else None
     reach = reach_map(run, error, anchors=anchors, rows=rows, max_lag=max_lag, local_error_c=error_c, total=total)
-    steps = "" if every else f"the reach map carries {len(anchors)} of the steps with a local error"
-    sample = "" if rows is None else f"the reach map carries {held} of {B} rows"
-    return reach, "; ".join(each for each in (steps, sample) if each)
+    steps = "" if every else f"{len(anchors)} of the steps with a local error"
+    sample = "" if rows is None else f"{held} of {B} rows"
+    return reach, ", ".join(each for each in (steps, sample) if each)
 
 
 def _sizes(run: Unroll, each: Tensor) -> tuple[float, ...]:

@@ -30,7 +30,7 @@ def document(
         "outcome": _plain(asdict(record.outcome)),
         "models": dict(record.models),
         "sites": [_site(record, site) for site in range(len(record.sites))],
-        "steps": len(record.steps),
+        "steps": record.passes,
         "watched_steps": len(record.looks),
         "overhead": _plain(asdict(record.overhead)) if record.overhead else None,
         "norm": _norm(record, findings),

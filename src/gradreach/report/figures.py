@@ -82,7 +82,8 @@ def reach_figure(seen: TimeLook, first: TimeLook | None = None) -> Figure | None
     """The reach curve r(ℓ) of one layer on a log axis, with the bound (γλ)^ℓ and the horizon; `first` drawn faint."""
     if not known(seen.reach):
         return None
-    floor = max(FAINTEST, min((r for r in known(seen.reach) if r > 0), default=FAINTEST) / 10)
+    least = min((r for r in known(seen.reach) if r > 0), default=REACHED) / 10
+    floor = min(max(FAINTEST, least), REACHED)
     lines = [Line("reach r(ℓ)", _by_index(seen.reach))]
     if seen.bound_factor is not None and seen.bound_factor > 0:
         top = 10 * max(known(seen.reach))

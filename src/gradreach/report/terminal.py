@@ -73,7 +73,7 @@ def _headline(record: Record) -> str:
     command = " ".join((record.run.script, *record.run.argv))
     if len(command) > 60:
         command = command[:59] + "…"
-    parts = [f"gradreach: {command}", count(len(record.steps), "step")]
+    parts = [f"gradreach: {command}", count(record.passes, "step")]
     if (spent := seconds(record)) is not None:
         parts.append(f"{figure(spent)} s")
     if how := ending(record):
@@ -92,7 +92,9 @@ def _finding(finding: Finding, say: _Say) -> RenderableType:
     rows = Table.grid(padding=(0, 1))
     rows.add_column(style="dim", no_wrap=True)
     rows.add_column(overflow="fold")
-    figures = ", ".join(f"{words.label(k)} {words.evidence(k, v)}" for k, v in finding.evidence.items())
+    figures = ", ".join(
+        f"{words.label(k)} {words.evidence(k, v)}" for k, v in finding.evidence.items() if v is not None
+    )
     if figures:
         rows.add_row("evidence", Text(say(figures)))
     rows.add_row("because", Text(say(words.capital(finding.because))))

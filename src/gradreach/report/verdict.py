@@ -10,7 +10,7 @@ from typing import Literal
 from gradreach.record.schema import Finding, Record, Severity
 from gradreach.report.document import clip_rate, nonfinite_steps, norms_of, spikes, threshold, time_shown
 from gradreach.report.series import known, quantile
-from gradreach.report.words import capital, count, figure, of_layer, percent, place
+from gradreach.report.words import capital, count, figure, of_layer, percent, place, shortened
 from gradreach.rules.course import first_break
 
 Level = Literal["error", "warning", "info", "healthy", "unseen"]
@@ -62,15 +62,15 @@ class Answer:
 
 
 def by_severity(findings: Sequence[Finding]) -> list[Finding]:
-    """Findings with the most serious first, those of one severity in the order they came."""
-    return sorted(findings, key=lambda finding: ORDER.index(finding.severity))
+    """Findings with the most serious first; among equals what broke the run, then the order they came in."""
+    return sorted(findings, key=lambda finding: (ORDER.index(finding.severity), _urgency(finding.code)))
 
 
 def verdict(record: Record, findings: Sequence[Finding]) -> Verdict:
     """The run in one sentence: its worst finding, that it is healthy, or that nothing was seen."""
     if not record.steps:
         return Verdict("unseen", f"No backward pass was seen: {_unseen(record)}.")
-    ranked = sorted(by_severity(findings), key=lambda f: (ORDER.index(f.severity), _urgency(f.code)))
+    ranked = by_severity(findings)
     if not ranked:
         return Verdict("healthy", f"Healthy: {_seen(record)}, and no rule found fault.")
     worst = ranked[0]
@@ -144,7 +144,7 @@ def _why_nan(record: Record, findings: Sequence[Finding], first: int | None) -> 
         if overflows:
             return f"Only {count(overflows, 'overflow')} that the loss scaler meets by skipping the step; harmless."
         measured = len(known(norms_of(record.steps)))
-        return f"No: {count(measured, 'measured norm')} of {count(len(record.steps), 'step')}, all finite."
+        return f"No: {count(measured, 'measured norm')} of {count(record.passes, 'step')}, all finite."
     because = next((finding.because for finding in findings if finding.code == "GR301"), None)
     return (
         capital(because)
@@ -181,7 +181,7 @@ def _by_site(record: Record, findings: Sequence[Finding]) -> str:
 
 def _seen(record: Record) -> str:
     shown = [seen for _, seen in time_shown(record)]
-    steps = f"{count(len(record.steps), 'step')}, {len(record.looks)} of them watched closely"
+    steps = f"{count(record.passes, 'step')}, {len(record.looks)} of them watched closely"
     if not shown:
         return steps
     seen = min(shown, key=lambda seen: seen.horizon / max(seen.T, 1))
@@ -189,15 +189,14 @@ def _seen(record: Record) -> str:
 
 
 def _unseen(record: Record) -> str:
-    outcome = record.outcome
-    ending = _ENDINGS[outcome.how].format(error=outcome.error or "an error")
-    script = record.run.script
-    return f"{script} called none before {ending}" if ending else f"{script} ran to its end without calling one"
+    script, how = record.run.script, ending(record)
+    return f"{script} called none before {how}" if how else f"{script} ran to its end without calling one"
 
 
 def ending(record: Record) -> str:
     """How the run ended where that is worth a word; empty for one that finished."""
-    return _ENDINGS[record.outcome.how].format(error=record.outcome.error or "an error")
+    lines = record.outcome.error.strip().splitlines() or ["an error"]
+    return _ENDINGS[record.outcome.how].format(error=shortened(lines[0], 160))
 
 
 def _urgency(code: str) -> int:

@@ -22,13 +22,12 @@ from gradreach.rules.course import (
 from gradreach.rules.figures import is_finite, known, median, percent, shown, spread
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
 
-WINDOW = 50
-FEWEST = 20
+WINDOW = 20
 DEVIATIONS = 6.0
 SPIKE = 10.0
 RECORD_SIZE = 3.0
 GIANT = 100.0
-"""A spike: over the last WINDOW norms of its place (FEWEST at least), SPIKE times the median, DEVIATIONS robust
+"""A spike: over the last WINDOW norms of its place, SPIKE times the median, DEVIATIONS robust
 deviations of the logarithm above it, and RECORD_SIZE times all before. GIANT times the median counts without harm to
 the loss."""
 
@@ -64,8 +63,8 @@ def spikes(record: Record) -> Judged:
         site: [s for s in steps_at(record, site) if is_finite(norm_of(s)) and (end is None or s.step < end)]
         for site in active_sites(record)
     }
-    if all(len(steps) <= FEWEST for steps in series.values()):
-        return Judged(why_not=f"no more than {FEWEST} norms were measured at any place")
+    if all(len(steps) <= WINDOW for steps in series.values()):
+        return Judged(why_not=f"no more than {WINDOW} norms were measured at any place")
     burst = blow_up(record)
     found = []
     for site, steps in series.items():
@@ -84,7 +83,7 @@ def _spikes_at(steps: Sequence[Step]) -> list[_Spike]:
         if not is_finite(norm) or norm <= 0:
             continue
         log = math.log(norm)
-        if len(window) >= FEWEST:
+        if len(window) >= WINDOW:
             centre, width = median(window), max(spread(window), NARROWEST)
             usual = math.exp(centre)
             if norm >= SPIKE * usual and log - centre >= DEVIATIONS * width and norm >= RECORD_SIZE * largest:
@@ -109,7 +108,7 @@ def _comes_back(after: Sequence[Step], usual: float) -> bool:
 
 
 def _harmed(steps: Sequence[Step], place: int) -> bool:
-    before = known(step.loss for step in steps[max(place - FEWEST, 0) : place])
+    before = known(step.loss for step in steps[max(place - WINDOW, 0) : place])
     after = known(step.loss for step in steps[place + 1 : place + 1 + AFTER])
     if len(before) < AFTER or len(after) < AFTER:
         return False
@@ -152,7 +151,7 @@ def clipped(record: Record) -> Judged:
             and is_finite(n := s.pre_clip if s.pre_clip is not None else s.norm)
             and is_finite(s.threshold)
         ]
-        if len(pairs) < FEWEST // 2:
+        if len(pairs) < WINDOW // 2:
             continue
         any_clip = True
         rate = sum(norm > threshold for norm, threshold in pairs) / len(pairs)
@@ -224,11 +223,11 @@ SPIKES = Rule(
         cause="Single batches give a gradient far outside all others: a bad sample, a cliff of the loss, or a batch "
         "on which the model is surely wrong. One such step can undo hundreds, and fills Adam's second moment for "
         "1/(1 − β₂) steps.",
-        mathematics=("z = (ln‖g‖ − median) / (1.4826 · median |ln‖g‖ − median|), over the place's last 50 norms",),
+        mathematics=("z = (ln‖g‖ − median) / (1.4826 · median |ln‖g‖ − median|), over the place's last 20 norms",),
         thresholds="Each line that calls backward has its own window, for two losses' norms differ. A spike lies "
         f"{DEVIATIONS:g} deviations and {SPIKE:g} times over the median, and {RECORD_SIZE:g} times over every "
         "earlier norm, so that the wide noise of small batches and the rare mistakes of a converged model pass; the "
-        f"first {FEWEST} norms are never judged. It is reported where no threshold cut it and either the loss rose "
+        f"first {WINDOW} norms are never judged. It is reported where no threshold cut it and either the loss rose "
         f"by half over the next {AFTER} steps or it is {GIANT:g} times the median.",
         remedies=(
             "Clip at twice the usual norm: free, ordinary steps stay as they are.",

@@ -1,0 +1,91 @@
+"""The JSON report."""
+
+import json
+import math
+from importlib import resources
+
+import jsonschema
+import pytest
+
+from gradreach.record.schema import Finding
+from gradreach.report.document import WHOLE, checked, document, to_json
+
+from .records import ALL, BROKEN, FINDINGS
+
+SCHEMA = json.loads((resources.files("gradreach.report") / "schema.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_record_meets_the_schema(name: str) -> None:
+    fields = document(ALL[name], FINDINGS.get(name, ()), ("GR102",), {"GR401": "not recorded"})
+    jsonschema.Draft202012Validator(SCHEMA).validate(fields)
+    assert json.loads(to_json(fields)) == fields
+    json.dumps(fields, allow_nan=False)
+
+
+def test_the_schema_itself_is_one() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_the_schema_refuses_what_is_not_a_report() -> None:
+    fields = document(ALL["healthy"], (), ())
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**fields, "schema": "gradreach/2"}, SCHEMA)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**fields, "norm": {**fields["norm"], "global": ["NaN"]}}, SCHEMA)
+
+
+def test_non_finite_steps_are_null_and_named() -> None:
+    norm = document(ALL["broken"], (BROKEN,), ())["norm"]
+    assert norm["nonfinite_steps"] == [121, 122, 123, 124, 125, 126]
+    assert norm["global"][120] == 900.0
+    assert norm["loss"][121] is None
+    assert norm["global"][121:] == [None] * 6
+    assert norm["largest"] == 900.0
+
+
+def test_evidence_that_is_not_finite_is_null() -> None:
+    finding = Finding("GR301", "error", "t", {"step": 3}, {"norm": math.nan, "peak": math.inf, "before": 2.0}, "b")
+    assert document(ALL["broken"], (finding,), ())["findings"][0]["evidence"] == {
+        "norm": None,
+        "peak": None,
+        "before": 2.0,
+    }
+
+
+def test_clip_rate_counts_only_steps_with_a_norm_and_a_limit() -> None:
+    fields = document(ALL["vanishing"], (), ())
+    assert fields["norm"]["clip"] == {"threshold": 0.25, "rate": 1.0}
+    assert document(ALL["healthy"], (), ())["norm"]["clip"] == {"threshold": None, "rate": None}
+
+
+def test_long_series_are_thinned_and_keep_spike_and_break() -> None:
+    record = ALL["long"]
+    norm = document(record, (), ())["norm"]
+    assert len(record.steps) == 24_000
+    assert len(norm["steps"]) == len(norm["global"]) == len(norm["loss"]) <= WHOLE
+    assert norm["steps"] == sorted(set(norm["steps"]))
+    assert norm["global"][norm["steps"].index(8_000)] == 5e4
+    assert norm["nonfinite_steps"] == [12_000]
+
+
+def test_a_series_at_the_limit_stays_whole() -> None:
+    assert len(document(ALL["large"], (), ())["norm"]["global"]) == WHOLE
+
+
+def test_time_shows_the_last_sound_look() -> None:
+    broken, vanishing = document(ALL["broken"], (), ())["time"], document(ALL["vanishing"], (), ())["time"]
+    assert [(entry["step"], entry["factor"]) for entry in broken] == [(2, 1.05)]
+    assert [(entry["layer"], entry["step"]) for entry in vanishing] == [(0, 242), (1, 242)]
+    assert vanishing[0]["lambda"] == 1.2
+
+
+def test_depth_of_two_sites_stands_apart() -> None:
+    depth = document(ALL["gan"], (), ())["depth"]
+    assert [entry["site"] for entry in depth] == [0] * 8 + [1] * 8
+    assert [entry["order"] for entry in depth[:8]] == list(range(8))
+
+
+def test_checked_says_what_failed() -> None:
+    assert checked("error", [BROKEN])["failed"] is True
+    assert checked("error", []) == {"schema": "gradreach/1", "fail_on": "error", "failed": False, "findings": []}

@@ -1,0 +1,133 @@
+"""The page: one file that loads nothing and lets no name of the user's run."""
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pytest
+
+from gradreach.report import Report
+from gradreach.report.html import inline, render
+
+from .records import ALL, FINDINGS
+
+LOADS = {"src", "href", "srcset", "data", "action", "poster", "background", "xlink:href", "formaction"}
+
+
+class Page(HTMLParser):
+    """The tags, ids, attributes and scripts of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.content: dict[str, list[str]] = {"script": [], "style": []}
+        self._open: str | None = None
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        self._open = tag if tag in self.content else None
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            self.content[self._open].append(data)
+            self._open = None
+
+    def values(self, name: str) -> list[str]:
+        return [value for _, key, value in self.attributes if key == name]
+
+
+@pytest.fixture(params=list(ALL), scope="module")
+def page(request: pytest.FixtureRequest) -> tuple[str, Page]:
+    text = render(
+        Report(
+            ALL[request.param], FINDINGS.get(request.param, ()), ("GR201",), {"GR401": "its evidence is not recorded"}
+        )
+    )
+    return text, Page(text)
+
+
+def test_loads_nothing(page: tuple[str, Page]) -> None:
+    _, seen = page
+    loaded = [(tag, name, value) for tag, name, value in seen.attributes if name in LOADS and not value.startswith("#")]
+    assert loaded == [("link", "href", "data:,")]
+    assert "@import" not in seen.content["style"][0]
+    assert "url(" not in seen.content["style"][0]
+
+
+def test_styles_and_script_carry_their_hashes(page: tuple[str, Page]) -> None:
+    _, seen = page
+    policy = next(value for value in seen.values("content") if value.startswith("default-src"))
+    assert policy.startswith("default-src 'none'")
+    for kind in ("style", "script"):
+        (source,) = seen.content[kind]
+        digest = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+
+
+def test_no_inline_handler_and_no_inline_style(page: tuple[str, Page]) -> None:
+    _, seen = page
+    assert [name for _, name, _ in seen.attributes if name.startswith("on") or name == "style"] == []
+    assert seen.tags.count("script") == seen.tags.count("style") == 1
+
+
+def test_links_lead_somewhere_and_ids_are_unique(page: tuple[str, Page]) -> None:
+    _, seen = page
+    ids = seen.values("id")
+    assert len(ids) == len(set(ids))
+    assert {value[1:] for value in seen.values("href") if value.startswith("#")} <= set(ids)
+
+
+def test_figures_are_well_formed(page: tuple[str, Page]) -> None:
+    text, _ = page
+    for drawn in re.findall(r"<svg.*?</svg>", text, re.DOTALL):
+        ElementTree.fromstring(drawn)
+
+
+def test_stays_under_a_megabyte(page: tuple[str, Page]) -> None:
+    assert len(page[0].encode()) <= 1_000_000
+
+
+def test_hostile_names_are_only_text() -> None:
+    text = render(Report(ALL["hostile"], FINDINGS["hostile"]))
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert(1)" in text
+
+
+def test_first_screen_holds_verdict_and_findings() -> None:
+    text = render(Report(ALL["broken"], FINDINGS["broken"]))
+    assert text.index("Training broke at step 121") < text.index('id="findings"') < text.index("GR301")
+    assert text.index("norm before") < text.index('id="norm"')
+    assert 'href="#explain-GR301"' in text
+
+
+def test_norm_figure_marks_broken_steps() -> None:
+    text = render(Report(ALL["broken"], FINDINGS["broken"]))
+    assert text.count("not finite from step 121 to 126") == 2  # once for each width
+    assert 'class="broken"' in text
+
+
+def test_reach_figure_has_bound_and_horizon() -> None:
+    text = render(Report(ALL["vanishing"]))
+    assert "bound (γλ)^ℓ" in text
+    assert "horizon 13 of 59 steps" in text
+
+
+def test_a_run_without_backward_has_no_figures() -> None:
+    assert "<figure>" not in render(Report(ALL["empty"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("in `rnn` layer", "in <code>rnn</code> layer"),
+        ("one ` alone <b>", "one ` alone &lt;b&gt;"),
+        ("`<i>`", "<code>&lt;i&gt;</code>"),
+    ],
+)
+def test_inline(text: str, html: str) -> None:
+    assert inline(text) == html

@@ -1,0 +1,40 @@
+"""The report as an object."""
+
+import json
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from gradreach.report import Report
+
+from .records import ALL, BROKEN, FINDINGS
+
+
+def test_saves_by_suffix(tmp_path: Path) -> None:
+    report = Report(ALL["broken"], FINDINGS["broken"])
+    page, fields = report.save(tmp_path / "a.html"), report.save(str(tmp_path / "b.JSON"))
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert json.loads(fields.read_text(encoding="utf-8")) == json.loads(json.dumps(report.as_dict()))
+
+
+def test_refuses_other_suffixes(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"path: expected a name that ends in \.html or \.json, got 'a\.pdf'"):
+        Report(ALL["healthy"]).save(tmp_path / "a.pdf")
+
+
+def test_shows_itself_in_a_notebook() -> None:
+    frame = Report(ALL["healthy"])._repr_html_()
+    assert frame.startswith('<iframe sandbox="allow-scripts"')
+    assert "<!doctype html>" in unescape(frame)
+
+
+def test_of_applies_the_rules() -> None:
+    report = Report.of(ALL["broken"])
+    assert "GR301" in {finding.code for finding in report.findings}
+    assert report.verdict.sentence.startswith("Training broke")
+    assert "GR301" not in {finding.code for finding in Report.of(ALL["broken"], ignore=("GR301",)).findings}
+
+
+def test_findings_are_at_hand() -> None:
+    assert Report(ALL["broken"], (BROKEN,)).findings[0].code == "GR301"

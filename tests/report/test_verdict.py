@@ -1,0 +1,109 @@
+"""The run in one sentence, and the three answers."""
+
+from dataclasses import replace
+
+import pytest
+
+from gradreach.record.schema import Finding, NonFinite, Outcome
+from gradreach.report.verdict import answers, by_severity, suggested_threshold, verdict
+
+from .records import ALL, BROKEN, CLIPPED, VANISHING
+
+
+def test_healthy_run_says_so() -> None:
+    found = verdict(ALL["healthy"], ())
+    assert found.level == "healthy"
+    assert found.sentence.startswith("Healthy: 200 steps")
+
+
+def test_vanishing_names_the_layer_and_that_no_harm_is_proven() -> None:
+    found = verdict(ALL["vanishing"], (VANISHING,))
+    assert found.level == "info"
+    assert "Your gradients vanish through time in `rnn` layer 0: " in found.sentence
+    assert "No harm is proven" in found.sentence
+    assert "multiplies it by 0.68" in found.sentence
+    assert "The bound" not in found.sentence  # one sentence of the reason, the finding holds the rest
+
+
+def test_break_names_the_step() -> None:
+    found = verdict(ALL["broken"], (CLIPPED, BROKEN))
+    assert found.level == "error"
+    assert found.sentence.startswith(
+        "Training broke at step 121: the first NaN arose in the forward pass of `rnn` (RNN_RELU), at its time step 41."
+    )
+    assert "1 more finding" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("outcome", "part"),
+    [
+        (Outcome("finished"), "ran to its end without"),
+        (Outcome("raised", 1, "ValueError: no data"), "ValueError: no data"),
+        (Outcome("raised", 1, "KeyError: {x}\nmore"), "called none before the script raised KeyError: {x}."),
+        (Outcome("unknown"), "killed"),
+    ],
+)
+def test_no_backward_pass(outcome: Outcome, part: str) -> None:
+    found = verdict(replace(ALL["empty"], outcome=outcome), ())
+    assert found.level == "unseen"
+    assert found.sentence.startswith("No backward pass was seen: ")
+    assert part in found.sentence
+
+
+def test_a_break_outranks_every_other_error() -> None:
+    other = replace(VANISHING, code="GR402", severity="error")
+    assert verdict(ALL["broken"], (other, BROKEN)).sentence.startswith("Training broke")
+
+
+def test_by_severity_keeps_the_order_within_one() -> None:
+    first = Finding("GR305", "warning", "a", {}, {}, "b")
+    assert by_severity((VANISHING, first, CLIPPED, BROKEN)) == [BROKEN, first, CLIPPED, VANISHING]
+
+
+def test_the_three_questions() -> None:
+    told = answers(ALL["vanishing"], (VANISHING,))
+    assert [answer.question for answer in told] == [
+        "Is my RNN vanishing?",
+        "Did anything turn NaN?",
+        "Which clip threshold?",
+    ]
+    assert told[0].answer.startswith("Yes: rnn layer 0 carries")
+    assert told[1].answer.startswith("No: 300 measured norms")
+    assert told[2].answer.startswith("Yours, 0.25, acts on 100 % of steps; 3.2 would")
+
+
+def test_nan_is_answered_with_its_origin() -> None:
+    _, nan, _ = answers(ALL["broken"], (BROKEN,))
+    assert nan.question == "Why did I get NaN at step 121?"
+    assert nan.answer.startswith("Step 121 holds the first NaN")
+
+
+def test_a_break_of_unknown_origin_says_so() -> None:
+    finding = replace(BROKEN, where={"step": 9}, evidence={})
+    assert verdict(ALL["broken"], (finding,)).sentence.startswith("Training broke at step 9: the loss or the gradient")
+
+
+def test_overflows_of_the_loss_scaler_are_no_break() -> None:
+    steps = tuple(
+        replace(step, norm=float("inf"), scale=65536.0) if step.step == 3 else step for step in ALL["healthy"].steps
+    )
+    skipped = NonFinite(3, 0, "backward", "inf", scaled_away=True)
+    _, nan, _ = answers(replace(ALL["healthy"], steps=steps, nonfinite=(skipped,)), ())
+    assert nan.question == "Did anything turn NaN?"
+    assert "1 overflow" in nan.answer
+
+
+def test_no_recurrent_layer_no_vanishing_through_time() -> None:
+    rnn, _, clip = answers(ALL["gan"], ())
+    assert rnn.answer.startswith("No recurrent layer")
+    assert "dcgan.py:210" in clip.answer
+    assert "dcgan.py:225" in clip.answer
+
+
+def test_suggested_threshold_ignores_the_step_that_broke() -> None:
+    assert suggested_threshold(ALL["broken"], ()) == pytest.approx(2.3, rel=0.05)
+
+
+def test_a_threshold_that_acts_on_few_steps_is_kept() -> None:
+    steps = tuple(replace(step, threshold=3.0) for step in ALL["vanishing"].steps)
+    assert answers(replace(ALL["vanishing"], steps=steps), ())[2].answer.startswith("Keep yours, 3:")

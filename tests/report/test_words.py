@@ -1,0 +1,72 @@
+"""How figures, places and units read."""
+
+import math
+
+import pytest
+
+from gradreach.record.schema import Finding
+from gradreach.report import words
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (math.nan, "NaN"),
+        (math.inf, "inf"),
+        (0.0, "0"),
+        (1.0, "1"),
+        (100.0, "100"),
+        (0.25, "0.25"),
+        (0.70834, "0.708"),
+        (1234.5, "1234"),
+        (2.5e-7, "2.5e-7"),
+        (3e9, "3e9"),
+        (-0.5, "-0.5"),
+    ],
+)
+def test_figure(value: float | None, text: str) -> None:
+    assert words.figure(value) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(None, "–"), (0.0, "0 %"), (1.0, "100 %"), (0.013, "1.3 %"), (0.994, "99 %"), (1e-5, "0.001 %")]
+)
+def test_percent(share: float | None, text: str) -> None:
+    assert words.percent(share) == text
+
+
+def test_evidence_carries_its_unit() -> None:
+    assert words.evidence("horizon", 12) == "12 steps"
+    assert words.evidence("factor", 0.68) == "0.68 per step"
+    assert words.evidence("clip_rate", 0.5) == "50 %"
+    assert words.evidence("exact", True) == "yes"
+    assert words.evidence("value", "nan") == "nan"
+    assert words.evidence("norm", None) == "–"
+
+
+def test_place() -> None:
+    assert (
+        words.place({"module": "rnn", "layer": 1, "direction": "reverse", "step": 7})
+        == "`rnn` layer 1, reverse, step 7"
+    )
+    assert words.place({"site": "train.py:3"}) == "train.py:3"
+    assert words.place({"module": "", "step": 3}) == "step 3"
+    assert words.of_finding(Finding("GR301", "error", "t", {}, {}, "b")) == "the whole run"
+
+
+def test_shortened_keeps_both_ends() -> None:
+    text = "encoder." + "block." * 50 + "weight"
+    short = words.shortened(text, 30)
+    assert len(short) == 30
+    assert short.startswith("encoder")
+    assert short.endswith("weight")
+    assert words.shortened("rnn", 30) == "rnn"
+
+
+def test_ascii_spells_the_symbols() -> None:
+    assert words.to_ascii("‖W‖ ≤ γλ × 2 … ✓ 語") == "||W|| <= gamma*lambda x 2 ... + ?"
+
+
+def test_printable_disarms_escape_codes() -> None:
+    assert words.printable("a\x1b[31mb\nc\x07") == "a?[31mb\nc?"

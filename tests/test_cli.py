@@ -1,0 +1,225 @@
+"""The command line, as a user meets it: in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gradreach.cli import main
+from gradreach.record.schema import Record
+from gradreach.record.store import Writer, rank_file
+from gradreach.rules.registry import RULES
+from tests.report.records import ALL
+
+
+def gradreach(*args: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "gradreach", *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, check=False)
+
+
+def write(folder: Path, record: Record) -> Path:
+    writer = Writer(rank_file(folder), record.run)
+    for site in record.sites:
+        writer.site(site)
+    for name, kind in record.models.items():
+        writer.model(name, kind)
+    for step in record.steps:
+        writer.step(step)
+    for look in record.looks:
+        writer.look(look)
+    for found in record.nonfinite:
+        writer.nonfinite(found)
+    for note in record.notes:
+        writer.note(note)
+    writer.outcome(record.outcome)
+    writer.close()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("broken"), ALL["broken"])
+
+
+@pytest.fixture(scope="module")
+def healthy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("healthy"), ALL["healthy"])
+
+
+def test_report_prints_the_verdict_and_ends_with_the_page(broken: Path) -> None:
+    done = gradreach("report", broken)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert "Training broke at step 121" in done.stdout
+    assert done.stdout.splitlines()[-1] == f"report: {broken / 'report.html'}"
+    assert (broken / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_report_takes_the_file_itself(broken: Path) -> None:
+    assert gradreach("report", broken / "rank0.sqlite").returncode == 0
+
+
+def test_report_writes_what_it_is_asked_to(healthy: Path, tmp_path: Path) -> None:
+    page, fields = tmp_path / "out.html", tmp_path / "fields"
+    done = gradreach("report", healthy, "--html", page, "--json", fields)
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1] == f"report: {page}"
+    assert json.loads(fields.read_text(encoding="utf-8"))["schema"] == "gradreach/1"
+    assert not (healthy / "report.html").exists()
+
+
+def test_report_as_json_is_json_alone(broken: Path) -> None:
+    done = gradreach("report", broken, "--format", "json")
+    assert json.loads(done.stdout)["norm"]["nonfinite_steps"][0] == 121
+
+
+def test_a_page_older_than_the_recording_is_drawn_anew(tmp_path: Path) -> None:
+    folder = write(tmp_path, ALL["healthy"])
+    page = folder / "report.html"
+    page.write_text("old")
+    os.utime(page, (1, 1))
+    gradreach("report", folder)
+    assert page.read_text(encoding="utf-8") != "old"
+    page.write_text("kept")
+    gradreach("report", folder)
+    assert page.read_text() == "kept"
+
+
+def test_a_folder_that_cannot_be_written_still_has_its_summary(healthy: Path, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    done = gradreach("report", healthy, "--html", tmp_path / "taken" / "page.html")
+    assert done.returncode == 2
+    assert done.stderr.startswith("gradreach: cannot write ")
+
+
+@pytest.mark.parametrize(("level", "code"), [("error", 1), ("warning", 1), ("info", 1)])
+def test_check_fails_on_findings(broken: Path, level: str, code: int) -> None:
+    done = gradreach("check", broken, "--fail-on", level)
+    assert done.returncode == code
+    assert "error GR301" in done.stdout
+
+
+def test_check_passes_without(healthy: Path) -> None:
+    done = gradreach("check", healthy, "--fail-on", "info")
+    assert done.returncode == 0
+    assert done.stdout == "0 at or above info, 0 in all\n"
+
+
+def test_check_passes_below_the_level(tmp_path: Path) -> None:
+    folder = write(tmp_path, ALL["vanishing"])
+    assert gradreach("check", folder, "--fail-on", "error").returncode == 0
+    assert gradreach("check", folder, "--fail-on", "info").returncode == 1
+    assert gradreach("check", folder, "--fail-on", "info", "--ignore", "gr101").returncode == 0
+
+
+def test_check_as_json(broken: Path) -> None:
+    fields = json.loads(gradreach("check", broken, "--format", "json").stdout)
+    assert fields["failed"] is True
+    assert "GR301" in {finding["code"] for finding in fields["findings"]}
+
+
+@pytest.mark.parametrize("command", ["report", "check"])
+def test_an_unreadable_recording_is_one_sentence(tmp_path: Path, command: str) -> None:
+    foreign = tmp_path / "rank0.sqlite"
+    foreign.write_text("this is no database, and long enough to be taken for one by its size alone " * 20)
+    for path in (tmp_path, tmp_path / "missing", foreign):
+        done = gradreach(command, path)
+        assert done.returncode == 3
+        assert done.stdout == ""
+        assert done.stderr.startswith("gradreach: ")
+        assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "args",
+    [["nonsense"], ["report"], ["report", "x", "--format", "yaml"], ["check", "x", "--fail-on", "never"], ["--what"]],
+)
+def test_wrong_usage(args: list[str]) -> None:
+    done = gradreach(*args)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert "Error" in done.stderr
+
+
+def test_an_unknown_rule_to_ignore_is_wrong_usage(healthy: Path) -> None:
+    done = gradreach("check", healthy, "--ignore", "GR999")
+    assert done.returncode == 2
+    assert "GR999" in done.stderr
+
+
+@pytest.mark.parametrize("code", sorted(RULES))
+def test_explain_every_rule(code: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", code.lower()]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"{code} {RULES[code].title} (")
+    assert max(map(len, text.splitlines())) <= 100
+    for heading in ("What it is", "The mathematics", "When it speaks", "What to do", "References"):
+        assert f"\n{heading}\n" in text
+
+
+def test_explain_suggests(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "GR1O1"]) == 2
+    assert "did you mean GR101" in capsys.readouterr().err
+    assert main(["explain", "spike"]) == 2
+    assert "did you mean GR302" in capsys.readouterr().err
+    assert main(["explain", "qqqqqq"]) == 2
+    assert "`gradreach rules`" in capsys.readouterr().err
+
+
+def test_rules_lists_every_code(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rules"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(RULES)
+
+
+def test_version() -> None:
+    done = gradreach("--version")
+    assert done.returncode == 0
+    assert done.stdout.startswith("gradreach ")
+
+
+@pytest.mark.parametrize("command", ["report", "check", "explain", "rules"])
+def test_help_has_an_example(command: str) -> None:
+    done = gradreach(command, "--help")
+    assert done.returncode == 0
+    assert f"Example:  gradreach {command}" in done.stdout
+
+
+def test_ascii_output_where_the_stream_knows_no_more(tmp_path: Path) -> None:
+    folder = write(tmp_path, ALL["vanishing"])
+    for args in (["report", folder], ["explain", "GR101"], ["check", folder, "--fail-on", "info"]):
+        done = gradreach(*args, PYTHONIOENCODING="ascii")
+        assert "Traceback" not in done.stderr
+        assert done.stdout.isascii()
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--help"],
+        ["rules"],
+        ["explain", "GR101"],
+        ["report", "{}"],
+        ["check", "{}"],
+        ["report", "{}", "--format", "json"],
+    ],
+)
+def test_reading_never_imports_torch(healthy: Path, args: list[str]) -> None:
+    script = (
+        "import sys; from gradreach.cli import main; code = main(sys.argv[1:]); "
+        "heavy = {'torch', 'numpy', 'beartype', 'jaxtyping'} & set(sys.modules); sys.exit(f'{code} {heavy}')"
+    )
+    command = [sys.executable, "-c", script, *(arg.format(healthy) for arg in args)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stderr.strip().splitlines()[-1] == "0 set()"
+
+
+def test_a_closed_pipe_is_no_error(broken: Path) -> None:
+    command = f"{sys.executable} -m gradreach report {broken} --format json | head -c 10"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
