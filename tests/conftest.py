@@ -1,5 +1,8 @@
-"""Shapes in signatures are checked while the tests run."""
+"""Shapes in signatures are checked while the tests run; no test depends on the clock."""
 
+import hypothesis
 import jaxtyping
 
 jaxtyping.install_import_hook("gradreach", "beartype.beartype")
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")

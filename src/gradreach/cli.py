@@ -115,6 +115,17 @@ def run(
     return partial(run_and_report, Program(target, tuple(given), module is not None), watching, wanted)
 
 
+@app.command(epilog="Example:  gradreach demo")
+def demo(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where to record.")] = Path("gradreach-out/demo"),
+    steps: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after N backward passes.")] = None,
+) -> Done:
+    """Watch a small tanh RNN learn the English of Python's own manual: the main job, in a minute."""
+    from gradreach.run import run_demo
+
+    return partial(run_demo, out, steps)
+
+
 # Commands that read a recording.
 
 Recording = Annotated[

@@ -48,6 +48,22 @@ def run_and_report(program: Program, watching: Watching, wanted: Wanted) -> int:
     return leave(watched.ended)
 
 
+def run_demo(out: Path, steps: int | None = None) -> int:
+    """Watch the demo's script, then say what to try next."""
+    script = Path(__file__).parent / "demo" / "char_rnn.py"
+    _say(f"watching {script}: a tanh RNN learns to predict the next character of English text")
+    code = run_and_report(Program(str(script)), Watching(out, stop_after=steps), Wanted())
+    for line in (
+        "what to try next:",
+        f"  open {out / 'report.html'} in a browser",
+        "  gradreach explain GR101        what a short reach means, and when it harms",
+        f"  gradreach run {script} --length 25        a shorter window: what is lost?",
+        "  gradreach run your_training_script.py",
+    ):
+        print(line, file=sys.stderr)
+    return code
+
+
 def _report(watched: Watched, wanted: Wanted) -> Report | None:
     if watched.trouble:
         _say(watched.trouble)

@@ -177,6 +177,23 @@ def test_the_time_step_of_a_recurrent_layer(watched: Watched) -> None:
     found = _found(watched, train)
     assert (found.step, found.phase, found.module) == (BAD_STEP, "forward", "model.rnn")
     assert found.time_step == 4  # 1e10^4 passes the largest float32, 3.4e38
+    assert (found.layer, found.direction) == (0, "forward")
+
+
+def test_the_layer_and_direction_of_a_stack(watched: Watched) -> None:
+    def train() -> None:
+        model = nn.RNN(2, 4, 2, nonlinearity="relu", bidirectional=True)
+        for step in range(BAD_STEP + 2):
+            if step == BAD_STEP:
+                with torch.no_grad():
+                    model.weight_hh_l1_reverse.copy_(torch.eye(4) * 1e10)
+                    model.bias_ih_l1_reverse.fill_(1.0)
+            model.zero_grad()
+            model(torch.rand(12, 3, 2))[0].mean().backward()
+
+    found = _found(watched, train)
+    assert (found.layer, found.direction) == (1, "reverse")
+    assert found.time_step == 12 - 1 - 4
 
 
 def test_the_time_step_of_a_loop(watched: Watched) -> None:
@@ -278,3 +295,13 @@ def test_the_replay_leaves_no_trace(every: int | None, watched: Watched) -> None
     assert len(record.nonfinite) == 1
     assert plain[0] == seen[0]
     assert all(torch.equal(a, b) for a, b in zip(plain[1:], seen[1:], strict=True))
+
+
+def test_a_norm_too_large_for_float32_is_no_non_finite_gradient(watched: Watched) -> None:
+    def train() -> None:
+        model = nn.Linear(4, 1)
+        (model(torch.ones(2, 4)).sum() * 1e25).backward()
+
+    _, record = watched(train)
+    assert record.nonfinite == ()
+    assert record.steps[0].norm == pytest.approx(2e25 * 5**0.5, rel=1e-5)

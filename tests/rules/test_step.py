@@ -21,8 +21,27 @@ def with_spike(size: float, place: int = 120, width: float = 0.2):  # type: igno
     return lambda i: size if i == place else usual(i)
 
 
+def bad_batch(i: int) -> float:
+    return 300.0 if i == 120 else falling(i)
+
+
+def test_a_giant_norm_with_an_ordinary_loss_is_noise() -> None:
+    assert "GR302" not in codes(record(steps(200, with_spike(500.0))))
+
+
+def test_without_losses_the_norm_decides() -> None:
+    unknown = tuple(replace(step, loss=None) for step in steps(200, with_spike(500.0)))
+    assert "GR302" in codes(record(unknown))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_norms_without_a_variance_are_healthy(seed: int) -> None:
+    draw = random.Random(seed)
+    assert "GR302" not in codes(record(steps(600, lambda _: draw.paretovariate(1.2), flat)))
+
+
 def test_a_giant_spike_is_found_at_its_step() -> None:
-    found = the(record(steps(200, with_spike(500.0))), "GR302")
+    found = the(record(steps(200, with_spike(500.0), bad_batch)), "GR302")
     assert found.severity == "warning"
     assert found.where["step"] == 120
     assert found.evidence["steps"] == "120"
@@ -30,7 +49,7 @@ def test_a_giant_spike_is_found_at_its_step() -> None:
 
 @pytest.mark.parametrize(("size", "speaks"), [(60.0, False), (160.0, True)])
 def test_without_harm_it_takes_a_hundred_times_the_median(size: float, speaks: bool) -> None:
-    assert ("GR302" in codes(record(steps(200, with_spike(size))))) == speaks
+    assert ("GR302" in codes(record(steps(200, with_spike(size), bad_batch)))) == speaks
 
 
 def test_harm_to_the_loss_makes_a_smaller_spike_count() -> None:
@@ -54,8 +73,8 @@ def test_large_first_norms_are_healthy() -> None:
 
 
 def test_a_clipped_spike_is_healthy() -> None:
-    assert "GR302" not in codes(record(steps(200, with_spike(500.0), threshold=5.0, clip="norm")))
-    assert "GR302" in codes(record(steps(200, with_spike(500.0), threshold=1e5, clip="norm")))
+    assert "GR302" not in codes(record(steps(200, with_spike(500.0), bad_batch, threshold=5.0, clip="norm")))
+    assert "GR302" in codes(record(steps(200, with_spike(500.0), bad_batch, threshold=1e5, clip="norm")))
 
 
 def test_places_of_unequal_norm_are_judged_apart() -> None:

@@ -16,6 +16,9 @@ _NORM_SHARE = 0.6
 _MARGIN = 1.3
 """How much more than the dearest of the last looks the next one is expected to cost."""
 
+_REVIEW = 20
+"""Measured steps between reviews of how often the norm may be taken."""
+
 _PRIMES = (1, 2, 3, 5, 7, 11, 13, 17, 23, 29, 37, 47, 59, 73, 97)
 
 
@@ -40,13 +43,15 @@ class Budget:
         self._plain: dict[int, deque[float]] = {}
         self._norms: deque[float] = deque(maxlen=31)
         self._watched_at = -1
+        self._charged = self._free = 0
 
     def plain(self, site: int, steps: int, seconds: float, own: float) -> None:
         """Charge `steps` ordinary steps that took `seconds` of wall time together, `own` of it ours."""
         self._charge(steps, seconds, own)
         self._plain.setdefault(site, deque(maxlen=31)).append((seconds - own) / steps)
         self._norms.append(own)
-        if self.steps > WARM_UP // 2 and self.every is None:
+        self._charged += 1
+        if self._charged % _REVIEW == 0 and self.every is None:
             self.norm_every = self._affordable_norms()
 
     def look(self, site: int, seconds: float, own: float) -> float:
@@ -55,6 +60,7 @@ class Budget:
         cost = max(own, seconds - median(usual)) if usual and len(usual) >= 3 else own
         self._charge(1, seconds, cost)
         self._looks.append(cost)
+        self._free += 1
         self._watched_at = self.steps
         return cost
 
@@ -63,7 +69,7 @@ class Budget:
         if self.every is not None:
             return self.steps % self.every == 0
         if self.steps < WARM_UP:
-            return self.steps in _FREE_LOOKS
+            return self._free < len(_FREE_LOOKS) and self.steps >= _FREE_LOOKS[self._free]
         expected = _MARGIN * max(self._looks, default=0.0)
         allowed = self.share * (self._elapsed - self._warm_elapsed)
         return self._spent - self._warm_spent + expected <= allowed and self.steps - self._watched_at >= self._spacing()
@@ -98,8 +104,6 @@ class Budget:
         """Every how many steps the norm may be taken; primes, so that passes that alternate are seen alike."""
         plain = median(median(times) for times in self._plain.values())
         wanted = median(self._norms) / max(_NORM_SHARE * self.share * plain, 1e-12)
-        if self.steps > WARM_UP and self.measured() > self.share:
-            wanted = max(2.0 * self.norm_every, wanted)
         return next((prime for prime in _PRIMES if prime >= wanted * 0.98), _PRIMES[-1])
 
 

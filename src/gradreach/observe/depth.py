@@ -31,6 +31,7 @@ class _Seen:
     activation: str = ""
     saturated: list[Tensor] = field(default_factory=list)
     alive: Tensor | None = None
+    rows: int = 0
 
 
 class Depth:
@@ -104,6 +105,7 @@ def _take_activation(seen: _Seen, kind: str, result: Tensor) -> None:
     if kind == "relu":
         unit = 1 if result.dim() >= 4 else result.dim() - 1
         positive = (result > 0).movedim(unit, -1).flatten(0, -2).any(0) if result.dim() > 1 else result > 0
+        seen.rows += result.numel() // max(positive.numel(), 1)
         same = seen.alive is not None and seen.alive.shape == positive.shape
         seen.alive = seen.alive | positive if same and seen.alive is not None else positive
     else:
@@ -126,6 +128,7 @@ def _look(seen: _Seen, path: str, scale: float) -> DepthLook:
         saturated=_mean(to_host(seen.saturated)) if seen.saturated else None,
         dead=1.0 - float(seen.alive.float().mean()) if seen.alive is not None else None,
         units=seen.alive.numel() if seen.alive is not None else 0,
+        rows=seen.rows,
         parameters=sum(p.numel() for p in parameters),
         weight_norm=_root_sum(weights),
         weight_grad_norm=_scaled(_root_sum(gradients), scale),

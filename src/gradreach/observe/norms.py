@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import torch
 from torch import Tensor
+
+_HALF = (torch.float16, torch.bfloat16)
 
 
 def to_global(norm: Tensor) -> Tensor:
@@ -16,28 +18,28 @@ def to_global(norm: Tensor) -> Tensor:
     return cast(Tensor, gather()) if gather is not None else norm
 
 
-def dense(gradient: Tensor) -> Tensor:
-    """A gradient's values: of a sparse one those that are stored, summed over repeated indices."""
-    return gradient.detach().coalesce().values() if gradient.is_sparse else gradient.detach()
+def values(gradient: Tensor) -> Tensor:
+    """A gradient's numbers, half precision widened: of a sparse one those that are stored, repeated indices summed."""
+    if gradient.is_sparse:
+        gradient = gradient.coalesce().values()
+    return gradient.float() if gradient.dtype in _HALF else gradient
 
 
+@torch.no_grad()
 def each_norm(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The 2-norm of each tensor, 0-d on the tensor's own device; half precision is widened before the sum."""
-    wide = [t.float() if t.dtype in (torch.float16, torch.bfloat16) else t for t in map(dense, tensors)]
-    return [to_global(norm) for norm in torch._foreach_norm(wide)] if wide else []
+    """The 2-norm of each tensor, 0-d on the tensor's own device."""
+    return [to_global(norm) for norm in torch._foreach_norm([values(t) for t in tensors])] if tensors else []
 
 
-def global_norm(tensors: Iterable[Tensor]) -> Tensor | None:
+@torch.no_grad()
+def global_norm(tensors: Sequence[Tensor]) -> Tensor | None:
     """The 2-norm over all tensors together, 0-d on the first tensor's device; None where there is none."""
-    by_device: dict[torch.device, list[Tensor]] = defaultdict(list)
-    for tensor in tensors:
-        by_device[tensor.device].append(tensor)
-    parts: list[Tensor] = [torch.linalg.vector_norm(torch.stack(each_norm(group))) for group in by_device.values()]
-    if not parts:
+    norms = each_norm(tensors)
+    if not norms:
         return None
-    if len(parts) == 1:
-        return parts[0]
-    return cast(Tensor, torch.linalg.vector_norm(torch.stack([part.to(parts[0].device) for part in parts])))
+    if any(norm.device != norms[0].device for norm in norms):
+        norms = [norm.to(norms[0].device) for norm in norms]
+    return cast(Tensor, torch.linalg.vector_norm(torch.stack(norms)))
 
 
 def to_host(values: Sequence[Tensor]) -> list[float]:
@@ -53,27 +55,30 @@ def to_host(values: Sequence[Tensor]) -> list[float]:
 
 
 class Later:
-    """A 0-d tensor on its way to the host without holding up the device: ask `ready`, then `value`."""
+    """A 0-d tensor on its way to the host without holding up the device."""
 
     __slots__ = ("_copy", "_event")
 
     def __init__(self, tensor: Tensor) -> None:
-        tensor = tensor.detach()
-        self._event: torch.cuda.Event | None = None
-        if tensor.device.type == "cuda":
-            self._copy = torch.empty_like(tensor, device="cpu", pin_memory=True)
-            self._copy.copy_(tensor, non_blocking=True)
-            self._event = torch.cuda.Event()
-            self._event.record()
-        else:
-            self._copy = tensor
-
-    def ready(self) -> bool:
-        """Whether the value is there without waiting."""
-        return self._event is None or self._event.query()
+        self._copy = torch.empty_like(tensor, device="cpu", pin_memory=True)
+        self._copy.copy_(tensor, non_blocking=True)
+        self._event = torch.cuda.Event()
+        self._event.record()
 
     def value(self) -> float:
-        """The number; waits for it where it is not ready."""
-        if self._event is not None:
-            self._event.synchronize()
+        """The number; waits for it where it is not there yet."""
+        self._event.synchronize()
         return float(self._copy)
+
+
+Number = float | Later
+
+
+def number(tensor: Tensor) -> Number:
+    """A one-element tensor as a number: at once from the host's memory, later from a GPU's."""
+    return Later(tensor.detach().reshape(())) if tensor.device.type == "cuda" else float(tensor.detach())
+
+
+def settled(value: Number | None) -> float | None:
+    """The float itself."""
+    return value.value() if isinstance(value, Later) else value

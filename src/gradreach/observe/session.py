@@ -7,8 +7,9 @@ import os
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import FrameType
 from typing import Any, Literal
 
@@ -18,13 +19,14 @@ from torch import Tensor, nn
 from gradreach.observe.budget import Budget
 from gradreach.observe.graph import trainable, walk
 from gradreach.observe.models import Models, name_in_script, place_in_script
-from gradreach.observe.norms import Later, global_norm
+from gradreach.observe.norms import global_norm, number
+from gradreach.observe.open_step import OpenStep
 from gradreach.observe.origin import trace
 from gradreach.observe.sentinel import Sentinel
 from gradreach.observe.step_watch import StepWatch
 from gradreach.observe.taps import Taps
 from gradreach.observe.update import Update
-from gradreach.record.schema import NonFinite, Overhead, Step
+from gradreach.record.schema import NonFinite, Overhead
 from gradreach.record.store import Writer
 
 FLUSH_SECONDS = 0.5
@@ -34,17 +36,6 @@ SCALER_PATIENCE = 20
 
 class StopRun(SystemExit):
     """Ends the script after the asked number of backward passes."""
-
-
-@dataclass
-class _Pending:
-    """The last measured step, until its numbers are on the host and the script has done its clipping."""
-
-    step: Step
-    loss: Later | None
-    norm: Later | None
-    scale: Later | None
-    pre_clip: Later | None = None
 
 
 class Session:
@@ -66,19 +57,21 @@ class Session:
         self._thread = threading.get_ident()
         self._started = self._last_end = self._flushed_at = time.perf_counter()
         self._last_count = 0
+        self._skipped = 0.0
         self._due = 1
         self._busy = False
         self._compiles = False
         self._sites: dict[tuple[object, int], int] = {}
         self._parameters: dict[int, tuple[Tensor, ...]] = {}
         self._sentinel = Sentinel()
-        self._pending: _Pending | None = None
+        self._step: OpenStep | None = None
         self._update: Update | None = None
-        self._nonfinite_seen = False
+        self._traced = False
         self._overflows = 0
+        self._only = only
         if only is not None:
             self._add_root(only, name_in_script(only, sys._getframe(1)))
-        self._watch: StepWatch | None = StepWatch(self._sentinel)
+        self._watch: StepWatch | None = self._new_watch()
         self._taps = Taps(self)
 
     def close(self) -> None:
@@ -105,24 +98,16 @@ class Session:
             return
         self.count += 1
         if self.count < self._due:
-            self._busy = True
-            try:
-                real(*args, **kwargs)
-            finally:
-                self._busy = False
+            self._unmeasured(real, args, kwargs)
         else:
             self._measured(real, args, kwargs, _caller(sys._getframe(2)))
         if self._stop_after is not None and self.count >= self._stop_after:
             raise StopRun(0)
 
-    def clipped(self, kind: str, threshold: float, norm: Any) -> None:
+    def clipped(self, kind: Literal["norm", "value"], threshold: float, norm: Any) -> None:
         """The script clipped: what its own call returned is the norm before clipping."""
-        if self._pending is None or self.count != self._last_count or not self._concerned():
-            return
-        word: Literal["norm", "value"] = "norm" if kind == "norm" else "value"
-        self._pending.step = replace(self._pending.step, threshold=float(threshold), clip=word)
-        if isinstance(norm, Tensor):
-            self._pending.pre_clip = Later(norm)
+        if self._step is not None and self.count == self._last_count and self._concerned():
+            self._step.clipped(kind, float(threshold), number(norm) if isinstance(norm, Tensor) else None)
 
     def scaled(self, scaler: Any) -> None:
         """The script scales this step's loss."""
@@ -139,20 +124,33 @@ class Session:
     def _concerned(self) -> bool:
         return os.getpid() == self._pid and threading.get_ident() == self._thread
 
+    def _unmeasured(self, real: Callable[..., None], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """A step between two that the budget lets us measure: only a loss that is not finite is noticed."""
+        self._busy = True
+        try:
+            real(*args, **kwargs)
+        finally:
+            self._busy = False
+        begin = time.perf_counter()
+        loss = args[0] if args else None
+        if not self._traced and isinstance(loss, Tensor) and loss.numel() == 1 and loss.device.type == "cpu":
+            value = loss.detach().item()
+            if value - value != 0.0:
+                site = self._site(_caller(sys._getframe(3)))
+                self._safely(self._settle_step)
+                self._safely(self._boundary, site, (loss,), None)
+                self._charge(site, None, self._skipped, begin)
+                return
+        self._skipped += time.perf_counter() - begin
+
     def _measured(
         self, real: Callable[..., None], args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType | None
     ) -> None:
         begin = time.perf_counter()
         tensors = _tensors(args, kwargs)
         site = self._site(frame)
-        scale = self._scale()
-        self._safely(self._settle_step)
-        self._safely(lambda: self._settle_update(site))
         watch = self._watch
-        if watch is not None:
-            self._safely(lambda: self._before_look(watch, tensors, _weights(args, kwargs), frame))
-        if watch is not None or site not in self._parameters:
-            self._safely(lambda: self._find_parameters(site, tensors, watch))
+        self._safely(self._before, site, tensors, _weights(args, kwargs), frame, watch)
         own = time.perf_counter() - begin
         self._busy = True
         try:
@@ -160,48 +158,62 @@ class Session:
         finally:
             self._busy = False
         again = time.perf_counter()
-        self._safely(lambda: self._boundary(site, tensors, scale, watch))
-        self._charge(site, watch, own, again)
+        self._safely(self._boundary, site, tensors, watch)
+        self._charge(site, watch, own + self._skipped, again)
 
-    def _boundary(self, site: int, tensors: Sequence[Tensor], scale: Tensor | None, watch: StepWatch | None) -> None:
+    def _before(
+        self, site: int, tensors: Sequence[Tensor], weights: Any, frame: FrameType | None, watch: StepWatch | None
+    ) -> None:
+        """What is done before the script's backward pass: the last step is over, and the graph is still whole."""
+        self._settle_step()
+        if self._update is not None and self._update.due(site):
+            self._settle_update()
+        if watch is not None:
+            for root in watch.roots:
+                if root not in self.models:
+                    self._add_root(root, name_in_script(root, frame))
+            self.models.refresh()
+            watch.before_backward(tensors, weights, self.models, self._factor())
+        if watch is not None or site not in self._parameters:
+            leaves = watch.leaves if watch is not None and watch.leaves else walk(tensors).leaves
+            self._parameters[site] = self._own(trainable(leaves))
+
+    def _boundary(self, site: int, tensors: Sequence[Tensor], watch: StepWatch | None) -> None:
         """What is taken at the end of a backward pass, before the script clips or updates."""
-        step = self.count - 1
-        parameters = self._parameters.get(site) or self.models.parameters()
-        norm = global_norm([p.grad for p in parameters if p.grad is not None])
+        gradients = [p.grad for p in self._parameters.get(site, ()) if p.grad is not None]
+        norm = global_norm(gradients)
+        if norm is not None and norm.device.type == "cpu" and not math.isfinite(float(norm)):
+            norm = global_norm([gradient.double() for gradient in gradients])  # the sum of squares alone may overflow
         loss = tensors[0] if len(tensors) == 1 and tensors[0].numel() == 1 else None
-        self._pending = _Pending(
-            Step(step, time.perf_counter() - self._started, site, watched=watch is not None),
-            Later(loss.reshape(())) if loss is not None else None,
-            Later(norm) if norm is not None else None,
-            Later(scale) if scale is not None else None,
+        scale = self._scale()
+        self._step = OpenStep(
+            self.count - 1,
+            time.perf_counter() - self._started,
+            site,
+            watch is not None,
+            number(loss) if loss is not None else None,
+            number(norm) if norm is not None else None,
+            number(scale) if scale is not None else None,
         )
         if watch is not None:
-            factor = float(scale) if scale is not None else 1.0
-            look = watch.finish(self.models, step=step, site=site, scale=factor)
+            look = watch.finish(self.models, step=self._step.step, site=site, scale=self._factor())
             self._update = Update(self.models, watch.modules(), look)
-        if norm is None or norm.device.type == "cpu":
-            self._alarm(tensors)
-
-    def _alarm(self, tensors: Sequence[Tensor]) -> None:
-        """Where loss or norm is not finite: run the very step again, once, and name where it began."""
-        pending = self._pending
-        if pending is None or self._nonfinite_seen:
-            return
-        loss_ok = pending.loss is None or math.isfinite(pending.loss.value())
-        if loss_ok and (pending.norm is None or math.isfinite(pending.norm.value())):
+        if self._step.went_wrong() and not self._traced:
+            self._alarm(self._step, tensors)
+        elif self._overflows:
             self._overflows = 0
-            return
-        step, site = pending.step.step, pending.step.site
-        overflow = loss_ok or (pending.loss is not None and not math.isnan(pending.loss.value()))
-        if pending.scale is not None and overflow and self._overflows < SCALER_PATIENCE:
+
+    def _alarm(self, step: OpenStep, tensors: Sequence[Tensor]) -> None:
+        """Loss or norm is not finite: run the very step again, once, and name where it began."""
+        if step.overflowed() and self._overflows < SCALER_PATIENCE:
             self._overflows += 1
-            self._writer.nonfinite(NonFinite(step, site, "backward", "inf", scaled_away=True))
+            self._writer.nonfinite(NonFinite(step.step, step.site, "backward", "inf", scaled_away=True))
             return
-        self._nonfinite_seen = True
+        self._traced = True
         calls = [call for call in self._sentinel.calls if call.gradients]
         complete = self._sentinel.armed and not self._sentinel.overflowed
-        self._writer.nonfinite(trace(calls, self.models, tensors, step=step, site=site, complete=complete))
-        self._flushed_at = 0.0
+        self._writer.nonfinite(trace(calls, self.models, tensors, step=step.step, site=step.site, complete=complete))
+        self._writer.flush()
 
     def _charge(self, site: int, watch: StepWatch | None, own: float, again: float) -> None:
         """Account for this step, and settle what the next one gets."""
@@ -222,7 +234,7 @@ class Session:
                 self._update.look = replace(self._update.look, seconds=cost)
         else:
             self.budget.plain(site, steps, end - began, own)
-        self._last_count, self._last_end = self.count, end
+        self._last_count, self._last_end, self._skipped = self.count, end, 0.0
         self._plan()
         if end - self._flushed_at > FLUSH_SECONDS:
             self.flush()
@@ -230,23 +242,14 @@ class Session:
 
     def _plan(self) -> None:
         if self.budget.may_look():
-            self._watch = StepWatch(self._sentinel)
+            self._watch = self._new_watch()
             self._due = self.count + 1
         else:
             self._due = self.count + self.budget.norm_every
-        self._sentinel.armed = not self._nonfinite_seen and self._due == self.count + 1
+        self._sentinel.armed = not self._traced and self._due == self.count + 1
 
-    def _before_look(self, watch: StepWatch, tensors: Sequence[Tensor], weights: Any, frame: FrameType | None) -> None:
-        for root in watch.roots:
-            if root not in self.models:
-                self._add_root(root, name_in_script(root, frame))
-        self.models.refresh()
-        scale = self._scale()
-        watch.before_backward(tensors, weights, self.models, 1.0 if scale is None else float(scale))
-
-    def _find_parameters(self, site: int, tensors: Sequence[Tensor], watch: StepWatch | None) -> None:
-        leaves = watch.leaves if watch is not None and watch.leaves else walk(tensors).leaves
-        self._parameters[site] = trainable(leaves)
+    def _new_watch(self) -> StepWatch:
+        return StepWatch(self._sentinel, self._only)
 
     def _add_root(self, root: nn.Module, name: str) -> None:
         unique = self.models.add(root, name)
@@ -254,35 +257,35 @@ class Session:
         if not self._compiles:
             self._sentinel.guard(root)
 
-    def _settle_update(self, site: int | None = None) -> None:
-        update = self._update
-        if update is None or (site is not None and not update.due(site)):
-            return
-        self._update = None
-        self._writer.look(update.settle())
-        self._writer.flush()
+    def _settle_update(self) -> None:
+        update, self._update = self._update, None
+        if update is not None:
+            self._writer.look(update.settle())
+            self._writer.flush()
 
     def _settle_step(self) -> None:
-        pending, self._pending = self._pending, None
-        if pending is None:
+        opened, self._step = self._step, None
+        if opened is None:
             return
-        scale = pending.scale.value() if pending.scale is not None else 1.0
-        step = replace(
-            pending.step,
-            loss=pending.loss.value() / scale if pending.loss is not None else None,
-            norm=pending.norm.value() / scale if pending.norm is not None else None,
-            scale=scale,
-            pre_clip=pending.pre_clip.value() if pending.pre_clip is not None else None,
-        )
+        step = opened.close()
         self._writer.step(step)
-        if not all(value is None or math.isfinite(value) for value in (step.loss, step.norm)):
-            self._trace_late(step)
-
-    def _trace_late(self, step: Step) -> None:
-        """On a device whose numbers come late the step is over: what is left to say is which weights it spoiled."""
-        if not self._nonfinite_seen and step.scale == 1.0:
-            self._nonfinite_seen = True
+        late = not all(value is None or math.isfinite(value) for value in (step.loss, step.norm))
+        if late and not self._traced and not opened.overflowed():
+            # The device told after the step was over: what is left to say is which weights it spoiled.
+            self._traced = True
             self._writer.nonfinite(trace([], self.models, (), step=step.step, site=step.site, complete=False))
+
+    def _factor(self) -> float:
+        """The loss scale in force, 1 without a scaler."""
+        scale = self._scale()
+        return 1.0 if scale is None else float(scale)
+
+    def _own(self, parameters: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Of a step's parameters those of the one model that is watched; all where any is."""
+        if self._only is None:
+            return parameters
+        mine = {id(parameter) for parameter in self._only.parameters()}
+        return tuple(parameter for parameter in parameters if id(parameter) in mine)
 
     def _scale(self) -> Tensor | None:
         return getattr(self.scaler, "_scale", None) if self.scaler is not None else None
@@ -300,16 +303,14 @@ class Session:
             Overhead(budget.share, budget.measured(), budget.whole(), budget.spent, budget.norm_every, self.count)
         )
 
-    def _safely(self, work: Callable[[], None]) -> None:
+    def _safely(self, work: Callable[..., None], *args: Any) -> None:
         """Our own mistakes end in the record's notes, never in the script."""
         was, self._busy = self._busy, True
         try:
-            work()
+            work(*args)
         except Exception as error:
-            place = error.__traceback__
-            while place is not None and place.tb_next is not None:
-                place = place.tb_next
-            where = f"{os.path.basename(place.tb_frame.f_code.co_filename)}:{place.tb_lineno}" if place else ""
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{os.path.basename(place.filename)}:{place.lineno}"
             self._writer.note(f"Part of a look failed and was left out: {type(error).__name__}: {error} ({where}).")
         finally:
             self._busy = was

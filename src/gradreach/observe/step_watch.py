@@ -21,9 +21,13 @@ from gradreach.record.schema import Look, TimeLook
 
 
 class StepWatch:
-    """Global module hooks for one step; `roots` are the modules that no other module called."""
+    """Global module hooks for one step, on all modules or on those of `only`.
 
-    def __init__(self, sentinel: Sentinel) -> None:
+    `roots` are the modules that no other module called.
+    """
+
+    def __init__(self, sentinel: Sentinel, only: nn.Module | None = None) -> None:
+        self._parts = None if only is None else {id(module) for module in only.modules()}
         self.roots: list[nn.Module] = []
         self.leaves: tuple[Tensor, ...] = ()
         self.seconds = 0.0
@@ -78,7 +82,7 @@ class StepWatch:
         return self._depth.modules()
 
     def _enter(self, module: nn.Module, args: tuple[Any, ...]) -> None:  # noqa: ARG002
-        if torch.compiler.is_compiling() or not self._concerned():
+        if torch.compiler.is_compiling() or not self._concerned(module):
             return
         begin = time.perf_counter()
         if self.began is None:
@@ -92,7 +96,7 @@ class StepWatch:
         self.seconds += time.perf_counter() - begin
 
     def _leave(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-        if torch.compiler.is_compiling() or not self._concerned() or module not in self._stack:
+        if torch.compiler.is_compiling() or not self._concerned(module) or module not in self._stack:
             return
         begin = time.perf_counter()
         while self._stack.pop() is not module:  # calls that raised never came back
@@ -106,5 +110,6 @@ class StepWatch:
             self._sentinel.meet(module, args, kwargs, self._generators, output)
         self.seconds += time.perf_counter() - begin
 
-    def _concerned(self) -> bool:
-        return torch.is_grad_enabled() and threading.get_ident() == self._thread
+    def _concerned(self, module: nn.Module) -> bool:
+        mine = self._parts is None or id(module) in self._parts
+        return mine and torch.is_grad_enabled() and threading.get_ident() == self._thread

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 
@@ -16,7 +16,7 @@ class Listener(Protocol):
     def backward(self, real: Callable[..., None], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Run the real `torch.autograd.backward`."""
 
-    def clipped(self, kind: str, threshold: float, norm: Any) -> None:
+    def clipped(self, kind: Literal["norm", "value"], threshold: float, norm: Any) -> None:
         """The script clipped its gradients: by "norm" (with the norm before clipping) or by "value"."""
 
     def scaled(self, scaler: Any) -> None:

@@ -99,10 +99,10 @@ class TimeLook:
 class DepthLook:
     """One leaf module on one watched step; `order` is its first call's place in the execution order, from 0.
 
-    Over all `calls` of the module: rms of its output and of the gradient that reached that output, share of
-    saturated activations (tanh, logistic), share of `dead` units (ReLU at zero for the whole batch), the 2-norms of its
+    Over all `calls` of the module: rms of its output and of the gradient that reached that output, the 2-norms of its
     own parameters and of their gradients, and ‖Δw‖ / ‖w‖ of the update that followed. `activation` is the one that the
-    module is or that follows it; `saturated`, `dead` and `units` (how many there are) speak of that.
+    module is or that follows it: of that the `saturated` share (tanh, logistic) and the `dead` share of its `units`
+    (ReLU at zero for the whole batch), from `rows` values of each.
     """
 
     module: str
@@ -115,6 +115,7 @@ class DepthLook:
     saturated: float | None = None
     dead: float | None = None
     units: int = 0
+    rows: int = 0
     parameters: int = 0
     weight_norm: float | None = None
     weight_grad_norm: float | None = None

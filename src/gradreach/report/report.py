@@ -29,7 +29,8 @@ class Report:
         """Apply every rule to `record`, save those whose codes are in `ignore`."""
         from gradreach.rules import registry
 
-        return cls(record, registry.findings(record, ignore), registry.passed(record), registry.not_judged(record))
+        judged = registry.judge(record, ignore)
+        return cls(record, judged.findings, judged.passed, judged.not_judged)
 
     @cached_property
     def verdict(self) -> Verdict:

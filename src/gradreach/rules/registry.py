@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from gradreach.record.schema import Finding, Record
 from gradreach.rules import data, depth, nonfinite, step, time, units, update
-from gradreach.rules.rule import Judged, Rule
+from gradreach.rules.rule import Rule
 
 RULES: dict[str, Rule] = {
     rule.code: rule
@@ -16,24 +17,41 @@ RULES: dict[str, Rule] = {
 _SEVERITIES = ("error", "warning", "info")
 
 
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What all rules together say of a record: findings, codes of the checks it passed, and what the others lacked."""
+
+    findings: tuple[Finding, ...]
+    passed: tuple[str, ...]
+    not_judged: dict[str, str]
+
+
+def judge(record: Record, ignore: Collection[str] = ()) -> Judgement:
+    """Apply every rule once; those whose codes are in `ignore` find nothing.
+
+    Findings come the most serious first, then by code.
+    """
+    judged = {rule.code: rule.check(record) for rule in RULES.values() if rule.check is not None}
+    found = [finding for code, each in judged.items() if code not in ignore for finding in each.findings]
+    missing = {rule.code: "its evidence is not recorded" for rule in RULES.values() if rule.check is None}
+    return Judgement(
+        findings=tuple(sorted(found, key=lambda finding: (_SEVERITIES.index(finding.severity), finding.code))),
+        passed=tuple(code for code, each in judged.items() if not each.findings and not each.why_not),
+        not_judged=missing
+        | {code: each.why_not for code, each in judged.items() if each.why_not and not each.findings},
+    )
+
+
 def findings(record: Record, ignore: Collection[str] = ()) -> tuple[Finding, ...]:
     """What the rules find, the most serious first, then by code; rules whose codes are in `ignore` do not speak."""
-    found = [finding for code, judged in _judged(record) if code not in ignore for finding in judged.findings]
-    return tuple(sorted(found, key=lambda finding: (_SEVERITIES.index(finding.severity), finding.code)))
+    return judge(record, ignore).findings
 
 
 def passed(record: Record) -> tuple[str, ...]:
     """The codes of the checks that could be made and found nothing."""
-    return tuple(code for code, judged in _judged(record) if not judged.findings and not judged.why_not)
+    return judge(record).passed
 
 
 def not_judged(record: Record) -> dict[str, str]:
     """Of each check that could not be made its code, and what the record lacked."""
-    missing = {rule.code: "its evidence is not recorded" for rule in RULES.values() if rule.check is None}
-    return missing | {
-        code: judged.why_not for code, judged in _judged(record) if judged.why_not and not judged.findings
-    }
-
-
-def _judged(record: Record) -> list[tuple[str, Judged]]:
-    return [(rule.code, rule.check(record)) for rule in RULES.values() if rule.check is not None]
+    return judge(record).not_judged

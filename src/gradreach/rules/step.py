@@ -28,8 +28,8 @@ SPIKE = 10.0
 RECORD_SIZE = 3.0
 GIANT = 100.0
 """A spike: over the last WINDOW norms of its place, SPIKE times the median, DEVIATIONS robust
-deviations of the logarithm above it, and RECORD_SIZE times all before. GIANT times the median counts without harm to
-the loss."""
+deviations of the logarithm above it, and RECORD_SIZE times all before. GIANT times the median counts
+without lasting harm, if the batch's own loss stands out too."""
 
 NARROWEST = 0.1
 """Least deviation of log norm assumed: a full batch's norm hardly varies, and 10 % more is no spike."""
@@ -54,6 +54,7 @@ class _Spike:
     norm: float
     usual: float
     harmed: bool
+    loss_stands_out: bool
 
 
 def spikes(record: Record) -> Judged:
@@ -68,7 +69,7 @@ def spikes(record: Record) -> Judged:
     burst = blow_up(record)
     found = []
     for site, steps in series.items():
-        bad = [s for s in _spikes_at(steps) if s.harmed or s.norm >= GIANT * s.usual]
+        bad = [s for s in _spikes_at(steps) if s.harmed or (s.loss_stands_out and s.norm >= GIANT * s.usual)]
         if bad and (burst is None or burst.site != site):
             found.append(_spiked(record, site, bad))
     return Judged(tuple(found))
@@ -90,7 +91,7 @@ def _spikes_at(steps: Sequence[Step]) -> list[_Spike]:
                 harmed = _harmed(steps, place)
                 if harmed or _comes_back(steps[place + 1 :], usual):
                     if not _was_clipped(step, usual):
-                        found.append(_Spike(step, norm, usual, harmed))
+                        found.append(_Spike(step, norm, usual, harmed, _stands_out(steps, place)))
                     continue
         window.append(log)
         largest = max(largest, norm)
@@ -105,6 +106,16 @@ def _comes_back(after: Sequence[Step], usual: float) -> bool:
     """Whether the norm was ordinary again soon: a lasting rise is a change of phase, and counts only with harm."""
     norms = known(norm_of(step) for step in after[:AFTER])
     return not norms or min(norms) < SPIKE * usual
+
+
+def _stands_out(steps: Sequence[Step], place: int) -> bool:
+    """Whether the step's own loss lies as far out as its norm; where no loss was measured the norm alone decides."""
+    loss = steps[place].loss
+    before = known(step.loss for step in steps[max(place - WINDOW, 0) : place])
+    if not is_finite(loss) or len(before) < AFTER:
+        return True
+    width = max(spread(before), NARROWEST * abs(median(before)))
+    return loss - median(before) >= DEVIATIONS * width
 
 
 def _harmed(steps: Sequence[Step], place: int) -> bool:
@@ -224,11 +235,13 @@ SPIKES = Rule(
         "on which the model is surely wrong. One such step can undo hundreds, and fills Adam's second moment for "
         "1/(1 − β₂) steps.",
         mathematics=("z = (ln‖g‖ − median) / (1.4826 · median |ln‖g‖ − median|), over the place's last 20 norms",),
-        thresholds="Each line that calls backward has its own window, for two losses' norms differ. A spike lies "
+        thresholds="Each line that calls backward has its own window, for two losses' norms differ; it is short "
+        f"because norms drift as training goes on, and the first {WINDOW} norms are never judged. A spike lies "
         f"{DEVIATIONS:g} deviations and {SPIKE:g} times over the median, and {RECORD_SIZE:g} times over every "
-        "earlier norm, so that the wide noise of small batches and the rare mistakes of a converged model pass; the "
-        f"first {WINDOW} norms are never judged. It is reported where no threshold cut it and either the loss rose "
-        f"by half over the next {AFTER} steps or it is {GIANT:g} times the median.",
+        "earlier norm, so that the wide noise of small batches and the rare mistakes of a converged model pass. It "
+        f"is reported where no threshold cut it and it did harm (the loss rose by half over the next {AFTER} steps) "
+        f"or is {GIANT:g} times the median with a loss as far out of line: heavy-tailed noise leaves the loss where "
+        "it was.",
         remedies=(
             "Clip at twice the usual norm: free, ordinary steps stay as they are.",
             "Look at the batch: the only remedy for bad data.",

@@ -1,0 +1,76 @@
+"""The budget is kept on a clock of our own making: seconds are told, never taken."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradreach.observe.budget import WARM_UP, Budget
+
+
+def _run(budget: Budget, steps: int, plain: float, norm: float, look: float) -> list[int]:
+    """Steps of `plain` seconds; a measured one costs `norm` more, a watched one `look`. Returns the watched steps."""
+    watched = []
+    at = 0
+    watching = budget.may_look()
+    while at < steps:
+        if watching:
+            watched.append(at)
+            budget.look(0, plain + look, look)
+            at += 1
+        else:
+            many = min(budget.norm_every, steps - at)
+            budget.plain(0, many, many * plain + norm, norm)
+            at += many
+        watching = budget.may_look()
+    return watched
+
+
+@given(
+    plain=st.floats(1e-4, 10.0),
+    norm=st.floats(1e-5, 1e-3),
+    look=st.floats(1.0, 20.0),
+    share=st.sampled_from([0.005, 0.02, 0.1]),
+)
+def test_overhead_stays_within_the_budget_past_the_warm_up(
+    plain: float, norm: float, look: float, share: float
+) -> None:
+    budget = Budget(share)
+    _run(budget, 6000, plain, norm, look * plain)
+    slack = 1.0 + (97 + 25) / 6000 + (norm / (97 * plain * share) if norm > 97 * plain * share else 0.0)
+    assert budget.measured() <= share * slack
+
+
+def test_the_first_look_comes_at_once_and_three_more_in_the_warm_up() -> None:
+    watched = _run(Budget(0.02), WARM_UP, 1.0, 1e-4, 50.0)
+    assert watched == [0, 2, 10, 30]
+
+
+def test_looks_go_on_as_long_as_there_is_credit() -> None:
+    watched = _run(Budget(0.02), 4000, 0.01, 1e-5, 0.02)
+    late = [step for step in watched if step > 3000]
+    assert len(late) >= 5
+
+
+def test_every_watches_each_nth_step() -> None:
+    assert _run(Budget(0.02, every=5), 23, 1.0, 1e-4, 50.0) == [0, 5, 10, 15, 20]
+
+
+def test_a_look_costs_what_it_takes_longer_than_ordinary_steps() -> None:
+    budget = Budget(0.02)
+    for _ in range(5):
+        budget.plain(0, 1, 1.0, 0.001)
+    assert budget.look(0, 3.0, 0.5) == pytest.approx(2.0, abs=0.01)
+    assert budget.look(0, 1.1, 0.5) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("share", [0.0, -1.0, 1.5, float("nan")])
+def test_a_share_outside_its_range(share: float) -> None:
+    with pytest.raises(ValueError, match="budget must be a share"):
+        Budget(share)
+
+
+def test_a_number_of_steps_under_one() -> None:
+    with pytest.raises(ValueError, match="every must be"):
+        Budget(0.02, 0)

@@ -1,0 +1,182 @@
+"""The record survives what happens to files: round trip, kill, damage, strangers, other versions, read-only folders."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gradreach.record.schema import Look, NonFinite, Outcome, Overhead, Record, Run, Step
+from gradreach.record.store import FORMAT, Unreadable, Writer, rank_file, ranks, read
+from tests.report.records import ALL
+
+RUN = Run("train.py", ("--lr", "1"), "2026-01-01T00:00:00+00:00", "2.13.0", "3.11.7", "cpu")
+
+
+def _write(path: Path, record: Record) -> None:
+    writer = Writer(path, record.run)
+    for site in record.sites:
+        writer.site(site)
+    for name, kind in record.models.items():
+        writer.model(name, kind)
+    for step in record.steps:
+        writer.step(step)
+        if step.step % 7 == 0:
+            writer.flush()
+    for look in record.looks:
+        writer.look(look)
+    for found in record.nonfinite:
+        writer.nonfinite(found)
+    for note in (*record.notes, *record.notes):
+        writer.note(note)
+    if record.overhead is not None:
+        writer.overhead(replace(record.overhead, seconds=0.0))
+        writer.overhead(record.overhead)
+    writer.outcome(record.outcome)
+    writer.close()
+    assert writer.failure is None
+
+
+@pytest.mark.parametrize("make", ALL.values() if isinstance(ALL, dict) else ALL)
+def test_round_trip(make, tmp_path: Path) -> None:
+    record = make() if callable(make) else make
+    _write(rank_file(tmp_path), record)
+    assert repr(read(tmp_path)) == repr(record)
+    assert [file.name for file in tmp_path.iterdir()] == ["rank0.sqlite"]
+
+
+def test_what_is_not_finite_comes_back_as_it_was(tmp_path: Path) -> None:
+    step = Step(0, 0.1, 0, loss=float("nan"), norm=float("inf"), pre_clip=float("-inf"))
+    _write(rank_file(tmp_path), Record(RUN, steps=(step,), sites=("a.py:1",)))
+    (again,) = read(tmp_path).steps
+    assert repr(again) == repr(step)
+
+
+def test_a_run_that_goes_on_is_read_as_far_as_it_is_written(tmp_path: Path) -> None:
+    writer = Writer(rank_file(tmp_path), RUN)
+    writer.site("a.py:1")
+    writer.step(Step(0, 0.1, 0))
+    assert read(tmp_path).steps == ()
+    writer.flush()
+    writer.step(Step(1, 0.2, 0))
+    assert read(tmp_path).steps == (Step(0, 0.1, 0),)
+    assert read(tmp_path).outcome == Outcome()
+    writer.close()
+    assert len(read(tmp_path).steps) == 2
+
+
+def test_a_process_killed_while_writing_leaves_what_was_flushed(tmp_path: Path) -> None:
+    code = f"""
+import os, signal
+from gradreach.record.store import Writer
+from gradreach.record.schema import Run, Step
+writer = Writer(__import__("pathlib").Path({str(rank_file(tmp_path))!r}), Run("s", (), "t", "2", "3", "cpu"))
+for step in range(1000):
+    writer.step(Step(step, 0.0, 0))
+    if step % 10 == 9:
+        writer.flush()
+writer.step(Step(1000, 0.0, 0))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", code]).returncode == -9
+    assert len(read(tmp_path).steps) == 1000
+
+
+def test_an_older_recording_in_the_same_place_is_replaced(tmp_path: Path) -> None:
+    _write(rank_file(tmp_path), Record(RUN, steps=(Step(0, 0.1, 0),)))
+    _write(rank_file(tmp_path), Record(RUN))
+    assert read(tmp_path).steps == ()
+
+
+def _says(path: Path, part: str) -> None:
+    with pytest.raises(Unreadable) as caught:
+        read(path)
+    assert part in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    _says(tmp_path, "no recording in")
+    _says(tmp_path / "no", "does not exist")
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"SQLite format 3\x00" + b"\x00" * 4080])
+def test_a_file_that_is_no_recording(content: bytes, tmp_path: Path) -> None:
+    rank_file(tmp_path).write_bytes(content)
+    _says(tmp_path, "recording of gradreach")
+
+
+def test_a_strangers_database(tmp_path: Path) -> None:
+    connection = sqlite3.connect(rank_file(tmp_path))
+    connection.execute("CREATE TABLE rows (id INTEGER, kind TEXT, data BLOB)")
+    connection.close()
+    _says(tmp_path, "no recording of gradreach")
+
+
+@pytest.mark.parametrize(("version", "word"), [(FORMAT + 1, "newer"), (FORMAT - 1, "older")])
+def test_another_version(version: int, word: str, tmp_path: Path) -> None:
+    _write(rank_file(tmp_path), Record(RUN))
+    connection = sqlite3.connect(rank_file(tmp_path))
+    connection.execute(f"PRAGMA user_version={version}")
+    connection.close()
+    _says(tmp_path, word)
+
+
+def test_damage_in_the_middle(tmp_path: Path) -> None:
+    file = rank_file(tmp_path)
+    _write(file, Record(RUN, steps=tuple(Step(n, 0.1, 0) for n in range(3000))))
+    data = bytearray(file.read_bytes())
+    data[len(data) // 3 : len(data) // 3 + 6000] = b"\xff" * 6000
+    file.write_bytes(bytes(data))
+    _says(tmp_path, str(file))
+
+
+def test_a_row_that_does_not_decode(tmp_path: Path) -> None:
+    file = rank_file(tmp_path)
+    _write(file, Record(RUN))
+    connection = sqlite3.connect(file)
+    connection.execute("INSERT INTO rows (kind, data) VALUES ('look', x'00')")
+    connection.commit()
+    connection.close()
+    _says(tmp_path, "damaged inside")
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        Writer(rank_file(tmp_path / "file" / "out"), RUN)
+
+
+def test_a_disk_that_fails_is_remembered_and_never_raises(tmp_path: Path) -> None:
+    writer = Writer(rank_file(tmp_path), RUN)
+    writer._connection.execute("PRAGMA query_only=1")  # every later write fails, as on a disk that filled up
+    for n in range(3):
+        writer.step(Step(n, 0.0, 0))
+        writer.nonfinite(NonFinite(n, 0, "loss", "nan"))
+        writer.flush()
+    writer.close()
+    assert writer.failure is not None
+    assert "the recording stopped" in writer.failure
+    assert read(tmp_path).steps == ()
+
+
+def test_ranks(tmp_path: Path) -> None:
+    for rank in (0, 2, 10):
+        _write(rank_file(tmp_path, rank), Record(replace(RUN, rank=rank)))
+    (tmp_path / "rankx.sqlite").write_text("")
+    assert ranks(tmp_path) == (0, 2, 10)
+    assert read(rank_file(tmp_path, 2)).run.rank == 2
+
+
+def test_a_finished_recording_is_read_where_nothing_can_be_written(tmp_path: Path) -> None:
+    _write(rank_file(tmp_path), Record(RUN, looks=(Look(0, 0, 0.0),), overhead=Overhead(0.02, 0.01, 0.02, 1.0)))
+    rank_file(tmp_path).chmod(0o400)
+    tmp_path.chmod(0o500)
+    try:
+        assert read(tmp_path).looks
+    finally:
+        tmp_path.chmod(0o700)

@@ -1,0 +1,92 @@
+"""Plain PyTorch scripts under `gradreach run`: no alarm on healthy ones, the right one in its place on faulty ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ZOO = Path(__file__).parent
+HEALTHY = sorted(ZOO.glob("healthy/*.py"))
+FAULTY = sorted(ZOO.glob("faulty/*.py"))
+ALARMS = ("error", "warning")
+CODES = [f"GR{n}" for n in (101, 102, 103, 201, 202, 203, 204, 301, 302, 303, 304, 305, 306)]
+
+Finding = dict[str, Any]
+Count = Callable[[str, object], None]
+
+
+def run(script: Path, folder: Path) -> list[Finding]:
+    """The findings of `gradreach run SCRIPT`, whose exit code must be the script's own, 0.
+
+    Every seventh step is watched: a fixed number, for the budget would make the looks depend on the machine's speed,
+    and an odd one, so that places that take turns all get looks.
+    """
+    report = folder / "report.json"
+    options = ["--every", "7", "--out", str(folder / "out"), "--json", str(report)]
+    done = subprocess.run(
+        [sys.executable, "-m", "gradreach", "run", *options, str(script)],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return list(json.loads(report.read_text())["findings"])
+
+
+def expectations(script: Path) -> dict[str, Any]:
+    """What the script's first line says it should be found to be."""
+    head = script.read_text().splitlines()[0]
+    assert head.startswith("# expect: "), f"{script.name}: its first line must be `# expect: {{…}}`"
+    return dict(json.loads(head.removeprefix("# expect: ")))
+
+
+def meets(finding: Finding, expected: dict[str, Any]) -> bool:
+    """Whether a finding has the code, and at the place all that is expected of it."""
+    told = {**finding["evidence"], **finding["where"], "code": finding["code"], "severity": finding["severity"]}
+    wanted = {key: value for key, value in expected.items() if key not in ("also", "has")}
+    return all(told.get(key) == value for key, value in wanted.items()) and all(
+        key in told for key in expected.get("has", ())
+    )
+
+
+def told(findings: list[Finding]) -> str:
+    return "\n".join(f"{f['severity']} {f['code']} {f['where']}: {f['because']}" for f in findings) or "no findings"
+
+
+def test_every_code_has_its_script() -> None:
+    assert {expectations(script)["code"] for script in FAULTY} == set(CODES)
+    assert len(HEALTHY) >= 14
+
+
+@pytest.mark.parametrize("script", HEALTHY, ids=lambda script: script.stem)
+def test_healthy(script: Path, tmp_path: Path, record_property: Count) -> None:
+    record_property("scripts", 1)
+    findings = run(script, tmp_path)
+    alarms = [finding for finding in findings if finding["severity"] in ALARMS]
+    record_property("wrong", len(alarms))
+    assert not alarms, told(alarms)
+
+
+@pytest.mark.parametrize("script", FAULTY, ids=lambda script: script.stem)
+def test_faulty(script: Path, tmp_path: Path, record_property: Count) -> None:
+    record_property("scripts", 1)
+    record_property("planted", 1)
+    findings = run(script, tmp_path)
+    expected = expectations(script)
+    right = [finding for finding in findings if meets(finding, expected)]
+    granted = {expected["code"], *expected.get("also", ())}
+    wrong = [finding for finding in findings if finding["severity"] in ALARMS and finding["code"] not in granted]
+    record_property("found", min(len(right), 1))
+    record_property("wrong", len(wrong))
+    assert right, f"expected {expected}, got\n{told(findings)}"
+    assert not wrong, f"not planted:\n{told(wrong)}"
