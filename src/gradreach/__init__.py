@@ -6,16 +6,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gradreach.observe.watch import Watch, diagnose, observe
+    from gradreach.observation.watch import Watch, diagnose, observe
     from gradreach.report.report import Report
 
 __all__ = ["Report", "Watch", "diagnose", "observe"]
 
 _HOMES = {
     "Report": "gradreach.report.report",
-    "Watch": "gradreach.observe.watch",
-    "diagnose": "gradreach.observe.watch",
-    "observe": "gradreach.observe.watch",
+    "Watch": "gradreach.observation.watch",
+    "diagnose": "gradreach.observation.watch",
+    "observe": "gradreach.observation.watch",
 }
 
 

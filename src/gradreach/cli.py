@@ -96,8 +96,8 @@ def run(
     ] = None,
 ) -> Done:
     """Run a training script, unchanged, and report what happens to its gradients."""
-    from gradreach.observe.launch import Watching
-    from gradreach.observe.program import Program
+    from gradreach.observation.launch import Watching
+    from gradreach.observation.program import Program
 
     given = list(program or ())
     if module is None and not given:

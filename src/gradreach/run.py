@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gradreach.observe.launch import Watched, Watching, rank, watch
-from gradreach.observe.program import NotRunnable, Program, leave
+from gradreach.observation.launch import Watched, Watching, rank, watch
+from gradreach.observation.program import NotRunnable, Program, leave
 from gradreach.record.store import Unreadable, read
 
 if TYPE_CHECKING:

@@ -105,3 +105,8 @@ def test_nothing_recurrent_is_not_passed() -> None:
 def test_rules_without_evidence_have_their_text() -> None:
     assert time.TRUNCATION.check is None
     assert time.STATE.check is None
+
+
+def test_a_short_last_batch_does_not_speak_for_its_layer() -> None:
+    looks = (*at(time_look(factor=0.5)), *at(time_look(factor=0.2, T=12), count=1))
+    assert the(record(steps(), looks), "GR101").evidence["T"] == 60

@@ -167,7 +167,7 @@ class NonFinite:
 class Overhead:
     """Share of the wall time that watching cost: `measured` past the first 50 steps (of the whole run where it is
     shorter), `whole` over all steps. `passes` counts the backward passes so far, of which each `norm_every`-th is
-    measured and stands among the steps."""
+    measured and stands among the steps. `every` is set where each n-th step was to be watched whatever it costs."""
 
     budget: float
     measured: float
@@ -175,6 +175,7 @@ class Overhead:
     seconds: float
     norm_every: int = 1
     passes: int = 0
+    every: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,7 +206,7 @@ def _assemble(rows: Sequence[tuple[str, bytes]]) -> Record:
             for batch in by_kind["steps"]
             for values in zip(*batch.values(), strict=True)
         ),
-        looks=tuple(by_kind["look"]),
+        looks=tuple(sorted(by_kind["look"], key=lambda look: look.step)),
         nonfinite=tuple(by_kind["nonfinite"]),
         sites=tuple(by_kind["site"]),
         models=dict(by_kind["model"]),

@@ -9,7 +9,7 @@ from typing import Any
 
 from gradreach.record.schema import SCHEMA, DepthLook, Finding, Look, Record, Step, TimeLook
 from gradreach.report.series import extremes, finite, quantile
-from gradreach.rules.course import sound_looks
+from gradreach.rules.course import at_usual_length, sound_looks
 
 WHOLE = 20_000
 """Steps up to which series are kept whole; beyond, the lowest and highest value of each stretch stay."""
@@ -111,17 +111,20 @@ def spikes(findings: Sequence[Finding]) -> list[int]:
 
 
 def time_shown(record: Record) -> list[tuple[Look, TimeLook]]:
-    """Of each site, recurrent layer and direction: the last watched step with a finite reach, else the last one.
+    """Of each site, recurrent layer and direction: the last look at the usual length with a finite reach, else any.
 
     Only steps before anything broke count, where there are any: later ones show the damage, not its cause.
     """
-    shown: dict[tuple[Any, ...], tuple[Look, TimeLook]] = {}
+    by_layer: dict[tuple[Any, ...], list[tuple[Look, TimeLook]]] = {}
     for look in sound_looks(record) or record.looks:
         for seen in look.time:
-            key = (look.site, seen.module, seen.layer, seen.direction)
-            if key not in shown or _finite_reach(seen) or not _finite_reach(shown[key][1]):
-                shown[key] = (look, seen)
-    return list(shown.values())
+            by_layer.setdefault((look.site, seen.module, seen.layer, seen.direction), []).append((look, seen))
+    shown = []
+    for looks in by_layer.values():
+        finite = [(look, seen) for look, seen in looks if _finite_reach(seen)] or looks
+        speaks = at_usual_length([seen for _, seen in finite])
+        shown.append(next((look, seen) for look, seen in reversed(finite) if seen is speaks))
+    return shown
 
 
 def depth_shown(record: Record) -> list[tuple[Look, DepthLook]]:

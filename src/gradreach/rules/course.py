@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gradreach.record.schema import Look, NonFinite, Record, Step
+from gradreach.record.schema import Look, NonFinite, Record, Step, TimeLook
 from gradreach.rules.figures import is_finite, known, median, positive, spread
 
 MIN_LOOKS = 3
@@ -89,6 +89,12 @@ def sound_looks(record: Record) -> list[Look]:
     """The looks before anything broke: after it the figures describe the damage, not the cause."""
     end = first_break(record)
     return [look for look in record.looks if end is None or look.step < end]
+
+
+def at_usual_length(looks: Sequence[TimeLook]) -> TimeLook:
+    """The last look at a sequence of the usual length: a short last batch does not speak for its layer."""
+    usual = median([float(seen.T) for seen in looks])
+    return next(seen for seen in reversed(looks) if usual <= seen.T)
 
 
 def sound_losses(record: Record, site: int) -> list[float]:

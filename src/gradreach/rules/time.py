@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 
 from gradreach.record.schema import Finding, Record, Remedy, Severity, TimeLook
-from gradreach.rules.course import MIN_LOOKS, BlowUp, blow_up, first_break, origin, site_name, sound_looks
+from gradreach.rules.course import (
+    MIN_LOOKS,
+    BlowUp,
+    at_usual_length,
+    blow_up,
+    first_break,
+    origin,
+    site_name,
+    sound_looks,
+)
 from gradreach.rules.figures import is_finite, known, median, most, percent, shown
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
 
@@ -97,7 +106,7 @@ def vanishing(record: Record) -> Judged:
 
 
 def _vanishing(record: Record, key: Layer, looks: list[TimeLook]) -> Finding:
-    seen = looks[-1]
+    seen = at_usual_length(looks)
     because = (
         f"r(ℓ) falls under 0.01 after lag {seen.horizon} of {seen.T - 1}: "
         f"{_per_step(seen)}. A step further back than that adds less than 1 % to what the weights learn from"
@@ -156,7 +165,7 @@ def _layers_with_break(record: Record) -> dict[Layer, list[TimeLook]]:
 
 
 def _exploding(record: Record, key: Layer, looks: list[TimeLook], burst: BlowUp | None, broke: bool) -> Finding:
-    seen = looks[-1]
+    seen = at_usual_length(looks)
     far, factor = _far_reach(seen), seen.factor
     because = (
         f"each step back multiplies the gradient by {shown(factor)}, so that after {len(seen.reach) - 1} steps it is "
@@ -202,7 +211,7 @@ def _is_flat(seen: TimeLook) -> bool:
 
 
 def _saturated(record: Record, key: Layer, looks: list[TimeLook]) -> Finding:
-    seen = looks[-1]
+    seen = at_usual_length(looks)
     share = median(known(look.saturated for look in looks))
     because = f"{percent(share)} of the activations have less than 5 % of their largest slope, look after look"
     if is_finite(seen.gamma_mean):

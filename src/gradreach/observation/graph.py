@@ -28,10 +28,14 @@ class Graph:
     whole: bool
 
     def activations(self) -> Iterator[tuple[Node, str]]:
-        """The nodes of SLOPED activations, with the activation's name."""
+        """The nodes of SLOPED activations, with the activation's name; not those that gate another value.
+
+        A gate (of a cell, in GELU or SiLU) multiplies its output with something computed: it saturates by design.
+        """
+        gates = {gate for node in self.nodes if _multiplies(node) for gate in _factors(node)}
         for node in self.nodes:
             kind = SLOPED.get(node.name())
-            if kind is not None:
+            if kind is not None and node not in gates:
                 yield node, kind
 
     def has_skip_connections(self) -> bool:
@@ -86,6 +90,24 @@ def trainable(leaves: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """The leaves that training moves: the Parameters, or where a script has none every leaf."""
     parameters = tuple(leaf for leaf in leaves if isinstance(leaf, torch.nn.Parameter))
     return parameters or tuple(leaves)
+
+
+def _multiplies(node: Node) -> bool:
+    """Whether a product joins two computed values; a constant or a learned scale gates nothing."""
+    both = parents(node)
+    return node.name() == "MulBackward0" and len(both) == 2 and not any(hasattr(p, "variable") for p in both)
+
+
+def _factors(product: Node) -> Iterator[Node]:
+    """The nodes whose values a product joins, and what they are but shifted or scaled from, as in x (1 + tanh x)."""
+    for node in parents(product):
+        yield node
+        for _ in range(3):
+            before = parents(node)
+            if node.name() not in ("AddBackward0", "SubBackward0", "MulBackward0", "NegBackward0") or len(before) != 1:
+                break
+            node = before[0]
+            yield node
 
 
 def _sums(nodes: Iterable[Node]) -> Iterator[Node]:

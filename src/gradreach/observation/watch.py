@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from gradreach.observe.budget import Budget
-from gradreach.observe.launch import describe_run, rank
-from gradreach.observe.sentinel import Generators
-from gradreach.observe.session import Session
+from gradreach.observation.budget import Budget
+from gradreach.observation.launch import describe_run, rank
+from gradreach.observation.sentinel import Generators
+from gradreach.observation.session import Session
 from gradreach.record.schema import Outcome, Record
 from gradreach.record.store import Writer, rank_file, read
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from gradreach.observe.graph import walk
-from gradreach.observe.models import Models
-from gradreach.observe.probe import Probe, value_of
-from gradreach.observe.sentinel import Generators, KeptCall, tensors_of
+from gradreach.observation.graph import walk
+from gradreach.observation.models import Models
+from gradreach.observation.probe import Probe, value_of
+from gradreach.observation.sentinel import Generators, KeptCall, tensors_of
 from gradreach.record.schema import NonFinite
 
 

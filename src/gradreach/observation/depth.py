@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gradreach.observe.graph import Graph, mark, nearest
-from gradreach.observe.models import Models, own_parameters
-from gradreach.observe.norms import each_norm, to_host
+from gradreach.observation.graph import Graph, mark, nearest
+from gradreach.observation.models import Models, own_parameters
+from gradreach.observation.norms import each_norm, to_host
 from gradreach.record.schema import DepthLook
 
 SATURATED_SLOPE = 0.05
@@ -44,7 +45,7 @@ class Depth:
     def called(self, module: nn.Module, output: Any) -> None:
         """Take in one call of a leaf module; its gradient follows by a hook on the graph's node, not on the tensor."""
         tensor = first_tensor(output)
-        if tensor is None or not tensor.is_floating_point() or tensor.dim() == 0:  # a criterion is no layer
+        if tensor is None or not tensor.is_floating_point() or tensor.dim() == 0:  # a loss is no layer
             return
         seen = self._seen.setdefault(id(module), _Seen(module, len(self._seen)))
         seen.calls += 1
@@ -68,6 +69,17 @@ class Depth:
     def looks(self, models: Models, scale: float) -> tuple[DepthLook, ...]:
         """What was seen, in execution order, without the update that is still to come."""
         return tuple(_look(seen, models.path(seen.module), scale) for seen in self._seen.values())
+
+    def add_silent(self, models: Models, leaves: Sequence[Tensor]) -> None:
+        """Take in modules whose calls were not seen though their weights got a gradient: compiled, or used directly.
+
+        The weights' figures are all there is of them; they stand behind the others.
+        """
+        reached = {id(leaf) for leaf in leaves}
+        for root in models:
+            for module in root.modules():
+                if any(id(p) in reached for p in own_parameters(module)):
+                    self._seen.setdefault(id(module), _Seen(module, len(self._seen)))
 
     def modules(self) -> list[nn.Module]:
         """The modules seen so far."""

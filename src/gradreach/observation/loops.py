@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradreach.observe.graph import mark, nearest
-from gradreach.observe.models import Models
+from gradreach.observation.graph import mark, nearest
+from gradreach.observation.models import Models
 from gradreach.record.schema import TimeLook
 from gradreach.recurrence.reach import curve_from_norms, factor, horizon
 

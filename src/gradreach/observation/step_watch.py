@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
-from gradreach.observe.depth import Depth
-from gradreach.observe.graph import walk
-from gradreach.observe.loops import Loops, look_at_loop
-from gradreach.observe.models import Models, trainable_without_gradient
-from gradreach.observe.recurrent import CELLS, STOCK, Recurrent
-from gradreach.observe.sentinel import Generators, Sentinel
+from gradreach.observation.depth import Depth
+from gradreach.observation.graph import walk
+from gradreach.observation.hooks import ModuleHooks
+from gradreach.observation.loops import Loops, look_at_loop
+from gradreach.observation.models import Models, trainable_without_gradient
+from gradreach.observation.recurrent import CELLS, STOCK, Recurrent
+from gradreach.observation.sentinel import Generators, Sentinel
 from gradreach.record.schema import Look, TimeLook
 
 
@@ -41,15 +41,11 @@ class StepWatch:
         self._thread = threading.get_ident()
         self._loop_looks: list[TimeLook] = []
         self._skip_connections = False
-        self._handles = [
-            register_module_forward_pre_hook(self._enter),
-            register_module_forward_hook(self._leave, with_kwargs=True),
-        ]
+        self._hooks = ModuleHooks(self._enter, self._leave)
 
     def detach(self) -> None:
-        """Take the global hooks away."""
-        for handle in self._handles:
-            handle.remove()
+        """Take the global hooks away; without them the graph and the weights still tell their part."""
+        self._hooks.remove()
 
     def before_backward(self, loss: Sequence[Tensor], weights: Any, models: Models, scale: float) -> None:
         """Read the script's graph while it is whole; from here on arriving gradients count."""
@@ -67,6 +63,7 @@ class StepWatch:
     def finish(self, models: Models, *, step: int, site: int, scale: float) -> Look:
         """The look, without the update that is still to come."""
         self._depth.recording = self._recurrent.recording = False
+        self._depth.add_silent(models, self.leaves)
         return Look(
             step=step,
             site=site,
@@ -101,7 +98,9 @@ class StepWatch:
         begin = time.perf_counter()
         while self._stack.pop() is not module:  # calls that raised never came back
             pass
-        if not module._modules or any(True for _ in module.parameters(recurse=False)):
+        root = self._stack[0] if self._stack else module
+        whole = not module._modules or next(module.parameters(recurse=False), None) is not None
+        if whole and next(root.parameters(), None) is not None:  # transforms and criteria are no models
             self._depth.called(module, output)
         if isinstance(module, STOCK + CELLS):
             self._recurrent.called(module, args, kwargs, output)

@@ -13,19 +13,19 @@ from dataclasses import replace
 from types import FrameType
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 
-from gradreach.observe.budget import Budget
-from gradreach.observe.graph import trainable, walk
-from gradreach.observe.models import Models, name_in_script, place_in_script
-from gradreach.observe.norms import global_norm, number
-from gradreach.observe.open_step import OpenStep
-from gradreach.observe.origin import trace
-from gradreach.observe.sentinel import Sentinel
-from gradreach.observe.step_watch import StepWatch
-from gradreach.observe.taps import Taps
-from gradreach.observe.update import Update
+from gradreach.observation.budget import Budget
+from gradreach.observation.graph import trainable, walk
+from gradreach.observation.models import Models
+from gradreach.observation.norms import global_norm, number
+from gradreach.observation.open_step import OpenStep
+from gradreach.observation.origin import trace
+from gradreach.observation.script import caller, name_in_script, place
+from gradreach.observation.sentinel import Sentinel
+from gradreach.observation.step_watch import StepWatch
+from gradreach.observation.taps import Taps
+from gradreach.observation.update import Update
 from gradreach.record.schema import NonFinite, Overhead
 from gradreach.record.store import Writer
 
@@ -61,11 +61,13 @@ class Session:
         self._due = 1
         self._busy = False
         self._compiles = False
+        self._unnamed: list[nn.Module] = []
         self._sites: dict[tuple[object, int], int] = {}
         self._parameters: dict[int, tuple[Tensor, ...]] = {}
+        self._idle: dict[int, frozenset[int]] = {}
         self._sentinel = Sentinel()
         self._step: OpenStep | None = None
-        self._update: Update | None = None
+        self._updates: list[Update] = []
         self._traced = False
         self._overflows = 0
         self._only = only
@@ -82,7 +84,7 @@ class Session:
             self._watch = None
         self._sentinel.release()
         if self._concerned():
-            self._safely(self._settle_update)
+            self._safely(self._settle_updates, None)
             self._safely(self._settle_step)
             self.flush()
 
@@ -100,7 +102,7 @@ class Session:
         if self.count < self._due:
             self._unmeasured(real, args, kwargs)
         else:
-            self._measured(real, args, kwargs, _caller(sys._getframe(2)))
+            self._measured(real, args, kwargs, caller(sys._getframe(1)))
         if self._stop_after is not None and self.count >= self._stop_after:
             raise StopRun(0)
 
@@ -113,12 +115,18 @@ class Session:
         """The script scales this step's loss."""
         self.scaler = scaler if scaler.is_enabled() else None
 
-    def compiled(self) -> None:
-        """Compiled code must not meet a changed class: the sentinel steps back, and module hooks may stay silent."""
+    def compiled(self, target: Any) -> None:
+        """Compiled code must meet no changed class and no global hook, which would warn, recompile or stay silent."""
         self._compiles = True
         self._sentinel.release()
+        if self._watch is not None:
+            self._watch.detach()
+        owner = getattr(target, "__self__", target)
+        if isinstance(owner, nn.Module):
+            self._unnamed.append(owner)
         self._writer.note(
-            "The script compiles a model: inside compiled code modules cannot be seen; gradients and norms are whole."
+            "The script compiles code: inside it modules cannot be seen, so time and activations are not reported; "
+            "norms, weights, their gradients and updates are."
         )
 
     def _concerned(self) -> bool:
@@ -136,7 +144,7 @@ class Session:
         if not self._traced and isinstance(loss, Tensor) and loss.numel() == 1 and loss.device.type == "cpu":
             value = loss.detach().item()
             if value - value != 0.0:
-                site = self._site(_caller(sys._getframe(3)))
+                site = self._site(caller(sys._getframe(1)))
                 self._safely(self._settle_step)
                 self._safely(self._boundary, site, (loss,), None)
                 self._charge(site, None, self._skipped, begin)
@@ -166,17 +174,16 @@ class Session:
     ) -> None:
         """What is done before the script's backward pass: the last step is over, and the graph is still whole."""
         self._settle_step()
-        if self._update is not None and self._update.due(site):
-            self._settle_update()
+        self._settle_updates(site)
         if watch is not None:
-            for root in watch.roots:
-                if root not in self.models:
+            for root in (*watch.roots, *self._unnamed):
+                if root not in self.models and next(root.parameters(), None) is not None:
                     self._add_root(root, name_in_script(root, frame))
             self.models.refresh()
             watch.before_backward(tensors, weights, self.models, self._factor())
         if watch is not None or site not in self._parameters:
             leaves = watch.leaves if watch is not None and watch.leaves else walk(tensors).leaves
-            self._parameters[site] = self._own(trainable(leaves))
+            self._parameters[site] = self._own(site, trainable(leaves))
 
     def _boundary(self, site: int, tensors: Sequence[Tensor], watch: StepWatch | None) -> None:
         """What is taken at the end of a backward pass, before the script clips or updates."""
@@ -197,7 +204,7 @@ class Session:
         )
         if watch is not None:
             look = watch.finish(self.models, step=self._step.step, site=site, scale=self._factor())
-            self._update = Update(self.models, watch.modules(), look)
+            self._updates.append(Update(self.models, watch.modules(), look))
         if self._step.went_wrong() and not self._traced:
             self._alarm(self._step, tensors)
         elif self._overflows:
@@ -223,17 +230,16 @@ class Session:
         if watch is not None:
             watch.detach()
             self._watch = None
-        began = (
-            watch.began if watch is not None and watch.began is not None and self._last_count == 0 else self._last_end
-        )
         end = time.perf_counter()
         own += end - again
         if watch is not None:
-            cost = self.budget.look(site, end - began, own + watch.seconds)
-            if self._update is not None and self._update.look.step == self.count - 1:
-                self._update.look = replace(self._update.look, seconds=cost)
+            began = watch.began if watch.began is not None else self._last_end
+            since = began if self._last_count == 0 else self._last_end
+            cost = self.budget.look(site, end - since, end - began, own + watch.seconds)
+            for update in self._updates[-1:]:
+                update.look = replace(update.look, seconds=cost)
         else:
-            self.budget.plain(site, steps, end - began, own)
+            self.budget.plain(site, steps, end - self._last_end, own)
         self._last_count, self._last_end, self._skipped = self.count, end, 0.0
         self._plan()
         if end - self._flushed_at > FLUSH_SECONDS:
@@ -249,7 +255,10 @@ class Session:
         self._sentinel.armed = not self._traced and self._due == self.count + 1
 
     def _new_watch(self) -> StepWatch:
-        return StepWatch(self._sentinel, self._only)
+        watch = StepWatch(self._sentinel, self._only)
+        if self._compiles:
+            watch.detach()
+        return watch
 
     def _add_root(self, root: nn.Module, name: str) -> None:
         unique = self.models.add(root, name)
@@ -257,10 +266,17 @@ class Session:
         if not self._compiles:
             self._sentinel.guard(root)
 
-    def _settle_update(self) -> None:
-        update, self._update = self._update, None
-        if update is not None:
-            self._writer.look(update.settle())
+    def _settle_updates(self, site: int | None) -> None:
+        """Write the looks whose update is known by now; what a step did not train leaves its norm from here on."""
+        settled = [update for update in self._updates if update.settled(site)]
+        for update in settled:
+            self._writer.look(update.look)
+            if update.look.update is not None:
+                at = update.look.site
+                self._idle[at] = update.idle
+                self._parameters[at] = self._own(at, self._parameters.get(at, ()))
+        if settled:
+            self._updates = [update for update in self._updates if update not in settled]
             self._writer.flush()
 
     def _settle_step(self) -> None:
@@ -280,12 +296,11 @@ class Session:
         scale = self._scale()
         return 1.0 if scale is None else float(scale)
 
-    def _own(self, parameters: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """Of a step's parameters those of the one model that is watched; all where any is."""
-        if self._only is None:
-            return parameters
-        mine = {id(parameter) for parameter in self._only.parameters()}
-        return tuple(parameter for parameter in parameters if id(parameter) in mine)
+    def _own(self, site: int, parameters: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Of a step's parameters those that it trains, and of these the watched model's, where one is named."""
+        idle = self._idle.get(site, frozenset())
+        mine = None if self._only is None else {id(parameter) for parameter in self._only.parameters()}
+        return tuple(p for p in parameters if id(p) not in idle and (mine is None or id(p) in mine))
 
     def _scale(self) -> Tensor | None:
         return getattr(self.scaler, "_scale", None) if self.scaler is not None else None
@@ -294,13 +309,21 @@ class Session:
         key = (frame.f_code, frame.f_lineno) if frame is not None else (None, 0)
         site = self._sites.get(key)
         if site is None:
-            site = self._sites[key] = self._writer.site(place_in_script(frame))
+            site = self._sites[key] = self._writer.site(place(frame))
         return site
 
     def _tell_overhead(self) -> None:
         budget = self.budget
         self._writer.overhead(
-            Overhead(budget.share, budget.measured(), budget.whole(), budget.spent, budget.norm_every, self.count)
+            Overhead(
+                budget.share,
+                budget.measured(),
+                budget.whole(),
+                budget.spent,
+                budget.norm_every,
+                self.count,
+                budget.every,
+            )
         )
 
     def _safely(self, work: Callable[..., None], *args: Any) -> None:
@@ -314,14 +337,6 @@ class Session:
             self._writer.note(f"Part of a look failed and was left out: {type(error).__name__}: {error} ({where}).")
         finally:
             self._busy = was
-
-
-def _caller(frame: FrameType | None) -> FrameType | None:
-    """The frame that called backward, past torch's own `Tensor.backward`."""
-    torch_file = torch._tensor.__file__
-    while frame is not None and frame.f_code.co_filename == torch_file:
-        frame = frame.f_back
-    return frame
 
 
 def _tensors(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Tensor, ...]:

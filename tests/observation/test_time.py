@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from gradreach.record.schema import Record, TimeLook
-from tests.observe import loops
-from tests.observe.conftest import Watched
+from tests.observation import loops
+from tests.observation.conftest import Watched
 
 STOCK = (
     loops.stacked_lstm_with_dropout,

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from tests.observe import loops
-from tests.observe.conftest import Watched
+from tests.observation import loops
+from tests.observation.conftest import Watched
 
 
 def _end_state(train: Callable[[], list[nn.Module]]) -> tuple[list[torch.Tensor], torch.Tensor]:
@@ -41,6 +41,7 @@ def test_everything_is_put_back(watched: Watched) -> None:
     assert "__call__" not in vars(nn.Sequential)
     assert not nn.modules.module._global_forward_hooks
     assert not nn.modules.module._global_forward_pre_hooks
+    assert not nn.modules.module._has_any_global_hook()
 
 
 def test_a_model_pickled_while_watched_knows_nothing_of_it(watched: Watched) -> None:
@@ -68,3 +69,34 @@ def test_a_forward_pass_without_backward_keeps_no_graph_alive(watched: Watched) 
 
     kept, _ = watched(train)
     assert kept == [False, False, False]
+
+
+@pytest.mark.parametrize("by_method", [False, True])
+def test_compiled_code_is_compiled_as_often_and_warns_of_nothing(by_method: bool, watched: Watched) -> None:
+    """Global hooks or changed classes would make torch warn, or compile anew at every look."""
+    import torch._dynamo.testing
+
+    def train() -> tuple[int, list[torch.Tensor]]:
+        torch.manual_seed(0)
+        torch._dynamo.reset()
+        counter = torch._dynamo.testing.CompileCounter()
+        model = nn.Sequential(nn.Linear(4, 8), nn.Sequential(nn.Tanh(), nn.Linear(8, 1)))
+        if by_method:
+            model.compile(backend=counter)
+        compiled = model if by_method else torch.compile(model, backend=counter)
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        for _ in range(loops.STEPS):
+            optimizer.zero_grad()
+            compiled(torch.randn(6, 4)).square().mean().backward()
+            optimizer.step()
+        return counter.frame_count, [p.detach().clone() for p in model.parameters()]
+
+    plain = train()
+    for every in (1, 3):
+        seen, record = watched(train, every)
+        assert seen[0] == plain[0]
+        assert all(torch.equal(a, b) for a, b in zip(seen[1], plain[1], strict=True))
+        assert len(record.notes) == 1
+        assert "compiles" in record.notes[0]
+        assert {look.module for look in record.looks[-1].depth} == {"model.0", "model.1.1"}
+        assert all(look.update_ratio for look in record.looks[0].depth)

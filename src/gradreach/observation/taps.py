@@ -22,8 +22,8 @@ class Listener(Protocol):
     def scaled(self, scaler: Any) -> None:
         """The script scaled a loss with this GradScaler."""
 
-    def compiled(self) -> None:
-        """The script compiled something."""
+    def compiled(self, target: Any) -> None:
+        """The script compiles this model or function."""
 
 
 class Taps:
@@ -84,7 +84,7 @@ def _scale(real: Any, listener: Listener) -> Callable[..., Any]:
 
 def _compile(real: Any, listener: Listener) -> Callable[..., Any]:
     def compile(*args: Any, **kwargs: Any) -> Any:
-        listener.compiled()
+        listener.compiled(args[0] if args else kwargs.get("model"))
         return real(*args, **kwargs)
 
     return compile

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradreach.observe.models import Models
+from gradreach.observation.models import Models
 from gradreach.record.schema import TimeLook
 from gradreach.recurrence.adjoint import LayerAdjoint, backward, backward_calls, gradient_error
 from gradreach.recurrence.look import look_at

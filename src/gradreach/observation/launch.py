@@ -13,12 +13,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gradreach.observe.program import Ended, Program, after_import, execute
+from gradreach.observation.program import Ended, Program, after_import, execute
 from gradreach.record.schema import Outcome, Run
 from gradreach.record.store import Writer, rank_file
 
 if TYPE_CHECKING:
-    from gradreach.observe.session import Session
+    from gradreach.observation.session import Session
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ def watch(program: Program, watching: Watching) -> Watched:
     sessions: list[Session] = []
 
     def torch_is_there() -> None:
-        from gradreach.observe.budget import Budget
-        from gradreach.observe.session import Session
+        from gradreach.observation.budget import Budget
+        from gradreach.observation.session import Session
 
         budget = Budget(watching.budget, watching.every)
         sessions.append(Session(writer, budget, stop_after=watching.stop_after))

@@ -8,8 +8,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from gradreach.observe.models import Models, own_parameters
-from gradreach.observe.norms import each_norm, to_host
+from gradreach.observation.models import Models, own_parameters
+from gradreach.observation.norms import each_norm, to_host
 from gradreach.record.schema import DepthLook, Look
 
 MOST_ELEMENTS = 1 << 20
@@ -20,7 +20,7 @@ MOST_PASSES = 64
 
 
 class Update:
-    """The weights as they stood at the end of a watched step; compared when the same place calls backward again."""
+    """The weights as they stood at the end of a watched step; compared at the backward passes that follow."""
 
     @torch.no_grad()
     def __init__(self, models: Models, modules: Sequence[nn.Module], look: Look) -> None:
@@ -29,29 +29,55 @@ class Update:
         self._owners = [(models.path(module), parameter) for module in modules for parameter in own_parameters(module)]
         self._before = [_sample(parameter).clone() for _, parameter in self._owners]
 
-    def due(self, site: int) -> bool:
-        """Count one more backward pass; whether the update must have happened by now."""
-        self._passes += 1
-        return site == self.look.site or self._passes >= MOST_PASSES
-
     @torch.no_grad()
-    def settle(self) -> Look:
-        """The look with its update ratios and the global norm ‖Δw‖; as it was where nothing moved."""
+    def settled(self, site: int | None) -> bool:
+        """Whether the weights have moved, or no update is to be waited for any more (`site` None: the run ends).
+
+        A model none of whose weights moved while another's did only passed the gradient on, as a GAN's critic does in
+        the generator's step: `idle` then holds its parameters, whose gradients are no part of this step.
+        """
+        moved = self._moved()
+        self._passes += 1
+        if moved is not None and any(moved):
+            self.look = self._with_update(moved)
+            return True
+        return moved is None or site is None or site == self.look.site or self._passes >= MOST_PASSES
+
+    @property
+    def idle(self) -> frozenset[int]:
+        """Identities of the parameters of models that this step did not train."""
+        return frozenset(id(parameter) for path, parameter in self._owners if _root(path) in self._idle_roots)
+
+    _idle_roots: frozenset[str] = frozenset()
+
+    def _moved(self) -> list[float] | None:
+        """‖Δw‖ of each parameter; None where they cannot be compared any more."""
         now = [_sample(parameter) for _, parameter in self._owners]
         same = all(a.shape == b.shape and a.device == b.device for a, b in zip(now, self._before, strict=True))
         if not now or not same:
-            return self.look
-        moved = to_host(each_norm([a - b for a, b in zip(now, self._before, strict=True)]))
-        if not any(moved):
-            return self.look
+            return None
+        return to_host(each_norm([a - b for a, b in zip(now, self._before, strict=True)]))
+
+    def _with_update(self, moved: Sequence[float]) -> Look:
         sizes = to_host(each_norm(self._before))
         squares: dict[str, tuple[float, float]] = {}
         for (path, _), change, size in zip(self._owners, moved, sizes, strict=True):
             before = squares.get(path, (0.0, 0.0))
             squares[path] = (before[0] + change * change, before[1] + size * size)
-        depth = tuple(_with_ratio(module, squares.get(module.module)) for module in self.look.depth)
+        trained = {_root(path) for path, (change, _) in squares.items() if change > 0.0}
+        self._idle_roots = frozenset(_root(path) for path in squares) - trained
+        depth = tuple(
+            replace(module, weight_grad_norm=None)
+            if _root(module.module) in self._idle_roots
+            else _with_ratio(module, squares.get(module.module))
+            for module in self.look.depth
+        )
         whole = sum((change * _scale(p)) ** 2 for (_, p), change in zip(self._owners, moved, strict=True)) ** 0.5
         return replace(self.look, depth=depth, update=whole)
+
+
+def _root(path: str) -> str:
+    return path.partition(".")[0]
 
 
 def _sample(parameter: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradreach.observe.budget import WARM_UP, Budget
+from gradreach.observation.budget import WARM_UP, Budget
 
 
 def _run(budget: Budget, steps: int, plain: float, norm: float, look: float) -> list[int]:
@@ -17,7 +17,7 @@ def _run(budget: Budget, steps: int, plain: float, norm: float, look: float) -> 
     while at < steps:
         if watching:
             watched.append(at)
-            budget.look(0, plain + look, look)
+            budget.look(0, plain + look, plain + look, look)
             at += 1
         else:
             many = min(budget.norm_every, steps - at)
@@ -43,8 +43,17 @@ def test_overhead_stays_within_the_budget_past_the_warm_up(
 
 
 def test_the_first_look_comes_at_once_and_three_more_in_the_warm_up() -> None:
-    watched = _run(Budget(0.02), WARM_UP, 1.0, 1e-4, 50.0)
-    assert watched == [0, 2, 10, 30]
+    assert _run(Budget(0.02), WARM_UP, 1.0, 1e-4, 0.01) == [0, 2, 10, 30]
+
+
+def test_a_dear_look_waits_for_a_longer_run() -> None:
+    assert _run(Budget(0.02), WARM_UP, 1.0, 1e-4, 3.0) == [0]
+    assert _run(Budget(0.02), WARM_UP, 1.0, 1e-4, 0.5) == [
+        0,
+        12,
+        16,
+        30,
+    ]  # (0.5 n + 1.3 · 0.5) s ≤ 5 · 0.02 of the time so far
 
 
 def test_looks_go_on_as_long_as_there_is_credit() -> None:
@@ -61,8 +70,15 @@ def test_a_look_costs_what_it_takes_longer_than_ordinary_steps() -> None:
     budget = Budget(0.02)
     for _ in range(5):
         budget.plain(0, 1, 1.0, 0.001)
-    assert budget.look(0, 3.0, 0.5) == pytest.approx(2.0, abs=0.01)
-    assert budget.look(0, 1.1, 0.5) == pytest.approx(0.5)
+    assert budget.look(0, 3.0, 3.0, 0.5) == pytest.approx(2.0, abs=0.01)
+    assert budget.look(0, 1.1, 1.1, 0.5) == pytest.approx(0.5)
+
+
+def test_a_pause_before_a_look_is_not_the_looks() -> None:
+    budget = Budget(0.02)
+    for _ in range(5):
+        budget.plain(0, 1, 1.0, 0.001)
+    assert budget.look(0, 60.0, 1.1, 0.2) == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize("share", [0.0, -1.0, 1.5, float("nan")])

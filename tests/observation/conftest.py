@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from gradreach.observe.budget import Budget
-from gradreach.observe.launch import describe_run
-from gradreach.observe.session import Session
+from gradreach.observation.budget import Budget
+from gradreach.observation.launch import describe_run
+from gradreach.observation.session import Session
 from gradreach.record.schema import Record
 from gradreach.record.store import Writer, rank_file, read
 

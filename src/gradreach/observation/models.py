@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import weakref
 from collections.abc import Iterator
-from types import FrameType
 
-import torch
 from torch import Tensor, nn
 
 _WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
@@ -60,30 +57,6 @@ class Models:
         return tuple({id(p): p for root in self for p in root.parameters()}.values())
 
 
-def name_in_script(module: nn.Module, frame: FrameType | None) -> str:
-    """What the script calls a module: a variable of the running frames, or an attribute of their objects.
-
-    Falls back on the class's name in small letters.
-    """
-    while frame is not None:
-        if not _is_library(frame):
-            name = _held_by(module, frame.f_locals) or _held_by_attribute(module, frame.f_locals)
-            if name:
-                return name
-        frame = frame.f_back
-    main = sys.modules.get("__main__")
-    return _held_by(module, vars(main) if main else {}) or type(module).__name__.lower()
-
-
-def place_in_script(frame: FrameType | None) -> str:
-    """`file:line` of the innermost frame that belongs to no library."""
-    innermost = frame
-    while frame is not None and _is_library(frame):
-        frame = frame.f_back
-    shown = frame or innermost
-    return f"{shown.f_code.co_filename}:{shown.f_lineno}" if shown else "unknown"
-
-
 def trainable_without_gradient(models: Models) -> tuple[str, ...]:
     """Names of the parameters that ask for a gradient and have none."""
     names = models.parameter_names()
@@ -98,28 +71,3 @@ def own_parameters(module: nn.Module) -> list[Tensor]:
 def _join(root: str, path: str) -> str:
     kept = [part for part in path.split(".") if part and part not in _WRAPPERS]
     return ".".join([root, *kept])
-
-
-def _is_library(frame: FrameType) -> bool:
-    file = frame.f_code.co_filename
-    return "site-packages" in file or file.startswith((_TORCH, _OURS, "<"))
-
-
-def _held_by(module: nn.Module, variables: dict[str, object]) -> str:
-    names = [name for name, value in variables.items() if value is module and name != "self" and name[:1] != "_"]
-    return names[0] if names else ""
-
-
-def _held_by_attribute(module: nn.Module, variables: dict[str, object]) -> str:
-    for value in variables.values():
-        inside = getattr(value, "__dict__", None)
-        if isinstance(inside, dict) and not isinstance(value, type(sys)):
-            owned = {**inside, **(inside["_modules"] if isinstance(value, nn.Module) else {})}
-            name = _held_by(module, owned)
-            if name:
-                return name
-    return ""
-
-
-_TORCH = torch.__path__[0]
-_OURS = __file__.rpartition("/")[0]

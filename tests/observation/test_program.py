@@ -135,7 +135,7 @@ def test_a_script_that_raises_in_mid_training_keeps_its_traceback_and_its_record
     seen = run("--out", "out", path)
     assert seen.returncode == 1
     assert "RuntimeError: out of luck" in seen.stderr
-    assert "observe/" not in seen.stderr.split("RuntimeError")[0]
+    assert "observation/" not in seen.stderr.split("RuntimeError")[0]
     record = read(tmp_path / "out")
     assert len(record.steps) == 7
     assert (record.outcome.how, record.outcome.code) == ("raised", 1)

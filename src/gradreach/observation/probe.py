@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gradreach.observe.graph import Node, parents
-from gradreach.observe.models import Models
-from gradreach.observe.sentinel import KeptCall, tensors_of
+from gradreach.observation.graph import Node, parents
+from gradreach.observation.hooks import ModuleHooks
+from gradreach.observation.models import Models
+from gradreach.observation.sentinel import KeptCall, tensors_of
 from gradreach.record.schema import Direction, NonFinite
 from gradreach.recurrence.replay import replay
 
@@ -84,16 +84,12 @@ class Probe:
     @contextmanager
     def attached(self) -> Iterator[None]:
         """Global hooks and the operations' watch, for one forward pass."""
-        handles = [
-            register_module_forward_pre_hook(self._enter),
-            register_module_forward_hook(self._leave, with_kwargs=True),
-        ]
+        hooks = ModuleHooks(self._enter, self._leave)
         try:
             with _Operations(self._stack):
                 yield
         finally:
-            for handle in handles:
-                handle.remove()
+            hooks.remove()
 
     def _enter(self, module: nn.Module, args: tuple[Any, ...]) -> None:
         if self._stack:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from gradreach.observe.norms import Number, settled
+from gradreach.observation.norms import Number, settled
 from gradreach.record.schema import Step
 
 

@@ -7,9 +7,14 @@ from collections import deque
 from statistics import median
 
 WARM_UP = 50
-"""Steps whose looks are not charged to the budget: a short run must still have a report."""
+"""Steps before the budget holds: a short run must still have a report."""
 
-_FREE_LOOKS = (0, 2, 10, 30)
+_EARLY_LOOKS = (0, 2, 10, 30)
+"""Steps of the warm-up from which on a look is wanted: the first comes whatever it costs."""
+
+_EARLY_SHARE = 5.0
+"""How many times the budget the further looks of the warm-up may cost: a dear look waits for a longer run."""
+
 _NORM_SHARE = 0.6
 """Of the budget, what the norm of every step may take; the rest is for looks."""
 
@@ -43,7 +48,7 @@ class Budget:
         self._plain: dict[int, deque[float]] = {}
         self._norms: deque[float] = deque(maxlen=31)
         self._watched_at = -1
-        self._charged = self._free = 0
+        self._charged = self._taken = 0
 
     def plain(self, site: int, steps: int, seconds: float, own: float) -> None:
         """Charge `steps` ordinary steps that took `seconds` of wall time together, `own` of it ours."""
@@ -54,13 +59,16 @@ class Budget:
         if self._charged % _REVIEW == 0 and self.every is None:
             self.norm_every = self._affordable_norms()
 
-    def look(self, site: int, seconds: float, own: float) -> float:
-        """Charge a watched step and return what it cost: our own time, or what it took longer than ordinary steps."""
+    def look(self, site: int, seconds: float, busy: float, own: float) -> float:
+        """Charge a watched step of `seconds` of wall time, `busy` of it from its first forward pass on.
+
+        Returns what it cost: our own time, or what it was busy longer than ordinary steps, if that is more.
+        """
         usual = self._plain.get(site)
-        cost = max(own, seconds - median(usual)) if usual and len(usual) >= 3 else own
+        cost = max(own, busy - median(usual)) if usual and len(usual) >= 3 else own
         self._charge(1, seconds, cost)
         self._looks.append(cost)
-        self._free += 1
+        self._taken += 1
         self._watched_at = self.steps
         return cost
 
@@ -68,9 +76,11 @@ class Budget:
         """Whether the next step may be watched."""
         if self.every is not None:
             return self.steps % self.every == 0
-        if self.steps < WARM_UP:
-            return self._free < len(_FREE_LOOKS) and self.steps >= _FREE_LOOKS[self._free]
         expected = _MARGIN * max(self._looks, default=0.0)
+        if self.steps < WARM_UP:
+            wanted = self._taken < len(_EARLY_LOOKS) and self.steps >= _EARLY_LOOKS[self._taken]
+            early = _EARLY_SHARE * self.share * self._elapsed
+            return wanted and (not self._taken or self._spent + expected <= early)
         allowed = self.share * (self._elapsed - self._warm_elapsed)
         return self._spent - self._warm_spent + expected <= allowed and self.steps - self._watched_at >= self._spacing()
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from gradreach.record.schema import NonFinite
-from tests.observe.conftest import Watched
+from tests.observation.conftest import Watched
 
 BAD_STEP = 7
 
