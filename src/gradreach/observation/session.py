@@ -16,12 +16,13 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from gradreach.observation.budget import Budget
-from gradreach.observation.graph import trainable, walk
+from gradreach.observation.graph import walk
 from gradreach.observation.models import Models
 from gradreach.observation.norms import global_norm, number
 from gradreach.observation.open_step import OpenStep
 from gradreach.observation.origin import trace
-from gradreach.observation.script import caller, name_in_script, place
+from gradreach.observation.places import Places
+from gradreach.observation.script import caller, name_in_script
 from gradreach.observation.sentinel import Sentinel
 from gradreach.observation.step_watch import StepWatch
 from gradreach.observation.taps import Taps
@@ -62,9 +63,7 @@ class Session:
         self._busy = False
         self._compiles = False
         self._unnamed: list[nn.Module] = []
-        self._sites: dict[tuple[object, int], int] = {}
-        self._parameters: dict[int, tuple[Tensor, ...]] = {}
-        self._idle: dict[int, frozenset[int]] = {}
+        self._places = Places(writer.site, only)
         self._sentinel = Sentinel()
         self._step: OpenStep | None = None
         self._updates: list[Update] = []
@@ -144,10 +143,10 @@ class Session:
         if not self._traced and isinstance(loss, Tensor) and loss.numel() == 1 and loss.device.type == "cpu":
             value = loss.detach().item()
             if value - value != 0.0:
-                site = self._site(caller(sys._getframe(1)))
+                site = self._places.number(caller(sys._getframe(1)))
                 self._safely(self._settle_step)
                 self._safely(self._boundary, site, (loss,), None)
-                self._charge(site, None, self._skipped, begin)
+                self._safely(self._charge, site, None, self._skipped, begin)
                 return
         self._skipped += time.perf_counter() - begin
 
@@ -156,7 +155,7 @@ class Session:
     ) -> None:
         begin = time.perf_counter()
         tensors = _tensors(args, kwargs)
-        site = self._site(frame)
+        site = self._places.number(frame)
         watch = self._watch
         self._safely(self._before, site, tensors, _weights(args, kwargs), frame, watch)
         own = time.perf_counter() - begin
@@ -167,7 +166,7 @@ class Session:
             self._busy = False
         again = time.perf_counter()
         self._safely(self._boundary, site, tensors, watch)
-        self._charge(site, watch, own + self._skipped, again)
+        self._safely(self._charge, site, watch, own + self._skipped, again)
 
     def _before(
         self, site: int, tensors: Sequence[Tensor], weights: Any, frame: FrameType | None, watch: StepWatch | None
@@ -181,13 +180,12 @@ class Session:
                     self._add_root(root, name_in_script(root, frame))
             self.models.refresh()
             watch.before_backward(tensors, weights, self.models, self._factor())
-        if watch is not None or site not in self._parameters:
-            leaves = watch.leaves if watch is not None and watch.leaves else walk(tensors).leaves
-            self._parameters[site] = self._own(site, trainable(leaves))
+        if watch is not None or self._places.is_new(site):
+            self._places.learn(site, watch.leaves if watch is not None else walk(tensors).leaves)
 
     def _boundary(self, site: int, tensors: Sequence[Tensor], watch: StepWatch | None) -> None:
         """What is taken at the end of a backward pass, before the script clips or updates."""
-        gradients = [p.grad for p in self._parameters.get(site, ()) if p.grad is not None]
+        gradients = self._places.gradients(site)
         norm = global_norm(gradients)
         if norm is not None and norm.device.type == "cpu" and not math.isfinite(float(norm)):
             norm = global_norm([gradient.double() for gradient in gradients])  # the sum of squares alone may overflow
@@ -272,9 +270,7 @@ class Session:
         for update in settled:
             self._writer.look(update.look)
             if update.look.update is not None:
-                at = update.look.site
-                self._idle[at] = update.idle
-                self._parameters[at] = self._own(at, self._parameters.get(at, ()))
+                self._places.leave_out(update.look.site, update.idle)
         if settled:
             self._updates = [update for update in self._updates if update not in settled]
             self._writer.flush()
@@ -296,21 +292,8 @@ class Session:
         scale = self._scale()
         return 1.0 if scale is None else float(scale)
 
-    def _own(self, site: int, parameters: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Of a step's parameters those that it trains, and of these the watched model's, where one is named."""
-        idle = self._idle.get(site, frozenset())
-        mine = None if self._only is None else {id(parameter) for parameter in self._only.parameters()}
-        return tuple(p for p in parameters if id(p) not in idle and (mine is None or id(p) in mine))
-
     def _scale(self) -> Tensor | None:
         return getattr(self.scaler, "_scale", None) if self.scaler is not None else None
-
-    def _site(self, frame: FrameType | None) -> int:
-        key = (frame.f_code, frame.f_lineno) if frame is not None else (None, 0)
-        site = self._sites.get(key)
-        if site is None:
-            site = self._sites[key] = self._writer.site(place(frame))
-        return site
 
     def _tell_overhead(self) -> None:
         budget = self.budget

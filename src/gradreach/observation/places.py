@@ -1,0 +1,49 @@
+"""The lines of the script that call backward, and the parameters that each of them trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+from torch import Tensor, nn
+
+from gradreach.observation.graph import trainable
+from gradreach.observation.script import place
+
+
+class Places:
+    """Numbers each place by `announce` when it is first met; `only` restricts the parameters to one model's."""
+
+    def __init__(self, announce: Callable[[str], int], only: nn.Module | None) -> None:
+        self._announce = announce
+        self._only = only
+        self._numbers: dict[tuple[object, int], int] = {}
+        self._parameters: dict[int, tuple[Tensor, ...]] = {}
+        self._idle: dict[int, frozenset[int]] = {}
+
+    def number(self, frame: FrameType | None) -> int:
+        """The place's number: one code object and line."""
+        key = (frame.f_code, frame.f_lineno) if frame is not None else (None, 0)
+        if key not in self._numbers:
+            self._numbers[key] = self._announce(place(frame))
+        return self._numbers[key]
+
+    def is_new(self, site: int) -> bool:
+        """Whether its parameters are still to be learned."""
+        return site not in self._parameters
+
+    def learn(self, site: int, leaves: Sequence[Tensor]) -> None:
+        """Take the parameters among the leaves of a graph that this place walked back."""
+        mine = None if self._only is None else {id(parameter) for parameter in self._only.parameters()}
+        idle = self._idle.get(site, frozenset())
+        chosen = (p for p in trainable(leaves) if id(p) not in idle and (mine is None or id(p) in mine))
+        self._parameters[site] = tuple(chosen)
+
+    def leave_out(self, site: int, idle: frozenset[int]) -> None:
+        """Parameters (by identity) that this place's gradient passes through but does not train."""
+        self._idle[site] = idle
+        self._parameters[site] = tuple(p for p in self._parameters.get(site, ()) if id(p) not in idle)
+
+    def gradients(self, site: int) -> list[Tensor]:
+        """The gradients of the place's parameters, as they stand."""
+        return [p.grad for p in self._parameters.get(site, ()) if p.grad is not None]
