@@ -47,13 +47,9 @@ def test_the_first_look_comes_at_once_and_three_more_in_the_warm_up() -> None:
 
 
 def test_a_dear_look_waits_for_a_longer_run() -> None:
-    assert _run(Budget(0.02), WARM_UP, 1.0, 1e-4, 3.0) == [0]
-    assert _run(Budget(0.02), WARM_UP, 1.0, 1e-4, 0.5) == [
-        0,
-        12,
-        16,
-        30,
-    ]  # (0.5 n + 1.3 · 0.5) s ≤ 5 · 0.02 of the time so far
+    """After n looks of c seconds another one comes when (n + 1.3) c fits into a quarter of the time so far."""
+    assert _run(Budget(0.02), WARM_UP, 1.0, 1e-4, 6.0) == [0]
+    assert _run(Budget(0.02), WARM_UP, 1.0, 1e-4, 1.0) == [0, 9, 12, 30]
 
 
 def test_looks_go_on_as_long_as_there_is_credit() -> None:

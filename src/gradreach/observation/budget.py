@@ -12,14 +12,14 @@ WARM_UP = 50
 _EARLY_LOOKS = (0, 2, 10, 30)
 """Steps of the warm-up from which on a look is wanted: the first comes whatever it costs."""
 
-_EARLY_SHARE = 5.0
-"""How many times the budget the further looks of the warm-up may cost: a dear look waits for a longer run."""
+_EARLY_SHARE = 0.25
+"""Share of the time so far that all looks of the warm-up may cost: a dear second look waits for a longer run."""
 
 _NORM_SHARE = 0.6
 """Of the budget, what the norm of every step may take; the rest is for looks."""
 
 _MARGIN = 1.3
-"""How much more than the dearest of the last looks the next one is expected to cost."""
+"""How much more than the last looks, at their median, the next one is expected to cost."""
 
 _REVIEW = 20
 """Measured steps between reviews of how often the norm may be taken."""
@@ -76,11 +76,10 @@ class Budget:
         """Whether the next step may be watched."""
         if self.every is not None:
             return self.steps % self.every == 0
-        expected = _MARGIN * max(self._looks, default=0.0)
+        expected = _MARGIN * median(self._looks) if self._looks else 0.0
         if self.steps < WARM_UP:
             wanted = self._taken < len(_EARLY_LOOKS) and self.steps >= _EARLY_LOOKS[self._taken]
-            early = _EARLY_SHARE * self.share * self._elapsed
-            return wanted and (not self._taken or self._spent + expected <= early)
+            return wanted and (not self._taken or self._spent + expected <= _EARLY_SHARE * self._elapsed)
         allowed = self.share * (self._elapsed - self._warm_elapsed)
         return self._spent - self._warm_spent + expected <= allowed and self.steps - self._watched_at >= self._spacing()
 

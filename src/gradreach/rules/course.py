@@ -97,6 +97,16 @@ def at_usual_length(looks: Sequence[TimeLook]) -> TimeLook:
     return next(seen for seen in reversed(looks) if usual <= seen.T)
 
 
+def rate_to_horizon(seen: TimeLook) -> float | None:
+    """The mean factor a step by which r fell from 1 to its first value under 1 %: r(n) ^ (1/n), n = horizon + 1.
+
+    None where the horizon is the whole sequence, or r is 0 past it.
+    """
+    n = seen.horizon + 1
+    past = seen.reach[n] if 0 < n < len(seen.reach) else None
+    return past ** (1 / n) if is_finite(past) and past > 0 else None
+
+
 def sound_losses(record: Record, site: int) -> list[float]:
     """The finite losses of one place before anything broke."""
     end = first_break(record)

@@ -12,12 +12,14 @@ from gradreach.rules.course import (
     blow_up,
     first_break,
     origin,
+    root_of,
     site_name,
     sound_looks,
     stalled,
     worse_than_at_first,
 )
 from gradreach.rules.figures import known, median, most, positive, rank_correlation, shown, slope
+from gradreach.rules.remedy import clip, initial_scale, normalise, residual
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
 
 FEWEST_LAYERS = 5
@@ -52,20 +54,8 @@ _GLOROT = "Glorot, Bengio (2010): Understanding the difficulty of training deep 
 _HE = "He, Zhang, Ren, Sun (2015): Delving deep into rectifiers"
 _RESIDUAL = "He, Zhang, Ren, Sun (2016): Deep residual learning for image recognition"
 
-_INIT = Remedy(
-    "initial-scale",
-    "nn.init.kaiming_normal_(layer.weight, nonlinearity='relu')  # tanh: nn.init.xavier_normal_(layer.weight, 5 / 3)",
-    "weights of this size neither shrink nor stretch signal and gradient from layer to layer",
-)
-_SKIP = Remedy("residual", "x = x + layer(x)", "the sum hands the gradient on whole, whatever the layer does to it")
-_NORM = Remedy(
-    "layer-norm", "nn.LayerNorm(width)  # before each activation", "sets each layer's scale anew, forward and back"
-)
 _RELU = Remedy(
     "activation", "nn.ReLU()  # in place of nn.Sigmoid()", "slope 1 where it is on; a logistic's is at most 1/4"
-)
-_CLIP = Remedy(
-    "clip", "torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)", "bounds the step until the cause is gone"
 )
 
 
@@ -133,7 +123,7 @@ def vanishing(record: Record) -> Judged:
         if most([t.decades >= DECADES and t.rank >= MONOTONE and _cut_off(t) for t in each]):
             harm = _vanishing_harm(record, site, each)
             if harm:
-                found.append(_through_depth(record, "GR201", each[-1], harm, (_INIT, _SKIP, _NORM, _RELU)))
+                found.append(_through_depth(record, "GR201", each[-1], harm))
     return Judged(tuple(found))
 
 
@@ -169,7 +159,7 @@ def exploding(record: Record) -> Judged:
         else:
             harm, shown_in = _torn_at_once(each[0]), each[0]
         if harm:
-            found.append(_through_depth(record, "GR202", shown_in, harm, (_INIT, _NORM, _CLIP)))
+            found.append(_through_depth(record, "GR202", shown_in, harm))
     return Judged(tuple(found))
 
 
@@ -202,13 +192,14 @@ def _exploding_harm(record: Record, site: int, trends: list[Trend], broke: bool)
     return "beside the early layers' gradient the late one is lost in float32's rounding" if far_apart else ""
 
 
-def _through_depth(record: Record, code: str, trend: Trend, harm: str, remedies: tuple[Remedy, ...]) -> Finding:
+def _through_depth(record: Record, code: str, trend: Trend, harm: str) -> Finding:
     first, last = trend.layers[0], trend.layers[-1]
     rule = VANISHING if code == "GR201" else EXPLODING
     verb = "shrinks" if code == "GR201" else "grows"
     because = (
         f"over {len(trend.layers)} layers from `{last.module}` down to `{first.module}` the gradient's rms {verb} from "
-        f"{shown(last.grad_rms)} to {shown(first.grad_rms)}, times {shown(trend.factor)} a layer; {harm}."
+        f"{shown(last.grad_rms)} to {shown(first.grad_rms)}, times {shown(trend.factor)} a layer by the fitted line; "
+        f"{harm}."
     )
     evidence: Evidence = {
         "layers": len(trend.layers), "growth_per_layer": trend.factor, "grad_rms_first": first.grad_rms,
@@ -217,7 +208,15 @@ def _through_depth(record: Record, code: str, trend: Trend, harm: str, remedies:
         "update_size_last": last.update_ratio, "skip_connections": trend.look.skip_connections,
     }  # fmt: skip
     where: Where = {"module": first.module, "kind": first.kind, "site": site_name(record, trend.look.site)}
-    return Finding(code, "error", rule.title, where, evidence, because, remedies)
+    root = root_of(record, first.module)
+    activations = [seen.activation for seen in trend.look.depth if seen.activation]
+    remedies = [initial_scale(trend.layers, root, activations), normalise(first)]
+    if code == "GR202":
+        remedies.append(clip(record, trend.look.site, "1.0", "bounds the step until the cause is gone"))
+    else:
+        remedies[1:1] = [residual(last)]
+        remedies += [_RELU] if "sigmoid" in activations else []
+    return Finding(code, "error", rule.title, where, evidence, because, tuple(remedies))
 
 
 _TREND = (

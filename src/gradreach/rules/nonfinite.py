@@ -7,17 +7,13 @@ import math
 from gradreach.record.schema import Finding, NonFinite, Record, Remedy
 from gradreach.rules.course import first_break, norm_of, origin, site_name
 from gradreach.rules.figures import is_finite, known, shown
+from gradreach.rules.remedy import orthogonal
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
 
 _SKIP = Remedy(
     "skip-step",
     "if not torch.isfinite(loss): optimizer.zero_grad(set_to_none=True); continue",
     "keeps one bad batch out of the weights; count how often it happens",
-)
-_SHRINK = Remedy(
-    "orthogonal",
-    "nn.init.orthogonal_(layer.weight_hh_l0)",
-    "a recurrent matrix that stretches nothing keeps the state within the number format's range",
 )
 _BY_PHASE = {
     "input": Remedy(
@@ -84,11 +80,14 @@ def _located(record: Record, found: NonFinite) -> Finding:
         "nonfinite_steps": _broken_steps(record), "loss_before": _loss_before(record, found.step),
         "last_sound_step": last,
     }  # fmt: skip
-    return Finding("GR301", "error", NON_FINITE.title, where, evidence, because, (_remedy(found), _SKIP))
+    return Finding("GR301", "error", NON_FINITE.title, where, evidence, because, (_remedy(record, found), _SKIP))
 
 
-def _remedy(found: NonFinite) -> Remedy:
-    return _SHRINK if found.phase == "forward" and found.time_step is not None else _BY_PHASE[found.phase]
+def _remedy(record: Record, found: NonFinite) -> Remedy:
+    if found.phase != "forward" or found.time_step is None:
+        return _BY_PHASE[found.phase]
+    kinds = (seen.kind for look in record.looks for seen in look.time if seen.module == found.module)
+    return orthogonal(found.module, next(kinds, found.operation), found.layer, found.direction)
 
 
 def _unlocated(record: Record, number: int) -> Finding:

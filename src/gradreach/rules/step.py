@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gradreach.record.schema import Finding, Record, Remedy, Severity, Step
 from gradreach.rules.course import (
@@ -20,6 +20,7 @@ from gradreach.rules.course import (
     update_ratio,
 )
 from gradreach.rules.figures import is_finite, known, median, percent, shown, spread
+from gradreach.rules.remedy import clip
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
 
 WINDOW = 20
@@ -45,7 +46,6 @@ SLOW = 1e-4
 """‖Δw‖ / ‖w‖ of a step that clipping has made short: a tenth of the usual 1e-3."""
 
 _PASCANU = "Pascanu, Mikolov, Bengio (2013): On the difficulty of training recurrent neural networks"
-_CLIP = "torch.nn.utils.clip_grad_norm_(model.parameters(), {})  # between backward() and step()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +140,10 @@ def _spiked(record: Record, site: int, bad: list[_Spike]) -> Finding:
         "harmed": harmed, "steps": ", ".join(str(spike.step.step) for spike in bad[:50]),
     }  # fmt: skip
     where: Where = {"step": worst.step.step, "site": site_name(record, site)}
-    clip = Remedy(
-        "clip",
-        _CLIP.format(shown(2 * worst.usual)),
-        "twice the usual norm leaves ordinary steps alone and bounds the rest",
-    )
+    why = "twice the usual norm leaves ordinary steps alone and bounds the rest"
+    bounded = clip(record, site, shown(2 * worst.usual), why)
     look = Remedy("look-at-batch", f"# print the batch of step {worst.step.step}", "a spike often is one bad sample")
-    return Finding("GR302", "warning", SPIKES.title, where, evidence, because, (clip, look))
+    return Finding("GR302", "warning", SPIKES.title, where, evidence, because, (bounded, look))
 
 
 def clipped(record: Record) -> Judged:
@@ -194,7 +191,8 @@ def _clipped(record: Record, site: int, norm: float, threshold: float, rate: flo
         "update_size": ratio,
         "stalled": harm,
     }
-    raise_it = Remedy("raise-threshold", _CLIP.format(shown(2 * norm)), "clips the exceptional step alone")
+    raised = clip(record, site, shown(2 * norm), "clips the exceptional step alone")
+    raise_it = replace(raised, id="raise-threshold")
     rate_up = Remedy("raise-rate", f"lr = lr * {shown(times)}", "the same step length, if the threshold is to stay")
     where: Where = {"site": site_name(record, site)}
     return Finding("GR303", severity, CLIPPING.title, where, evidence, because, (raise_it, rate_up))
@@ -217,7 +215,7 @@ def unclipped(record: Record) -> Judged:
         "loss_before": burst.loss_before, "loss_after": burst.loss_after, "ends_nonfinite": burst.ends_nonfinite,
     }  # fmt: skip
     remedies = (
-        Remedy("clip", _CLIP.format(shown(2 * burst.before)), "bounds every step at twice the norm of the sound ones"),
+        clip(record, burst.site, shown(2 * burst.before), "bounds every step at twice the norm of the sound ones"),
         Remedy("lower-rate", "lr = lr / 10", "a rate above 2 / curvature diverges with any clipping, only slower"),
     )
     where: Where = {"step": burst.step, "site": site_name(record, burst.site)}
@@ -256,7 +254,7 @@ SPIKES = Rule(
 CLIPPING = Rule(
     "GR303",
     "clips-every-step",
-    "threshold clips almost every step",
+    "clipping threshold far too low",
     ("warning", "info"),
     "step",
     Explain(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from gradreach.record.schema import Finding, Record, Remedy, Severity, TimeLook
+from gradreach.record.schema import Finding, Record, Severity, TimeLook
 from gradreach.rules.course import (
     MIN_LOOKS,
     BlowUp,
@@ -12,10 +12,12 @@ from gradreach.rules.course import (
     blow_up,
     first_break,
     origin,
+    rate_to_horizon,
     site_name,
     sound_looks,
 )
 from gradreach.rules.figures import is_finite, known, median, most, percent, shown
+from gradreach.rules.remedy import clip, longer_reach, orthogonal, smaller_sums
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
 
 SHORTEST = 10
@@ -40,28 +42,6 @@ _BENGIO = "Bengio, Simard, Frasconi (1994): Learning long-term dependencies with
 _PASCANU = "Pascanu, Mikolov, Bengio (2013): On the difficulty of training recurrent neural networks"
 _HOCHREITER = "Hochreiter, Schmidhuber (1997): Long short-term memory"
 _WILLIAMS = "Williams, Peng (1990): An efficient gradient-based algorithm for on-line training of recurrent networks"
-
-_ORTHOGONAL = Remedy(
-    "orthogonal",
-    "nn.init.orthogonal_(layer.weight_hh_l0)",
-    "‖W_hh‖₂ = 1 in every direction, so that only the activation's slope shrinks the gradient",
-)
-_GATED = Remedy(
-    "gated-cell", "nn.LSTM(input, hidden)  # in place of nn.RNN", "c_t carries the gradient by a sum, not a product"
-)
-_FORGET = Remedy(
-    "forget-bias",
-    "layer.bias_hh_l0.data[hidden : 2 * hidden] = 1.0  # the forget gate of an LSTM",
-    "an open forget gate lets the gradient pass nearly whole from the start",
-)
-_CLIP = Remedy(
-    "clip",
-    "torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)  # between backward() and step()",
-    "keeps the direction and bounds the step; the far gradient still dominates its direction",
-)
-_SCALE = Remedy(
-    "scale-input", "x = (x - x.mean()) / x.std()", "inputs of size 1 keep a_t where the activation has slope"
-)
 
 Layer = tuple[int, str, int, str]
 
@@ -107,33 +87,24 @@ def vanishing(record: Record) -> Judged:
 
 def _vanishing(record: Record, key: Layer, looks: list[TimeLook]) -> Finding:
     seen = at_usual_length(looks)
-    because = (
-        f"r(ℓ) falls under 0.01 after lag {seen.horizon} of {seen.T - 1}: "
-        f"{_per_step(seen)}. A step further back than that adds less than 1 % to what the weights learn from"
-    )
-    bound = seen.bound_factor
-    if is_finite(bound) and is_finite(seen.factor):
+    near, bound = rate_to_horizon(seen), seen.bound_factor
+    because = f"r(ℓ) falls under 0.01 past lag {seen.horizon} of {seen.T - 1}"
+    because += f", times {shown(near)} a step on the way" if near else ", where nothing measurable arrives any more"
+    if is_finite(bound) and near:
         because += f"; the bound γλ = {shown(seen.gamma)} × {shown(seen.lambda_)} = {shown(bound)} a step " + (
-            "alone already forces it." if bound < 1.0 else f"would allow more, measured is {shown(seen.factor)}."
+            "alone already forces it" if bound < 1.0 else "would allow more"
         )
-    else:
-        because += "."
-    if seen.horizon < seen.T - 1:
-        because += " It does harm only where what is to be learned lies further back."
+    because += (
+        ". A step further back adds less than 1 % of what the nearest one adds; that does harm only where what is to "
+        "be learned lies so far back."
+    )
     evidence: Evidence = {
-        "horizon": seen.horizon, "T": seen.T, "factor": seen.factor, "bound_factor": bound,
+        "horizon": seen.horizon, "T": seen.T, "factor": seen.factor, "factor_to_horizon": near, "bound_factor": bound,
         "gamma_mean": seen.gamma_mean, "lambda": seen.lambda_, "rho": seen.rho, "looks": len(looks),
         "exact": seen.exact,
     }  # fmt: skip
-    kind = seen.kind.upper()
-    remedies = (_FORGET,) if "LSTM" in kind else (_ORTHOGONAL,) if "GRU" in kind else (_ORTHOGONAL, _GATED)
-    return Finding("GR101", "info", VANISHING.title, _where(record, key, seen.kind), evidence, because, remedies)
-
-
-def _per_step(seen: TimeLook) -> str:
-    if not is_finite(seen.factor):
-        return "beyond it nothing measurable arrives"
-    return f"each step back multiplies the gradient by {shown(seen.factor)}"
+    where = _where(record, key, seen.kind)
+    return Finding("GR101", "info", VANISHING.title, where, evidence, because, longer_reach(record, seen))
 
 
 def exploding(record: Record) -> Judged:
@@ -167,10 +138,10 @@ def _layers_with_break(record: Record) -> dict[Layer, list[TimeLook]]:
 def _exploding(record: Record, key: Layer, looks: list[TimeLook], burst: BlowUp | None, broke: bool) -> Finding:
     seen = at_usual_length(looks)
     far, factor = _far_reach(seen), seen.factor
+    lag = len(seen.reach) - 1
     because = (
-        f"each step back multiplies the gradient by {shown(factor)}, so that after {len(seen.reach) - 1} steps it is "
-        f"{shown(far)} times the near one, r({len(seen.reach) - 1}) = {shown(far)}: the weights follow the far past "
-        "almost alone"
+        f"{lag} steps back the gradient is {shown(far)} times the near one, on average times "
+        f"{shown((far or 0.0) ** (1 / lag))} a step: the weights follow the far past almost alone"
     )
     if is_finite(seen.bound_factor):
         because += f" (bound γλ = {shown(seen.bound_factor)} a step)"
@@ -179,13 +150,19 @@ def _exploding(record: Record, key: Layer, looks: list[TimeLook], burst: BlowUp 
     elif broke:
         because += f"; step {first_break(record)} became non-finite"
     evidence: Evidence = {
-        "factor": factor, "far_reach": far, "lag": len(seen.reach) - 1, "T": seen.T, "bound_factor": seen.bound_factor,
+        "factor": factor, "far_reach": far, "lag": lag, "T": seen.T, "bound_factor": seen.bound_factor,
         "lambda": seen.lambda_, "rho": seen.rho, "lyapunov": seen.lyapunov[0] if seen.lyapunov else None,
         "looks": len(looks), "exact": seen.exact,
     }  # fmt: skip
     severity: Severity = "error" if burst or broke else "warning"
-    where = _where(record, key, seen.kind)
-    return Finding("GR102", severity, EXPLODING.title, where, evidence, because + ".", (_ORTHOGONAL, _CLIP))
+    threshold = shown(2 * burst.before) if burst is not None else "1.0"
+    remedies = (
+        orthogonal(seen.module, seen.kind, seen.layer, seen.direction),
+        clip(record, key[0], threshold, "bounds the step; the far gradient still dominates its direction"),
+    )
+    return Finding(
+        "GR102", severity, EXPLODING.title, _where(record, key, seen.kind), evidence, because + ".", remedies
+    )
 
 
 def saturated(record: Record) -> Judged:
@@ -221,9 +198,8 @@ def _saturated(record: Record, key: Layer, looks: list[TimeLook]) -> Finding:
         "saturated": share, "gamma_mean": seen.gamma_mean, "gamma": seen.gamma, "lambda": seen.lambda_,
         "horizon": seen.horizon, "T": seen.T, "looks": len(looks),
     }  # fmt: skip
-    return Finding(
-        "GR103", "warning", SATURATION.title, _where(record, key, seen.kind), evidence, because, (_SCALE, _ORTHOGONAL)
-    )
+    where = _where(record, key, seen.kind)
+    return Finding("GR103", "warning", SATURATION.title, where, evidence, because, smaller_sums(seen))
 
 
 VANISHING = Rule(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from gradreach.record.schema import DepthLook, Finding, Record, Remedy
 from gradreach.rules.course import MIN_LOOKS, root_of, site_name, sound_looks, stalled, worse_than_at_first
 from gradreach.rules.figures import is_finite, known, median, most, percent
+from gradreach.rules.remedy import expression, initial_scale, normalise, scale_input
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
 
 SATURATED = 0.8
@@ -25,20 +26,6 @@ _GLOROT = "Glorot, Bengio (2010): Understanding the difficulty of training deep 
 _HE = "He, Zhang, Ren, Sun (2015): Delving deep into rectifiers"
 _LU = "Lu, Shin, Su, Karniadakis (2020): Dying ReLU and initialization"
 
-_INIT = Remedy(
-    "initial-scale",
-    "nn.init.kaiming_normal_(layer.weight, nonlinearity='relu')  # tanh: nn.init.xavier_normal_(layer.weight, 5 / 3)",
-    "weights of this size neither shrink nor stretch signal and gradient from layer to layer",
-)
-_NORM = Remedy(
-    "layer-norm", "nn.LayerNorm(width)  # before each activation", "sets each layer's scale anew, forward and back"
-)
-_SCALE = Remedy(
-    "scale-input", "x = (x - x.mean(0)) / x.std(0)", "inputs of size 1 keep the sums where the activation has slope"
-)
-_LEAKY = Remedy(
-    "leaky", "nn.LeakyReLU(0.01)  # in place of nn.ReLU()", "a small slope below zero lets dead units come back"
-)
 _RATE = Remedy("learning-rate", "lr = lr / 10", "units die when one large step pushes their bias far below zero")
 
 
@@ -81,7 +68,23 @@ def _saturated(record: Record, site: int, seen: DepthLook, share: float) -> Find
         "grad_rms": seen.grad_rms,
     }  # fmt: skip
     where: Where = {"module": seen.module, "kind": seen.kind, "site": site_name(record, site)}
-    return Finding("GR203", "warning", SATURATION.title, where, evidence, because, (_SCALE, _INIT, _NORM))
+    return Finding("GR203", "warning", SATURATION.title, where, evidence, because, _remedies_of_saturated(record, seen))
+
+
+def _remedies_of_saturated(record: Record, seen: DepthLook) -> tuple[Remedy, ...]:
+    """Smaller sums: by the input, by the weights of the layer that feeds the activation, or by normalisation."""
+    look = next(look for look in reversed(record.looks) if seen in look.depth)
+    before = [other for other in look.depth if other.parameters and other.order <= seen.order]
+    fed = max(before, key=lambda other: other.order, default=seen)
+    root = root_of(record, seen.module)
+    return scale_input(fed.module), initial_scale((fed,), root, (seen.activation,)), normalise(fed)
+
+
+def _leaky(seen: DepthLook) -> Remedy:
+    why = "a small slope below zero lets dead units come back"
+    if seen.kind == "ReLU":
+        return Remedy("leaky", f"{expression(seen.module)} = nn.LeakyReLU(0.01)  # in place of nn.ReLU()", why)
+    return Remedy("leaky", f"F.leaky_relu(x, 0.01)  # in place of the ReLU after `{seen.module}`", why)
 
 
 def dead(record: Record) -> Judged:
@@ -101,14 +104,23 @@ def dead(record: Record) -> Judged:
 
 def _dead(record: Record, site: int, seen: DepthLook, shares: list[float]) -> Finding:
     share = median(shares)
+    values = f" ({seen.rows:,} values of each)" if seen.rows else ""
     because = (
         f"{round(share * seen.units)} of {seen.units} units ({percent(share)}) are zero for every sample of the "
-        f"batch in {sum(s >= DEAD for s in shares)} of {len(shares)} looks: their slope is 0, so no gradient can "
-        "bring them back."
+        f"batch{values} in {sum(s >= DEAD for s in shares)} of {len(shares)} looks: their slope is 0, so no gradient "
+        "can bring them back."
     )
-    evidence: Evidence = {"dead": share, "units": seen.units, "looks": len(shares), "grad_rms": seen.grad_rms}
+    evidence: Evidence = {
+        "dead": share,
+        "units": seen.units,
+        "rows": seen.rows,
+        "looks": len(shares),
+        "grad_rms": seen.grad_rms,
+    }
     where: Where = {"module": seen.module, "kind": seen.kind, "site": site_name(record, site)}
-    return Finding("GR204", "warning", DEATH.title, where, evidence, because, (_LEAKY, _RATE, _SCALE))
+    return Finding(
+        "GR204", "warning", DEATH.title, where, evidence, because, (_leaky(seen), _RATE, scale_input(seen.module))
+    )
 
 
 SATURATION = Rule(

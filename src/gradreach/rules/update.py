@@ -15,7 +15,8 @@ from gradreach.rules.course import (
     stalled,
     worse_than_at_first,
 )
-from gradreach.rules.figures import is_finite, known, median, positive, shown
+from gradreach.rules.figures import known, median, positive, shown
+from gradreach.rules.remedy import expression
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
 
 TOO_LARGE = 0.1
@@ -94,8 +95,8 @@ def _could_gain(record: Record, site: int, looks: Sequence[Look]) -> bool:
     losses = [abs(loss) for loss in sound_losses(record, site)]
     pulls = [
         max(
-            ((s.weight_norm or 0.0) * (s.weight_grad_norm or 0.0) for s in look.depth if is_finite(s.weight_grad_norm)),
-            default=0.0,
+            (s.weight_norm * s.weight_grad_norm for s in look.depth if s.weight_norm and s.weight_grad_norm),
+            default=None,
         )
         for look in looks
     ]
@@ -147,7 +148,9 @@ def untouched(record: Record) -> Judged:
     names = dict.fromkeys(name for look in record.looks for name in look.without_gradient)
     lost = [name for name in names if _never(name, ran.get(root_of(record, name), []))]
     groups: dict[str, list[str]] = defaultdict(list)
-    reached = {s.module for look in record.looks for s in look.depth if s.weight_grad_norm is not None}
+    lacking = {name.rpartition(".")[0] for name in lost}
+    reached = {s.module for look in record.looks for s in look.depth if s.parameters and s.module not in lacking}
+    reached |= {s.module for look in record.looks for s in look.depth if s.weight_grad_norm is not None}
     for name in lost:
         groups[_branch(record, name, reached)].append(name)
     return Judged(tuple(_untouched(record, group, members, ran) for group, members in groups.items()))
@@ -206,7 +209,7 @@ def _untouched(record: Record, group: str, members: Sequence[str], ran: dict[str
         Remedy(
             "connect", "# use its output in forward, without detach() or .data on the way to the loss", "then it learns"
         ),
-        Remedy("freeze", f"{group}.requires_grad_(False)", "says that it is meant to stay as it is"),
+        Remedy("freeze", f"{expression(group)}.requires_grad_(False)", "says that it is meant to stay as it is"),
     )
     return Finding("GR306", "warning", UNTOUCHED.title, where, evidence, because, remedies)
 

@@ -1,0 +1,146 @@
+"""Remedies that several rules name, written with the script's own modules, parameters and sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gradreach.record.schema import DepthLook, Record, Remedy, TimeLook
+from gradreach.rules.course import root_of
+
+STOCK = ("RNN_TANH", "RNN_RELU", "RNN", "GRU", "LSTM")
+"""Kinds whose layers and directions are numbered: weight_hh_l0, weight_hh_l1_reverse."""
+
+
+def numbered(kind: str) -> bool:
+    """Whether a module of that kind numbers its layers; a cell, or a recurrence of one's own, has only one."""
+    return kind.upper() in STOCK
+
+
+def expression(path: str) -> str:
+    """A dotted path as Python: `model.0.weight` reads `model[0].weight`."""
+    head, *rest = path.split(".")
+    return (head or "layer") + "".join(f"[{part}]" if part.isdecimal() else f".{part}" for part in rest)
+
+
+def parameter(name: str, module: str, kind: str, layer: int | None, direction: str | None) -> str:
+    """`name` (weight_hh, bias_hh …) of one layer and direction as the module itself calls it, in Python.
+
+    Empty for kinds of whose parameters nothing is known.
+    """
+    if kind in ("RNNCell", "GRUCell", "LSTMCell"):
+        return f"{expression(module)}.{name}"
+    if not numbered(kind):
+        return ""
+    return f"{expression(module)}.{name}_l{layer or 0}{'_reverse' if direction == 'reverse' else ''}"
+
+
+def gates(kind: str) -> int:
+    """Gates whose weights share one matrix, block under block: 4 for an LSTM, 3 for a GRU, else 1."""
+    return 4 if kind.upper().startswith("LSTM") else 3 if kind.upper().startswith("GRU") else 1
+
+
+def orthogonal(module: str, kind: str, layer: int | None, direction: str | None) -> Remedy:
+    """Start W_hh orthogonal, each gate's own block where there are several."""
+    weight = parameter("weight_hh", module, kind, layer, direction)
+    if not weight:
+        do = f"nn.init.orthogonal_(W)  # W: the matrix of `{module or kind}` that multiplies the state"
+    elif gates(kind) > 1:
+        do = f"for W in {weight}.data.chunk({gates(kind)}): nn.init.orthogonal_(W)"
+    else:
+        do = f"nn.init.orthogonal_({weight})"
+    return Remedy("orthogonal", do, "‖W_hh‖₂ = 1 in every direction: only the activation's slope shrinks the gradient")
+
+
+def longer_reach(record: Record, seen: TimeLook) -> tuple[Remedy, ...]:
+    """What lengthens a layer's reach: for gates a memory held open, else W_hh kept from shrinking, or gates."""
+    held_open = _held_open(seen)
+    if held_open is not None:
+        return (held_open,)
+    straight = orthogonal(seen.module, seen.kind, seen.layer, seen.direction)
+    stock = numbered(seen.kind) or seen.kind == "RNNCell"
+    return (straight, _gated(record, seen)) if stock else (straight,)
+
+
+def _held_open(seen: TimeLook) -> Remedy | None:
+    """The forget gate of an LSTM, second of its blocks (i, f, g, o), or the update gate of a GRU (r, z, n)."""
+    bias = parameter("bias_hh", seen.module, seen.kind, seen.layer, seen.direction)
+    if not bias or gates(seen.kind) == 1:
+        return None
+    gate = "forget" if gates(seen.kind) == 4 else "update"
+    do = f"{bias}.data.chunk({gates(seen.kind)})[1].fill_(1.0)  # the {gate} gate, before training"
+    return Remedy(f"{gate}-bias", do, f"an open {gate} gate lets state and gradient pass nearly whole from the start")
+
+
+def _gated(record: Record, seen: TimeLook) -> Remedy:
+    """The same module with an LSTM's state, of the same sizes and depth."""
+    name, why = expression(seen.module), "c_t carries the gradient by a sum, not a product; four times the weights"
+    if not numbered(seen.kind):
+        do = f"{name} = nn.LSTMCell({name}.input_size, {seen.hidden})  # carry (h, c) in place of h"
+        return Remedy("gated-cell", do, why)
+    same = [other for look in record.looks for other in look.time if other.module == seen.module]
+    layers = 1 + max((other.layer for other in same), default=0)
+    more = f", {layers}" if layers > 1 else ""
+    more += ", bidirectional=True" if any(other.direction == "reverse" for other in same) else ""
+    do = f"{name} = nn.LSTM({name}.input_size, {seen.hidden}{more}, batch_first={name}.batch_first)"
+    return Remedy("gated-cell", f"{do}  # its state is (h, c)", why)
+
+
+def smaller_sums(seen: TimeLook) -> tuple[Remedy, ...]:
+    """What makes a_t smaller: its input, which in an upper layer is bounded anyway, and the weights."""
+    weight = parameter("weight_ih", seen.module, seen.kind, seen.layer, seen.direction)
+    first = scale_input(seen.module or seen.kind)
+    if seen.layer and weight:
+        first = Remedy("initial-scale", f"nn.init.xavier_uniform_({weight})", "weights of this size keep a_t near 1")
+    return first, orthogonal(seen.module, seen.kind, seen.layer, seen.direction)
+
+
+def scale_input(module: str) -> Remedy:
+    """Inputs of mean 0 and deviation 1."""
+    return Remedy(
+        "scale-input",
+        f"x = (x - x.mean()) / x.std()  # what goes into `{module}`",
+        "inputs of size 1 keep the sums where the activation has slope",
+    )
+
+
+def clip(record: Record, site: int, threshold: str, why: str) -> Remedy:
+    """Clip the global norm of the model that a site's backward pass goes through, where it is a single one."""
+    roots = {root_of(record, seen.module) for look in record.looks if look.site == site for seen in look.depth}
+    roots = roots or set(record.models)
+    what, note = "parameters", "  # those that step() changes; between backward() and step()"
+    if len(roots) == 1:
+        what, note = f"{expression(min(roots))}.parameters()", "  # between backward() and step()"
+    return Remedy("clip", f"torch.nn.utils.clip_grad_norm_({what}, {threshold}){note}", why)
+
+
+def start(weight: str, activation: str) -> str:
+    """The initial weights that neither shrink nor stretch a signal before that activation."""
+    if activation in ("tanh", "sigmoid"):
+        return f"nn.init.xavier_normal_({weight}, gain={'5 / 3' if activation == 'tanh' else '4'})"
+    return f"nn.init.kaiming_normal_({weight}, nonlinearity='relu')"
+
+
+def initial_scale(layers: Sequence[DepthLook], root: str, activations: Sequence[str]) -> Remedy:
+    """Initial weights of the right scale: of one layer, or of all layers of the kinds named."""
+    activation = max(activations, key=activations.count, default="relu")
+    why = "weights of this size neither shrink nor stretch signal and gradient from layer to layer"
+    if len(layers) == 1:
+        return Remedy("initial-scale", start(f"{expression(layers[0].module)}.weight", activation), why)
+    kinds = sorted({f"nn.{seen.kind}" for seen in layers})
+    kind = kinds[0] if len(kinds) == 1 else f"({', '.join(kinds)})"
+    do = f"for m in {expression(root)}.modules():\n    if isinstance(m, {kind}): {start('m.weight', activation)}"
+    return Remedy("initial-scale", do, why)
+
+
+def normalise(seen: DepthLook) -> Remedy:
+    """Normalisation behind a layer with weights."""
+    width = seen.units or "width"
+    do = f"nn.GroupNorm(1, {width})" if "Conv" in seen.kind else f"nn.LayerNorm({width})"
+    why = "sets each layer's scale anew, forward and back"
+    return Remedy("layer-norm", f"{do}  # before the activation that follows `{seen.module}`, and so on", why)
+
+
+def residual(seen: DepthLook) -> Remedy:
+    """A sum around a layer."""
+    do = f"x = x + {expression(seen.module)}(x)  # and so on, wherever the width stays"
+    return Remedy("residual", do, "the sum hands the gradient on whole, whatever the layer does to it")
