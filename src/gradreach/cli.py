@@ -153,10 +153,10 @@ def report(
     if format is Format.json:
         sys.stdout.write(made.to_json())
         return CLEAN
-    from gradreach.report.terminal import console_for_stdout, print_summary
+    from gradreach.report.terminal import console_for, print_summary
 
     page = html or (None if ignore else _page_beside(folder, made))
-    print_summary(made, console_for_stdout(), str(page or ""))
+    print_summary(made, console_for(), str(page or ""))
     return CLEAN
 
 

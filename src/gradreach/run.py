@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradreach.observation.launch import Watched, Watching, rank, watch
 from gradreach.observation.program import NotRunnable, Program, leave
-from gradreach.record.store import Unreadable, read
+from gradreach.record.store import Unreadable, rank_file, ranks, read
 
 if TYPE_CHECKING:
     from gradreach.report import Report
@@ -70,10 +71,8 @@ def _report(watched: Watched, wanted: Wanted) -> Report | None:
     if watched.backward_passes == 0:
         _say("no backward pass was seen: the program called neither Tensor.backward nor torch.autograd.backward")
         return None
-    from rich.console import Console
-
     from gradreach.report import Report
-    from gradreach.report.terminal import print_summary
+    from gradreach.report.terminal import console_for, print_summary
 
     try:
         report = Report.of(read(watched.out))
@@ -81,19 +80,36 @@ def _report(watched: Watched, wanted: Wanted) -> Report | None:
         _say(str(error))
         return None
     page = wanted.html or watched.out / "report.html"
-    written = _save(report, page)
+    written = _save(page, report.to_html)
     if wanted.json is not None:
-        _save(report, wanted.json)
-    print_summary(
-        report, Console(stderr=True, highlight=False, markup=False, emoji=False), str(page) if written else ""
-    )
+        _save(wanted.json, report.to_json)
+    print_summary(report, console_for(stderr=True), str(page) if written else "")
+    for sentence in _other_ranks(watched.out, report):
+        _say(sentence)
     return report
 
 
-def _save(report: Report, path: Path) -> bool:
+def _other_ranks(out: Path, report: Report) -> list[str]:
+    """What the other ranks' recordings, as far as they are written, hold beyond rank 0's."""
+    from gradreach.report import Report
+
+    mine = {finding.code for finding in report.findings}
+    told = []
+    for other in (number for number in ranks(out) if number != 0):
+        try:
+            theirs = Report.of(read(rank_file(out, other))).findings
+        except Unreadable as error:
+            told.append(str(error))
+            continue
+        more = sorted({finding.code for finding in theirs if finding.severity != "info"} - mine)
+        told.append(f"rank {other} " + (f"also has {', '.join(more)}: {rank_file(out, other)}" if more else "agrees"))
+    return told
+
+
+def _save(path: Path, content: Callable[[], str]) -> bool:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(report.to_json() if path.suffix == ".json" else report.to_html(), encoding="utf-8")
+        path.write_text(content(), encoding="utf-8")
     except OSError as error:
         _say(f"cannot write {path}: {error.strerror or error}")
         return False

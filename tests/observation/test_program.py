@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gradreach.record.store import read
+from gradreach.record.store import rank_file, ranks, read
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -225,6 +225,37 @@ def test_children_of_the_script_are_left_alone(script: Callable[[str], Path], ru
     seen = run("--out", "out", script(loader))
     assert seen.returncode == 0, seen.stderr
     assert seen.stdout == "done\n"
+
+
+def test_every_rank_records_and_rank_0_reports_on_all(script: Callable[[str], Path], tmp_path: Path) -> None:
+    path = script("""
+        import torch
+        import torch.distributed as dist
+        dist.init_process_group("gloo")
+        rank = dist.get_rank()
+        torch.manual_seed(0)
+        model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(4, 1))
+        for step in range(12):
+            model.zero_grad()
+            loss = model(torch.full((2, 4), float(rank + 1))).square().mean()
+            (loss * (float("nan") if rank and step == 9 else 1.0)).backward()
+        dist.barrier()
+        dist.destroy_process_group()
+    """)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "rank7.sqlite").write_text("of an older run")
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone",
+         "-m", "gradreach", "run", "--out", "out", str(path)],
+        cwd=tmp_path, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
+        timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert ranks(tmp_path / "out") == (0, 1)
+    assert {read(rank_file(tmp_path / "out", r)).run.rank for r in (0, 1)} == {0, 1}
+    assert done.stderr.count("report.html") == 1
+    assert "gradreach: rank 1" in done.stderr
+    assert all(len(read(rank_file(tmp_path / "out", r)).steps) == 12 for r in (0, 1))
 
 
 def test_torch_is_imported_by_the_script_alone(script: Callable[[str], Path], run: Run) -> None:

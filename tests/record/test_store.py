@@ -86,6 +86,14 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert len(read(tmp_path).steps) == 1000
 
 
+def test_the_device_is_told_when_it_is_known(tmp_path: Path) -> None:
+    writer = Writer(rank_file(tmp_path), RUN)
+    writer.device("cpu")
+    writer.device("cuda")
+    writer.close()
+    assert read(tmp_path).run == replace(RUN, device="cuda")
+
+
 def test_an_older_recording_in_the_same_place_is_replaced(tmp_path: Path) -> None:
     _write(rank_file(tmp_path), Record(RUN, steps=(Step(0, 0.1, 0),)))
     _write(rank_file(tmp_path), Record(RUN))

@@ -164,7 +164,7 @@ def healthy() -> Record:
     return Record(
         run(),
         steps,
-        (look,),
+        tuple(replace(look, step=step) for step in (2, 70, 140)),
         sites=("train.py:12",),
         models={"net": "Net"},
         overhead=Overhead(0.02, 0.011, 0.012, 0.05),
@@ -275,7 +275,7 @@ BROKEN = Finding(
 CLIPPED = Finding(
     code="GR303",
     severity="warning",
-    title="threshold clips almost every step",
+    title="clipping threshold far too low",
     where={"site": "main.py:180"},
     evidence={"threshold": 0.25, "clip_rate": 1.0, "norm_median": 1.1},
     because="the threshold 0.25 lies under 100 % of the norms.",

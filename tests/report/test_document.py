@@ -2,12 +2,13 @@
 
 import json
 import math
+from dataclasses import replace
 from importlib import resources
 
 import jsonschema
 import pytest
 
-from gradreach.record.schema import Finding
+from gradreach.record.schema import Finding, Overhead
 from gradreach.report.document import WHOLE, checked, document, to_json
 
 from .records import ALL, BROKEN, FINDINGS
@@ -78,6 +79,14 @@ def test_time_shows_the_last_sound_look() -> None:
     assert [(entry["step"], entry["factor"]) for entry in broken] == [(2, 1.05)]
     assert [(entry["layer"], entry["step"]) for entry in vanishing] == [(0, 242), (1, 242)]
     assert vanishing[0]["lambda"] == 1.2
+
+
+def test_overhead_says_whether_every_nth_step_was_asked_for() -> None:
+    assert document(ALL["gan"], (), ())["overhead"]["every"] is None
+    asked = replace(ALL["gan"], overhead=Overhead(0.02, 0.4, 0.4, 1.0, every=3))
+    fields = document(asked, (), ())
+    assert fields["overhead"]["every"] == 3
+    jsonschema.Draft202012Validator(SCHEMA).validate(fields)
 
 
 def test_depth_of_two_sites_stands_apart() -> None:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
@@ -11,7 +12,7 @@ import pytest
 from gradreach.report import Report
 from gradreach.report.html import inline, render
 
-from .records import ALL, FINDINGS
+from .records import ALL, FINDINGS, VANISHING
 
 LOADS = {"src", "href", "srcset", "data", "action", "poster", "background", "xlink:href", "formaction"}
 
@@ -103,6 +104,17 @@ def test_first_screen_holds_verdict_and_findings() -> None:
     assert text.index("Training broke at step 121") < text.index('id="findings"') < text.index("GR301")
     assert text.index("norm before") < text.index('id="norm"')
     assert 'href="#explain-GR301"' in text
+
+
+def test_information_of_one_code_shares_an_entry() -> None:
+    second = replace(VANISHING, where={**VANISHING.where, "layer": 1})
+    text = render(Report(ALL["vanishing"], (VANISHING, second)))
+    assert text.count('<details class="finding info"') == 1
+    assert "layer 0:" in text
+    assert "layer 1:" in text
+    assert text.count("Every singular value of W_hh starts at 1.") == 1
+    assert "If you need a longer reach" in text
+    assert "What to do</h3>\n      <ol" not in text
 
 
 def test_norm_figure_marks_broken_steps() -> None:

@@ -1,20 +1,27 @@
 """The summary on a terminal and in a log."""
 
 import io
+import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from gradreach.record.schema import Finding, Look, Overhead, Record
 from gradreach.report import Report
-from gradreach.report.terminal import WIDTH, print_summary
+from gradreach.report.flow import lines
+from gradreach.report.terminal import WIDTH, console_for, print_summary
 
-from .records import ALL, FINDINGS
+from .records import ALL, FINDINGS, VANISHING, run
 
 
 def printed(name: str, path: str = "", encoding: str = "utf-8", **console: object) -> str:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding=encoding)
-    report = Report(ALL[name], FINDINGS.get(name, ()), ("GR201",), {"GR401": "its evidence is not recorded"})
+    report = Report(
+        ALL[name], FINDINGS.get(name, ()), ("GR201",), {"GR401": "not recorded", "GR204": "no ReLU was seen"}
+    )
     print_summary(report, Console(file=stream, **{"width": WIDTH, **console}), path)  # type: ignore[arg-type]
     stream.flush()
     return raw.getvalue().decode(encoding)
@@ -39,7 +46,7 @@ def test_an_ascii_log_spells_the_symbols() -> None:
 def test_order_from_verdict_to_path() -> None:
     text = printed("vanishing", "out/report.html")
     parts = [
-        "Threshold clips",
+        "Clipping threshold far too low",
         "warning GR303",
         "info    GR101",
         "recurrent layer",
@@ -47,7 +54,7 @@ def test_order_from_verdict_to_path() -> None:
         "\nnorm ",
         "passed  ",
         "vanishing through depth",
-        "not made",
+        "not made dead units (no ReLU was seen)",
         "overhead",
     ]
     places = [text.index(part) for part in [*parts, "report: out/report.html"]]
@@ -91,3 +98,93 @@ def test_rich_prints_a_report_itself() -> None:
     console = Console(file=io.StringIO(), width=WIDTH)
     console.print(Report(ALL["healthy"]))
     assert "Healthy:" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def of(findings: tuple[Finding, ...], record: Record = ALL["vanishing"]) -> str:
+    out = io.StringIO()
+    print_summary(Report(record, findings), Console(file=out, width=WIDTH))
+    return out.getvalue()
+
+
+def test_information_is_told_once_without_what_to_do() -> None:
+    text = of((VANISHING,))
+    assert "info    GR101 vanishing through time  `rnn` layer 0\n        r(ℓ) falls" in text
+    assert text.count("gradreach explain GR101") == 1
+    for part in ("evidence", "because", "model.rnn = ", "orthogonal_"):
+        assert part not in text
+
+
+def test_layers_under_one_code_share_an_entry_and_a_warning_stands_alone() -> None:
+    shared = "It does no harm here."
+    first, second = (
+        replace(VANISHING, where={**VANISHING.where, "layer": n}, because=f"r falls after lag {9 - n}. {shared}")
+        for n in (0, 1)
+    )
+    text = of((first, second))
+    assert "info    GR101 vanishing through time  `rnn`\n" in text
+    assert "layer 0: R falls after lag 9.\n" in text
+    assert "layer 1: R falls after lag 8.\n" in text
+    assert text.count(shared) == text.count("info    GR101") == 1
+    assert of((replace(first, severity="warning"), replace(second, severity="warning"))).count("warning GR101") == 2
+
+
+def test_checks_that_nothing_can_record_yet_are_not_named() -> None:
+    assert "GR401" not in printed("healthy")
+    assert "nothing left to learn" not in printed("healthy")
+
+
+@pytest.mark.parametrize(
+    ("every", "text"),
+    [
+        (None, "1.3 % of the wall time, budget 2 %"),
+        (1, "1.3 % of the wall time; every step watched, as asked"),
+        (7, "1.3 % of the wall time; one step in 7 watched, as asked"),
+    ],
+)
+def test_overhead_is_held_against_a_budget_only_where_there_was_one(every: int | None, text: str) -> None:
+    overhead = Overhead(0.02, 0.013, 0.021, 0.04, every=every)
+    assert f"overhead {text}" in of((), replace(ALL["vanishing"], overhead=overhead))
+
+
+def test_depth_names_the_first_and_the_last_module_with_weights() -> None:
+    text = of(())
+    assert "gradient rms 2e-5 at `encoder`, the first of 3 modules with weights, 4e-4 at `decoder`" in text
+    busiest = [*ALL["gan"].steps, replace(ALL["gan"].steps[-1], step=300, site=1)]
+    told = of((), replace(ALL["gan"], steps=tuple(busiest)))
+    assert "backward at dcgan.py:225: gradient rms 1e-5 at `netG.main.0`, the first of 4 modules" in told
+    assert "netD.main" not in told
+
+
+def test_no_bound_where_no_layer_has_one_and_no_layer_of_a_cell() -> None:
+    assert "γλ" in of(())
+    assert "γλ" not in of((), ALL["healthy"])
+    cell = replace(ALL["healthy"].looks[0].time[0], module="net.cell", kind="LSTMCell")
+    assert " net.cell (LSTMCell) " in of((), replace(ALL["healthy"], looks=(Look(2, 0, 0.1, time=(cell,)),)))
+
+
+def test_the_command_is_cut_between_words() -> None:
+    made = replace(ALL["healthy"], run=run("main.py", "--model", "LSTM", "--data", "/" + 60 * "d"))
+    assert of((), made).startswith("gradreach: main.py --model LSTM --data …, 200 steps")
+
+
+def test_paths_in_the_current_folder_are_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = replace(ALL["vanishing"], notes=(f"read {tmp_path}/a.py:3 and {tmp_path}x/b.py",))
+    note = of((), made).partition("\nnote ")[2].replace("\n", " ").replace(" ", "")
+    assert note == f"reada.py:3and{tmp_path}x/b.py"
+
+
+def test_no_line_ends_between_a_number_and_its_unit() -> None:
+    text = "the norm is 12 % of 345 steps at layer 2, step 7, γλ = 1 × 1.14 = 1.14 a step, in 3.5 s"
+    for width in range(24, 90):
+        broken = lines(text, width)
+        assert " ".join(broken) == text
+        assert max(map(len, broken)) <= width
+        assert not [line for line in broken if line.startswith(("%", "steps at", "2,", "7,", "×", "=")) or line == "s"]
+
+
+@pytest.mark.parametrize("stderr", [False, True])
+def test_off_a_terminal_a_hundred_columns(stderr: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(sys, "stderr" if stderr else "stdout", io.StringIO())
+    assert console_for(stderr=stderr).width == WIDTH

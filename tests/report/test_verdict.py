@@ -16,13 +16,33 @@ def test_healthy_run_says_so() -> None:
     assert found.sentence.startswith("Healthy: 200 steps")
 
 
+def test_too_few_looks_are_no_proof_of_health() -> None:
+    found = verdict(replace(ALL["healthy"], looks=ALL["healthy"].looks[:1]), ())
+    assert found.sentence.startswith("No fault found, but only 1 of 200 steps watched closely")
+
+
+def test_no_threshold_follows_the_norms_of_an_explosion() -> None:
+    exploding = Finding("GR102", "warning", "t", {}, {}, "b")
+    diverged = Finding("GR304", "error", "t", {}, {"usual_norm": 1.5}, "b")
+    told = [answers(ALL["vanishing"], (finding,))[2].answer for finding in (exploding, diverged)]
+    assert told[0] == "Yours is 0.25; the norms of an exploding gradient tell of none: mend its cause first."
+    assert told[1] == "Yours is 0.25; 3 is twice the norm before it blew up."
+
+
 def test_vanishing_names_the_layer_and_that_no_harm_is_proven() -> None:
     found = verdict(ALL["vanishing"], (VANISHING,))
     assert found.level == "info"
-    assert "Your gradients vanish through time in `rnn` layer 0: " in found.sentence
-    assert "No harm is proven" in found.sentence
-    assert "multiplies it by 0.68" in found.sentence
-    assert "The bound" not in found.sentence  # one sentence of the reason, the finding holds the rest
+    assert found.sentence == (
+        "No harm is proven. Your gradients vanish through time in `rnn` layer 0: "
+        "less than 1 % is left past 12 of 59 steps back."
+    )
+
+
+def test_of_several_that_vanish_the_shortest_reach_is_told() -> None:
+    shorter = replace(VANISHING, where={**VANISHING.where, "layer": 1}, evidence={**VANISHING.evidence, "horizon": 4})
+    sentence = verdict(ALL["vanishing"], (VANISHING, shorter)).sentence
+    assert "`rnn` layer 1: less than 1 % is left past 4 of 59 steps back (likewise in 1 other place)." in sentence
+    assert "more finding" not in sentence
 
 
 def test_break_names_the_step() -> None:
@@ -68,6 +88,7 @@ def test_the_three_questions() -> None:
         "Which clip threshold?",
     ]
     assert told[0].answer.startswith("Yes: rnn layer 0 carries")
+    assert "13 of 59 steps back, times 0.708 a step on the way" in told[0].answer
     assert told[1].answer.startswith("No: 300 measured norms")
     assert told[2].answer.startswith("Yours, 0.25, acts on 100 % of steps; 3.2 would")
 
@@ -76,6 +97,11 @@ def test_nan_is_answered_with_its_origin() -> None:
     _, nan, _ = answers(ALL["broken"], (BROKEN,))
     assert nan.question == "Why did I get NaN at step 121?"
     assert nan.answer.startswith("Step 121 holds the first NaN")
+
+
+def test_a_run_that_never_had_a_finite_gradient_is_not_told_that_none_vanishes() -> None:
+    made = replace(ALL["broken"], looks=ALL["broken"].looks[1:])
+    assert answers(made, (BROKEN,))[0].answer.startswith("It cannot be told")
 
 
 def test_a_break_of_unknown_origin_says_so() -> None:

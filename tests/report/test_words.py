@@ -50,6 +50,10 @@ def test_place() -> None:
         words.place({"module": "rnn", "layer": 1, "direction": "reverse", "step": 7})
         == "`rnn` layer 1, reverse, step 7"
     )
+    assert words.place({"module": "seq.lstm1", "kind": "LSTMCell", "layer": 0, "direction": "forward"}) == (
+        "`seq.lstm1`, LSTMCell"
+    )
+    assert words.place({"module": "rnn", "kind": "GRU", "layer": 0}) == "`rnn` layer 0, GRU"
     assert words.place({"site": "train.py:3"}) == "train.py:3"
     assert words.place({"module": "", "step": 3}) == "step 3"
     assert words.of_finding(Finding("GR301", "error", "t", {}, {}, "b")) == "the whole run"

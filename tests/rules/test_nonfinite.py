@@ -7,7 +7,7 @@ import pytest
 from gradreach.record.schema import NonFinite
 from gradreach.rules.registry import not_judged, passed
 
-from .records import codes, record, steps, the
+from .records import at, codes, record, steps, the, time_look
 
 NAN, INF = float("nan"), float("inf")
 
@@ -33,6 +33,15 @@ def test_time_step_layer_and_direction_are_told() -> None:
     assert (told.where["time_step"], told.where["layer"], told.where["direction"]) == (190, 0, "forward")
     assert told.remedies[0].id == "orthogonal"
     assert "could not be run again" in told.because
+
+
+def test_the_matrix_that_overflowed_is_named_and_a_cell_has_no_layer() -> None:
+    found = NonFinite(20, 0, "forward", "inf", "model.rnn", "addmm", time_step=190, layer=1, direction="reverse")
+    layer = the(record(steps(21), at(time_look(layer=1, direction="reverse")), nonfinite=(found,)), "GR301")
+    assert layer.remedies[0].do == "nn.init.orthogonal_(model.rnn.weight_hh_l1_reverse)"
+    cell = the(record(steps(21), at(time_look(kind="RNNCell")), nonfinite=(replace(found, layer=0),)), "GR301")
+    assert cell.remedies[0].do == "nn.init.orthogonal_(model.rnn.weight_hh)"
+    assert "layer" not in cell.where
 
 
 @pytest.mark.parametrize("phase", ["input", "parameters", "forward", "loss", "backward"])

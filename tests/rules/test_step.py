@@ -112,6 +112,12 @@ def test_normalised_steps_that_move_or_learn_are_information(ratio: float, loss)
     assert the(clipping(1.0, 1e-3, ratio, loss), "GR303").severity == "info"
 
 
+def test_its_title_says_what_it_judges_so_that_passing_it_contradicts_nothing() -> None:
+    assert the(clipping(1.0, 1e-3, 1e-6), "GR303").title == "clipping threshold far too low"
+    clipped_always = record(steps(200, lambda _: 0.5, threshold=0.25, clip="norm"), at(*chain(3)))
+    assert "GR303" in passed(clipped_always)
+
+
 def test_a_quarter_in_a_language_model_is_silent() -> None:
     run = steps(200, noisy(0.3, start=0.6), threshold=0.25, clip="norm")
     assert "GR303" not in codes(record(run, at(*chain(3))))

@@ -19,8 +19,16 @@ def test_vanishing_is_information_with_horizon_factor_and_bound() -> None:
     assert found.evidence["horizon"] == 6
     assert found.evidence["T"] == 60
     assert found.evidence["bound_factor"] == 1.1
-    assert "0.5" in found.because
-    assert "6 of 59" in found.because
+    assert found.because.startswith("r(ℓ) falls under 0.01 past lag 6 of 59, times 0.5 a step on the way; ")
+    assert found.evidence["factor_to_horizon"] == pytest.approx(0.5)
+
+
+def test_the_rate_told_leads_from_one_to_the_first_value_under_one_percent() -> None:
+    """The slope over all lags does not, where the curve bends."""
+    reach = (*(0.5**lag for lag in range(8)), *(0.0078 * 0.95**lag for lag in range(52)))
+    found = the(record(steps(), at(time_look(reach=reach, horizon=6, factor=0.93))), "GR101")
+    assert "times 0.5 a step on the way" in found.because
+    assert "0.93" not in found.because
 
 
 def test_a_bound_under_one_is_named_as_the_cause() -> None:

@@ -7,7 +7,7 @@ import pytest
 from gradreach.record.schema import DepthLook
 from gradreach.rules.registry import not_judged, passed
 
-from .records import at, chain, codes, falling, flat, record, steps
+from .records import at, chain, codes, falling, flat, record, steps, the
 
 
 def relu(dead: float, order: int = 1, **more: object) -> DepthLook:
@@ -68,3 +68,11 @@ def test_a_handful_of_units_and_relu_outputs_are_not_judged() -> None:
     first, last = chain(1)
     assert "GR204" in not_judged(record(steps(), at(*after(relu(1.0, units=3)))))
     assert "GR204" in not_judged(record(steps(), at(first, last, relu(1.0, order=2))))
+
+
+def test_remedies_name_the_layer_that_feeds_the_activation() -> None:
+    found = the(record(steps(), at(*after(tanh(1.0)))), "GR203")
+    assert [remedy.do for remedy in found.remedies][1] == "nn.init.xavier_normal_(model[0].weight, gain=5 / 3)"
+    found = the(record(steps(), at(*after(relu(1.0, rows=512)))), "GR204")
+    assert found.remedies[0].do.startswith("model[1] = nn.LeakyReLU(0.01)")
+    assert "(512 values of each)" in found.because

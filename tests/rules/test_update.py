@@ -95,6 +95,27 @@ def test_a_gradient_now_and_then_is_enough() -> None:
     assert "GR306" in passed(made)
 
 
+def test_a_gradient_that_was_not_measured_is_no_missing_one() -> None:
+    """The part that is named ends before a module whose own gradient is merely unknown."""
+    looks = at(part("model.side.a", grad=None), part("model.main", 1), without_gradient=("model.side.b.weight",))
+    assert the(record(steps(), looks), "GR306").where["module"] == "model.side.b"
+    assert "GR306" not in codes(record(steps(), at(part("model.side.a", grad=None), part("model.main", 1))))
+
+
+def test_unknown_gradients_neither_prove_nor_hide_that_there_is_something_to_gain() -> None:
+    known, unknown = chain(3, update_ratio=1e-8), chain(3, update_ratio=1e-8, weight_grad_norm=None)
+    half = [replace(look, depth=unknown if i % 3 else known) for i, look in enumerate(at(*known, count=9))]
+    assert "GR305" in codes(record(steps(loss=flat), half))
+    assert "GR305" not in codes(record(steps(loss=flat), at(*unknown)))
+
+
+def test_freezing_is_written_as_python() -> None:
+    found = the(record(steps(), at(part("model.main"), without_gradient=("model.side.0.weight",))), "GR306")
+    assert found.remedies[1].do == "model.side.requires_grad_(False)"
+    looks = at(part("model.0"), without_gradient=("model.0.scale",))
+    assert the(record(steps(), looks), "GR306").remedies[1].do == "model[0].scale.requires_grad_(False)"
+
+
 def test_another_loss_may_train_it() -> None:
     critic = [
         Look(2 * i, 0, 0.0, depth=(part("g.0"), part("d.0", 1)), without_gradient=("g.0.weight",)) for i in range(4)

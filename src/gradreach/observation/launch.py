@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from gradreach.observation.program import Ended, Program, after_import, execute
 from gradreach.record.schema import Outcome, Run
-from gradreach.record.store import Writer, rank_file
+from gradreach.record.store import Writer, rank_file, ranks
 
 if TYPE_CHECKING:
     from gradreach.observation.session import Session
@@ -49,6 +49,9 @@ def watch(program: Program, watching: Watching) -> Watched:
     program.check()
     out, trouble = _writable(watching.out.absolute())
     writer = Writer(rank_file(out, rank()), describe_run(program.target, program.argv))
+    if rank() == 0:
+        for stale in (number for number in ranks(out) if number >= world_size()):
+            rank_file(out, stale).unlink(missing_ok=True)
     sessions: list[Session] = []
 
     def torch_is_there() -> None:
@@ -78,6 +81,11 @@ def rank() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
+def world_size() -> int:
+    """How many processes torchrun started, else 1."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def describe_run(script: str, argv: tuple[str, ...], device: str = "cpu") -> Run:
     """What is run, where, and on which torch (looked up without importing it)."""
     try:
@@ -91,7 +99,7 @@ def describe_run(script: str, argv: tuple[str, ...], device: str = "cpu") -> Run
         torch=torch_version,
         python=platform.python_version(),
         device=device,
-        world_size=int(os.environ.get("WORLD_SIZE", "1")),
+        world_size=world_size(),
         rank=rank(),
     )
 

@@ -1,4 +1,4 @@
-"""Norms of many tensors in one fused pass, right for sharded, sparse and half-precision gradients."""
+"""Norms of many tensors in one fused pass, right for sparse and half-precision gradients, local for sharded ones."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ from torch import Tensor
 _HALF = (torch.float16, torch.bfloat16)
 
 
-def to_global(norm: Tensor) -> Tensor:
-    """The norm over all shards: a DTensor's own is silently the local shard's unless it is gathered."""
-    gather = getattr(norm, "full_tensor", None)
-    return cast(Tensor, gather()) if gather is not None else norm
+def is_sharded(tensor: Tensor) -> bool:
+    """Whether a tensor's values lie on several ranks (a DTensor of FSDP2 or tensor parallelism)."""
+    return hasattr(tensor, "to_local")
 
 
 def values(gradient: Tensor) -> Tensor:
-    """A gradient's numbers, half precision widened: of a sparse one those that are stored, repeated indices summed."""
+    """A gradient's numbers, half precision widened: of a sparse one those that are stored, repeated indices summed.
+
+    Of a sharded one this rank's own: ranks look at different steps, so a collective here could hang the training.
+    """
+    if is_sharded(gradient):
+        gradient = gradient.to_local()  # type: ignore[attr-defined]
     if gradient.is_sparse:
         gradient = gradient.coalesce().values()
     return gradient.float() if gradient.dtype in _HALF else gradient
@@ -28,7 +32,7 @@ def values(gradient: Tensor) -> Tensor:
 @torch.no_grad()
 def each_norm(tensors: Sequence[Tensor]) -> list[Tensor]:
     """The 2-norm of each tensor, 0-d on the tensor's own device."""
-    return [to_global(norm) for norm in torch._foreach_norm([values(t) for t in tensors])] if tensors else []
+    return list(torch._foreach_norm([values(t) for t in tensors])) if tensors else []
 
 
 @torch.no_grad()

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from gradreach.observation.graph import walk
 from gradreach.observation.models import Models
+from gradreach.observation.norms import is_sharded
 from gradreach.observation.probe import Probe, value_of
 from gradreach.observation.sentinel import Generators, KeptCall, tensors_of
 from gradreach.record.schema import NonFinite
@@ -50,11 +51,16 @@ def trace(
                 replayed=True,
                 detail=f"{name} was not finite before the step began",
             )
-    if calls and complete:
+    if calls and complete and not any(is_sharded(p) for p in models.parameters()):
         replayed = _replay(calls, models, found, loss)
         if replayed is not None:
             return replayed
     return _from_gradients(models, found, loss)
+
+
+def _alone(root: nn.Module) -> nn.Module:
+    """The model itself: its data-parallel wrapper would wait for the other ranks, which do not run the step again."""
+    return root.module if isinstance(root, nn.parallel.DistributedDataParallel) else root
 
 
 def _which_input(kept: KeptCall) -> str:
@@ -74,7 +80,7 @@ def _replay(calls: Sequence[KeptCall], models: Models, found: NonFinite, loss: S
             kept.generators.restore()
             try:
                 with probe.attached(), torch.enable_grad():
-                    probe.output = kept.root(*kept.args, **kept.kwargs)
+                    probe.output = _alone(kept.root)(*kept.args, **kept.kwargs)
             except Exception as error:
                 return replace(_from_gradients(models, found, loss), detail=f"the step could not be run again: {error}")
             probes.append(probe)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from gradreach.observation.budget import Budget
 from gradreach.observation.graph import walk
 from gradreach.observation.models import Models
-from gradreach.observation.norms import global_norm, number
+from gradreach.observation.norms import global_norm, is_sharded, number
 from gradreach.observation.open_step import OpenStep
 from gradreach.observation.origin import trace
 from gradreach.observation.places import Places
@@ -181,7 +181,9 @@ class Session:
             self.models.refresh()
             watch.before_backward(tensors, weights, self.models, self._factor())
         if watch is not None or self._places.is_new(site):
-            self._places.learn(site, watch.leaves if watch is not None else walk(tensors).leaves)
+            leaves = watch.leaves if watch is not None else walk(tensors).leaves
+            self._places.learn(site, leaves)
+            self._tell_layout(leaves)
 
     def _boundary(self, site: int, tensors: Sequence[Tensor], watch: StepWatch | None) -> None:
         """What is taken at the end of a backward pass, before the script clips or updates."""
@@ -294,6 +296,12 @@ class Session:
 
     def _scale(self) -> Tensor | None:
         return getattr(self.scaler, "_scale", None) if self.scaler is not None else None
+
+    def _tell_layout(self, leaves: Sequence[Tensor]) -> None:
+        for leaf in leaves[:1]:
+            self._writer.device(leaf.device.type)
+        if any(is_sharded(leaf) for leaf in leaves):
+            self._writer.note("Parameters are sharded over ranks: norms are of this rank's shards alone.")
 
     def _tell_overhead(self) -> None:
         budget = self.budget

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gradreach.observation.models import Models, own_parameters
-from gradreach.observation.norms import each_norm, to_host
+from gradreach.observation.norms import each_norm, is_sharded, to_host
 from gradreach.record.schema import DepthLook, Look
 
 MOST_ELEMENTS = 1 << 20
@@ -81,7 +81,7 @@ def _root(path: str) -> str:
 
 
 def _sample(parameter: Tensor) -> Tensor:
-    local = parameter.to_local() if hasattr(parameter, "to_local") else parameter
+    local = parameter.to_local() if is_sharded(parameter) else parameter  # type: ignore[attr-defined]
     flat = local.detach().reshape(-1)
     stride = _stride(flat.numel())
     return flat[::stride]

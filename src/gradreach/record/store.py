@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,7 @@ class Writer:
         """Start a new file at `path` in place of an older recording there; raises OSError where that cannot be done."""
         self.path = path
         self.failure: str | None = None
+        self._run = run
         self._rows: list[tuple[str, bytes]] = []
         self._steps: list[Step] = []
         self._sites = 0
@@ -64,6 +65,12 @@ class Writer:
             self._write()
         except sqlite3.Error as error:
             raise OSError(f"cannot write a recording to {path}: {error}") from error
+
+    def device(self, kind: str) -> None:
+        """Set where the model's parameters lie, once that is known."""
+        if kind != self._run.device:
+            self._run = replace(self._run, device=kind)
+            self._append("run", self._run)
 
     def step(self, step: Step) -> None:
         """Append one step; steps come in order."""
@@ -200,7 +207,7 @@ def _assemble(rows: Sequence[tuple[str, bytes]]) -> Record:
     if not by_kind["run"]:
         raise KeyError("run")
     return Record(
-        run=by_kind["run"][0],
+        run=by_kind["run"][-1],
         steps=tuple(
             Step(**dict(zip(batch, values, strict=True)))
             for batch in by_kind["steps"]

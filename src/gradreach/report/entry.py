@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gradreach.record.schema import Finding, Remedy
 from gradreach.report.verdict import by_severity
-from gradreach.report.words import capital, place
+from gradreach.report.words import capital, place, told
 
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z`])")
 
@@ -33,11 +33,13 @@ class Entry:
     def reasons(self) -> tuple[tuple[str, str], ...]:
         """Of each finding its own place, empty where there is but one, and what is true of it alone."""
         shared, tail = self._shared(), self.common
-        own = [finding.because.removesuffix(tail).rstrip() for finding in self.findings]
-        rest = [{k: v for k, v in finding.where.items() if k not in shared} for finding in self.findings]
-        if len(self.findings) > 1:  # a layer is told by its module's kind
-            rest = [{**more, **({"kind": shared["kind"]} if "kind" in shared else {})} for more in rest]
-        return tuple((_own_place(more), capital(reason)) for more, reason in zip(rest, own, strict=True))
+        return tuple(
+            (
+                place({key: value for key, value in told(finding.where).items() if key not in shared}),
+                capital(finding.because.removesuffix(tail).rstrip()),
+            )
+            for finding in self.findings
+        )
 
     @property
     def common(self) -> str:
@@ -63,22 +65,20 @@ class Entry:
         return tuple(Remedy(name, "\n".join(lines), why) for (name, why), lines in merged.items())
 
     def _shared(self) -> dict[str, str | int | float]:
-        first = self.first.where
-        shared = {k: v for k, v in first.items() if all(f.where.get(k) == v for f in self.findings)}
-        if len(self.findings) > 1 and "direction" in first and "direction" not in shared:
-            shared.pop("layer", None)
-        return shared
+        first, *others = [told(finding.where) for finding in self.findings]
+        if not others:
+            return first
+        return {
+            key: value
+            for key, value in first.items()
+            if key not in ("layer", "direction") and all(other.get(key) == value for other in others)
+        }
 
 
 def entries(findings: Sequence[Finding]) -> list[Entry]:
     """All findings in the order of their severity, those of one code that are information together."""
     grouped: dict[object, list[Finding]] = {}
-    for place_in_list, finding in enumerate(by_severity(findings)):
-        key = finding.code if finding.severity == "info" else place_in_list
+    for rank, finding in enumerate(by_severity(findings)):
+        key = finding.code if finding.severity == "info" else rank
         grouped.setdefault(key, []).append(finding)
     return [Entry(tuple(members)) for members in grouped.values()]
-
-
-def _own_place(where: dict[str, str | int | float]) -> str:
-    told = place(where)
-    return told.removesuffix(f", {where['kind']}") if "kind" in where else told

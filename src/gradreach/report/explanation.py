@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from textwrap import fill
 
@@ -29,6 +30,11 @@ def title(code: str) -> str:
 def titled(code: str) -> str:
     """A rule's code with its title."""
     return f"{code} {RULES[code].title}" if code in RULES else code
+
+
+def not_made(not_judged: Mapping[str, str]) -> dict[str, str]:
+    """Of the checks that were not judged those that another run could have been judged by, and what was lacking."""
+    return {code: why for code, why in not_judged.items() if code in RULES and RULES[code].check is not None}
 
 
 def sections(rule: Rule) -> tuple[Section, ...]:

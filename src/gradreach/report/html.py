@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from gradreach.record.schema import DepthLook, Finding, Look, Record, TimeLook
+from gradreach.record.schema import DepthLook, Look, Record, TimeLook
 from gradreach.report import figures, words
 from gradreach.report.document import clip_rate, depth_shown, norms_of, seconds, threshold, time_shown
-from gradreach.report.explanation import Section, sections, titled
+from gradreach.report.entry import Entry, entries
+from gradreach.report.explanation import Section, not_made, sections, titled
 from gradreach.report.figures import Figure
-from gradreach.report.series import quantile
-from gradreach.report.verdict import by_severity, ending
+from gradreach.report.series import known, quantile
+from gradreach.report.verdict import ending
 from gradreach.rules.registry import RULES
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 FINDINGS, LAYERS, MODULES = 60, 8, 300
 """What a page shows in full; the JSON report holds the rest."""
+
+_WHAT_TO_DO = {"GR101": "If you need a longer reach", "GR303": "If the steps are too short"}
+"""Over the remedies of findings that are information: what would be a reason to apply them."""
 
 _TEMPLATES = Path(__file__).with_name("templates")
 
@@ -69,13 +73,15 @@ def render(report: Report) -> str:
     """The whole page as text."""
     record = report.record
     style, script = _asset("report.css"), _asset("report.js")
-    findings = by_severity(report.findings)
+    listed = entries(report.findings)
     return _template().render(
         report=report,
         record=record,
-        findings=findings[:FINDINGS],
-        more_findings=max(len(findings) - FINDINGS, 0),
-        explained=_explained(findings),
+        entries=listed[:FINDINGS],
+        more_findings=max(len(listed) - FINDINGS, 0),
+        explained=_explained(listed),
+        not_made=not_made(report.not_judged),
+        headings=_WHAT_TO_DO,
         answers=report.answers,
         sites=_sites(record),
         norm_figures=_present(figures.norm_figure(record, report.findings), figures.loss_figure(record)),
@@ -86,6 +92,7 @@ def render(report: Report) -> str:
         ending=ending(record),
         modules=MODULES,
         words=words,
+        known=known,
         style=Markup(style),
         script=Markup(script),
         policy=_policy(style, script),
@@ -100,7 +107,7 @@ def framed(report: Report) -> str:
 
 def inline(text: str) -> Markup:
     """`text` escaped, and what stands between backticks as code."""
-    parts = words.printable(text).split("`")
+    parts = words.printable(words.local(text)).split("`")
     if len(parts) % 2 == 0:  # a backtick without its fellow is a backtick
         return Markup.escape("`".join(parts))
     return Markup("").join(
@@ -155,15 +162,15 @@ def _present(*drawn: Figure | None) -> tuple[Figure, ...]:
     return tuple(figure for figure in drawn if figure is not None)
 
 
-def _explained(findings: Sequence[Finding]) -> list[tuple[Rule, tuple[Section, ...]]]:
+def _explained(listed: Sequence[Entry]) -> list[tuple[Rule, tuple[Section, ...]]]:
     """The rules behind the findings, each once, with what they have to say."""
-    codes = dict.fromkeys(finding.code for finding in findings)
+    codes = dict.fromkeys(entry.first.code for entry in listed)
     return [(RULES[code], sections(RULES[code])) for code in codes if code in RULES]
 
 
 def _shown(value: object) -> object:
-    """What the template prints: text without control characters, all else as it is."""
-    return words.printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    """What the template prints: text without control characters, its paths relative, all else as it is."""
+    return words.printable(words.local(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 @cache

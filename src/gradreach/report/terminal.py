@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from rich.box import ASCII, SIMPLE_HEAD
-from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -14,9 +15,11 @@ from rich.text import Text
 from gradreach.record.schema import Finding, Record
 from gradreach.report import words
 from gradreach.report.document import clip_rate, depth_shown, norms_of, seconds, threshold, time_shown
-from gradreach.report.explanation import title
+from gradreach.report.entry import Entry, entries
+from gradreach.report.explanation import not_made, title
+from gradreach.report.flow import Flow
 from gradreach.report.series import known, quantile
-from gradreach.report.verdict import by_severity, ending, which_threshold
+from gradreach.report.verdict import ending, which_threshold
 from gradreach.report.words import count, figure, percent
 
 if TYPE_CHECKING:
@@ -39,19 +42,20 @@ class Summary:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         """Draw, with every string spelt in ASCII where the console's encoding asks for it."""
-        say: _Say = (lambda s: words.to_ascii(words.printable(s))) if options.ascii_only else words.printable
+        plain: _Say = words.to_ascii if options.ascii_only else str
+        say: _Say = lambda text: plain(words.printable(words.local(text)))  # noqa: E731
         report, record = self.report, self.report.record
-        yield Text(say(_headline(record)), style="dim")
+        yield Flow(say(_headline(record)), style="dim")
         yield Text()
-        yield Text(say(report.verdict.sentence), style=_STYLE[report.verdict.level])
-        for finding in by_severity(report.findings):
+        yield Flow(say(report.verdict.sentence), style=_STYLE[report.verdict.level])
+        for entry in entries(report.findings):
             yield Text()
-            yield _finding(finding, say)
+            yield from _information(entry, say) if entry.first.severity == "info" else _finding(entry.first, say)
         if record.steps:
             yield from _measured(report, say, options.ascii_only)
         yield from _closing(report, say)
         if self.path:
-            yield Text(f"\nreport: {words.printable(self.path)}", no_wrap=True, overflow="ignore")
+            yield Text(f"\nreport: {words.printable(words.local(self.path))}", no_wrap=True, overflow="ignore")
 
 
 def print_summary(report: Report, console: Console, path: str = "") -> None:
@@ -63,17 +67,16 @@ def print_summary(report: Report, console: Console, path: str = "") -> None:
     console.file.write("\n")
 
 
-def console_for_stdout() -> Console:
-    """A console on stdout: colour and width of the terminal, or neither colour nor more than 100 columns off one."""
-    console = Console(highlight=False, markup=False, emoji=False)
-    return console if console.is_terminal else Console(highlight=False, markup=False, emoji=False, width=WIDTH)
+def console_for(*, stderr: bool = False) -> Console:
+    """A console on stdout or stderr: colour and width of the terminal, or neither colour nor more than 100 columns."""
+    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = WIDTH
+    return console
 
 
 def _headline(record: Record) -> str:
-    command = " ".join((record.run.script, *record.run.argv))
-    if len(command) > 60:
-        command = command[:59] + "…"
-    parts = [f"gradreach: {command}", count(record.passes, "step")]
+    parts = [f"gradreach: {words.of_command(record.run, 60)}", count(record.passes, "step")]
     if (spent := seconds(record)) is not None:
         parts.append(f"{figure(spent)} s")
     if how := ending(record):
@@ -81,28 +84,51 @@ def _headline(record: Record) -> str:
     return ", ".join(parts)
 
 
-def _finding(finding: Finding, say: _Say) -> RenderableType:
-    style = _STYLE[finding.severity]
+def _information(entry: Entry, say: _Say) -> Iterator[RenderableType]:
+    """What is true and harmless: title, place and reason."""
+    yield from _head(entry.first, entry.place, say)
+    for where, reason in entry.reasons:
+        yield Padding(Flow(say(f"{where}: {reason}" if where else reason)), (0, 0, 0, 8))
+    if entry.common:
+        yield Padding(Flow(say(entry.common)), (0, 0, 0, 8))
+    yield Padding(Text(f"gradreach explain {entry.first.code}", style="dim"), (0, 0, 0, 8))
+
+
+def _head(finding: Finding, where: str, say: _Say) -> Iterator[RenderableType]:
+    """Severity, code, title and place; the place on a line of its own where one line does not hold both."""
     head = Text.assemble(
-        (f"{finding.severity:<8}", style),
-        (f"{finding.code} ", "bold"),
-        (say(finding.title), "bold"),
-        (say(f"  {words.of_finding(finding)}"), ""),
+        (f"{finding.severity:<8}", _STYLE[finding.severity]), (f"{finding.code} ", "bold"), (say(finding.title), "bold")
     )
-    rows = Table.grid(padding=(0, 1))
-    rows.add_column(style="dim", no_wrap=True)
-    rows.add_column(overflow="fold")
+    at = say(where)
+    if len(head) + 2 + len(at) <= WIDTH:
+        yield head.append(f"  {at}" if at else "")
+        return
+    yield head
+    yield Padding(Flow(at), (0, 0, 0, 8))
+
+
+def _finding(finding: Finding, say: _Say) -> Iterator[RenderableType]:
+    """What harms or will: the whole of it, with what to do."""
+    rows = _rows()
     figures = ", ".join(
         f"{words.label(k)} {words.evidence(k, v)}" for k, v in finding.evidence.items() if v is not None
     )
     if figures:
-        rows.add_row("evidence", Text(say(figures)))
-    rows.add_row("because", Text(say(words.capital(finding.because))))
+        rows.add_row("evidence", Flow(say(figures)))
+    rows.add_row("because", Flow(say(words.capital(finding.because))))
     for remedy in finding.remedies:
-        rows.add_row("do", Text(say(remedy.do), style="cyan"))
-        rows.add_row("", Text(say(remedy.why)))
+        rows.add_row("do", Text(say(remedy.do), style="cyan", overflow="fold"))
+        rows.add_row("", Flow(say(remedy.why)))
     rows.add_row("more", Text(f"gradreach explain {finding.code}"))
-    return Group(head, Padding(rows, (0, 0, 0, 8)))
+    yield from _head(finding, words.of_finding(finding), say)
+    yield Padding(rows, (0, 0, 0, 8))
+
+
+def _rows() -> Table:
+    rows = Table.grid(padding=(0, 1))
+    rows.add_column(style="dim", no_wrap=True)
+    rows.add_column(overflow="fold")
+    return rows
 
 
 def _measured(report: Report, say: _Say, ascii_only: bool) -> Iterator[RenderableType]:
@@ -113,13 +139,11 @@ def _measured(report: Report, say: _Say, ascii_only: bool) -> Iterator[Renderabl
         yield _layers(record, say, ascii_only)
         if len(shown) > ROWS:
             yield Text(f"  and {count(len(shown) - ROWS, 'more recurrent layer')} in the report")
-    facts = Table.grid(padding=(0, 1))
-    facts.add_column(style="dim", no_wrap=True)
-    facts.add_column(overflow="fold")
+    facts = _rows()
     if depth := _depth(record):
-        facts.add_row("depth", Text(say(depth)))
-    facts.add_row("norm", Text(say(_norm(record))))
-    facts.add_row("clip", Text(say(which_threshold(record, report.findings))))
+        facts.add_row("depth", Flow(say(depth)))
+    facts.add_row("norm", Flow(say(_norm(record))))
+    facts.add_row("clip", Flow(say(which_threshold(record, report.findings))))
     yield Text()
     yield facts
 
@@ -127,28 +151,36 @@ def _measured(report: Report, say: _Say, ascii_only: bool) -> Iterator[Renderabl
 def _layers(record: Record, say: _Say, ascii_only: bool) -> Table:
     table = Table(box=ASCII if ascii_only else SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column("recurrent layer", overflow="fold", max_width=44)
-    for name in ("T", "horizon", "factor", say("γλ"), "exact"):
+    shown = [seen for _, seen in time_shown(record)]
+    bounded = any(seen.bound_factor is not None for seen in shown)
+    for name in ("T", "horizon", "factor", *([say("γλ")] if bounded else []), "exact"):
         table.add_column(name, justify="right", no_wrap=True)
-    for _, seen in time_shown(record)[:ROWS]:
+    for seen in shown[:ROWS]:
         table.add_row(
             Text(say(f"{words.of_layer(seen)} ({seen.kind})")),
             str(seen.T),
-            str(seen.horizon),
+            str(seen.horizon) if known(seen.reach) else say("–"),
             say(figure(seen.factor)),
-            say(figure(seen.bound_factor)),
+            *([say(figure(seen.bound_factor))] if bounded else []),
             "yes" if seen.exact else "no",
         )
     return table
 
 
 def _depth(record: Record) -> str:
-    shown = [(seen.grad_rms, seen) for _, seen in depth_shown(record) if known([seen.grad_rms]) and seen.grad_rms]
-    if len(shown) < 2:
+    """The gradient at the first and the last module with weights, of the line that calls backward most often."""
+    shown = [pair for pair in depth_shown(record) if pair[1].parameters and known([pair[1].grad_rms])]
+    sites = Counter(step.site for step in record.steps)
+    busiest = max((look.site for look, _ in shown), key=lambda site: sites[site], default=None)
+    seen = [each for look, each in shown if look.site == busiest]
+    if len(seen) < 2:
         return ""
-    low, high = min(shown, key=lambda pair: pair[0] or 0.0), max(shown, key=lambda pair: pair[0] or 0.0)
+    first, last = seen[0], seen[-1]
+    several = len({look.site for look, _ in shown}) > 1
+    at = f"backward at {record.sites[busiest]}: " if several and busiest is not None else ""
     return (
-        f"gradient rms over {count(len(shown), 'module')} from {figure(low[0])} (`{words.of_module(low[1])}`) "
-        f"to {figure(high[0])} (`{words.of_module(high[1])}`)"
+        f"{at}gradient rms {figure(first.grad_rms)} at `{words.of_module(first)}`, the first of "
+        f"{len(seen)} modules with weights, {figure(last.grad_rms)} at `{words.of_module(last)}`, the last"
     )
 
 
@@ -165,20 +197,24 @@ def _norm(record: Record) -> str:
 
 def _closing(report: Report, say: _Say) -> Iterator[RenderableType]:
     record = report.record
-    rows = Table.grid(padding=(0, 1))
-    rows.add_column(style="dim", no_wrap=True)
-    rows.add_column(overflow="fold")
+    rows = _rows()
     if report.passed:
         names = ", ".join(title(code) for code in report.passed)
-        rows.add_row("passed", Text(say(f"{count(len(report.passed), 'check')}, finding none of: {names}")))
-    if report.not_judged:
-        lacking = f"{count(len(report.not_judged), 'check')}, for want of evidence; the report says of what"
-        rows.add_row("not made", Text(say(lacking)))
+        rows.add_row("passed", Flow(say(f"{count(len(report.passed), 'check')}, finding none of: {names}")))
+    if lacking := _lacking(report):
+        rows.add_row("not made", Flow(say(lacking)))
     if record.overhead:
-        spent = f"{percent(record.overhead.measured)} of the wall time, budget {percent(record.overhead.budget)}"
-        rows.add_row("overhead", Text(say(spent)))
+        rows.add_row("overhead", Flow(say(words.of_overhead(record.overhead))))
     for note in record.notes:
-        rows.add_row("note", Text(say(note)))
+        rows.add_row("note", Flow(say(note)))
     if rows.row_count:
         yield Text()
         yield rows
+
+
+def _lacking(report: Report) -> str:
+    """The checks that this run gave no evidence for, those that lacked the same together."""
+    by_reason: dict[str, list[str]] = {}
+    for code, reason in not_made(report.not_judged).items():
+        by_reason.setdefault(reason, []).append(title(code))
+    return "; ".join(f"{', '.join(titles)} ({reason})" for reason, titles in by_reason.items())

@@ -10,8 +10,8 @@ from typing import Literal
 from gradreach.record.schema import Finding, Record, Severity
 from gradreach.report.document import clip_rate, nonfinite_steps, norms_of, spikes, threshold, time_shown
 from gradreach.report.series import known, quantile
-from gradreach.report.words import capital, count, figure, of_layer, percent, place, shortened
-from gradreach.rules.course import first_break
+from gradreach.report.words import capital, count, figure, of_layer, percent, place, shortened, told
+from gradreach.rules.course import MIN_LOOKS, first_break, rate_to_horizon
 
 Level = Literal["error", "warning", "info", "healthy", "unseen"]
 ORDER: tuple[Severity, ...] = ("error", "warning", "info")
@@ -71,12 +71,30 @@ def verdict(record: Record, findings: Sequence[Finding]) -> Verdict:
     if not record.steps:
         return Verdict("unseen", f"No backward pass was seen: {_unseen(record)}.")
     ranked = by_severity(findings)
+    if not ranked and len(record.looks) < MIN_LOOKS:
+        few = f"{len(record.looks)} of {count(record.passes, 'step')}"
+        return Verdict(
+            "healthy",
+            f"No fault found, but only {few} watched closely, too few for most checks; --every 10 shows more.",
+        )
     if not ranked:
         return Verdict("healthy", f"Healthy: {_seen(record)}, and no rule found fault.")
-    worst = ranked[0]
-    others = len(ranked) - 1
+    alike = [finding for finding in ranked if _is_alike(ranked[0], finding)]
+    worst = min(alike, key=_reached, default=ranked[0])
+    others = len({finding.code if finding.severity == "info" else rank for rank, finding in enumerate(ranked)}) - 1
     more = f" ({count(others, 'more finding')} below.)" if others else ""
-    return Verdict(worst.severity, f"{_sentence(record, worst)}{more}")
+    return Verdict(worst.severity, f"{_sentence(record, worst, len(alike) - 1)}{more}")
+
+
+def _is_alike(one: Finding, other: Finding) -> bool:
+    """Whether the list shows both as one: information under one code."""
+    return one.severity == other.severity == "info" and one.code == other.code
+
+
+def _reached(finding: Finding) -> float:
+    """The part of the sequence that a vanishing gradient reaches; 1 for findings of other things."""
+    horizon, T = finding.evidence.get("horizon"), finding.evidence.get("T")
+    return horizon / max(T, 1) if isinstance(horizon, int) and isinstance(T, int) else 1.0
 
 
 def answers(record: Record, findings: Sequence[Finding]) -> tuple[Answer, ...]:
@@ -98,14 +116,25 @@ def suggested_threshold(record: Record, findings: Sequence[Finding]) -> float | 
     return quantile(norms_of([step for step in record.steps if step.step not in left_out]), 0.99)
 
 
-def _sentence(record: Record, finding: Finding) -> str:
+def _sentence(record: Record, finding: Finding, others: int) -> str:
     if finding.code == "GR301":
         return f"Training broke at step {finding.where.get('step', first_break(record))}: {_origin(finding)}."
     opening = _OPENING.get(finding.code)
-    at = place({key: finding.where[key] for key in ("module", "layer", "direction") if key in finding.where})
+    where = told(finding.where)
+    at = place({key: where[key] for key in ("module", "layer", "direction") if key in where})
     head = f"{opening} {at or 'this run'}" if opening else f"{capital(finding.title)}{f' at {at}' if at else ''}"
-    harmless = "No harm is proven. " if finding.severity == "info" else ""
-    return f"{harmless}{head}: {_SENTENCE_END.split(finding.because, maxsplit=1)[0]}"
+    if finding.severity == "info":
+        also = f" (likewise in {count(others, 'other place')})" if others > 0 else ""
+        return f"No harm is proven. {head}{_short_reach(finding)}{also}."
+    return f"{head}: {_SENTENCE_END.split(finding.because, maxsplit=1)[0]}"
+
+
+def _short_reach(finding: Finding) -> str:
+    """How far back a vanishing gradient gets, in half a sentence; the finding has the reason."""
+    horizon, T = finding.evidence.get("horizon"), finding.evidence.get("T")
+    if finding.code != "GR101" or not isinstance(horizon, int) or not isinstance(T, int):
+        return ""
+    return f": less than 1 % is left past {horizon} of {T - 1} steps back"
 
 
 def _origin(finding: Finding) -> str:
@@ -124,10 +153,13 @@ def _is_it_vanishing(record: Record, findings: Sequence[Finding]) -> str:
     shown = [seen for _, seen in time_shown(record)]
     if not shown:
         return "No recurrent layer ran on a watched step, so there is no gradient through time to vanish."
+    shown = [seen for seen in shown if known(seen.reach)]
+    if not shown:
+        return "It cannot be told: no finite gradient through time was seen."
     seen = min(shown, key=lambda seen: seen.horizon / max(seen.T, 1))
     reached = f"{of_layer(seen)} carries at least 1 % of its gradient {seen.horizon} of {seen.T - 1} steps back"
-    if seen.factor is not None and known([seen.factor]):
-        reached += f", times {figure(seen.factor)} a step"
+    if (near := rate_to_horizon(seen)) is not None:
+        reached += f", times {figure(near)} a step on the way"
     codes = {finding.code for finding in findings}
     if "GR402" in codes:
         return f"Yes, with harm: the data depends on more than the gradient reaches. {reached}."
@@ -161,12 +193,25 @@ def which_threshold(record: Record, findings: Sequence[Finding]) -> str:
     if len({step.site for step in record.steps}) > 1:
         return f"One for each line that calls backward, by its own norms: {_by_site(record, findings)}."
     limit, rate = threshold(record.steps), clip_rate(record.steps)
+    if exploded := _exploded(findings):
+        return f"{'Nothing clips by norm' if limit is None else f'Yours is {figure(limit)}'}; {exploded}."
     ordinary = f"{figure(advice, 2)} would act on the largest 1 % of ordinary steps alone"
     if limit is None or rate is None:
         return f"Nothing clips by norm; {ordinary}."
     if 0 < rate <= KEEP:
         return f"Keep yours, {figure(limit)}: it acts on {percent(rate)} of steps."
     return f"Yours, {figure(limit)}, acts on {percent(rate)} of steps; {ordinary}."
+
+
+def _exploded(findings: Sequence[Finding]) -> str:
+    """What to clip at where the run's norms are those of an explosion, which no threshold should follow; else empty."""
+    for finding in findings:
+        usual = finding.evidence.get("usual_norm")
+        if finding.code == "GR304" and isinstance(usual, float):
+            return f"{figure(2 * usual, 2)} is twice the norm before it blew up"
+    if any(finding.code in ("GR102", "GR202") for finding in findings):
+        return "the norms of an exploding gradient tell of none: mend its cause first"
+    return ""
 
 
 def _by_site(record: Record, findings: Sequence[Finding]) -> str:

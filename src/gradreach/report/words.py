@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import os
+import re
 from collections.abc import Mapping
 
-from gradreach.record.schema import DepthLook, Finding, TimeLook
+from gradreach.record.schema import DepthLook, Finding, Overhead, Run, TimeLook
+from gradreach.rules.remedy import numbered
 
 UNITS: dict[str, str] = {
     "factor": "per step",
+    "factor_to_horizon": "per step",
     "bound_factor": "per step",
     "growth": "per step",
     "horizon": "steps",
@@ -34,6 +38,8 @@ _LABELS = {
     "update_size": "update ‖Δw‖/‖w‖",
     "far_reach": "reach at the farthest lag",
     "looks": "watched steps",
+    "rows": "values of each unit",
+    "factor": "factor over all lags",
 }
 _ASCII = {
     "γλ": "gamma*lambda",
@@ -122,18 +128,23 @@ def label(key: str) -> str:
     return _LABELS.get(key, key.replace("_", " ").strip())
 
 
+def told(where: Mapping[str, str | int | float]) -> dict[str, str | int | float]:
+    """What of a place needs saying: no direction but reverse, no layer of a cell, which has only one."""
+    layered = "kind" not in where or numbered(str(where["kind"]))
+    silent = {"direction": where.get("direction") == "forward", "layer": not layered}
+    return {key: value for key, value in where.items() if value != "" and not silent.get(key)}
+
+
 def place(where: Mapping[str, str | int | float]) -> str:
     """Where a finding stands: "`rnn` layer 0, reverse, step 121"."""
-    rest = dict(where)
+    rest = told(where)
     module = rest.pop("module", None)
     head = f"`{module}`" if module not in (None, "") else ""
     layer = rest.pop("layer", None)
     if layer is not None:
         head = f"{head} layer {layer}".strip()
-    if rest.get("direction") == "forward":
-        del rest["direction"]
     bare = ("direction", "kind", "site", "phase")
-    parts = [str(value) if key in bare else f"{label(key)} {value}" for key, value in rest.items() if value != ""]
+    parts = [str(value) if key in bare else f"{label(key)} {value}" for key, value in rest.items()]
     return ", ".join([head, *parts] if head else parts)
 
 
@@ -143,8 +154,11 @@ def of_finding(finding: Finding) -> str:
 
 
 def of_layer(seen: TimeLook) -> str:
-    """The name of one direction of one recurrent layer: "rnn layer 0", "rnn layer 1 reverse"."""
-    return f"{seen.module or seen.kind} layer {seen.layer}" + (" reverse" if seen.direction == "reverse" else "")
+    """The name of one direction of one recurrent layer: "rnn layer 0", "rnn layer 1 reverse", "cell"."""
+    name = seen.module or seen.kind
+    if numbered(seen.kind):
+        name += f" layer {seen.layer}"
+    return f"{name} reverse" if seen.direction == "reverse" else name
 
 
 def of_module(seen: DepthLook) -> str:
@@ -158,6 +172,34 @@ def shortened(text: str, most: int) -> str:
         return text
     head = (most - 1) // 3
     return f"{text[:head]}…{text[head + 1 - most :]}"
+
+
+def of_overhead(overhead: Overhead) -> str:
+    """What watching cost, beside what it was allowed to; with --every N nothing was said about cost."""
+    spent = f"{percent(overhead.measured)} of the wall time"
+    if overhead.every is None:
+        return f"{spent}, budget {percent(overhead.budget)}"
+    return f"{spent}; {'every step' if overhead.every == 1 else f'one step in {overhead.every}'} watched, as asked"
+
+
+def of_command(run: Run, most: int) -> str:
+    """The script and its arguments, as many whole words as fit into `most` characters, the script in any case."""
+    script, *rest = (local(word) for word in (run.script, *run.argv))
+    kept = [shortened(script, most)]
+    for word in rest:
+        if len(" ".join([*kept, word])) > most - 2:
+            return " ".join([*kept, "…"])
+        kept.append(word)
+    return " ".join(kept)
+
+
+def local(text: str) -> str:
+    """`text` with the paths in it that lie under the current folder relative to it."""
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:
+        return text
+    return re.sub(rf"(?<![\w./-]){re.escape(here)}/(?=\S)", "", text) if here != os.sep else text
 
 
 def to_ascii(text: str) -> str:

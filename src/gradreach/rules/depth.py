@@ -151,7 +151,7 @@ def exploding(record: Record) -> Judged:
     fewest = 1 if broke else MIN_LOOKS
     trends = {site: each for site, each in _trends(record).items() if len(each) >= fewest}
     if not trends:
-        return Judged(why_not=f"no chain of more than {FEWEST_LAYERS} layers with weights was watched {fewest} times")
+        return Judged(why_not=f"no chain of more than {FEWEST_LAYERS} layers with weights was watched {_times(fewest)}")
     found = []
     for site, each in trends.items():
         if most([_grows(trend) for trend in each]):
@@ -161,6 +161,10 @@ def exploding(record: Record) -> Judged:
         if harm:
             found.append(_through_depth(record, "GR202", shown_in, harm))
     return Judged(tuple(found))
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
 
 
 def _grows(trend: Trend) -> bool:

@@ -80,6 +80,8 @@ def shown(value: float | None) -> str:
     """A figure to three digits for a sentence."""
     if value is None:
         return "unknown"
+    if 1e3 <= abs(value) < 1e6:
+        return f"{value:.0f}"
     return f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e")
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from gradreach.record.schema import Finding, NonFinite, Record, Remedy
 from gradreach.rules.course import first_break, norm_of, origin, site_name
 from gradreach.rules.figures import is_finite, known, shown
-from gradreach.rules.remedy import orthogonal
+from gradreach.rules.remedy import numbered, orthogonal
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
 
 _SKIP = Remedy(
@@ -56,7 +57,9 @@ def nonfinite(record: Record) -> Judged:
 
 def _located(record: Record, found: NonFinite) -> Finding:
     where: Where = {"step": found.step}
-    for key in ("module", "layer", "direction", "time_step"):
+    kind = _kind(record, found)
+    layered = ("layer", "direction") if not kind or numbered(kind) else ()
+    for key in ("module", *layered, "time_step"):
         value = getattr(found, key)
         if value not in (None, ""):
             where[key] = value
@@ -86,8 +89,14 @@ def _located(record: Record, found: NonFinite) -> Finding:
 def _remedy(record: Record, found: NonFinite) -> Remedy:
     if found.phase != "forward" or found.time_step is None:
         return _BY_PHASE[found.phase]
+    remedy = orthogonal(found.module, _kind(record, found) or found.operation, found.layer, found.direction)
+    return replace(remedy, why="a recurrent matrix that stretches nothing keeps the state within the format's range")
+
+
+def _kind(record: Record, found: NonFinite) -> str:
+    """The kind of the recurrent module where it arose; empty where that was never looked at through time."""
     kinds = (seen.kind for look in record.looks for seen in look.time if seen.module == found.module)
-    return orthogonal(found.module, next(kinds, found.operation), found.layer, found.direction)
+    return next(kinds, "")
 
 
 def _unlocated(record: Record, number: int) -> Finding:

@@ -61,6 +61,10 @@ def _where(record: Record, layer: Layer, kind: str) -> Where:
     return {**where, "site": site_name(record, site)}
 
 
+def _unwatched(record: Record, which: str) -> str:
+    return f"no recurrent layer {which if any(look.time for look in record.looks) else 'was watched'}"
+
+
 def _far_reach(seen: TimeLook) -> float | None:
     return seen.reach[-1] if len(seen.reach) > SHORTEST and is_finite(seen.reach[-1]) else None
 
@@ -77,7 +81,7 @@ def vanishing(record: Record) -> Judged:
         if (usable := [seen for seen in looks if seen.T >= SHORTEST and known(seen.reach[1:])])
     }
     if not layers:
-        return Judged(why_not=f"no recurrent layer of {SHORTEST} steps or more was watched")
+        return Judged(why_not=_unwatched(record, f"of {SHORTEST} steps or more was watched"))
     found = []
     for key, looks in layers.items():
         if most([seen.horizon < FAR_SHARE * (seen.T - 1) and (seen.factor or 0.0) < 1.0 for seen in looks]):
@@ -115,7 +119,7 @@ def exploding(record: Record) -> Judged:
         if (usable := [seen for seen in looks if _far_reach(seen) is not None and is_finite(seen.factor)])
     }
     if not layers:
-        return Judged(why_not=f"no recurrent layer of more than {SHORTEST} lags was watched")
+        return Judged(why_not=_unwatched(record, f"of more than {SHORTEST} lags was watched"))
     burst = blow_up(record)
     found = origin(record)
     broke = first_break(record) is not None and (found is None or found.phase != "input")
@@ -174,7 +178,7 @@ def saturated(record: Record) -> Judged:
         and len(usable) >= MIN_LOOKS
     }
     if not layers:
-        return Judged(why_not=f"no recurrent layer with saturating units was watched {MIN_LOOKS} times")
+        return Judged(why_not=_unwatched(record, f"with saturating units was watched {MIN_LOOKS} times"))
     return Judged(
         tuple(_saturated(record, key, looks) for key, looks in layers.items() if most([_is_flat(s) for s in looks]))
     )

@@ -77,7 +77,7 @@ def _remedies_of_saturated(record: Record, seen: DepthLook) -> tuple[Remedy, ...
     before = [other for other in look.depth if other.parameters and other.order <= seen.order]
     fed = max(before, key=lambda other: other.order, default=seen)
     root = root_of(record, seen.module)
-    return scale_input(fed.module), initial_scale((fed,), root, (seen.activation,)), normalise(fed)
+    return scale_input(root), initial_scale((fed,), root, (seen.activation,)), normalise(fed)
 
 
 def _leaky(seen: DepthLook) -> Remedy:
@@ -119,7 +119,13 @@ def _dead(record: Record, site: int, seen: DepthLook, shares: list[float]) -> Fi
     }
     where: Where = {"module": seen.module, "kind": seen.kind, "site": site_name(record, site)}
     return Finding(
-        "GR204", "warning", DEATH.title, where, evidence, because, (_leaky(seen), _RATE, scale_input(seen.module))
+        "GR204",
+        "warning",
+        DEATH.title,
+        where,
+        evidence,
+        because,
+        (_leaky(seen), _RATE, scale_input(root_of(record, seen.module))),
     )
 
 

@@ -93,14 +93,15 @@ def _is_too_large(seen: Sequence[DepthLook]) -> bool:
 
 def _could_gain(record: Record, site: int, looks: Sequence[Look]) -> bool:
     losses = [abs(loss) for loss in sound_losses(record, site)]
-    pulls = [
-        max(
-            (s.weight_norm * s.weight_grad_norm for s in look.depth if s.weight_norm and s.weight_grad_norm),
-            default=None,
-        )
-        for look in looks
-    ]
+    pulls = [max(known(map(_pull, look.depth)), default=None) for look in looks]
     return bool(losses) and median(known(pulls) or [0.0]) >= LEVERAGE * median(losses)
+
+
+def _pull(seen: DepthLook) -> float | None:
+    """‖w‖·‖∂L/∂w‖, the change of the loss per relative change of the weights; None where either is unknown."""
+    if seen.weight_norm is None or seen.weight_grad_norm is None:
+        return None
+    return seen.weight_norm * seen.weight_grad_norm
 
 
 def _too_large(record: Record, site: int, worst: str, large: dict[str, list[DepthLook]]) -> Finding:
