@@ -47,9 +47,19 @@ def test_the_first_look_comes_at_once_and_three_more_in_the_warm_up() -> None:
 
 
 def test_a_dear_look_waits_for_a_longer_run() -> None:
-    """After n looks of c seconds another one comes when (n + 1.3) c fits into a quarter of the time so far."""
+    """After n looks of c seconds another one comes when (n + 1.3) c fits into a quarter of the time, or 0.5 s."""
     assert _run(Budget(0.02), WARM_UP, 1.0, 1e-4, 6.0) == [0]
     assert _run(Budget(0.02), WARM_UP, 1.0, 1e-4, 1.0) == [0, 9, 12, 30]
+    assert _run(Budget(0.02), WARM_UP, 1e-2, 1e-5, 0.1) == [0, 2, 10, 30]
+
+
+def test_what_a_replay_needs_is_kept_of_every_step_where_steps_are_long_enough() -> None:
+    for seconds, kept in ((1e-3, False), (10e-3, True)):
+        budget = Budget(0.02)
+        assert not budget.may_keep()
+        for _ in range(3):
+            budget.plain(0, 1, seconds, 1e-4, 1e-5)
+        assert budget.may_keep() == kept
 
 
 def test_looks_go_on_as_long_as_there_is_credit() -> None:

@@ -13,10 +13,15 @@ _EARLY_LOOKS = (0, 2, 10, 30)
 """Steps of the warm-up from which on a look is wanted: the first comes whatever it costs."""
 
 _EARLY_SHARE = 0.25
-"""Share of the time so far that all looks of the warm-up may cost: a dear second look waits for a longer run."""
+_EARLY_SECONDS = 0.5
+"""All looks of the warm-up may cost this share of the time so far, or these seconds; a dear one waits."""
 
 _NORM_SHARE = 0.6
 """Of the budget, what the norm of every step may take; the rest is for looks."""
+
+_KEEP_SHARE = 0.3
+KEEP_SECONDS = 20e-6
+"""About what keeping a step's inputs and generators costs; where that fits into this share every step keeps them."""
 
 _MARGIN = 1.3
 """How much more than the last looks, at their median, the next one is expected to cost."""
@@ -50,10 +55,13 @@ class Budget:
         self._watched_at = -1
         self._charged = self._taken = 0
 
-    def plain(self, site: int, steps: int, seconds: float, own: float) -> None:
-        """Charge `steps` ordinary steps that took `seconds` of wall time together, `own` of it ours."""
-        self._charge(steps, seconds, own)
-        self._plain.setdefault(site, deque(maxlen=31)).append((seconds - own) / steps)
+    def plain(self, site: int, steps: int, seconds: float, own: float, kept: float = 0.0) -> None:
+        """Charge `steps` ordinary steps that took `seconds` of wall time together.
+
+        `own` of it went into the one that was measured, `kept` into what all of them keep for a replay.
+        """
+        self._charge(steps, seconds, own + kept)
+        self._plain.setdefault(site, deque(maxlen=31)).append((seconds - own - kept) / steps)
         self._norms.append(own)
         self._charged += 1
         if self._charged % _REVIEW == 0 and self.every is None:
@@ -79,9 +87,14 @@ class Budget:
         expected = _MARGIN * median(self._looks) if self._looks else 0.0
         if self.steps < WARM_UP:
             wanted = self._taken < len(_EARLY_LOOKS) and self.steps >= _EARLY_LOOKS[self._taken]
-            return wanted and (not self._taken or self._spent + expected <= _EARLY_SHARE * self._elapsed)
+            early = max(_EARLY_SHARE * self._elapsed, _EARLY_SECONDS)
+            return wanted and (not self._taken or self._spent + expected <= early)
         allowed = self.share * (self._elapsed - self._warm_elapsed)
         return self._spent - self._warm_spent + expected <= allowed and self.steps - self._watched_at >= self._spacing()
+
+    def may_keep(self) -> bool:
+        """Whether steps are long enough that what a replay needs can be kept of each of them."""
+        return self._usual() * self.share * _KEEP_SHARE >= KEEP_SECONDS
 
     def measured(self) -> float:
         """The share of the wall time that watching cost past the warm-up, or of all of it before."""
@@ -109,10 +122,13 @@ class Budget:
         """Looks thin out as a run grows long, so that its record stays bounded."""
         return 1 + self.steps // 100
 
+    def _usual(self) -> float:
+        """Seconds of an ordinary step; 0 before there was one."""
+        return median(median(times) for times in self._plain.values()) if self._plain else 0.0
+
     def _affordable_norms(self) -> int:
         """Every how many steps the norm may be taken; primes, so that passes that alternate are seen alike."""
-        plain = median(median(times) for times in self._plain.values())
-        wanted = median(self._norms) / max(_NORM_SHARE * self.share * plain, 1e-12)
+        wanted = median(self._norms) / max(_NORM_SHARE * self.share * self._usual(), 1e-12)
         return next((prime for prime in _PRIMES if prime >= wanted * 0.98), _PRIMES[-1])
 
 

@@ -7,6 +7,7 @@ The root's class gets a thin `__call__`: hooks on the user's own modules would t
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,6 +67,7 @@ class Sentinel:
         self.armed = True
         self.calls: list[KeptCall] = []
         self.overflowed = False
+        self.seconds = 0.0
         self._roots: set[int] = set()
         self._classes: dict[type[nn.Module], Callable[..., Any] | None] = {}
         self._inside = False
@@ -116,13 +118,17 @@ class Sentinel:
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
             if not self.armed or self._inside or id(module) not in self._roots or not torch.is_grad_enabled():
                 return original(module, *args, **kwargs)
+            begin = time.perf_counter()
             generators = Generators.now()
             self._inside = True
+            start = time.perf_counter()
             try:
                 output = original(module, *args, **kwargs)
             finally:
                 self._inside = False
+            end = time.perf_counter()
             self._keep(KeptCall(module, args, kwargs, generators), output)
+            self.seconds += start - begin + time.perf_counter() - end
             return output
 
         return call

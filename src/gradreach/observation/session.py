@@ -148,6 +148,7 @@ class Session:
                 self._safely(self._boundary, site, (loss,), None)
                 self._safely(self._charge, site, None, self._skipped, begin)
                 return
+        self._sentinel.drop()
         self._skipped += time.perf_counter() - begin
 
     def _measured(
@@ -235,12 +236,13 @@ class Session:
         if watch is not None:
             began = watch.began if watch.began is not None else self._last_end
             since = began if self._last_count == 0 else self._last_end
-            cost = self.budget.look(site, end - since, end - began, own + watch.seconds)
+            cost = self.budget.look(site, end - since, end - began, own + watch.seconds + self._sentinel.seconds)
             for update in self._updates[-1:]:
                 update.look = replace(update.look, seconds=cost)
         else:
-            self.budget.plain(site, steps, end - self._last_end, own)
+            self.budget.plain(site, steps, end - self._last_end, own, self._sentinel.seconds)
         self._last_count, self._last_end, self._skipped = self.count, end, 0.0
+        self._sentinel.seconds = 0.0
         self._plan()
         if end - self._flushed_at > FLUSH_SECONDS:
             self.flush()
@@ -252,7 +254,7 @@ class Session:
             self._due = self.count + 1
         else:
             self._due = self.count + self.budget.norm_every
-        self._sentinel.armed = not self._traced and self._due == self.count + 1
+        self._sentinel.armed = not self._traced and (self._due == self.count + 1 or self.budget.may_keep())
 
     def _new_watch(self) -> StepWatch:
         watch = StepWatch(self._sentinel, self._only)
