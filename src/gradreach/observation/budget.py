@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from statistics import median
+from statistics import fmean, median
 
 WARM_UP = 50
 """Steps before the budget holds: a short run must still have a report."""
@@ -17,11 +17,11 @@ _EARLY_SECONDS = 0.5
 """All looks of the warm-up may cost this share of the time so far, or these seconds; a dear one waits."""
 
 _NORM_SHARE = 0.6
-"""Of the budget, what the norm of every step may take; the rest is for looks."""
+"""Of the budget, what the norm of every step may take, a third of it while in debt; the rest is for looks."""
 
 _KEEP_SHARE = 0.3
-KEEP_SECONDS = 20e-6
-"""About what keeping a step's inputs and generators costs; where that fits into this share every step keeps them."""
+_KEEP_SECONDS = 20e-6
+"""About what keeping a step's inputs and generators costs, until it is known; every step keeps them where that fits."""
 
 _MARGIN = 1.3
 """How much more than the last looks, at their median, the next one is expected to cost."""
@@ -52,6 +52,7 @@ class Budget:
         self._looks: deque[float] = deque(maxlen=5)
         self._plain: dict[int, deque[float]] = {}
         self._norms: deque[float] = deque(maxlen=31)
+        self._kept: deque[float] = deque(maxlen=31)
         self._watched_at = -1
         self._charged = self._taken = 0
 
@@ -63,6 +64,8 @@ class Budget:
         self._charge(steps, seconds, own + kept)
         self._plain.setdefault(site, deque(maxlen=31)).append((seconds - own - kept) / steps)
         self._norms.append(own)
+        if kept > 0.0:
+            self._kept.append(kept / steps)
         self._charged += 1
         if self._charged % _REVIEW == 0 and self.every is None:
             self.norm_every = self._affordable_norms()
@@ -94,7 +97,8 @@ class Budget:
 
     def may_keep(self) -> bool:
         """Whether steps are long enough that what a replay needs can be kept of each of them."""
-        return self._usual() * self.share * _KEEP_SHARE >= KEEP_SECONDS
+        cost = fmean(self._kept) if len(self._kept) >= _REVIEW else _KEEP_SECONDS
+        return self._usual() * self.share * _KEEP_SHARE >= cost
 
     def measured(self) -> float:
         """The share of the wall time that watching cost past the warm-up, or of all of it before."""
@@ -128,7 +132,11 @@ class Budget:
 
     def _affordable_norms(self) -> int:
         """Every how many steps the norm may be taken; primes, so that passes that alternate are seen alike."""
-        wanted = median(self._norms) / max(_NORM_SHARE * self.share * self._usual(), 1e-12)
+        in_debt = self.steps > WARM_UP and self.measured() > self.share
+        share = self.share * (_NORM_SHARE / 3 if in_debt else _NORM_SHARE)
+        wanted = fmean(self._norms) / max(
+            share * self._usual(), 1e-12
+        )  # the mean: a busy machine's delays are paid too
         return next((prime for prime in _PRIMES if prime >= wanted * 0.98), _PRIMES[-1])
 
 

@@ -44,6 +44,11 @@ class Places:
         self._idle[site] = idle
         self._parameters[site] = tuple(p for p in self._parameters.get(site, ()) if id(p) not in idle)
 
+    def canary(self, site: int) -> Tensor | None:
+        """The gradient that a break on the way back reaches, at the least cost: far from the loss, and small."""
+        farthest = self._parameters.get(site, ())[-4:]
+        return min(farthest, key=lambda p: p.numel()).grad if farthest else None
+
     def gradients(self, site: int) -> list[Tensor]:
         """The gradients of the place's parameters, as they stand."""
         return [p.grad for p in self._parameters.get(site, ()) if p.grad is not None]

@@ -132,21 +132,20 @@ class Session:
         return os.getpid() == self._pid and threading.get_ident() == self._thread
 
     def _unmeasured(self, real: Callable[..., None], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """A step between two that the budget lets us measure: only a loss that is not finite is noticed."""
+        """A step between two that the budget lets us measure: measured all the same where something is not finite."""
         self._busy = True
         try:
             real(*args, **kwargs)
         finally:
             self._busy = False
         begin = time.perf_counter()
-        loss = args[0] if args else None
-        if not self._traced and isinstance(loss, Tensor) and loss.numel() == 1 and loss.device.type == "cpu":
-            value = loss.detach().item()
-            if value - value != 0.0:
-                site = self._places.number(caller(sys._getframe(1)))
+        if not self._traced:
+            tensors = _tensors(args, kwargs)
+            site = self._places.number(caller(sys._getframe(1)))
+            if _broken(tensors[0]) or (self._sentinel.armed and _broken(self._places.canary(site))):
                 self._safely(self._settle_step)
-                self._safely(self._boundary, site, (loss,), None)
-                self._safely(self._charge, site, None, self._skipped, begin)
+                self._safely(self._boundary, site, tensors, None)
+                self._safely(self._charge, site, None, 0.0, begin)
                 return
         self._sentinel.drop()
         self._skipped += time.perf_counter() - begin
@@ -167,7 +166,7 @@ class Session:
             self._busy = False
         again = time.perf_counter()
         self._safely(self._boundary, site, tensors, watch)
-        self._safely(self._charge, site, watch, own + self._skipped, again)
+        self._safely(self._charge, site, watch, own, again)
 
     def _before(
         self, site: int, tensors: Sequence[Tensor], weights: Any, frame: FrameType | None, watch: StepWatch | None
@@ -233,14 +232,15 @@ class Session:
             self._watch = None
         end = time.perf_counter()
         own += end - again
+        kept = self._sentinel.seconds + self._skipped
         if watch is not None:
             began = watch.began if watch.began is not None else self._last_end
             since = began if self._last_count == 0 else self._last_end
-            cost = self.budget.look(site, end - since, end - began, own + watch.seconds + self._sentinel.seconds)
+            cost = self.budget.look(site, end - since, end - began, own + watch.seconds + kept)
             for update in self._updates[-1:]:
                 update.look = replace(update.look, seconds=cost)
         else:
-            self.budget.plain(site, steps, end - self._last_end, own, self._sentinel.seconds)
+            self.budget.plain(site, steps, end - self._last_end, own, kept)
         self._last_count, self._last_end, self._skipped = self.count, end, 0.0
         self._sentinel.seconds = 0.0
         self._plan()
@@ -330,6 +330,11 @@ class Session:
             self._writer.note(f"Part of a look failed and was left out: {type(error).__name__}: {error} ({where}).")
         finally:
             self._busy = was
+
+
+def _broken(tensor: Tensor | None) -> bool:
+    """Whether a tensor in the host's memory holds a NaN or an infinity (or sums to one)."""
+    return tensor is not None and tensor.device.type == "cpu" and not math.isfinite(tensor.detach().sum().item())
 
 
 def _tensors(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Tensor, ...]:
