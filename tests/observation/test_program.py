@@ -258,6 +258,14 @@ def test_every_rank_records_and_rank_0_reports_on_all(script: Callable[[str], Pa
     assert all(len(read(rank_file(tmp_path / "out", r)).steps) == 12 for r in (0, 1))
 
 
+def test_a_script_that_only_asks_whether_torch_is_there_first_is_watched(
+    script: Callable[[str], Path], run: Run, tmp_path: Path
+) -> None:
+    asking = "import importlib.util\nassert importlib.util.find_spec('torch') is not None\n"
+    assert run("--out", "out", script(asking + _training())).returncode == 0
+    assert len(read(tmp_path / "out").steps) == 5
+
+
 def test_torch_is_imported_by_the_script_alone(script: Callable[[str], Path], run: Run) -> None:
     """What a script sets before it imports torch (threads, devices) must still count."""
     path = script("import sys; print([m for m in ('torch', 'numpy') if m in sys.modules])")
