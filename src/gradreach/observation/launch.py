@@ -47,7 +47,7 @@ def watch(program: Program, watching: Watching) -> Watched:
     Raises NotRunnable where there is nothing to run, OSError where nothing can be written.
     """
     program.check()
-    out, trouble = _writable(watching.out.absolute())
+    out = _writable(watching.out.absolute())
     writer = Writer(rank_file(out, rank()), describe_run(program.target, program.argv))
     if rank() == 0:
         for stale in (number for number in ranks(out) if number >= world_size()):
@@ -73,7 +73,7 @@ def watch(program: Program, watching: Watching) -> Watched:
     how = "stopped" if stopped else ended.how
     writer.outcome(Outcome(how, ended.code, ended.error, time.perf_counter() - began))
     writer.close()
-    return Watched(ended, out, count, writer.failure or trouble)
+    return Watched(ended, out, count, writer.failure or "")
 
 
 def rank() -> int:
@@ -104,14 +104,14 @@ def describe_run(script: str, argv: tuple[str, ...], device: str = "cpu") -> Run
     )
 
 
-def _writable(out: Path) -> tuple[Path, str]:
+def _writable(out: Path) -> Path:
     """The folder itself, or a temporary one where it cannot be written to."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):
-            return out, ""
+            return out
     except OSError as error:
         instead = Path(tempfile.mkdtemp(prefix="gradreach-"))
-        trouble = f"cannot write to {out} ({error.strerror}); the recording is in {instead} instead"
+        trouble = f"cannot write to {out} ({error.strerror}); the recording goes to {instead} instead"
         print(f"gradreach: {trouble}", file=sys.stderr)
-        return instead, trouble
+        return instead

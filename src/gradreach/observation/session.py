@@ -148,6 +148,8 @@ class Session:
                 self._safely(self._charge, site, None, 0.0, begin)
                 return
         self._sentinel.drop()
+        if self.count + 1 == self._due:
+            self._sentinel.armed = not self._traced
         self._skipped += time.perf_counter() - begin
 
     def _measured(
