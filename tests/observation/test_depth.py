@@ -196,3 +196,57 @@ def test_gates_saturate_by_design_and_are_not_counted(watched: Watched) -> None:
     x = torch.full((3, 2), 50.0)
     _, record = watched(lambda: (net(x).sum() + (silu(x) * torch.sigmoid(silu(x))).sum()).backward())
     assert all(look.saturated is None for look in record.looks[0].depth)
+
+
+def test_an_update_is_that_of_one_step_though_norms_are_taken_seldom(watched: Watched) -> None:
+    net = nn.Linear(4, 1)
+
+    def train() -> None:
+        optimizer = torch.optim.SGD(net.parameters(), 0.1)
+        for _ in range(40):
+            optimizer.zero_grad()
+            net(torch.ones(1, 4)).sum().backward()  # the gradient is 1 everywhere: ‖Δw‖ = 0.1 √5 at every step
+            optimizer.step()
+
+    _, record = watched(train, None)
+    assert len(record.looks) >= 3
+    assert [look.update for look in record.looks[:-1]] == pytest.approx([0.1 * 5**0.5] * (len(record.looks) - 1))
+
+
+def test_one_line_that_trains_several_models_in_turn(watched: Watched) -> None:
+    """Norms are of the model that is trained now, not of gradients that another one kept."""
+
+    def train() -> list[float]:
+        norms = []
+        for scale in (1.0, 7.0):
+            net = nn.Linear(4, 1)
+            keep.append(net)
+            for step in range(6):
+                net.zero_grad()
+                (net(torch.ones(1, 4)) * scale * (step + 1)).sum().backward()
+                norms.append(scale * (step + 1) * 5**0.5)
+        return norms
+
+    keep: list[nn.Module] = []
+    norms, record = watched(train, 100)
+    measured = {step.step: step.norm for step in record.steps}
+    assert [measured[n] for n in (*range(6), *range(8, 12))] == pytest.approx([*norms[:6], *norms[8:]])
+
+
+def test_a_wrapper_made_at_every_call_is_no_new_model(watched: Watched) -> None:
+    class Wrapper(nn.Module):
+        def __init__(self, inner: nn.Module) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.inner(x)
+
+    net = nn.Linear(2, 1)
+
+    def train() -> None:
+        for _ in range(4):
+            (net(torch.ones(1, 2)) + Wrapper(net)(torch.ones(1, 2))).sum().backward()
+
+    _, record = watched(train)
+    assert set(record.models) == {"net"}

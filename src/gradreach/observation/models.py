@@ -19,7 +19,12 @@ class Models:
         self._paths: dict[int, str] = {}
 
     def __contains__(self, module: nn.Module) -> bool:
-        return id(module) in self._names
+        return any(root is module for root in self)
+
+    def misses(self, root: nn.Module) -> bool:
+        """Whether a root owns parameters that no known root does: a wrapper made anew at each call owns none."""
+        known = {id(parameter) for parameter in self.parameters()}
+        return any(id(parameter) not in known for parameter in root.parameters())
 
     def __iter__(self) -> Iterator[nn.Module]:
         return (module for ref in self._roots if (module := ref()) is not None)

@@ -20,6 +20,7 @@ class Places:
         self._numbers: dict[tuple[object, int], int] = {}
         self._parameters: dict[int, tuple[Tensor, ...]] = {}
         self._idle: dict[int, frozenset[int]] = {}
+        self._norms: dict[int, float] = {}
 
     def number(self, frame: FrameType | None) -> int:
         """The place's number: one code object and line."""
@@ -43,6 +44,13 @@ class Places:
         """Parameters (by identity) that this place's gradient passes through but does not train."""
         self._idle[site] = idle
         self._parameters[site] = tuple(p for p in self._parameters.get(site, ()) if id(p) not in idle)
+
+    def check(self, site: int, norm: float) -> None:
+        """The very norm of the pass before means gradients left untouched: the place trains others by now."""
+        if self._norms.get(site) == norm:
+            self._parameters.pop(site, None)
+            self._idle.pop(site, None)
+        self._norms[site] = norm
 
     def canary(self, site: int) -> Tensor | None:
         """The gradient that a break on the way back reaches, at the least cost: far from the loss, and small."""

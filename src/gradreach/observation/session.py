@@ -178,7 +178,7 @@ class Session:
         self._settle_updates(site)
         if watch is not None:
             for root in (*watch.roots, *self._unnamed):
-                if root not in self.models and next(root.parameters(), None) is not None:
+                if root not in self.models and self.models.misses(root):
                     self._add_root(root, name_in_script(root, frame))
             self.models.refresh()
             watch.before_backward(tensors, weights, self.models, self._factor())
@@ -193,6 +193,8 @@ class Session:
         norm = global_norm(gradients)
         if norm is not None and norm.device.type == "cpu" and not math.isfinite(float(norm)):
             norm = global_norm([gradient.double() for gradient in gradients])  # the sum of squares alone may overflow
+        if norm is not None and norm.device.type == "cpu":
+            self._places.check(site, float(norm))
         loss = tensors[0] if len(tensors) == 1 and tensors[0].numel() == 1 else None
         scale = self._scale()
         self._step = OpenStep(
@@ -254,8 +256,8 @@ class Session:
         if self.budget.may_look():
             self._watch = self._new_watch()
             self._due = self.count + 1
-        else:
-            self._due = self.count + self.budget.norm_every
+        else:  # an update is one step's only where the passes that follow are compared at once
+            self._due = self.count + (1 if self._updates else self.budget.norm_every)
         self._sentinel.armed = not self._traced and (self._due == self.count + 1 or self.budget.may_keep())
 
     def _new_watch(self) -> StepWatch:

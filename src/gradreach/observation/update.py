@@ -15,8 +15,8 @@ from gradreach.record.schema import DepthLook, Look
 MOST_ELEMENTS = 1 << 20
 """Of a larger parameter an evenly spaced sample of this size stands for the whole in ‖Δw‖ / ‖w‖."""
 
-MOST_PASSES = 64
-"""Backward passes after which a step without any update (evaluation, accumulation) is let go."""
+MOST_PASSES = 8
+"""Backward passes in a row that are compared with a watched step, until its update is seen or let go."""
 
 
 class Update:

@@ -9,7 +9,7 @@ from typing import Any
 
 from gradreach.record.schema import SCHEMA, DepthLook, Finding, Look, Record, Step, TimeLook
 from gradreach.report.series import extremes, finite, quantile
-from gradreach.rules.course import at_usual_length, sound_looks
+from gradreach.rules.course import sound_looks, usual_length
 
 WHOLE = 20_000
 """Steps up to which series are kept whole; beyond, the lowest and highest value of each stretch stay."""
@@ -86,10 +86,14 @@ def nonfinite_steps(record: Record) -> list[int]:
 
 
 def clip_rate(steps: Sequence[Step]) -> float | None:
-    """Share of the steps with a finite norm and a limit on it whose norm lay above; None where there is none."""
+    """Share of the steps with a finite norm and a limit on it whose norm lay above; None where there is none.
+
+    What the script's own clipping call saw decides: it may have clipped before there was a gradient.
+    """
     pairs = [
         (norm, step.threshold)
-        for step, norm in zip(steps, norms_of(steps), strict=True)
+        for step, measured in zip(steps, norms_of(steps), strict=True)
+        for norm in [measured if step.pre_clip is None else step.pre_clip]
         if step.threshold is not None and step.clip != "value" and norm is not None and math.isfinite(norm)
     ]
     return sum(norm > threshold for norm, threshold in pairs) / len(pairs) if pairs else None
@@ -122,7 +126,7 @@ def time_shown(record: Record) -> list[tuple[Look, TimeLook]]:
     shown = []
     for looks in by_layer.values():
         finite = [(look, seen) for look, seen in looks if _finite_reach(seen)] or looks
-        speaks = at_usual_length([seen for _, seen in finite])
+        speaks = usual_length([seen for _, seen in finite])[-1]
         shown.append(next((look, seen) for look, seen in reversed(finite) if seen is speaks))
     return shown
 

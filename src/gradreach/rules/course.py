@@ -91,10 +91,10 @@ def sound_looks(record: Record) -> list[Look]:
     return [look for look in record.looks if end is None or look.step < end]
 
 
-def at_usual_length(looks: Sequence[TimeLook]) -> TimeLook:
-    """The last look at a sequence of the usual length: a short last batch does not speak for its layer."""
+def usual_length(looks: Sequence[TimeLook]) -> list[TimeLook]:
+    """The looks at sequences of the usual length or longer: a short last batch does not speak for its layer."""
     usual = median([float(seen.T) for seen in looks])
-    return next(seen for seen in reversed(looks) if usual <= seen.T)
+    return [seen for seen in looks if usual <= seen.T]
 
 
 def rate_to_horizon(seen: TimeLook) -> float | None:

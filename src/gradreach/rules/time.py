@@ -8,13 +8,13 @@ from gradreach.record.schema import Finding, Record, Severity, TimeLook
 from gradreach.rules.course import (
     MIN_LOOKS,
     BlowUp,
-    at_usual_length,
     blow_up,
     first_break,
     origin,
     rate_to_horizon,
     site_name,
     sound_looks,
+    usual_length,
 )
 from gradreach.rules.figures import is_finite, known, median, most, percent, shown
 from gradreach.rules.remedy import clip, longer_reach, orthogonal, smaller_sums
@@ -52,7 +52,7 @@ def _layers(record: Record) -> dict[Layer, list[TimeLook]]:
     for look in sound_looks(record):
         for seen in look.time:
             layers[(look.site, seen.module, seen.layer, seen.direction)].append(seen)
-    return layers
+    return {key: usual_length(looks) for key, looks in layers.items()}
 
 
 def _where(record: Record, layer: Layer, kind: str) -> Where:
@@ -90,7 +90,7 @@ def vanishing(record: Record) -> Judged:
 
 
 def _vanishing(record: Record, key: Layer, looks: list[TimeLook]) -> Finding:
-    seen = at_usual_length(looks)
+    seen = looks[-1]
     near, bound = rate_to_horizon(seen), seen.bound_factor
     because = f"r(ℓ) falls under 0.01 past lag {seen.horizon} of {seen.T - 1}"
     because += f", times {shown(near)} a step on the way" if near else ", where nothing measurable arrives any more"
@@ -140,7 +140,7 @@ def _layers_with_break(record: Record) -> dict[Layer, list[TimeLook]]:
 
 
 def _exploding(record: Record, key: Layer, looks: list[TimeLook], burst: BlowUp | None, broke: bool) -> Finding:
-    seen = at_usual_length(looks)
+    seen = looks[-1]
     far, factor = _far_reach(seen), seen.factor
     lag = len(seen.reach) - 1
     because = (
@@ -192,7 +192,7 @@ def _is_flat(seen: TimeLook) -> bool:
 
 
 def _saturated(record: Record, key: Layer, looks: list[TimeLook]) -> Finding:
-    seen = at_usual_length(looks)
+    seen = looks[-1]
     share = median(known(look.saturated for look in looks))
     because = f"{percent(share)} of the activations have less than 5 % of their largest slope, look after look"
     if is_finite(seen.gamma_mean):
