@@ -34,6 +34,25 @@ def test_training_is_bit_identical(train: Callable[[], list[nn.Module]], every: 
     assert torch.equal(generator, plain_generator)
 
 
+def test_losses_of_unusual_kinds_raise_nothing_into_the_script(watched: Watched) -> None:
+    """Complex values, several losses, a loss that is no scalar: on measured steps and on those between."""
+
+    def train() -> int:
+        net, complex_weight = nn.Linear(3, 2), nn.Parameter(torch.ones(3, dtype=torch.complex64))
+        for step in range(120):
+            y = net(torch.ones(2, 3))
+            if step % 3 == 0:
+                (complex_weight * 2).sum().backward(gradient=torch.ones((), dtype=torch.complex64))
+            elif step % 3 == 1:
+                torch.autograd.backward([y.sum(), y.square().sum()])
+            else:
+                y.backward(torch.ones_like(y))
+        return step
+
+    for every in (1, None):
+        assert watched(train, every)[0] == 119
+
+
 def test_everything_is_put_back(watched: Watched) -> None:
     before = (torch.autograd.backward, nn.utils.clip_grad_norm_, torch.amp.GradScaler.scale, nn.Linear.__call__)
     watched(loops.gan)

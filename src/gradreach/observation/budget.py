@@ -134,9 +134,8 @@ class Budget:
         """Every how many steps the norm may be taken; primes, so that passes that alternate are seen alike."""
         in_debt = self.steps > WARM_UP and self.measured() > self.share
         share = self.share * (_NORM_SHARE / 3 if in_debt else _NORM_SHARE)
-        wanted = fmean(self._norms) / max(
-            share * self._usual(), 1e-12
-        )  # the mean: a busy machine's delays are paid too
+        cost = fmean(self._norms)  # the mean, not the median: a busy machine's delays are paid too
+        wanted = cost / max(share * self._usual(), 1e-12)
         return next((prime for prime in _PRIMES if prime >= wanted * 0.98), _PRIMES[-1])
 
 

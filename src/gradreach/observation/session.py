@@ -107,8 +107,10 @@ class Session:
 
     def clipped(self, kind: Literal["norm", "value"], threshold: float, norm: Any) -> None:
         """The script clipped: what its own call returned is the norm before clipping."""
-        if self._step is not None and self.count == self._last_count and self._concerned():
-            self._step.clipped(kind, float(threshold), number(norm) if isinstance(norm, Tensor) else None)
+        step = self._step
+        if step is not None and self.count == self._last_count and self._concerned():
+            known = isinstance(norm, Tensor) and not is_sharded(norm)
+            self._safely(lambda: step.clipped(kind, float(threshold), number(norm) if known else None))
 
     def scaled(self, scaler: Any) -> None:
         """The script scales this step's loss."""
@@ -142,7 +144,7 @@ class Session:
         if not self._traced:
             tensors = _tensors(args, kwargs)
             site = self._places.number(caller(sys._getframe(1)))
-            if _broken(tensors[0]) or (self._sentinel.armed and _broken(self._places.canary(site))):
+            if any(map(_broken, tensors)) or (self._sentinel.armed and _broken(self._places.canary(site))):
                 self._safely(self._settle_step)
                 self._safely(self._boundary, site, tensors, None)
                 self._safely(self._charge, site, None, 0.0, begin)
@@ -337,8 +339,10 @@ class Session:
 
 
 def _broken(tensor: Tensor | None) -> bool:
-    """Whether a tensor in the host's memory holds a NaN or an infinity (or sums to one)."""
-    return tensor is not None and tensor.device.type == "cpu" and not math.isfinite(tensor.detach().sum().item())
+    """Whether a real tensor that lies whole in the host's memory holds a NaN or an infinity (or sums to one)."""
+    if tensor is None or tensor.device.type != "cpu" or tensor.is_complex() or is_sharded(tensor):
+        return False
+    return not math.isfinite(tensor.detach().sum().item())
 
 
 def _tensors(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Tensor, ...]:

@@ -26,6 +26,7 @@ class Update:
     def __init__(self, models: Models, modules: Sequence[nn.Module], look: Look) -> None:
         self.look = look
         self._passes = 0
+        self._idle_roots: frozenset[str] = frozenset()
         self._owners = [(models.path(module), parameter) for module in modules for parameter in own_parameters(module)]
         self._before = [_sample(parameter).clone() for _, parameter in self._owners]
 
@@ -47,8 +48,6 @@ class Update:
     def idle(self) -> frozenset[int]:
         """Identities of the parameters of models that this step did not train."""
         return frozenset(id(parameter) for path, parameter in self._owners if _root(path) in self._idle_roots)
-
-    _idle_roots: frozenset[str] = frozenset()
 
     def _moved(self) -> list[float] | None:
         """‖Δw‖ of each parameter; None where they cannot be compared any more."""
