@@ -6,10 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gradreach import nn as nn
     from gradreach.observation.watch import Watch, diagnose, observe
+    from gradreach.remedies import init
     from gradreach.report.report import Report
 
-__all__ = ["Report", "Watch", "diagnose", "observe"]
+__all__ = ["Report", "Watch", "diagnose", "init", "nn", "observe"]
 
 _HOMES = {
     "Report": "gradreach.report.report",
@@ -18,9 +20,13 @@ _HOMES = {
     "observe": "gradreach.observation.watch",
 }
 
+_MODULES = {"init": "gradreach.remedies.init", "nn": "gradreach.nn"}
+
 
 def __getattr__(name: str) -> Any:
     """Public names are imported where they are first used: torch is slow to import, and a reader needs none."""
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     if name not in _HOMES:
         raise AttributeError(f"module 'gradreach' has no attribute {name!r}; it has {', '.join(__all__)}")
     return getattr(import_module(_HOMES[name]), name)

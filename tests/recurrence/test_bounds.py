@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from gradreach.recurrence.bounds import bounds, lyapunov, spectrum
-from gradreach.recurrence.cells import Unroll
 from gradreach.recurrence.replay import replay
+from gradreach.recurrence.scan import Unroll
 
 
 def linear(w: Tensor, T: int = 120) -> Unroll:

@@ -11,8 +11,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from gradreach.recurrence.cells import Unroll, parameter_gradients, pull
+from gradreach.recurrence.cells import pull
+from gradreach.recurrence.lags import truncated_sweep
 from gradreach.recurrence.replay import Replay
+from gradreach.recurrence.scan import Sweep, Unroll, parameter_gradients, sweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +35,6 @@ class LayerAdjoint:
     grad_h_0: Float[Tensor, "B P"]
     grad_c_0: Float[Tensor, "B H"] | None
     gradients: dict[str, Tensor]
-
-
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """Adjoints in the recurrence's order: of h and c before each step and after the last, and of pre-activations."""
-
-    dh: Float[Tensor, "T1 B P"]
-    dc: Float[Tensor, "T1 B H"] | None
-    g: Float[Tensor, "T B G H"]
 
 
 @torch.no_grad()
@@ -65,10 +58,10 @@ def backward(
         run, d = replay.unrolls[n], n % replay.directions
         error = run.in_data_order(above[..., d * width : (d + 1) * width])
         if at_end is not None:
-            error = _at_end(run, error, at_end[n])
+            error = with_end(run, error, at_end[n])
         if run.c is None or at_end_c is None:
             return error, None
-        return error, _at_end(run, torch.zeros_like(run.c[1:]), at_end_c[n])
+        return error, with_end(run, torch.zeros_like(run.c[1:]), at_end_c[n])
 
     return _down(replay, None if grad_output is None else layout.sequence_in(grad_output), errors)
 
@@ -116,23 +109,12 @@ def gradient_error(adjoints: Sequence[LayerAdjoint], gradients: Mapping[str, Ten
     return float(off / size) if size > 0 else None
 
 
-def sweep(run: Unroll, error: Float[Tensor, "T B P"], error_c: Float[Tensor, "T B H"] | None = None) -> Sweep:
-    """δ_{t} = e_t + J_{t+1}ᵀ δ_{t+1} from the last step down; errors in the recurrence's order."""
-    T = run.x.shape[0]
-    dh = torch.empty_like(run.h)
-    g = torch.empty_like(run.slopes.gate, memory_format=torch.contiguous_format)
-    dc = None if run.c is None else torch.empty_like(run.c)
-    now_c = None if dc is None else torch.zeros_like(dc[0])
-    dh[T] = 0.0
-    for t in reversed(range(T)):
-        now = torch.add(dh[t + 1], error[t], out=dh[t + 1])
-        if dc is not None and now_c is not None:
-            dc[t + 1] = now_c if error_c is None else now_c.add_(error_c[t])
-        at = run.slopes.each(lambda s, t=t: s[t])  # type: ignore[misc]
-        _, dh[t], now_c = pull(run.kind, run.weights, at, now, now_c, out=g[t])
-    if dc is not None and now_c is not None:
-        dc[0] = now_c
-    return Sweep(dh, dc, g)
+def sweep_of(run: Unroll, error: Float[Tensor, "T B P"], error_c: Float[Tensor, "T B H"] | None = None) -> Sweep:
+    """The whole sweep, or the one truncated at k2 where the run says so and is longer."""
+    k2 = run.remedies.truncate
+    if k2 is None or k2 >= run.x.shape[0]:
+        return sweep(run, error, error_c)
+    return truncated_sweep(run, error, error_c, k2)
 
 
 Errors = Callable[[int, Tensor], tuple[Tensor, Tensor | None]]
@@ -150,7 +132,7 @@ def _down(replay: Replay, above: Tensor | None, errors: Errors) -> list[LayerAdj
             below = None
             for n in range(layer * replay.directions, (layer + 1) * replay.directions):
                 run = replay.unrolls[n]
-                found[n], entering = _adjoint(run, *errors(n, above), replay.names[n])
+                found[n], entering = layer_adjoint(run, *errors(n, above), replay.names[n])
                 if layer > 0:
                     grad_x = run.in_data_order(entering @ run.weights.w_ih)
                     below = grad_x if below is None else below + grad_x
@@ -159,11 +141,14 @@ def _down(replay: Replay, above: Tensor | None, errors: Errors) -> list[LayerAdj
     return [found[n] for n in sorted(found)]
 
 
-def _adjoint(run: Unroll, error: Tensor, error_c: Tensor | None, name: str) -> tuple[LayerAdjoint, Tensor]:
-    back = sweep(run, error, error_c)
+def layer_adjoint(
+    run: Unroll, error: Float[Tensor, "T B P"], error_c: Float[Tensor, "T B H"] | None, name: str
+) -> tuple[LayerAdjoint, Float[Tensor, "T B GH"]]:
+    """One direction's adjoint from its errors, and the adjoint of W_ih x_t, both errors and that in the run's order."""
+    back = sweep_of(run, error, error_c)
     active = run.active
     delta = back.dh[1:] if active is None else back.dh[1:] * active.unsqueeze(-1)
-    gradients, entering = parameter_gradients(run, delta, back.g)
+    gradients, entering = parameter_gradients(run, back)
     delta_c = None if back.dc is None else back.dc[1:] if active is None else back.dc[1:] * active.unsqueeze(-1)
     found = LayerAdjoint(
         delta=run.in_data_order(delta),
@@ -177,7 +162,7 @@ def _adjoint(run: Unroll, error: Tensor, error_c: Tensor | None, name: str) -> t
     return found, entering
 
 
-def _at_end(run: Unroll, error: Tensor, end: Tensor) -> Tensor:
+def with_end(run: Unroll, error: Tensor, end: Tensor) -> Tensor:
     """`error` with `end` added at each row's own last step, in the recurrence's order."""
     T, B, _ = error.shape
     rows = torch.arange(B, device=error.device)
@@ -191,8 +176,7 @@ def _first(run: Unroll, adjoint: Tensor) -> Tensor:
     """The adjoint of each row's initial state: a row that starts late leaves it where it starts."""
     if run.sizes is None or not run.reverse:
         return adjoint[0]
-    starts = (~cast(Tensor, run.active)).sum(0)
-    return adjoint[starts, torch.arange(adjoint.shape[1], device=adjoint.device)]
+    return adjoint[run.starts, torch.arange(adjoint.shape[1], device=adjoint.device)]
 
 
 def _without_same_step(run: Unroll, dh: Tensor, dc: Tensor) -> Tensor:

@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gradreach.recurrence.cells import Unroll, pull
+from gradreach.recurrence.cells import pull
+from gradreach.recurrence.scan import Unroll
 
 _SMALL_SLOPE = 0.05
 

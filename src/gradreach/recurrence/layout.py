@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from gradreach.recurrence.cells import active_rows
+from gradreach.recurrence.forward import active_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,11 @@ class Layout:
             return s.unsqueeze(1)
         indices = None if self.packed is None else self.packed.sorted_indices
         return s if indices is None else s.index_select(1, indices)
+
+    def rows_out(self, y: Float[Tensor, "T B F"]) -> Float[Tensor, "T B F"]:
+        """A sequence with its rows in the order of the call's own."""
+        indices = None if self.packed is None else self.packed.unsorted_indices
+        return y if indices is None else y.index_select(1, indices)
 
     def state_out(self, s: Float[Tensor, "L B F"]) -> Tensor:
         """The inverse of `state_in`."""

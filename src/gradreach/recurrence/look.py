@@ -12,9 +12,9 @@ from torch.nn.utils.rnn import PackedSequence
 from gradreach.record.schema import TimeLook
 from gradreach.recurrence.adjoint import LayerAdjoint, gradient_error
 from gradreach.recurrence.bounds import bounds
-from gradreach.recurrence.cells import Unroll
-from gradreach.recurrence.reach import ReachMap, choose_anchors, curve, factor, horizon, reach_map
+from gradreach.recurrence.reach import NEGLIGIBLE, ReachMap, choose_anchors, curve, factor, horizon, reach_map
 from gradreach.recurrence.replay import Replay
+from gradreach.recurrence.scan import Unroll
 
 TOLERANCE = 1e-6
 """Relative difference of outputs up to which a replay is exact; four roundings of the output's dtype if more."""
@@ -123,7 +123,16 @@ def _reach(
     held = min(B, max(B, max_anchors * max_rows) // max(1, len(anchors)))
     rows = None if held == B else [round(i * (B - 1) / max(held - 1, 1)) for i in range(held)]
     total = gradient if every and rows is None else None
-    reach = reach_map(run, error, anchors=anchors, rows=rows, max_lag=max_lag, local_error_c=error_c, total=total)
+    reach = reach_map(
+        run,
+        error,
+        anchors=anchors,
+        rows=rows,
+        max_lag=max_lag,
+        local_error_c=error_c,
+        total=total,
+        floor=NEGLIGIBLE,
+    )
     steps = "" if every else f"{len(anchors)} of the steps with a local error"
     sample = "" if rows is None else f"{held} of {B} rows"
     return reach, ", ".join(each for each in (steps, sample) if each)

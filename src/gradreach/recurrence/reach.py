@@ -10,15 +10,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gradreach.recurrence.adjoint import sweep
-from gradreach.recurrence.cells import Unroll, pull
+from gradreach.recurrence.adjoint import sweep_of
+from gradreach.recurrence.lags import Carried, carry_back
+from gradreach.recurrence.scan import Unroll
 
 HORIZON = 0.01
 """The horizon ends where r(ℓ) first falls under this share of the local error."""
-_FLOOR = -90
-"""log2 of the share of the local error under which the sweep ends, about 1e-27."""
-_CHECKED = 8
-"""Lags between two looks at the adjoints' size."""
+NEGLIGIBLE = -90.0
+"""log2 of the share of the local error under which an adjoint changes no figure of a report, about 1e-27."""
 _LEFT_OUT = 1e-3
 """Of the total local error, the share that the steps passed over as anchors may hold together."""
 
@@ -27,15 +26,15 @@ _LEFT_OUT = 1e-3
 class ReachMap:
     """Norms of δ_{t→t−ℓ} for a sample of anchors t and every lag ℓ swept, and what W_hh's gradient owes to each lag.
 
-    `norms[a, ℓ]` is the mean over rows of ‖δ_{t→t−ℓ}‖ for t = anchors[a], anchors in the data's time order; float64 on
-    the CPU, 0 where the sequence does not reach back so far. For an LSTM the norm is of (h, c) jointly. `errors[ℓ]` is
-    Σ_t of the mean of ‖e_t‖, where a row that does not reach back ℓ steps from t counts as 0.
+    `log2_norms[a, ℓ]` is log2 of the mean over rows of ‖δ_{t→t−ℓ}‖ for t = anchors[a], anchors in the data's time
+    order; float64 on the CPU, −inf where the sequence does not reach back so far. For an LSTM the norm is of (h, c)
+    jointly. `errors[ℓ]` is Σ_t of the mean of ‖e_t‖, where a row that does not reach back ℓ steps from t counts as 0.
     `lag_share[ℓ]` is ⟨dW_ℓ, dW⟩ / ‖dW‖², `truncation_bias[k]` is ‖dW − Σ_{ℓ<k} dW_ℓ‖ / ‖dW‖, for k up to the lags
     swept, over these anchors and rows; both empty where dW is 0 or not finite.
     """
 
     anchors: tuple[int, ...]
-    norms: Float[Tensor, "A L"]
+    log2_norms: Float[Tensor, "A L"]
     errors: Float[Tensor, " L"]
     lag_share: tuple[float, ...] = ()
     truncation_bias: tuple[float, ...] = ()
@@ -51,12 +50,15 @@ def reach_map(
     max_lag: int | None = None,
     local_error_c: Float[Tensor, "T B H"] | None = None,
     total: Float[Tensor, "GH P"] | None = None,
+    shares: bool = True,
+    floor: float = -math.inf,
 ) -> ReachMap:
     """Sweep the local errors of `anchors` back, all at the same lag together: A ← J_{t−ℓ}ᵀ A, one matrix product a lag.
 
     Errors and anchors are in the data's time order, as `backward` gives them; `rows` (default all) samples the batch.
-    `total` is dW over the same anchors and rows where it is known already, else an ordinary sweep finds it first. The
-    sweep ends early where all adjoints are under 1e-27 of the local errors; the lags past it are 0.
+    With `shares`, a second product a lag finds lag share and truncation bias; `total` is dW over the same anchors and
+    rows where it is known already, else an ordinary sweep finds it first. The sweep ends early where all adjoints are
+    under 2^floor of the local errors; the lags past it are 0.
     """
     T, B, _ = run.x.shape
     device = run.h.device
@@ -74,9 +76,17 @@ def reach_map(
         error_c = None if error_c is None else error_c[:, chosen]
     at = torch.tensor(steps, device=device)
     with torch.autocast(device.type, enabled=False):
-        dW = _total(run, at, error, error_c) if total is None else total
-        norms, share, bias = _sweep(run, steps, error[at], None if error_c is None else error_c[at], dW, lags)
-        return ReachMap(named, norms, _errors(run, at, error[at], error_c, lags), share, bias)
+        norms = _Norms(run, steps, lags)
+        parts = None
+        if shares:
+            parts = _Parts(_total(run, at, error, error_c) if total is None else total)
+        first = (error[at], None if error_c is None else error_c[at])
+        for each in carry_back(run, steps, *first, lags, floor=floor):
+            norms.add(each)
+            if parts is not None:
+                parts.add(each, run.h)
+        share, bias = ((), ()) if parts is None else parts.figures(lags)
+        return ReachMap(named, norms.log2.cpu(), _errors(run, at, error[at], error_c, lags), share, bias)
 
 
 def choose_anchors(local_error: Float[Tensor, "T B P"], most: int = 32) -> tuple[tuple[int, ...], bool]:
@@ -98,11 +108,22 @@ def choose_anchors(local_error: Float[Tensor, "T B P"], most: int = 32) -> tuple
     return tuple(steps.tolist()), False
 
 
+def log2_curve(reach: ReachMap) -> tuple[float, ...]:
+    """log2 r(ℓ), r(ℓ) = Σ_t R[t, t−ℓ] / Σ_t R[t, t], both over t ≥ ℓ; ends before the first lag that is not a number.
+
+    It stays exact where r itself is too small or too large for a float; −inf where it is 0.
+    """
+    largest = reach.log2_norms.amax(0).clamp(min=-1e300) if len(reach.anchors) else reach.errors
+    total = largest + torch.exp2(reach.log2_norms - largest).sum(0).log2()
+    r = (total - reach.errors.log2()).tolist()
+    stop = next((lag for lag, each in enumerate(r) if math.isnan(each) or each == math.inf), len(r))
+    return tuple(r[:stop])
+
+
 def curve(reach: ReachMap) -> tuple[float, ...]:
-    """r(ℓ) = Σ_t R[t, t−ℓ] / Σ_t R[t, t], both over t ≥ ℓ; ends before the first lag at which it is not finite."""
-    r = (reach.norms.sum(0) / reach.errors).tolist()
-    finite = [math.isfinite(each) for each in r]
-    return tuple(r[: finite.index(False)] if False in finite else r)
+    """r(ℓ) as numbers (see `log2_curve`); ends before the first lag at which it is not finite."""
+    r = [2.0**each if each < 1024 else math.inf for each in log2_curve(reach)]
+    return tuple(r[: r.index(math.inf)] if math.inf in r else r)
 
 
 def curve_from_norms(norms: Mapping[int, Sequence[float]]) -> tuple[float, ...]:
@@ -137,29 +158,19 @@ def _table(norms: Sequence[Sequence[float]], anchors: tuple[int, ...]) -> ReachM
     for row, each in zip(table, norms, strict=True):
         row[: len(each)] = torch.tensor(each, dtype=torch.float64, device="cpu")
         errors[: len(each)] += each[0] if each else 0.0
-    return ReachMap(anchors, table, errors)
+    return ReachMap(anchors, table.log2(), errors)
 
 
 def _rows_of(run: Unroll, rows: Tensor) -> Unroll:
     """The same run with these rows alone; `sizes` go with the rows kept, which stay sorted."""
     sizes = None if run.sizes is None else tuple(int((rows < n).sum()) for n in run.sizes)
-    c = None if run.c is None else run.c[:, rows]
-    slopes = run.slopes.each(lambda s: s[:, rows])
-    return replace(run, x=run.x[:, rows], h=run.h[:, rows], c=c, gates=run.gates[:, rows], slopes=slopes, sizes=sizes)
-
-
-def _starts(run: Unroll) -> Tensor:
-    """The step at which each row begins, (B,): 0 but for packed rows run in reverse."""
-    active = run.active
-    if active is None or not run.reverse:
-        return torch.zeros(run.h.shape[1], dtype=torch.long, device=run.h.device)
-    return (~active).sum(0)
+    return replace(run, x=run.x[:, rows], trace=run.trace.each(lambda s: s[:, rows]), sizes=sizes)
 
 
 def _errors(run: Unroll, at: Tensor, error: Tensor, error_c: Tensor | None, lags: int) -> Tensor:
     """Σ_t of ‖e_t‖ / rows at each lag, over the steps and rows that reach back so far."""
     own = _norms(error.double(), None if error_c is None else error_c[at].double())
-    depth = (at[:, None] - _starts(run)).clamp(min=-1, max=lags - 1) + 1  # the number of lags that row and step hold
+    depth = (at[:, None] - run.starts).clamp(min=-1, max=lags - 1) + 1  # the number of lags that row and step hold
     held = torch.zeros(lags + 1, dtype=torch.float64, device=own.device)
     held.index_add_(0, depth.flatten(), own.flatten())
     return held.flip(0).cumsum(0).flip(0)[1:].cpu() / own.shape[1]
@@ -169,56 +180,8 @@ def _total(run: Unroll, at: Tensor, error: Tensor, error_c: Tensor | None) -> Te
     """∂L/∂W_hh from the anchors' errors alone, by one ordinary sweep."""
     only = torch.zeros(error.shape[0], 1, 1, dtype=error.dtype, device=error.device)
     only[at] = 1.0
-    back = sweep(run, error * only, None if error_c is None else error_c * only)
+    back = sweep_of(run, error * only, None if error_c is None else error_c * only)
     return back.g.flatten(2).flatten(0, 1).t() @ run.h[:-1].flatten(0, 1)
-
-
-def _sweep(
-    run: Unroll, steps: list[int], dh: Tensor, dc: Tensor | None, dW: Tensor, lags: int
-) -> tuple[Tensor, tuple[float, ...], tuple[float, ...]]:
-    """Norms (A, L), lag shares, truncation biases. The adjoints are dh · 2^exponent, so that float32 holds them all."""
-    size = float(torch.linalg.vector_norm(dW, dtype=torch.float64)) or math.nan
-    unit = (dW / size).flatten()
-    rest = unit.clone()  # (dW − Σ dW_ℓ) / ‖dW‖
-    at, starts = torch.tensor(steps, device=dh.device), _starts(run)
-    norms = torch.zeros(len(steps), lags, dtype=torch.float64, device=dh.device)
-    inner, left = [rest.dot(unit)], [rest.new_ones(())]
-    dc = torch.zeros_like(run.c[at]) if run.c is not None and dc is None else dc
-    exponent = floor = first = 0
-    for lag in range(lags):
-        while steps[first] < lag:
-            first, dh, dc = first + 1, dh[1:], None if dc is None else dc[1:]
-        if lag % _CHECKED == 0:
-            largest = max(float(part.abs().amax()) for part in (dh, dc) if part is not None)
-            if not math.isfinite(largest):
-                norms[first:, lag:] = math.nan
-            shift = math.frexp(largest)[1]
-            floor = shift + _FLOOR if lag == 0 else floor
-            if not 0 < largest < math.inf or exponent + shift < floor:
-                break
-            dh, dc, exponent = dh * _power(-shift), None if dc is None else dc * _power(-shift), exponent + shift
-        k = at[first:] - lag
-        norms[first:, lag] = (_norms(dh, dc) * (k[:, None] >= starts)).mean(1).double() * _power(exponent)
-        g, dh, dc = pull(run.kind, run.weights, run.slopes.each(lambda s, k=k: s[k]), dh, dc)  # type: ignore[misc]
-        scale = _power(exponent) / size
-        if not scale < torch.finfo(rest.dtype).max:
-            rest.fill_(math.nan)
-        else:
-            rest.view_as(dW).addmm_(g.flatten(2).flatten(0, 1).t(), run.h[k].flatten(0, 1), alpha=-scale)
-        inner.append(rest.dot(unit))
-        left.append(rest.dot(rest))
-    shares, biases = _figures(inner, left, lags)
-    return norms.cpu(), shares, biases
-
-
-def _figures(inner: list[Tensor], left: list[Tensor], lags: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """s(ℓ) and b(k) from ⟨rest_k, dW⟩ / ‖dW‖² and ‖rest_k‖² / ‖dW‖², rest_k = dW − Σ_{ℓ<k} dW_ℓ, as far as swept."""
-    along, size = torch.stack(inner).double().cpu(), torch.stack(left).double().cpu()
-    if not bool(along.isfinite().all() & size.isfinite().all()):
-        return (), ()
-    unswept = lags + 1 - len(along)
-    shares, biases = (along[:-1] - along[1:]).tolist(), size.sqrt().tolist()
-    return tuple(shares + [0.0] * unswept), tuple(biases + biases[-1:] * unswept)
 
 
 def _norms(dh: Tensor, dc: Tensor | None) -> Tensor:
@@ -227,5 +190,51 @@ def _norms(dh: Tensor, dc: Tensor | None) -> Tensor:
     return own if dc is None else torch.hypot(own, torch.linalg.vector_norm(dc, dim=-1))
 
 
-def _power(exponent: int) -> float:
-    return math.inf if exponent > 1023 else 2.0**exponent
+class _Norms:
+    """Gathers log2 of the mean over rows of ‖δ_{t→t−ℓ}‖ lag by lag."""
+
+    def __init__(self, run: Unroll, steps: list[int], lags: int) -> None:
+        self.log2 = torch.full((len(steps), lags), -math.inf, dtype=torch.float64, device=run.h.device)
+        self._starts = run.starts if run.sizes is not None and run.reverse else None
+        self._steps = torch.tensor(steps, device=run.h.device)
+
+    def add(self, each: Carried) -> None:
+        norms = _norms(each.dh, each.dc)
+        if self._starts is not None:
+            norms = norms * (self._steps[each.first :, None] - each.lag >= self._starts)
+        column = self.log2[each.first :, each.lag]
+        if each.exponent is None:
+            torch.log2(norms.mean(1).double(), out=column)
+        else:
+            exponent = each.exponent.squeeze(-1)
+            most = exponent.amax(1)
+            mean = (norms.double() * torch.exp2((exponent - most[:, None]).double())).mean(1)
+            torch.add(mean.log2(), most, out=column)
+
+
+class _Parts:
+    """Takes dW_ℓ from dW lag by lag, in units of ‖dW‖."""
+
+    def __init__(self, dW: Tensor) -> None:
+        self._size = float(torch.linalg.vector_norm(dW, dtype=torch.float64)) or math.nan
+        self._unit = (dW / self._size).flatten()
+        self._rest = self._unit.clone()  # (dW − Σ dW_ℓ) / ‖dW‖
+        self._shape = dW.shape
+        self._inner, self._left = [self._rest.dot(self._unit)], [self._rest.dot(self._rest)]
+
+    def add(self, each: Carried, h: Tensor) -> None:
+        before, alpha = h[:-1][each.at], -1.0 / self._size
+        if each.exponent is not None:
+            before, alpha = before * torch.exp2(each.exponent - math.log2(self._size)).to(before.dtype), -1.0
+        self._rest.view(self._shape).addmm_(each.g.flatten(2).flatten(0, 1).t(), before.flatten(0, 1), alpha=alpha)
+        self._inner.append(self._rest.dot(self._unit))
+        self._left.append(self._rest.dot(self._rest))
+
+    def figures(self, lags: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """s(ℓ) and b(k) from ⟨rest_k, dW⟩ / ‖dW‖² and ‖rest_k‖² / ‖dW‖², as far as swept."""
+        along, size = torch.stack(self._inner).double().cpu(), torch.stack(self._left).double().cpu()
+        if not bool(along.isfinite().all() & size.isfinite().all()):
+            return (), ()
+        unswept = lags + 1 - len(along)
+        shares, biases = (along[:-1] - along[1:]).tolist(), size.sqrt().tolist()
+        return tuple(shares + [0.0] * unswept), tuple(biases + biases[-1:] * unswept)

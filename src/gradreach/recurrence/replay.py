@@ -11,10 +11,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from gradreach.recurrence.cells import GATES, CellWeights, Kind, Unroll, unroll
+from gradreach.recurrence.call import State
+from gradreach.recurrence.cells import GATES, CellWeights, Kind
 from gradreach.recurrence.layout import Layout, layout_of
-
-State = Tensor | tuple[Tensor, Tensor] | None
+from gradreach.recurrence.scan import UNREMEDIED, Remedies, Unroll, last_state, unroll
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ class Stack:
     names: tuple[str, ...]
     directions: int = 1
     dropout: float = 0.0
+    remedies: Remedies = UNREMEDIED
 
 
 @torch.no_grad()
@@ -116,16 +117,25 @@ def stack_of(module: nn.Module) -> Stack:
         return Stack(_kind_of(module), (CellWeights(*(None if p is None else _own(p) for p in parts)),), ("",))
     if not isinstance(module, nn.RNNBase):
         raise TypeError(f"module: expected a stock recurrent layer or cell, got {type(module).__name__}")
-    flat = dict(zip(module._flat_weights_names, module._flat_weights, strict=True))
-    directions = 2 if module.bidirectional else 1
-    names = [f"_l{layer}{end}" for layer in range(module.num_layers) for end in ("", "_reverse")[:directions]]
-    parts_of = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
-    weights = tuple(
-        CellWeights(*(_own(flat[part + name]) if part + name in flat else None for part in parts_of))  # type: ignore[arg-type]
-        for name in names
-    )
+    names = names_of(module)
+    weights = tuple(weights_of(module, name).each(_own) for name in names)
     dropout = float(module.dropout) if module.training else 0.0
-    return Stack(cast(Kind, module.mode), weights, tuple(names), directions, dropout)
+    remedies = getattr(module, "remedies", UNREMEDIED)
+    return Stack(cast(Kind, module.mode), weights, names, 2 if module.bidirectional else 1, dropout, remedies)
+
+
+def names_of(module: nn.RNNBase) -> tuple[str, ...]:
+    """What ends the parameters' names of each layer and direction, in the order of h_n: _l0, _l0_reverse, …"""
+    ends = ("", "_reverse") if module.bidirectional else ("",)
+    return tuple(f"_l{layer}{end}" for layer in range(module.num_layers) for end in ends)
+
+
+def weights_of(module: nn.RNNBase, name: str) -> CellWeights:
+    """The very tensors that the module's forward uses for the layer and direction of that name."""
+    flat = dict(zip(module._flat_weights_names, module._flat_weights, strict=True))
+    stock = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
+    gains = (getattr(module, part + name, None) for part in ("gain_ih", "gain_hh"))
+    return CellWeights(*(flat.get(part + name) for part in stock), *gains)  # type: ignore[arg-type]
 
 
 def _kind_of(cell: nn.RNNCellBase) -> Kind:
@@ -148,7 +158,9 @@ def _run(
     like = stack.weights[0].w_hh
     drawn_as = x.data.dtype
     data = layout.sequence_in(x).detach().to(like)
-    h_0, c_0 = _initial(stack, layout, hx, data)
+    w = stack.weights[0]
+    sizes = (w.w_hh.shape[1], w.w_hh.shape[0] // GATES[stack.kind])
+    h_0, c_0 = _states(layout, hx, data, len(stack.weights), sizes, stack.kind == "LSTM")
     noise_of = _noise(stack, layout, drawn_as, like, draws)
     depth = len(stack.weights) // stack.directions
     unrolls: list[Unroll] = []
@@ -159,7 +171,16 @@ def _run(
             for d in range(stack.directions):
                 n = layer * stack.directions + d
                 c = None if c_0 is None else c_0[n]
-                run = unroll(stack.kind, stack.weights[n], data, h_0[n], c, sizes=layout.sizes, reverse=d == 1)
+                run = unroll(
+                    stack.kind,
+                    stack.weights[n],
+                    data,
+                    h_0[n],
+                    c,
+                    sizes=layout.sizes,
+                    reverse=d == 1,
+                    remedies=stack.remedies,
+                )
                 unrolls.append(run)
                 ends.append(run.in_data_order(run.h[1:]))
             data = ends[0] if len(ends) == 1 else torch.cat(ends, dim=-1)
@@ -167,8 +188,12 @@ def _run(
                 noise.append(noise_of(data))
                 data = data if noise[-1] is None else data * noise[-1]
     output = layout.sequence_out(data)
-    h_n = layout.state_out(torch.stack([_last(run, run.h) for run in unrolls]))
-    c_n = None if c_0 is None else layout.state_out(torch.stack([_last(run, run.c) for run in unrolls]))
+    h_n = layout.state_out(torch.stack([last_state(run, run.h) for run in unrolls]))
+    c_n = (
+        None
+        if c_0 is None
+        else layout.state_out(torch.stack([last_state(run, cast(Tensor, run.c)) for run in unrolls]))
+    )
     missed = stack.dropout > 0.0 and any(each is None for each in noise)
     why = "dropout between layers could not be drawn again" if missed else ""
     return Replay(
@@ -176,16 +201,24 @@ def _run(
     )
 
 
-def _initial(stack: Stack, layout: Layout, hx: State, data: Tensor) -> tuple[Tensor, Tensor | None]:
-    h, c = hx if isinstance(hx, tuple) else (hx, None)
-    B = data.shape[1]
-    w = stack.weights[0]
-    units = w.w_hh.shape[0] // GATES[stack.kind]
-    count = len(stack.weights)
-    h_0 = data.new_zeros((count, B, w.w_hh.shape[1])) if h is None else layout.state_in(h.detach()).to(data)
-    if stack.kind != "LSTM":
-        return h_0, None
-    return h_0, data.new_zeros((count, B, units)) if c is None else layout.state_in(c.detach()).to(data)
+def initial_states(
+    module: nn.RNNBase, layout: Layout, hx: State, data: Float[Tensor, "T B F"]
+) -> tuple[Float[Tensor, "L B P"], Float[Tensor, "L B H"] | None]:
+    """h_0 and c_0 of a call, rows in the engine's order, in the dtype and on the device of `data`; zeros where None."""
+    count = module.num_layers * (2 if module.bidirectional else 1)
+    sizes = (module.proj_size or module.hidden_size, module.hidden_size)
+    return _states(layout, hx, data, count, sizes, module.mode == "LSTM")
+
+
+def _states(
+    layout: Layout, hx: State, data: Tensor, count: int, sizes: tuple[int, int], lstm: bool
+) -> tuple[Tensor, Tensor | None]:
+    given = hx if isinstance(hx, tuple) else (hx, None)
+    h_0, c_0 = (
+        data.new_zeros((count, data.shape[1], size)) if state is None else layout.state_in(state).to(data)
+        for state, size in zip(given, sizes, strict=True)
+    )
+    return h_0, c_0 if lstm else None
 
 
 def _noise(
@@ -216,16 +249,6 @@ def _noise(
         return whole if layout.packed is None else layout.sequence_in(whole)
 
     return draw
-
-
-def _last(run: Unroll, states: Tensor | None) -> Tensor:
-    """Each row's state after its own last step; (B, ·)."""
-    assert states is not None
-    if run.sizes is None or run.reverse:
-        return states[-1]
-    ends = torch.tensor(run.sizes, device=states.device)
-    lengths = (torch.arange(states.shape[1], device=states.device) < ends[:, None]).sum(0)
-    return states[lengths, torch.arange(states.shape[1], device=states.device)]
 
 
 def _with_layer(state: State) -> State:

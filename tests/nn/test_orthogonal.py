@@ -1,0 +1,104 @@
+import copy
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from gradreach.nn.layers import GRU, LSTM, RNN
+from gradreach.nn.orthogonal import orthogonalise_
+
+
+def off(W: Tensor) -> float:
+    """The largest ‖WᵀW − 1‖₂ of W's square blocks."""
+    X = W.detach().double().view(-1, W.shape[-1], W.shape[-1])
+    return float(torch.linalg.matrix_norm(X.mT @ X - torch.eye(W.shape[-1], dtype=torch.float64), 2).max())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("distance", [0.0, 1e-6, 1e-3, 0.1, 1.0, 10.0])
+@pytest.mark.parametrize("H", [1, 3, 128])
+def test_nearest_orthogonal_matrix(dtype: torch.dtype, distance: float, H: int) -> None:
+    torch.manual_seed(0)
+    W = torch.linalg.qr(torch.randn(4, H, H, dtype=torch.float64)).Q
+    W = (W + distance * torch.randn_like(W) / H**0.5).to(dtype)
+    U, S, Vh = torch.linalg.svd(W.double())
+    flat = W.reshape(4 * H, H).clone()
+    orthogonalise_(flat)
+    rounding = 2 * H * torch.finfo(dtype).eps
+    assert off(flat) <= max(rounding, 40 * torch.finfo(dtype).eps)
+    spread = float(S.amax() / S.amin())
+    assert float((flat.view_as(W) - U @ Vh).norm()) <= (20 + rounding) * spread * torch.finfo(dtype).eps * H
+
+
+def test_an_orthogonal_matrix_is_left_alone() -> None:
+    torch.manual_seed(0)
+    W = torch.linalg.qr(torch.randn(256, 256)).Q.contiguous()
+    before = W.clone()
+    version = W._version
+    orthogonalise_(W)
+    assert torch.equal(W, before)
+    assert W._version == version
+
+
+def test_what_is_not_finite_is_left_alone() -> None:
+    W = torch.full((3, 3), float("nan"))
+    orthogonalise_(W)
+    assert W.isnan().all()
+
+
+@pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.Adam, torch.optim.RMSprop])
+@pytest.mark.parametrize("family", [RNN, GRU, LSTM])
+def test_stays_orthogonal_while_it_learns(family: type[nn.RNNBase], optimizer: type[torch.optim.Optimizer]) -> None:
+    torch.manual_seed(0)
+    layer = family(2, 8, orthogonal=True)
+    steps = optimizer(layer.parameters(), lr=0.01)
+    x, y = torch.randn(6, 4, 2), torch.randn(6, 4, 8).tanh()
+    losses = []
+    for _ in range(200):
+        loss = (layer(x)[0] - y).square().mean()
+        steps.zero_grad()
+        loss.backward()
+        steps.step()
+        assert off(layer.weight_hh_l0) <= 1e-5
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+
+
+def test_ten_thousand_steps() -> None:
+    torch.manual_seed(0)
+    layer = RNN(2, 16, orthogonal=True)
+    steps = torch.optim.Adam(layer.parameters(), lr=1e-2)
+    for _ in range(10_000):
+        steps.zero_grad()
+        layer(torch.randn(3, 2, 2))[0].square().sum().backward()
+        steps.step()
+    assert off(layer.weight_hh_l0) <= 1e-5
+
+
+def test_updates_by_hand_and_loaded_weights_are_brought_back() -> None:
+    torch.manual_seed(0)
+    layer = LSTM(2, 8, orthogonal=True)
+    layer.weight_hh_l0.data.add_(0.05 * torch.randn(32, 8))
+    assert off(layer.weight_hh_l0) > 1e-2
+    assert off(layer.state_dict()["weight_hh_l0"]) <= 1e-5
+    layer.load_state_dict(nn.LSTM(2, 8).state_dict())
+    assert off(layer.weight_hh_l0) > 1e-2
+    layer(torch.zeros(1, 1, 2))
+    assert off(layer.weight_hh_l0) <= 1e-5
+
+
+def test_one_layer_in_two_calls_before_the_backward_pass() -> None:
+    layer = RNN(2, 8, orthogonal=True)
+    x = torch.randn(4, 3, 2)
+    y, h = layer(x)
+    (y.sum() + layer(x, h)[0].sum()).backward()
+    assert layer.weight_hh_l0.grad is not None
+
+
+def test_a_copy_is_kept_too() -> None:
+    torch.manual_seed(0)
+    layer = copy.deepcopy(RNN(2, 8, orthogonal=True))
+    steps = torch.optim.SGD(layer.parameters(), lr=0.1)
+    layer(torch.randn(4, 3, 2))[0].sum().backward()
+    steps.step()
+    assert off(layer.weight_hh_l0) <= 1e-5
