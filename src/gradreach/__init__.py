@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gradreach import nn as nn
     from gradreach.observation.watch import Watch, diagnose, observe
+    from gradreach.recurrence.reach import reach
     from gradreach.remedies import init
     from gradreach.report.report import Report
 
-__all__ = ["Report", "Watch", "diagnose", "init", "nn", "observe"]
+__all__ = ["Report", "Watch", "diagnose", "init", "nn", "observe", "reach"]
 
 _HOMES = {
     "Report": "gradreach.report.report",
     "Watch": "gradreach.observation.watch",
     "diagnose": "gradreach.observation.watch",
     "observe": "gradreach.observation.watch",
+    "reach": "gradreach.recurrence.reach",
 }
 
 _MODULES = {"init": "gradreach.remedies.init", "nn": "gradreach.nn"}

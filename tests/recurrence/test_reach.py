@@ -1,228 +1,232 @@
+"""The public question. The map itself is held against autograd in test_reach_map.py."""
+
 import math
-from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from gradreach.recurrence.adjoint import LayerAdjoint, backward
-from gradreach.recurrence.reach import (
-    NEGLIGIBLE,
-    choose_anchors,
-    curve,
-    curve_from_norms,
-    factor,
-    horizon,
-    reach_map,
-)
+import gradreach as gr
+from gradreach.recurrence.adjoint import backward, gradient_error
+from gradreach.recurrence.reach import reach
 from gradreach.recurrence.replay import replay
-from gradreach.recurrence.scan import Unroll
 
-from .cases import ONEDNN, Case, cases, step, weights_of
+from .cases import ONEDNN, Case, cases
 
 pytestmark = pytest.mark.filterwarnings(ONEDNN)
 
 
-def top(case: Case) -> list[tuple[str, Unroll, LayerAdjoint]]:
-    """Every unroll of the case with its name and adjoint."""
-    run = replay(case.module, case.x, case.hx, generator_state=case.generator_state)
-    found = backward(run, case.grad_output, case.grad_h_n, case.grad_c_n)
-    return list(zip(run.names, run.unrolls, found, strict=True))
-
-
-def by_autograd(
-    case: Case, name: str, run: Unroll, found: LayerAdjoint, b: int, t: int
-) -> tuple[list[float], list[Tensor]]:
-    """For one row and one anchor t (in run order): ‖δ_{t→t−ℓ}‖ with (h, c) cut off as leaves at t − ℓ, and dW_ℓ."""
-    w = weights_of(case.module, name)
-    e = run.in_data_order(found.local_error)[t, b]
-    e_c = None if found.local_error_c is None else run.in_data_order(found.local_error_c)[t, b]
-    start = 0 if run.sizes is None else sum(b >= n for n in run.sizes) if run.reverse else 0
-    norms, parts = [], []
-    for k in range(t, start - 1, -1):
-        h = run.h[k + 1, b].clone().requires_grad_()
-        c = None if run.c is None else run.c[k + 1, b].clone().requires_grad_()
-        now, now_c = h, c
-        for s in range(k + 1, t + 1):
-            now, now_c = step(case.module.mode, w, run.x[s, b], now, now_c)
-        loss = (now * e).sum() + (0.0 if e_c is None or now_c is None else (now_c * e_c).sum())
-        leaves = [h] if c is None else [h, c]
-        grads = [
-            torch.zeros_like(leaf) if g is None else g
-            for leaf, g in zip(leaves, torch.autograd.grad(loss, leaves, allow_unused=True), strict=True)
-        ]
-        norms.append(float(torch.cat(grads).norm()))
-        own = {**w, "weight_hh": w["weight_hh"].clone().requires_grad_()}
-        end, end_c = step(case.module.mode, own, run.x[k, b], run.h[k, b], None if run.c is None else run.c[k, b])
-        local = (end * grads[0]).sum() + (0.0 if end_c is None else (end_c * grads[1]).sum())
-        parts.append(torch.autograd.grad(local, own["weight_hh"])[0])
-    return norms, parts
-
-
-@settings(deadline=None, max_examples=40)
-@given(cases(), st.data())
-def test_map_lag_share_and_bias_are_autograds(case: Case, data: st.DataObject) -> None:
-    name, run, found = data.draw(st.sampled_from(top(case)))
-    T, B, _ = run.x.shape
-    anchors = sorted(data.draw(st.sets(st.integers(0, T - 1), min_size=1)))
-    rows = data.draw(st.one_of(st.none(), st.lists(st.integers(0, B - 1), min_size=1, unique=True).map(sorted)))
-    reach = reach_map(run, found.local_error, anchors=anchors, rows=rows, local_error_c=found.local_error_c)
-    chosen = list(range(B)) if rows is None else rows
-    lags = reach.log2_norms.shape[1]
-    norms, errors = torch.zeros(len(anchors), lags, dtype=torch.float64), torch.zeros(lags, dtype=torch.float64)
-    parts = torch.zeros(lags, *run.weights.w_hh.shape, dtype=torch.float64)
-    for a, anchor in enumerate(reach.anchors):
-        t = T - 1 - anchor if run.reverse else anchor
-        for b in chosen:
-            if run.sizes is not None and b >= run.sizes[t]:
-                continue
-            of_row, dW = by_autograd(case, name, run, found, b, t)
-            for lag, (norm, part) in enumerate(zip(of_row, dW, strict=True)):
-                norms[a, lag] += norm / len(chosen)
-                errors[lag] += of_row[0] / len(chosen)
-                parts[lag] += part
-    assert sorted(reach.anchors) == anchors
-    assert torch.allclose(reach.log2_norms.exp2(), norms, rtol=1e-9, atol=1e-12)
-    assert torch.allclose(reach.errors, errors, rtol=1e-9, atol=1e-12)
-    total = parts.sum(0)
-    if float(total.norm()) < 1e-6 * float(parts.flatten(1).norm(dim=1).sum()) or float(total.norm()) == 0:
-        return
-    share = (parts * total).sum((1, 2)) / total.norm() ** 2
-    left = [float((total - parts[:k].sum(0)).norm() / total.norm()) for k in range(lags + 1)]
-    assert torch.allclose(torch.tensor(reach.lag_share), share.float(), atol=1e-5)
-    assert reach.lag_share == pytest.approx(share.tolist(), abs=1e-8)
-    assert sum(reach.lag_share) == pytest.approx(1.0, abs=1e-9)
-    assert reach.truncation_bias == pytest.approx(left, abs=1e-7)
-
-
-@pytest.mark.parametrize("family", [nn.RNN, nn.GRU, nn.LSTM])
-@pytest.mark.parametrize("k2", [1, 3, 8])
-def test_truncation_bias_is_that_of_detaching(family: type[nn.RNNBase], k2: int) -> None:
-    """TBPTT with k1 = 1: each error goes back through k2 steps, after which the state is detached."""
-    torch.manual_seed(0)
-    T, module = 8, family(3, 4, dtype=torch.float64)
-    x, errors = torch.randn(T, 2, 3, dtype=torch.float64), torch.randn(T, 2, 4, dtype=torch.float64)
-    module(x)[0].backward(errors)
-    whole = module.weight_hh_l0.grad.clone()
-    module.zero_grad()
-    for t in range(T):
-        first = max(0, t - k2 + 1)
-        state = None
-        if first > 0:
-            with torch.no_grad():
-                _, state = module(x[:first])
-        output, _ = module(x[first : t + 1], state)
-        output[-1].backward(errors[t])
-    expected = float((whole - module.weight_hh_l0.grad).norm() / whole.norm())
-    run = replay(module, x)
-    found = backward(run, errors)[0]
-    reach = reach_map(run.unrolls[0], found.local_error, anchors=range(T))
-    assert reach.truncation_bias[k2] == pytest.approx(expected, abs=1e-9)
-    given_total = reach_map(run.unrolls[0], found.local_error, anchors=range(T), total=whole)
-    assert given_total.truncation_bias == pytest.approx(reach.truncation_bias, abs=1e-9)
-
-
-def identity(scale: float, T: int, dtype: torch.dtype) -> Unroll:
-    """A ReLU RNN with W_hh = scale · 1 that stays in its linear part: δ_{t→k} = scale^{t−k} e_t."""
-    module = nn.RNN(1, 3, nonlinearity="relu", bias=False, dtype=dtype)
+def ones(module: nn.Module, x: Tensor) -> Tensor:
     with torch.no_grad():
-        module.weight_hh_l0.copy_(scale * torch.eye(3))
-        module.weight_ih_l0.fill_(1.0)
-    return replay(module, torch.full((T, 2, 1), 1e-30 if scale > 1 else 1.0, dtype=dtype)).unrolls[0]
+        return torch.ones_like(module(x)[0])
 
 
-@pytest.mark.parametrize(("scale", "T"), [(0.5, 60), (0.97, 400), (1.0, 50), (1.5, 150)])
-def test_curve_and_factor_of_a_known_recurrence(scale: float, T: int) -> None:
-    error = torch.zeros(T, 2, 3)
-    error[-1] = 1.0
-    r = curve(reach_map(identity(scale, T, torch.float32), error, anchors=[T - 1]))
-    assert len(r) == T
-    assert r == pytest.approx([scale**lag for lag in range(T)], rel=1e-4)
-    assert factor(r) == pytest.approx(scale, rel=1e-4)
-    assert horizon(r) == min(T - 1, T - 1 if scale >= 1 else math.floor(math.log(0.01) / math.log(scale)))
+@settings(max_examples=60)
+@given(cases(dropout=False))
+def test_every_layer_and_direction(case: Case) -> None:
+    """Shares sum to 1 and the bias ends at 0 where all is swept; the map's diagonal is the local error."""
+    module = case.module
+    run = replay(module, case.x, case.hx)
+    found = backward(run, case.grad_output, case.grad_h_n, case.grad_c_n)
+    end = case.grad_h_n if case.grad_c_n is None else (case.grad_h_n, case.grad_c_n)
+    for layer in range(module.num_layers):
+        for d in range(run.directions):
+            each = reach(module, case.x, case.grad_output, case.hx, end_error=end, layer=layer, reverse=d == 1)
+            own = found[layer * run.directions + d]
+            assert each.exact
+            assert (each.layer, each.direction) == (layer, ("forward", "reverse")[d])
+            joint = own.local_error
+            if own.local_error_c is not None:
+                joint = torch.cat([joint, own.local_error_c], -1)
+            diagonal = each.map[range(len(each.anchors)), list(each.anchors)]
+            assert torch.allclose(diagonal, joint.norm(dim=-1).mean(1)[list(each.anchors)], rtol=1e-10)
+            if each.lag_share and abs(each.truncation_bias[1]) < 1e3:
+                assert sum(each.lag_share) == pytest.approx(1, abs=1e-10 * max(map(abs, each.lag_share)) + 1e-10)
+                assert each.truncation_bias[-1] == pytest.approx(0, abs=1e-9)
 
 
-def test_growth_past_float32_is_still_measured() -> None:
-    run = identity(3.0, 40, torch.float32)
-    error = torch.zeros(40, 2, 3)
-    error[-1] = 1e30
-    r = curve(reach_map(run, error, anchors=[39]))
-    assert r[30] == pytest.approx(3.0**30, rel=1e-4)  # 1e30 · 3^30 lies past float32
-    assert factor(r) == pytest.approx(3.0, rel=1e-4)
+@pytest.mark.parametrize("reverse", [False, True])
+def test_map_by_steps_of_the_data(reverse: bool) -> None:
+    torch.manual_seed(0)
+    module = nn.GRU(2, 3, bidirectional=True, dtype=torch.float64)
+    x = torch.randn(6, 2, 2, dtype=torch.float64)
+    found = reach(module, x, ones(module, x), reverse=reverse)
+    assert found.anchors == ((5, 4, 3, 2, 1, 0) if reverse else (0, 1, 2, 3, 4, 5))
+    R = found.map[list(found.anchors)] if not reverse else found.map.flip(0)
+    assert ((R > 0) == (torch.ones(6, 6).triu() if reverse else torch.ones(6, 6).tril()).bool()).all()
+    assert torch.equal(found.log10_map.isinf(), found.map == 0)
 
 
-def test_errors_too_small_to_be_squared_are_measured() -> None:
-    run = identity(0.5, 20, torch.float32)
-    error = torch.zeros(20, 2, 3)
-    error[-1] = 1e-30
-    assert choose_anchors(error) == ((19,), True)
-    assert curve(reach_map(run, error, anchors=[19])) == pytest.approx([0.5**lag for lag in range(20)], rel=1e-4)
+def test_log_space() -> None:
+    """δ_{t→k} = scale^{t−k} e_t on a ReLU RNN in its linear part."""
+    for scale, dtype in ((0.5, torch.float32), (2.0, torch.float64)):
+        module = nn.RNN(1, 3, nonlinearity="relu", bias=False, dtype=dtype)
+        with torch.no_grad():
+            module.weight_hh_l0.copy_(scale * torch.eye(3))
+            module.weight_ih_l0.fill_(1.0)
+        T = 1000 if scale > 1 else 3000
+        x = torch.full((T, 1, 1), 1e-300 if scale > 1 else 1.0, dtype=dtype)
+        error = torch.zeros(T, 1, 3, dtype=dtype)
+        error[-1] = 1e-20
+        found = reach(module, x, error)
+        expected = [lag * math.log10(scale) for lag in range(T)]
+        assert found.log10_curve == pytest.approx(expected, abs=1e-4)
+        assert found.factor == pytest.approx(scale, rel=1e-6)
+        assert float(found.log10_map[0, 0]) == pytest.approx(expected[-1] + math.log10(1e-20 * 3**0.5), rel=1e-6)
 
 
-def test_a_curve_ends_where_it_is_not_finite_and_is_0_where_nothing_is_left() -> None:
-    run = identity(0.01, 40, torch.float32)
-    error = torch.zeros(40, 2, 3)
-    error[-1] = 1.0
-    reach = reach_map(run, error, anchors=[39])
-    r = curve(reach)
-    assert len(r) == 40
-    assert r[-1] == pytest.approx(1e-78, rel=1e-4)  # past the range of float32
-    assert curve(reach_map(run, error, anchors=[39], floor=NEGLIGIBLE))[-1] == 0.0
-    assert factor(r) == pytest.approx(0.01, rel=1e-3)
-    assert len(reach.lag_share) == 40
-    assert len(reach.truncation_bias) == 41
-    error[-1] = math.nan
-    broken = reach_map(run, error, anchors=[39])
-    assert curve(broken) == ()
-    assert broken.lag_share == ()
-    assert horizon(()) == 0
-    assert factor(()) is None
+def test_window() -> None:
+    torch.manual_seed(0)
+    module, x = nn.RNN(2, 8), torch.randn(40, 4, 2)
+    found = reach(module, x, ones(module, x))
+    k2 = found.window(0.01)
+    assert k2 is not None
+    assert found.truncation_bias[k2] <= 0.01 < min(found.truncation_bias[:k2])
+    assert reach(module, x, ones(module, x), max_lag=1).window(1e-9) is None
 
 
-def test_largest_lag_bounds_the_sweep_and_not_the_figures() -> None:
-    run = identity(0.9, 30, torch.float64)
-    error = torch.ones(30, 2, 3, dtype=torch.float64)
-    whole = reach_map(run, error, anchors=range(30))
-    cut = reach_map(run, error, anchors=range(30), max_lag=5)
-    assert curve(cut) == pytest.approx(curve(whole)[:6])
-    assert cut.lag_share == pytest.approx(whole.lag_share[:6])
-    assert cut.truncation_bias == pytest.approx(whole.truncation_bias[:7])
+def test_what_was_left_out_is_said() -> None:
+    torch.manual_seed(0)
+    module, x = nn.LSTM(2, 4), torch.randn(30, 6, 2)
+    whole = reach(module, x, ones(module, x))
+    assert (whole.exact, whole.sampled) == (True, "")
+    some = reach(module, x, ones(module, x), anchors=5, rows=2, max_lag=9)
+    assert not some.exact
+    assert some.sampled == (
+        "5 of the steps with a local error, 2 of 6 rows, lags up to 9: 10 products of 10 states each"
+    )
+    assert len(some.curve) == 10
+    named = reach(module, x, ones(module, x), anchors=[3, -1])
+    assert named.anchors == (3, 29)
+    assert torch.allclose(named.map, whole.map[[3, 29]], rtol=1e-4)
 
 
-def test_no_anchor_no_row() -> None:
-    run = identity(0.9, 5, torch.float64)
-    error = torch.zeros(5, 2, 3, dtype=torch.float64)
-    assert curve(reach_map(run, error, anchors=[])) == ()
-    assert curve(reach_map(run, error, anchors=[4], rows=[])) == ()
-    assert curve(reach_map(run, error, anchors=[4])) == ()
+@pytest.mark.parametrize(
+    "cell", [nn.RNNCell(2, 3), nn.RNNCell(2, 3, nonlinearity="relu"), nn.GRUCell(2, 3, bias=False), nn.LSTMCell(2, 3)]
+)
+def test_a_cell_is_its_layer(cell: nn.Module) -> None:
+    torch.manual_seed(0)
+    x, e, h = torch.randn(5, 2, 2), torch.randn(5, 2, 3), torch.randn(2, 3)
+    state = (h, h) if isinstance(cell, nn.LSTMCell) else h
+    family = {nn.LSTMCell: nn.LSTM, nn.GRUCell: nn.GRU, nn.RNNCell: nn.RNN}[type(cell)]
+    options = {"nonlinearity": cell.nonlinearity} if isinstance(cell, nn.RNNCell) else {}
+    layer = family(2, 3, bias=cell.bias, **options)
+    layer.load_state_dict({f"{name}_l0": p for name, p in cell.named_parameters()})
+    hx = (h[None], h[None]) if isinstance(cell, nn.LSTMCell) else h[None]
+    assert torch.equal(reach(cell, x, e, state).map, reach(layer, x, e, hx).map)
 
 
-def test_anchors() -> None:
-    error = torch.zeros(100, 2, 3)
-    assert choose_anchors(error) == ((), True)
-    error[[4, 70]] = 1.0
-    assert choose_anchors(error, 2) == ((4, 70), True)
-    error[:] = 1.0
-    anchors, every = choose_anchors(error, 12)
-    assert not every
-    assert len(set(anchors)) == 12
-    assert (anchors[0], anchors[-1]) == (0, 99)
-    assert max(b - a for a, b in pairwise(anchors)) <= 10
-    assert choose_anchors(error, 1) == ((99,), False)
-    fading = error * 0.5 ** torch.arange(99, -1, -1.0)[:, None, None]
-    anchors, every = choose_anchors(fading, 12)
-    assert not every
-    assert anchors == tuple(range(90, 100))  # 1 − 2^−10 of the whole
+REMEDIES: list[dict[str, Any]] = [
+    {"skip": 3},
+    {"layer_norm": True},
+    {"truncate": 3},
+    {"clip_state_grad": 0.5},
+    {"skip": 2, "truncate": 4, "layer_norm": True},
+]
 
 
-def test_curve_from_norms() -> None:
-    assert curve_from_norms({}) == ()
-    assert curve_from_norms({0: [2.0], 2: [1.0, 0.5, 0.25]}) == pytest.approx((1.0, 0.5, 0.25))
+@pytest.mark.parametrize("remedies", REMEDIES, ids=str)
+@pytest.mark.parametrize("family", [gr.nn.RNN, gr.nn.GRU, gr.nn.LSTM])
+def test_layers_with_remedies(family: Any, remedies: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    layer = family(2, 4, 2, bidirectional=True, dtype=torch.float64, **remedies)
+    x = torch.randn(7, 3, 2, dtype=torch.float64)
+    output = layer(x)[0]
+    error = torch.randn_like(output)
+    (output * error).sum().backward()
+    run = replay(layer, x)
+    assert torch.allclose(run.output, output, rtol=1e-12)
+    own = {name: p.grad for name, p in layer.named_parameters()}
+    assert gradient_error(backward(run, error), own) < 1e-12
+    found = reach(layer, x, error)
+    assert sum(found.lag_share) == pytest.approx(1, abs=1e-10)
+    assert found.truncation_bias[-1] == pytest.approx(0, abs=1e-10)
+    assert len(found.curve) == min(7, remedies.get("truncate", 7))
 
 
-def test_factor_needs_three_lags() -> None:
-    assert factor((1.0, 0.5)) is None
-    assert factor((1.0, 0.0, 0.0)) is None
-    assert factor((1.0, 0.5, 0.0)) == pytest.approx(0.5)
+def test_nothing_of_the_module_is_touched() -> None:
+    module = nn.LSTM(2, 3, 2, dropout=0.5)
+    x = torch.randn(5, 2, 2, requires_grad=True)
+    random, versions = torch.get_rng_state(), [p._version for p in module.parameters()]
+    reach(module, x, torch.ones(5, 2, 3))
+    assert torch.equal(random, torch.get_rng_state())
+    assert versions == [p._version for p in module.parameters()]
+    assert module.training
+    assert x.grad is None
+    assert all(p.grad is None for p in module.parameters())
+
+
+@pytest.mark.parametrize("T", [1, 2])
+def test_short_sequences(T: int) -> None:
+    module, x = nn.RNN(2, 3), torch.randn(T, 2, 2)
+    found = reach(module, x, ones(module, x))
+    assert found.curve[0] == pytest.approx(1)
+    assert found.factor is None
+    if T == 1:  # W_hh has met h_0 = 0 alone
+        assert found.truncation_bias == ()
+    else:
+        assert found.truncation_bias[-1] == pytest.approx(0, abs=1e-6)
+
+
+def test_no_error_no_reach() -> None:
+    module, x = nn.RNN(2, 3), torch.randn(4, 2, 2)
+    found = reach(module, x, torch.zeros(4, 2, 3))
+    assert (found.anchors, found.curve, found.horizon, found.window()) == ((), (), 0, None)
+
+
+x, e = torch.zeros(5, 2, 2), torch.zeros(5, 2, 3)
+nan = torch.full_like(x, math.nan)
+BAD: list[tuple[str, Any, dict[str, Any]]] = [
+    (
+        r"module: expected nn.RNN.*got Linear; make any other recurrence a gr.Cell",
+        TypeError,
+        {"module": nn.Linear(2, 3)},
+    ),
+    (r"x: expected 2 features in its last dimension, got \(5, 2, 4\)", ValueError, {"x": torch.zeros(5, 2, 4)}),
+    (r"x: expected at least one step, got T = 0", ValueError, {"x": torch.zeros(0, 2, 2)}),
+    (r"x: expected at least one row, got \(5, 0, 2\)", ValueError, {"x": torch.zeros(5, 0, 2)}),
+    (r"x: expected finite values, got 20 of 20", ValueError, {"x": nan}),
+    (r"x: expected dtype torch.float32 .* got torch.float64", ValueError, {"x": x.double()}),
+    (r"x: expected it on cpu with the weights, got meta", ValueError, {"x": x.to("meta")}),
+    (r"local_error: expected \(5, 2, 3\).*got \(2, 5, 3\)", ValueError, {"local_error": torch.zeros(2, 5, 3)}),
+    (r"local_error: expected ∂L/∂output, or end_error at h_n, got neither", ValueError, {"local_error": None}),
+    (r"local_error: expected finite values, got 30 of 30", ValueError, {"local_error": e / 0}),
+    (r"end_error \(h_n\): expected \(1, 2, 3\).*got \(2, 3\)", ValueError, {"end_error": torch.zeros(2, 3)}),
+    (r"end_error \(c_n\): expected none for RNN_TANH", ValueError, {"end_error": (torch.zeros(1, 2, 3),) * 2}),
+    (r"hx: expected h_0 of shape \(1, 2, 3\).*got \(2, 3\)", ValueError, {"state": torch.zeros(2, 3)}),
+    (r"layer: expected -1 … 0 of 1 layers, got 1", ValueError, {"layer": 1}),
+    (r"reverse: expected False, got True for a layer of one direction", ValueError, {"reverse": True}),
+    (r"anchors: expected steps of the data, 0 … 4, got 5", ValueError, {"anchors": [0, 5]}),
+    (r"anchors: expected at least 1, or None for all, got 0", ValueError, {"anchors": 0}),
+    (r"rows: expected at least 1, or None for all, got 0", ValueError, {"rows": 0}),
+    (r"max_lag: expected at least 1, or None for all, got -3", ValueError, {"max_lag": -3}),
+]
+
+
+@pytest.mark.parametrize(("said", "error", "arguments"), BAD)
+def test_bad_input(said: str, error: type[Exception], arguments: dict[str, Any]) -> None:
+    given = {"module": nn.RNN(2, 3), "x": x, "local_error": e, **arguments}
+    with pytest.raises(error, match=said):
+        reach(**given)
+
+
+def test_nan_weights_are_named() -> None:
+    module = nn.LSTM(2, 3)
+    with torch.no_grad():
+        module.weight_hh_l0[0, 0] = math.nan
+    with pytest.raises(ValueError, match=r"expected finite weights, got 1 of 36 values of weight_hh_l0"):
+        reach(module, x, e)
+
+
+def test_non_contiguous_input() -> None:
+    torch.manual_seed(0)
+    module = nn.GRU(2, 3, batch_first=True)
+    y = torch.randn(5, 4, 2).transpose(0, 1)
+    error = torch.randn(5, 4, 3).transpose(0, 1)
+    assert torch.equal(reach(module, y, error).map, reach(module, y.contiguous(), error.contiguous()).map)
+
+
+def test_public_name() -> None:
+    assert gr.reach is reach

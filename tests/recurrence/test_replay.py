@@ -14,11 +14,12 @@ def check(case: Case, run: Replay, tolerance: float) -> None:
     assert run.why_inexact == ""
     assert type(run.output) is type(case.output)
     assert run.output.data.shape == case.output.data.shape
-    assert close(run.output.data, case.output.data, tolerance)
-    assert close(run.h_n, case.h_n, tolerance)
+    parts = [(run.output.data, case.output.data), (run.h_n, case.h_n)]
     if case.c_n is not None:
         assert run.c_n is not None
-        assert close(run.c_n, case.c_n, tolerance)
+        parts.append((run.c_n, case.c_n))
+    for ours, theirs in parts:  # the gates' own size is 1: a small state is a difference of larger numbers
+        assert float((ours - theirs.detach()).norm()) <= tolerance * max(float(theirs.detach().norm()), 1.0)
 
 
 @settings(deadline=None, max_examples=120)

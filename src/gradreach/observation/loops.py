@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from gradreach.observation.graph import mark, nearest
 from gradreach.observation.models import Models
 from gradreach.record.schema import TimeLook
-from gradreach.recurrence.reach import curve_from_norms, factor, horizon
+from gradreach.recurrence.curve import curve_from_norms, factor, horizon
 
 FEWEST_CALLS = 3
 MOST_CALLS = 50_000

@@ -22,9 +22,9 @@ _CHECKED = 8
 class Carried:
     """δ_{t→k} · 2^−exponent at one lag ℓ, k = t − ℓ, for the anchors from number `first` on; in the recurrence's order.
 
-    `dh`, `dc` are the adjoints of the state after step k, `g` that of W_hh h_{k−1}, which they give, `before`, `before_c`
-    what step k passes on to the state before it. `at` picks the steps k out of a run; `exponent` is None while it is 0
-    throughout.
+    `dh`, `dc` are the adjoints of the state after step k, `g` that of W_hh h_{k−1}, which they give, `before`,
+    `before_c` what step k passes on to the state before it. `at` picks the steps k out of a run; `exponent` is None
+    while it is 0 throughout.
     """
 
     lag: int

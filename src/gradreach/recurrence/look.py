@@ -12,7 +12,8 @@ from torch.nn.utils.rnn import PackedSequence
 from gradreach.record.schema import TimeLook
 from gradreach.recurrence.adjoint import LayerAdjoint, gradient_error
 from gradreach.recurrence.bounds import bounds
-from gradreach.recurrence.reach import NEGLIGIBLE, ReachMap, choose_anchors, curve, factor, horizon, reach_map
+from gradreach.recurrence.curve import curve, factor, horizon
+from gradreach.recurrence.reach_map import NEGLIGIBLE, ReachMap, choose_anchors, reach_map
 from gradreach.recurrence.replay import Replay
 from gradreach.recurrence.scan import Unroll
 
@@ -122,7 +123,7 @@ def _reach(
     anchors, every = choose_anchors(joint, max_anchors)
     held = min(B, max(B, max_anchors * max_rows) // max(1, len(anchors)))
     rows = None if held == B else [round(i * (B - 1) / max(held - 1, 1)) for i in range(held)]
-    total = gradient if every and rows is None else None
+    total = gradient if every and rows is None and run.remedies.clip == math.inf else None
     reach = reach_map(
         run,
         error,

@@ -1,240 +1,262 @@
-"""How far each local error travels back: the reach map, and the figures that follow from it."""
+"""How far does the gradient of a recurrent layer reach? The whole answer, for one layer and direction."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
-from gradreach.recurrence.adjoint import sweep_of
-from gradreach.recurrence.lags import Carried, carry_back
+from gradreach.record.schema import Direction
+from gradreach.recurrence.adjoint import LayerAdjoint, backward
+from gradreach.recurrence.call import State, check_call, check_weights
+from gradreach.recurrence.curve import curve, growth, horizon, log2_curve
+from gradreach.recurrence.reach_map import ReachMap, choose_anchors, reach_map
+from gradreach.recurrence.replay import Replay, replay
 from gradreach.recurrence.scan import Unroll
 
-HORIZON = 0.01
-"""The horizon ends where r(ℓ) first falls under this share of the local error."""
-NEGLIGIBLE = -90.0
-"""log2 of the share of the local error under which an adjoint changes no figure of a report, about 1e-27."""
-_LEFT_OUT = 1e-3
-"""Of the total local error, the share that the steps passed over as anchors may hold together."""
 
+@dataclass(frozen=True)
+class Reach:
+    """How far the errors at the outputs of one layer and direction travel back (see `reach`).
 
-@dataclass(frozen=True, slots=True)
-class ReachMap:
-    """Norms of δ_{t→t−ℓ} for a sample of anchors t and every lag ℓ swept, and what W_hh's gradient owes to each lag.
-
-    `log2_norms[a, ℓ]` is log2 of the mean over rows of ‖δ_{t→t−ℓ}‖ for t = anchors[a], anchors in the data's time
-    order; float64 on the CPU, −inf where the sequence does not reach back so far. For an LSTM the norm is of (h, c)
-    jointly. `errors[ℓ]` is Σ_t of the mean of ‖e_t‖, where a row that does not reach back ℓ steps from t counts as 0.
-    `lag_share[ℓ]` is ⟨dW_ℓ, dW⟩ / ‖dW‖², `truncation_bias[k]` is ‖dW − Σ_{ℓ<k} dW_ℓ‖ / ‖dW‖, for k up to the lags
-    swept, over these anchors and rows; both empty where dW is 0 or not finite.
+    `lag_share[ℓ]` is s(ℓ), `truncation_bias[k]` is b(k), b(0) = 1. `exact` says that every local error, row and lag is
+    in; `sampled` what was left out, and what the sweep cost.
     """
 
-    anchors: tuple[int, ...]
-    log2_norms: Float[Tensor, "A L"]
-    errors: Float[Tensor, " L"]
-    lag_share: tuple[float, ...] = ()
-    truncation_bias: tuple[float, ...] = ()
+    kind: str
+    layer: int
+    direction: Direction
+    T: int
+    batch: int
+    hidden: int
+    lags: ReachMap
+    exact: bool
+    sampled: str
+
+    @property
+    def anchors(self) -> tuple[int, ...]:
+        """The steps t, in the data's time order, whose local errors were carried back."""
+        return self.lags.anchors
+
+    @property
+    def map(self) -> Float[Tensor, "A T"]:
+        """R[t, k] for t = anchors: the batch mean of ‖δ_{t→k}‖ at every step k of the data; 0 where nothing comes."""
+        return self._by_step(self.lags.log2_norms.exp2(), 0.0)
+
+    @property
+    def log10_map(self) -> Float[Tensor, "A T"]:
+        """log10 of `map`, true also where R is too small or too large for a float; −inf where nothing comes."""
+        return self._by_step(self.lags.log2_norms * math.log10(2), -math.inf)
+
+    @property
+    def curve(self) -> tuple[float, ...]:
+        """r(ℓ) = Σ_t R[t, t−ℓ] / Σ_t R[t, t], both over t ≥ ℓ."""
+        return curve(self.lags)
+
+    @property
+    def log10_curve(self) -> tuple[float, ...]:
+        """log10 r(ℓ), true also where r is too small or too large for a float."""
+        return tuple(each * math.log10(2) for each in log2_curve(self.lags))
+
+    @property
+    def horizon(self) -> int:
+        """The largest ℓ with r ≥ 0.01 at every lag up to it."""
+        return horizon(self.curve)
+
+    @property
+    def factor(self) -> float | None:
+        """Growth of r per step: exp of the slope of log r(ℓ); None on fewer than three lags."""
+        return growth(log2_curve(self.lags))
+
+    @property
+    def lag_share(self) -> tuple[float, ...]:
+        return self.lags.lag_share
+
+    @property
+    def truncation_bias(self) -> tuple[float, ...]:
+        return self.lags.truncation_bias
+
+    def window(self, tolerance: float = 0.05) -> int | None:
+        """The smallest k2 with truncation bias b(k2) ≤ `tolerance`; None where none that was swept does."""
+        return next((k for k, bias in enumerate(self.truncation_bias) if k > 0 and bias <= tolerance), None)
+
+    def _by_step(self, by_lag: Tensor, nothing: float) -> Tensor:
+        whole = torch.full((len(self.anchors), self.T), nothing, dtype=torch.float64)
+        back = -1 if self.direction == "forward" else 1
+        for row, norms, t in zip(whole, by_lag, self.anchors, strict=True):
+            reached = min(norms.shape[0], t + 1 if back < 0 else self.T - t)
+            row[t + back * torch.arange(reached)] = norms[:reached]
+        return whole
 
 
 @torch.no_grad()
-def reach_map(
-    run: Unroll,
-    local_error: Float[Tensor, "T B P"],
+def reach(
+    module: nn.Module,
+    x: Tensor | PackedSequence,
+    local_error: Tensor | PackedSequence | None,
+    state: State = None,
     *,
-    anchors: Sequence[int],
-    rows: Sequence[int] | None = None,
+    end_error: State = None,
+    layer: int = -1,
+    reverse: bool = False,
+    anchors: int | Sequence[int] | None = None,
+    rows: int | None = None,
     max_lag: int | None = None,
-    local_error_c: Float[Tensor, "T B H"] | None = None,
-    total: Float[Tensor, "GH P"] | None = None,
-    shares: bool = True,
-    floor: float = -math.inf,
-) -> ReachMap:
-    """Sweep the local errors of `anchors` back, all at the same lag together: A ← J_{t−ℓ}ᵀ A, one matrix product a lag.
+) -> Reach:
+    """The reach map, curve, horizon, factor, lag share and truncation bias of one layer and direction.
 
-    Errors and anchors are in the data's time order, as `backward` gives them; `rows` (default all) samples the batch.
-    With `shares`, a second product a lag finds lag share and truncation bias; `total` is dW over the same anchors and
-    rows where it is known already, else an ordinary sweep finds it first. The sweep ends early where all adjoints are
-    under 2^floor of the local errors; the lags past it are 0.
+    `module` is nn.RNN, nn.GRU, nn.LSTM, a gradreach.nn layer, or nn.RNNCell, nn.GRUCell, nn.LSTMCell; `x` and `state`
+    what it is called with (for a cell (T, B, I) and (B, H)). `local_error` is ∂L/∂output as it arrives from above, in
+    the output's own layout; `end_error` that at h_n (for an LSTM (h_n, c_n)), where the loss uses it. `layer` counts
+    from the bottom, −1 is the top; the error of a lower one is what the layers above send down. No dropout is drawn.
+
+    Exact for all t by default: (T choose 2) small products in T large ones, A · B states at a time for A steps with a
+    local error. `anchors` bounds A: so many of those steps, evenly spaced, or the very steps named (of the data);
+    `rows` bounds B, `max_lag` the number of products. `Reach.sampled` says what was left out.
+
+    The map is of the Jacobians alone: clip_state_grad of a gradreach.nn layer does not enter, truncate ends it at k2.
+
+    >>> import torch, gradreach as gr
+    >>> layer = torch.nn.RNN(3, 8)
+    >>> x, e = torch.randn(20, 4, 3), torch.zeros(20, 4, 8)
+    >>> e[-1] = 1.0  # a loss on the last step
+    >>> r = gr.reach(layer, x, e)
+    >>> r.exact, len(r.curve), r.curve[0]
+    (True, 20, 1.0)
+
+    Raises TypeError or ValueError on a module, shape, dtype, device, layer or anchor that does not fit, and on weights,
+    input or error that are not finite.
     """
-    T, B, _ = run.x.shape
-    device = run.h.device
-    steps = sorted(T - 1 - t if run.reverse else t for t in anchors)
-    lags = 1 + min(max(steps, default=-1), T - 1 if max_lag is None else max_lag)
-    named = tuple(T - 1 - t if run.reverse else t for t in steps)
-    if lags <= 0 or B == 0 or (rows is not None and len(rows) == 0):
-        return _table([[]] * len(named), named)
-    error, error_c = run.in_data_order(local_error), None
-    if local_error_c is not None:
-        error_c = run.in_data_order(local_error_c)
-    if rows is not None:
-        chosen = torch.tensor(list(rows), device=device)
-        run, error = _rows_of(run, chosen), error[:, chosen]
-        error_c = None if error_c is None else error_c[:, chosen]
-    at = torch.tensor(steps, device=device)
-    with torch.autocast(device.type, enabled=False):
-        norms = _Norms(run, steps, lags)
-        parts = None
-        if shares:
-            parts = _Parts(_total(run, at, error, error_c) if total is None else total)
-        first = (error[at], None if error_c is None else error_c[at])
-        for each in carry_back(run, steps, *first, lags, floor=floor):
-            norms.add(each)
-            if parts is not None:
-                parts.add(each, run.h)
-        share, bias = ((), ()) if parts is None else parts.figures(lags)
-        return ReachMap(named, norms.log2.cpu(), _errors(run, at, error[at], error_c, lags), share, bias)
+    run = _replayed(module, x, state)
+    errors = _errors(run, local_error, end_error)
+    depth = len(run.unrolls) // run.directions
+    if not -depth <= layer < depth:
+        raise ValueError(f"layer: expected {-depth} … {depth - 1} of {depth} layers, got {layer}")
+    if reverse and run.directions == 1:
+        raise ValueError("reverse: expected False, got True for a layer of one direction")
+    n = (layer % depth) * run.directions + reverse
+    unroll, adjoint = run.unrolls[n], errors[n]
+    chosen, every = _anchors(unroll, adjoint, anchors)
+    B = unroll.x.shape[1]
+    held = B if rows is None else min(rows, B)
+    _positive(rows=rows, max_lag=max_lag)
+    found = reach_map(
+        unroll,
+        adjoint.local_error,
+        anchors=chosen,
+        rows=None if held == B else [round(i * (B - 1) / max(held - 1, 1)) for i in range(held)],
+        max_lag=max_lag,
+        local_error_c=adjoint.local_error_c,
+    )
+    left_out = _left_out(unroll, found, len(chosen), every, held, max_lag)
+    direction: Direction = "reverse" if reverse else "forward"
+    T, H = unroll.x.shape[0], unroll.h.shape[-1]
+    return Reach(run.kind, layer % depth, direction, T, B, H, found, not left_out, left_out)
 
 
-def choose_anchors(local_error: Float[Tensor, "T B P"], most: int = 32) -> tuple[tuple[int, ...], bool]:
-    """The steps whose local error the reach map carries, and whether that is all of those that have one.
-
-    All with a nonzero local error where they are at most `most`. Else those that hold all but 1/1000 of Σ‖e_t‖, evenly
-    spaced with the first and the last where they are still too many.
-    """
-    size = torch.linalg.vector_norm(local_error.flatten(1), dim=1, dtype=torch.float64).cpu()
-    steps = size.nonzero().flatten()
-    if len(steps) <= most:
-        return tuple(steps.tolist()), True
-    order = size.argsort(descending=True, stable=True)
-    needed = int((size[order].cumsum(0) < (1 - _LEFT_OUT) * size.sum()).sum()) + 1
-    steps = order[:needed].sort().values
-    if len(steps) > most:
-        last = len(steps) - 1
-        return tuple(int(steps[last - round(i * last / max(most - 1, 1))]) for i in reversed(range(most))), False
-    return tuple(steps.tolist()), False
-
-
-def log2_curve(reach: ReachMap) -> tuple[float, ...]:
-    """log2 r(ℓ), r(ℓ) = Σ_t R[t, t−ℓ] / Σ_t R[t, t], both over t ≥ ℓ; ends before the first lag that is not a number.
-
-    It stays exact where r itself is too small or too large for a float; −inf where it is 0.
-    """
-    largest = reach.log2_norms.amax(0).clamp(min=-1e300) if len(reach.anchors) else reach.errors
-    total = largest + torch.exp2(reach.log2_norms - largest).sum(0).log2()
-    r = (total - reach.errors.log2()).tolist()
-    stop = next((lag for lag, each in enumerate(r) if math.isnan(each) or each == math.inf), len(r))
-    return tuple(r[:stop])
+def _replayed(module: nn.Module, x: Tensor | PackedSequence, state: State) -> Replay:
+    if isinstance(module, nn.RNNCellBase):
+        if not isinstance(x, Tensor) or x.dim() != 3:
+            came = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+            raise ValueError(f"x: expected (T, B, I), the input of every call of the cell, got {came}; stack the calls")
+        module, state = _layer_of(module), _with_layer(state)
+    if not isinstance(module, nn.RNNBase):
+        raise TypeError(
+            f"module: expected nn.RNN, nn.GRU, nn.LSTM or one of their cells, got {type(module).__name__}; "
+            "make any other recurrence a gr.Cell"
+        )
+    check_call(module, x, state)
+    check_weights(module)
+    data = x.data
+    if data.numel() == 0:
+        raise ValueError(f"x: expected at least one row, got {tuple(data.shape)}; there is no gradient to follow")
+    _finite("x", data)
+    return replay(module, x, state, without_dropout=True)
 
 
-def curve(reach: ReachMap) -> tuple[float, ...]:
-    """r(ℓ) as numbers (see `log2_curve`); ends before the first lag at which it is not finite."""
-    r = [2.0**each if each < 1024 else math.inf for each in log2_curve(reach)]
-    return tuple(r[: r.index(math.inf)] if math.inf in r else r)
+def _errors(run: Replay, local_error: Tensor | PackedSequence | None, end_error: State) -> list[LayerAdjoint]:
+    """The adjoints from errors that are there, of the right shape, and finite."""
+    if local_error is None and end_error is None:
+        raise ValueError("local_error: expected ∂L/∂output, or end_error at h_n, got neither; give at least one")
+    ends = end_error if isinstance(end_error, tuple) else (end_error, None)
+    if isinstance(run.output, PackedSequence):
+        wanted: tuple[int, ...] = tuple(run.output.data.shape)
+    else:
+        wanted = tuple(run.output.shape)
+    known = {
+        "local_error": (None if local_error is None else local_error.data, wanted),
+        "end_error (h_n)": (ends[0], tuple(run.h_n.shape)),
+        "end_error (c_n)": (ends[1], None if run.c_n is None else tuple(run.c_n.shape)),
+    }
+    for name, (given, shape) in known.items():
+        if given is None:
+            continue
+        if shape is None:
+            raise ValueError(f"{name}: expected none for {run.kind}, which has no c, got one")
+        if tuple(given.shape) != shape:
+            raise ValueError(f"{name}: expected {shape}, as what it is the error of, got {tuple(given.shape)}")
+        if given.device != run.h_n.device:
+            raise ValueError(f"{name}: expected it on {run.h_n.device}, got {given.device}; move it")
+        _finite(name, given)
+    return backward(run, local_error, *ends)
 
 
-def curve_from_norms(norms: Mapping[int, Sequence[float]]) -> tuple[float, ...]:
-    """r(ℓ) from norms found otherwise, as by autograd: norms[t][ℓ] is the mean of ‖δ_{t→t−ℓ}‖, norms[t][0] of ‖e_t‖."""
-    return curve(_table(list(norms.values()), tuple(norms)))
+def _anchors(run: Unroll, adjoint: LayerAdjoint, asked: int | Sequence[int] | None) -> tuple[tuple[int, ...], bool]:
+    """The steps whose errors are carried back, and whether that is all that have one."""
+    error, error_c = adjoint.local_error, adjoint.local_error_c
+    joint = error if error_c is None else torch.cat([error, error_c], dim=-1)
+    T = len(joint)
+    if asked is None or isinstance(asked, int):
+        _positive(anchors=asked)
+        return choose_anchors(joint, T if asked is None else asked)
+    bad = next((t for t in asked if not -T <= t < T), None)
+    if bad is not None:
+        raise ValueError(f"anchors: expected steps of the data, 0 … {T - 1}, got {bad}")
+    chosen = tuple(sorted({t % T for t in asked}))
+    return chosen, set(choose_anchors(joint, T)[0]) <= set(chosen)
 
 
-def horizon(r: Sequence[float]) -> int:
-    """The largest ℓ with r ≥ 0.01 at every lag up to it; 0 where there is no curve."""
-    short = next((lag for lag, each in enumerate(r) if each < HORIZON), len(r))
-    return max(short - 1, 0)
+def _left_out(run: Unroll, found: ReachMap, anchors: int, every: bool, rows: int, max_lag: int | None) -> str:
+    T, B = run.x.shape[:2]
+    lags = found.log2_norms.shape[1]
+    parts = [
+        "" if every else f"{anchors} of the steps with a local error",
+        "" if rows == B else f"{rows} of {B} rows",
+        "" if max_lag is None or max_lag >= T - 1 else f"lags up to {max_lag}",
+    ]
+    left_out = ", ".join(part for part in parts if part)
+    return f"{left_out}: {lags} products of {anchors * rows} states each" if left_out else ""
 
 
-def factor(r: Sequence[float]) -> float | None:
-    """Growth of the reach curve per step: exp of the slope of log r(ℓ), least squares over the lags with r > 0.
-
-    None where the curve has fewer than three lags, or fewer than two with r > 0.
-    """
-    points = [(lag, math.log(each)) for lag, each in enumerate(r) if each > 0]
-    if len(r) < 3 or len(points) < 2:
-        return None
-    middle = sum(lag for lag, _ in points) / len(points)
-    slope = sum((lag - middle) * y for lag, y in points) / sum((lag - middle) ** 2 for lag, _ in points)
-    return math.exp(slope)
+def _finite(name: str, given: Tensor) -> None:
+    bad = int((~given.isfinite()).sum())
+    if bad:
+        raise ValueError(f"{name}: expected finite values, got {bad} of {given.numel()} that are not; leave them out")
 
 
-def _table(norms: Sequence[Sequence[float]], anchors: tuple[int, ...]) -> ReachMap:
-    """A map of given norms, one row an anchor, each as long as its anchor reaches back."""
-    lags = max((len(each) for each in norms), default=0)
-    table = torch.zeros(len(norms), lags, dtype=torch.float64, device="cpu")
-    errors = torch.zeros(lags, dtype=torch.float64, device="cpu")
-    for row, each in zip(table, norms, strict=True):
-        row[: len(each)] = torch.tensor(each, dtype=torch.float64, device="cpu")
-        errors[: len(each)] += each[0] if each else 0.0
-    return ReachMap(anchors, table.log2(), errors)
+def _positive(**counts: int | None) -> None:
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise ValueError(f"{name}: expected at least 1, or None for all, got {count}")
 
 
-def _rows_of(run: Unroll, rows: Tensor) -> Unroll:
-    """The same run with these rows alone; `sizes` go with the rows kept, which stay sorted."""
-    sizes = None if run.sizes is None else tuple(int((rows < n).sum()) for n in run.sizes)
-    return replace(run, x=run.x[:, rows], trace=run.trace.each(lambda s: s[:, rows]), sizes=sizes)
+def _layer_of(cell: nn.RNNCellBase) -> nn.RNNBase:
+    """The layer that runs the cell's weights over a sequence; it shares them."""
+    family = nn.LSTM if isinstance(cell, nn.LSTMCell) else nn.GRU if isinstance(cell, nn.GRUCell) else nn.RNN
+    options = {"nonlinearity": cell.nonlinearity} if isinstance(cell, nn.RNNCell) else {}
+    weight = cell.weight_hh
+    layer = family(cell.input_size, cell.hidden_size, bias=cell.bias, device="meta", dtype=weight.dtype, **options)
+    for name, parameter in cell.named_parameters():
+        setattr(layer, f"{name}_l0", parameter)
+    return layer
 
 
-def _errors(run: Unroll, at: Tensor, error: Tensor, error_c: Tensor | None, lags: int) -> Tensor:
-    """Σ_t of ‖e_t‖ / rows at each lag, over the steps and rows that reach back so far."""
-    own = _norms(error.double(), None if error_c is None else error_c[at].double())
-    depth = (at[:, None] - run.starts).clamp(min=-1, max=lags - 1) + 1  # the number of lags that row and step hold
-    held = torch.zeros(lags + 1, dtype=torch.float64, device=own.device)
-    held.index_add_(0, depth.flatten(), own.flatten())
-    return held.flip(0).cumsum(0).flip(0)[1:].cpu() / own.shape[1]
-
-
-def _total(run: Unroll, at: Tensor, error: Tensor, error_c: Tensor | None) -> Tensor:
-    """∂L/∂W_hh from the anchors' errors alone, by one ordinary sweep."""
-    only = torch.zeros(error.shape[0], 1, 1, dtype=error.dtype, device=error.device)
-    only[at] = 1.0
-    back = sweep_of(run, error * only, None if error_c is None else error_c * only)
-    return back.g.flatten(2).flatten(0, 1).t() @ run.h[:-1].flatten(0, 1)
-
-
-def _norms(dh: Tensor, dc: Tensor | None) -> Tensor:
-    """2-norm of the joint state (h, c), (A, R)."""
-    own = torch.linalg.vector_norm(dh, dim=-1)
-    return own if dc is None else torch.hypot(own, torch.linalg.vector_norm(dc, dim=-1))
-
-
-class _Norms:
-    """Gathers log2 of the mean over rows of ‖δ_{t→t−ℓ}‖ lag by lag."""
-
-    def __init__(self, run: Unroll, steps: list[int], lags: int) -> None:
-        self.log2 = torch.full((len(steps), lags), -math.inf, dtype=torch.float64, device=run.h.device)
-        self._starts = run.starts if run.sizes is not None and run.reverse else None
-        self._steps = torch.tensor(steps, device=run.h.device)
-
-    def add(self, each: Carried) -> None:
-        norms = _norms(each.dh, each.dc)
-        if self._starts is not None:
-            norms = norms * (self._steps[each.first :, None] - each.lag >= self._starts)
-        column = self.log2[each.first :, each.lag]
-        if each.exponent is None:
-            torch.log2(norms.mean(1).double(), out=column)
-        else:
-            exponent = each.exponent.squeeze(-1)
-            most = exponent.amax(1)
-            mean = (norms.double() * torch.exp2((exponent - most[:, None]).double())).mean(1)
-            torch.add(mean.log2(), most, out=column)
-
-
-class _Parts:
-    """Takes dW_ℓ from dW lag by lag, in units of ‖dW‖."""
-
-    def __init__(self, dW: Tensor) -> None:
-        self._size = float(torch.linalg.vector_norm(dW, dtype=torch.float64)) or math.nan
-        self._unit = (dW / self._size).flatten()
-        self._rest = self._unit.clone()  # (dW − Σ dW_ℓ) / ‖dW‖
-        self._shape = dW.shape
-        self._inner, self._left = [self._rest.dot(self._unit)], [self._rest.dot(self._rest)]
-
-    def add(self, each: Carried, h: Tensor) -> None:
-        before, alpha = h[:-1][each.at], -1.0 / self._size
-        if each.exponent is not None:
-            before, alpha = before * torch.exp2(each.exponent - math.log2(self._size)).to(before.dtype), -1.0
-        self._rest.view(self._shape).addmm_(each.g.flatten(2).flatten(0, 1).t(), before.flatten(0, 1), alpha=alpha)
-        self._inner.append(self._rest.dot(self._unit))
-        self._left.append(self._rest.dot(self._rest))
-
-    def figures(self, lags: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """s(ℓ) and b(k) from ⟨rest_k, dW⟩ / ‖dW‖² and ‖rest_k‖² / ‖dW‖², as far as swept."""
-        along, size = torch.stack(self._inner).double().cpu(), torch.stack(self._left).double().cpu()
-        if not bool(along.isfinite().all() & size.isfinite().all()):
-            return (), ()
-        unswept = lags + 1 - len(along)
-        shares, biases = (along[:-1] - along[1:]).tolist(), size.sqrt().tolist()
-        return tuple(shares + [0.0] * unswept), tuple(biases + biases[-1:] * unswept)
+def _with_layer(state: State) -> State:
+    if isinstance(state, tuple):
+        return state[0].unsqueeze(0), state[1].unsqueeze(0)
+    return None if state is None else state.unsqueeze(0)

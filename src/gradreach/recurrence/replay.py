@@ -54,12 +54,18 @@ class Stack:
 
 @torch.no_grad()
 def replay(
-    module: nn.Module, x: Tensor | PackedSequence, hx: State = None, *, generator_state: Tensor | None = None
+    module: nn.Module,
+    x: Tensor | PackedSequence,
+    hx: State = None,
+    *,
+    generator_state: Tensor | None = None,
+    without_dropout: bool = False,
 ) -> Replay:
     """Run nn.RNN, nn.GRU or nn.LSTM again in the closed form, from the input and state that it was called with.
 
     `generator_state` is torch.get_rng_state() from just before the module's own forward; it matters where dropout
-    between layers is active. The draws come from a generator of our own, so no generator of the script is touched.
+    between layers is active. The draws come from a generator of our own, so no generator of the script is touched;
+    there are none `without_dropout`.
     Raises TypeError for any other module.
     """
     if not isinstance(module, nn.RNNBase):
@@ -69,7 +75,9 @@ def replay(
         )
     layout = layout_of(x, batch_first=module.batch_first)
     T = layout.sequence_in(x).shape[0]
-    return _run(stack_of(module), layout, x, hx, [(generator_state, T)])
+    stack = stack_of(module)
+    stack = replace(stack, dropout=0.0) if without_dropout else stack
+    return _run(stack, layout, x, hx, [(generator_state, T)])
 
 
 @torch.no_grad()
