@@ -8,21 +8,40 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gradreach import nn as nn
     from gradreach.observation.watch import Watch, diagnose, observe
+    from gradreach.recurrence import theory
+    from gradreach.recurrence.custom.step import Cell
+    from gradreach.recurrence.feedforward import depth_spectrum
     from gradreach.recurrence.reach import reach
+    from gradreach.recurrence.spectrum import spectrum
     from gradreach.remedies import init
     from gradreach.report.report import Report
 
-__all__ = ["Report", "Watch", "diagnose", "init", "nn", "observe", "reach"]
+__all__ = [
+    "Cell",
+    "Report",
+    "Watch",
+    "depth_spectrum",
+    "diagnose",
+    "init",
+    "nn",
+    "observe",
+    "reach",
+    "spectrum",
+    "theory",
+]
 
 _HOMES = {
+    "Cell": "gradreach.recurrence.custom.step",
     "Report": "gradreach.report.report",
     "Watch": "gradreach.observation.watch",
     "diagnose": "gradreach.observation.watch",
     "observe": "gradreach.observation.watch",
+    "depth_spectrum": "gradreach.recurrence.feedforward",
     "reach": "gradreach.recurrence.reach",
+    "spectrum": "gradreach.recurrence.spectrum",
 }
 
-_MODULES = {"init": "gradreach.remedies.init", "nn": "gradreach.nn"}
+_MODULES = {"init": "gradreach.remedies.init", "nn": "gradreach.nn", "theory": "gradreach.recurrence.theory"}
 
 
 def __getattr__(name: str) -> Any:

@@ -314,11 +314,11 @@ def test_a_forget_bias_needs_a_gate() -> None:
 
 
 CALLS: list[tuple[str, type[Exception], Any, Any]] = [
-    (r"x: expected \(T, B, I\) or, unbatched, \(T, I\), got \(3,\)", ValueError, torch.zeros(3), None),
-    (r"x: expected 3 features in its last dimension, got \(5, 2, 4\)", ValueError, torch.zeros(5, 2, 4), None),
-    (r"x: expected at least one step, got T = 0", ValueError, torch.zeros(0, 2, 3), None),
-    (r"x: expected dtype torch.float32 .* got torch.float64", ValueError, torch.zeros(5, 2, 3).double(), None),
-    (r"x: expected it on cpu with the weights, got meta", ValueError, torch.zeros(5, 2, 3, device="meta"), None),
+    (r"input: expected \(T, B, I\) or, unbatched, \(T, I\), got \(3,\)", ValueError, torch.zeros(3), None),
+    (r"input: expected 3 features in its last dimension, got \(5, 2, 4\)", ValueError, torch.zeros(5, 2, 4), None),
+    (r"input: expected at least one step, got T = 0", ValueError, torch.zeros(0, 2, 3), None),
+    (r"input: expected dtype torch.float32 .* got torch.float64", ValueError, torch.zeros(5, 2, 3).double(), None),
+    (r"input: expected it on cpu with the weights, got meta", ValueError, torch.zeros(5, 2, 3, device="meta"), None),
     (
         r"hx: expected a tuple \(h_0, c_0\) for LSTM, got h_0 alone",
         TypeError,

@@ -195,7 +195,7 @@ BAD: list[tuple[str, Any, dict[str, Any]]] = [
     (r"local_error: expected finite values, got 30 of 30", ValueError, {"local_error": e / 0}),
     (r"end_error \(h_n\): expected \(1, 2, 3\).*got \(2, 3\)", ValueError, {"end_error": torch.zeros(2, 3)}),
     (r"end_error \(c_n\): expected none for RNN_TANH", ValueError, {"end_error": (torch.zeros(1, 2, 3),) * 2}),
-    (r"hx: expected h_0 of shape \(1, 2, 3\).*got \(2, 3\)", ValueError, {"state": torch.zeros(2, 3)}),
+    (r"state: expected h_0 of shape \(1, 2, 3\).*got \(2, 3\)", ValueError, {"state": torch.zeros(2, 3)}),
     (r"layer: expected -1 … 0 of 1 layers, got 1", ValueError, {"layer": 1}),
     (r"reverse: expected False, got True for a layer of one direction", ValueError, {"reverse": True}),
     (r"anchors: expected steps of the data, 0 … 4, got 5", ValueError, {"anchors": [0, 5]}),
@@ -230,3 +230,32 @@ def test_non_contiguous_input() -> None:
 
 def test_public_name() -> None:
     assert gr.reach is reach
+
+
+def test_a_cell_of_ones_own() -> None:
+    """A GRU written as a step, and the same figures; no weights of a function, no shares."""
+    torch.manual_seed(0)
+    layer, cell = nn.GRU(2, 3, dtype=torch.float64), nn.GRUCell(2, 3, dtype=torch.float64)
+    cell.load_state_dict({name[:-3]: p for name, p in layer.named_parameters()})
+    data, error = torch.randn(8, 2, 2, dtype=torch.float64), torch.randn(8, 2, 3, dtype=torch.float64)
+    state = torch.zeros(2, 3, dtype=torch.float64)
+    theirs = reach(layer, data, error)
+    ours = reach(gr.Cell(cell), data, error, state)
+    assert torch.allclose(ours.map, theirs.map, rtol=1e-10)
+    assert (ours.kind, ours.exact, ours.horizon) == ("cell", True, theirs.horizon)
+    assert sum(ours.lag_share) == pytest.approx(1)
+    assert reach(gr.Cell(lambda x, h: cell(x, h)), data, error, state).lag_share == ()
+    some = reach(gr.Cell(cell), data, error, state, anchors=3, rows=1, max_lag=4)
+    assert some.sampled == "3 of the steps with a local error, 1 of 2 rows, lags up to 4: 5 products of 3 states each"
+
+
+def test_float32_keeps_what_falls_fast_and_rows_that_are_dead() -> None:
+    module = nn.RNN(1, 2, nonlinearity="relu", bias=False)
+    with torch.no_grad():
+        module.weight_hh_l0.copy_(1e-6 * torch.eye(2))
+        module.weight_ih_l0.fill_(1.0)
+    data, error = torch.ones(400, 2, 1), torch.zeros(400, 2, 2)
+    data[:, 1] = -1.0  # every unit of this row is off
+    error[-1] = 1.0
+    found = reach(module, data, error)
+    assert found.log10_curve[-1] == pytest.approx(-6 * 399 - math.log10(2), abs=1e-3)

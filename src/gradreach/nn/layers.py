@@ -124,7 +124,7 @@ class _Remedied(nn.RNNBase):
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # a loop over time would be unrolled into the graph
     def _scan(self, input: Tensor | PackedSequence, hx: State) -> Any:
         self._update_flat_weights()
-        check_call(self, input, hx)
+        check_call(self, input, hx, ("input", "hx"))
         layout = layout_of(input, batch_first=self.batch_first)
         given = layout.sequence_in(input)
         dtype = torch.float64 if self.weight_hh_l0.dtype == torch.float64 else torch.float32

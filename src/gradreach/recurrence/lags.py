@@ -14,8 +14,11 @@ from torch import Tensor
 from gradreach.recurrence.cells import pull
 from gradreach.recurrence.scan import Sweep, Unroll
 
-_CHECKED = 8
-"""Lags between two looks at the adjoints' size."""
+_SELDOM = 8
+"""The most lags between two looks at the adjoints' size."""
+_ROOM = {torch.float32: 32, torch.float64: 256}
+"""log2 of the size at which adjoints are brought back to 1: far from the end of the range, squares included."""
+_RANGE = {torch.float32: 126, torch.float64: 1022}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +67,20 @@ def carry_back(
     steps = list(steps)
     at = torch.tensor(steps, device=dh.device)
     dc = torch.zeros_like(run.c[at]) if run.c is not None and dc is None else dc
-    carried = _Scaled(dh, dc)
+    carried = Scaled(dh, dc)
     waiting: deque[tuple[Tensor, Tensor | None, int]] = deque()  # what shortcuts send back, until its lag comes
-    start, first = 0.0, 0
+    start, first, clock = 0.0, 0, _Clock(dh.dtype)
     for lag in range(lags):
         while steps[first] < lag:
             first += 1
             carried = carried.without_first()
         if len(waiting) == run.remedies.skip > 0:
             carried = carried.plus(*waiting.popleft(), first)
-        if lag % _CHECKED == 0 or run.remedies.skip > 0:
-            carried, largest = carried.rescaled()
-            start = largest if lag == 0 else start
-            if not waiting and (largest == -math.inf or largest - start < floor):
+        if lag >= clock.due:
+            carried, least, top = carried.rescaled()
+            clock.seen(lag, least, top)
+            start = top if lag == 0 else start
+            if not waiting and (top == -math.inf or top - start < floor):
                 return
         k = _steps_at(steps, at, first, lag)
         dh = carried.dh
@@ -87,7 +91,7 @@ def carry_back(
         slopes = run.slopes.each(lambda s, k=k: s[k])  # type: ignore[misc]
         g, before, before_c = pull(run.kind, run.weights, slopes, dh, carried.dc)
         yield Carried(lag, first, k, carried.dh, carried.dc, g, before, before_c, carried.exponent)
-        carried = _Scaled(before, before_c, carried.exponent)
+        carried = Scaled(before, before_c, carried.exponent)
 
 
 def truncated_sweep(
@@ -122,49 +126,68 @@ def truncated_sweep(
 
 
 @dataclass(frozen=True, slots=True)
-class _Scaled:
+class Scaled:
     """Adjoints times 2^−exponent, an exponent a row; None while all are 0."""
 
     dh: Tensor
     dc: Tensor | None
     exponent: Tensor | None = None
 
-    def without_first(self) -> _Scaled:
-        return _Scaled(*(None if part is None else part[1:] for part in (self.dh, self.dc, self.exponent)))  # type: ignore[arg-type]
+    def without_first(self) -> Scaled:
+        return Scaled(*(None if part is None else part[1:] for part in (self.dh, self.dc, self.exponent)))  # type: ignore[arg-type]
 
-    def plus(self, dh: Tensor, exponent: Tensor | None, first: int, now_first: int) -> _Scaled:
+    def plus(self, dh: Tensor, exponent: Tensor | None, first: int, now_first: int) -> Scaled:
         dh = dh[now_first - first :]
         if exponent is None and self.exponent is None:
-            return _Scaled(self.dh + dh, self.dc)
+            return Scaled(self.dh + dh, self.dc)
         zero = torch.zeros_like(dh[..., :1], dtype=torch.int32)
         theirs = zero if exponent is None else exponent[now_first - first :]
         ours = zero if self.exponent is None else self.exponent
         top = torch.maximum(ours, theirs)
         down, up = (torch.exp2((each - top).to(dh.dtype)) for each in (ours, theirs))
         dc = None if self.dc is None else self.dc * down
-        return _Scaled(self.dh * down + dh * up, dc, top)
+        return Scaled(self.dh * down + dh * up, dc, top)
 
-    def rescaled(self) -> tuple[_Scaled, float]:
-        """Brought back to the middle of the number range where a row has left it; log2 of the largest adjoint."""
+    def rescaled(self) -> tuple[Scaled, float, float]:
+        """Brought back to the middle of the number range where a row has left it; log2 of the least and largest row.
+
+        Both −inf where all is 0, inf where nothing else is finite.
+        """
         largest = self.dh.abs().amax(-1, keepdim=True)
         if self.dc is not None:
             largest = torch.maximum(largest, self.dc.abs().amax(-1, keepdim=True))
         live = largest.isfinite() & (largest > 0)
         if not bool(live.any()):
-            return self, -math.inf if bool((largest == 0).all()) else math.inf
+            size = -math.inf if bool((largest == 0).all()) else math.inf
+            return self, size, size
         most = _RANGE[self.dh.dtype]
         shift = torch.frexp(largest).exponent.where(live, 0).clamp(-most, most)
         exponent = shift if self.exponent is None else self.exponent + shift
-        top = float(exponent.where(live, torch.iinfo(torch.int32).min).amax())
+        ends = exponent[live].aminmax()
+        least, top = float(ends.min), float(ends.max)
         if bool(shift.abs().amax() < _ROOM[self.dh.dtype]):
-            return self, top
+            return self, least, top
         scale = torch.exp2(-shift.to(self.dh.dtype))
-        return _Scaled(self.dh * scale, None if self.dc is None else self.dc * scale, exponent), top
+        return Scaled(self.dh * scale, None if self.dc is None else self.dc * scale, exponent), least, top
 
 
-_ROOM = {torch.float32: 32, torch.float64: 256}
-"""log2 of the size at which adjoints are brought back to 1: far from the end of the range, squares included."""
-_RANGE = {torch.float32: 126, torch.float64: 1022}
+class _Clock:
+    """When to look at the adjoints' size again: soon where it changes fast, seldom where it does not."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        self._room = _ROOM[dtype]
+        self._seen: tuple[int, float, float] | None = None
+        self.due = 0
+
+    def seen(self, lag: int, least: float, top: float) -> None:
+        """The first two lags are looked at, then as many are passed over as leave the range room at the last rate."""
+        wait = 1
+        if self._seen is not None and math.isfinite(least):
+            was, was_least, was_top = self._seen
+            rate = max(abs(least - was_least), abs(top - was_top)) / (lag - was)
+            wait = max(1, min(_SELDOM, int(self._room / max(rate, 1.0))))
+        self._seen = (lag, least, top) if math.isfinite(least) else None
+        self.due = lag + wait
 
 
 def _steps_at(steps: list[int], at: Tensor, first: int, lag: int) -> slice | Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -13,11 +14,14 @@ from torch.nn.utils.rnn import PackedSequence
 
 from gradreach.record.schema import Direction
 from gradreach.recurrence.adjoint import LayerAdjoint, backward
-from gradreach.recurrence.call import State, check_call, check_weights
+from gradreach.recurrence.call import State, check_call, check_finite, check_weights, number_of
 from gradreach.recurrence.curve import curve, growth, horizon, log2_curve
+from gradreach.recurrence.custom.engine import joint_error
+from gradreach.recurrence.custom.engine import reach_map as cell_reach_map
+from gradreach.recurrence.custom.step import Cell
+from gradreach.recurrence.custom.step import unroll as unroll_cell
 from gradreach.recurrence.reach_map import ReachMap, choose_anchors, reach_map
 from gradreach.recurrence.replay import Replay, replay
-from gradreach.recurrence.scan import Unroll
 
 
 @dataclass(frozen=True)
@@ -96,10 +100,10 @@ class Reach:
 
 @torch.no_grad()
 def reach(
-    module: nn.Module,
-    x: Tensor | PackedSequence,
-    local_error: Tensor | PackedSequence | None,
-    state: State = None,
+    module: nn.Module | Cell,
+    x: Any,
+    local_error: Any,
+    state: Any = None,
     *,
     end_error: State = None,
     layer: int = -1,
@@ -110,10 +114,11 @@ def reach(
 ) -> Reach:
     """The reach map, curve, horizon, factor, lag share and truncation bias of one layer and direction.
 
-    `module` is nn.RNN, nn.GRU, nn.LSTM, a gradreach.nn layer, or nn.RNNCell, nn.GRUCell, nn.LSTMCell; `x` and `state`
-    what it is called with (for a cell (T, B, I) and (B, H)). `local_error` is ∂L/∂output as it arrives from above, in
-    the output's own layout; `end_error` that at h_n (for an LSTM (h_n, c_n)), where the loss uses it. `layer` counts
-    from the bottom, −1 is the top; the error of a lower one is what the layers above send down. No dropout is drawn.
+    `module` is nn.RNN, nn.GRU, nn.LSTM, a gradreach.nn layer, nn.RNNCell, nn.GRUCell, nn.LSTMCell, or a gr.Cell; `x`
+    and `state` what it is called with, for a cell (T, B, I) and (B, H), for a gr.Cell pytrees (T, B, …) and (B, …).
+    `local_error` is ∂L/∂output as it arrives from above, in the output's own layout (for a gr.Cell that of its states);
+    `end_error` that at h_n (for an LSTM (h_n, c_n)), where the loss uses it. `layer` counts from the bottom, −1 is the
+    top; the error of a lower one is what the layers above send down. No dropout is drawn.
 
     Exact for all t by default: (T choose 2) small products in T large ones, A · B states at a time for A steps with a
     local error. `anchors` bounds A: so many of those steps, evenly spaced, or the very steps named (of the data);
@@ -132,31 +137,21 @@ def reach(
     Raises TypeError or ValueError on a module, shape, dtype, device, layer or anchor that does not fit, and on weights,
     input or error that are not finite.
     """
+    _positive(rows=rows, max_lag=max_lag, anchors=anchors if isinstance(anchors, int) else None)
+    if isinstance(module, Cell):
+        return _of_cell(module, x, local_error, state, anchors, rows, max_lag)
     run = _replayed(module, x, state)
     errors = _errors(run, local_error, end_error)
     depth = len(run.unrolls) // run.directions
-    if not -depth <= layer < depth:
-        raise ValueError(f"layer: expected {-depth} … {depth - 1} of {depth} layers, got {layer}")
-    if reverse and run.directions == 1:
-        raise ValueError("reverse: expected False, got True for a layer of one direction")
-    n = (layer % depth) * run.directions + reverse
+    n = number_of(layer, reverse, layers=depth, directions=run.directions)
     unroll, adjoint = run.unrolls[n], errors[n]
-    chosen, every = _anchors(unroll, adjoint, anchors)
-    B = unroll.x.shape[1]
-    held = B if rows is None else min(rows, B)
-    _positive(rows=rows, max_lag=max_lag)
-    found = reach_map(
-        unroll,
-        adjoint.local_error,
-        anchors=chosen,
-        rows=None if held == B else [round(i * (B - 1) / max(held - 1, 1)) for i in range(held)],
-        max_lag=max_lag,
-        local_error_c=adjoint.local_error_c,
-    )
-    left_out = _left_out(unroll, found, len(chosen), every, held, max_lag)
+    error, error_c = adjoint.local_error, adjoint.local_error_c
+    sample = _sample(error if error_c is None else torch.cat([error, error_c], dim=-1), anchors, rows)
+    found = reach_map(unroll, error, anchors=sample.anchors, rows=sample.rows, max_lag=max_lag, local_error_c=error_c)
+    left_out = sample.left_out(found, max_lag)
     direction: Direction = "reverse" if reverse else "forward"
-    T, H = unroll.x.shape[0], unroll.h.shape[-1]
-    return Reach(run.kind, layer % depth, direction, T, B, H, found, not left_out, left_out)
+    H = unroll.h.shape[-1]
+    return Reach(run.kind, layer % depth, direction, sample.T, sample.B, H, found, not left_out, left_out)
 
 
 def _replayed(module: nn.Module, x: Tensor | PackedSequence, state: State) -> Replay:
@@ -175,7 +170,7 @@ def _replayed(module: nn.Module, x: Tensor | PackedSequence, state: State) -> Re
     data = x.data
     if data.numel() == 0:
         raise ValueError(f"x: expected at least one row, got {tuple(data.shape)}; there is no gradient to follow")
-    _finite("x", data)
+    check_finite("x", data)
     return replay(module, x, state, without_dropout=True)
 
 
@@ -202,41 +197,67 @@ def _errors(run: Replay, local_error: Tensor | PackedSequence | None, end_error:
             raise ValueError(f"{name}: expected {shape}, as what it is the error of, got {tuple(given.shape)}")
         if given.device != run.h_n.device:
             raise ValueError(f"{name}: expected it on {run.h_n.device}, got {given.device}; move it")
-        _finite(name, given)
+        check_finite(name, given)
     return backward(run, local_error, *ends)
 
 
-def _anchors(run: Unroll, adjoint: LayerAdjoint, asked: int | Sequence[int] | None) -> tuple[tuple[int, ...], bool]:
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """Which steps' errors and which rows (None: all) are carried back, out of T steps and B rows."""
+
+    anchors: tuple[int, ...]
+    every: bool
+    rows: list[int] | None
+    T: int
+    B: int
+
+    def left_out(self, found: ReachMap, max_lag: int | None) -> str:
+        """What is not in the map, and what it cost; empty where all is in."""
+        rows = self.B if self.rows is None else len(self.rows)
+        parts = [
+            "" if self.every else f"{len(self.anchors)} of the steps with a local error",
+            "" if self.rows is None else f"{rows} of {self.B} rows",
+            "" if max_lag is None or max_lag >= self.T - 1 else f"lags up to {max_lag}",
+        ]
+        left_out = ", ".join(part for part in parts if part)
+        lags, states = found.log2_norms.shape[1], len(self.anchors) * rows
+        return f"{left_out}: {lags} products of {states} states each" if left_out else ""
+
+
+def _sample(error: Float[Tensor, "T B S"], anchors: int | Sequence[int] | None, rows: int | None) -> _Sample:
+    T, B = error.shape[:2]
+    held = B if rows is None else min(rows, B)
+    chosen, every = _anchors(error, anchors)
+    spaced = None if held == B else [round(i * (B - 1) / max(held - 1, 1)) for i in range(held)]
+    return _Sample(chosen, every, spaced, T, B)
+
+
+def _of_cell(
+    cell: Cell,
+    x: Any,
+    local_error: Any,
+    state: Any,
+    anchors: int | Sequence[int] | None,
+    rows: int | None,
+    max_lag: int | None,
+) -> Reach:
+    run = unroll_cell(cell, x, state)
+    sample = _sample(joint_error(run, local_error), anchors, rows)
+    found = cell_reach_map(run, local_error, anchors=sample.anchors, rows=sample.rows, max_lag=max_lag)
+    left_out = sample.left_out(found, max_lag)
+    return Reach("cell", 0, "forward", sample.T, sample.B, run.form.size, found, not left_out, left_out)
+
+
+def _anchors(joint: Float[Tensor, "T B S"], asked: int | Sequence[int] | None) -> tuple[tuple[int, ...], bool]:
     """The steps whose errors are carried back, and whether that is all that have one."""
-    error, error_c = adjoint.local_error, adjoint.local_error_c
-    joint = error if error_c is None else torch.cat([error, error_c], dim=-1)
     T = len(joint)
     if asked is None or isinstance(asked, int):
-        _positive(anchors=asked)
         return choose_anchors(joint, T if asked is None else asked)
     bad = next((t for t in asked if not -T <= t < T), None)
     if bad is not None:
         raise ValueError(f"anchors: expected steps of the data, 0 … {T - 1}, got {bad}")
     chosen = tuple(sorted({t % T for t in asked}))
     return chosen, set(choose_anchors(joint, T)[0]) <= set(chosen)
-
-
-def _left_out(run: Unroll, found: ReachMap, anchors: int, every: bool, rows: int, max_lag: int | None) -> str:
-    T, B = run.x.shape[:2]
-    lags = found.log2_norms.shape[1]
-    parts = [
-        "" if every else f"{anchors} of the steps with a local error",
-        "" if rows == B else f"{rows} of {B} rows",
-        "" if max_lag is None or max_lag >= T - 1 else f"lags up to {max_lag}",
-    ]
-    left_out = ", ".join(part for part in parts if part)
-    return f"{left_out}: {lags} products of {anchors * rows} states each" if left_out else ""
-
-
-def _finite(name: str, given: Tensor) -> None:
-    bad = int((~given.isfinite()).sum())
-    if bad:
-        raise ValueError(f"{name}: expected finite values, got {bad} of {given.numel()} that are not; leave them out")
 
 
 def _positive(**counts: int | None) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from gradreach.recurrence.adjoint import sweep_of
 from gradreach.recurrence.lags import Carried, carry_back
 from gradreach.recurrence.scan import Unroll
+from gradreach.recurrence.shares import Shares
 
 NEGLIGIBLE = -90.0
 """log2 of the share of the local error under which an adjoint changes no figure of a report, about 1e-27."""
@@ -79,12 +80,12 @@ def reach_map(
         norms = _Norms(run, steps, lags)
         parts = None
         if shares:
-            parts = _Parts(_total(run, at, error, error_c) if total is None else total)
+            parts = Shares(_total(run, at, error, error_c) if total is None else total)
         first = (error[at], None if error_c is None else error_c[at])
         for each in carry_back(run, steps, *first, lags, floor=floor):
             norms.add(each)
             if parts is not None:
-                parts.add(each, run.h)
+                _take(parts, each, run.h)
         share, bias = ((), ()) if parts is None else parts.figures(lags)
         return ReachMap(named, norms.log2.cpu(), _errors(run, at, error[at], error_c, lags), share, bias)
 
@@ -149,10 +150,11 @@ def _norms(dh: Tensor, dc: Tensor | None) -> Tensor:
 
 
 class _Norms:
-    """Gathers log2 of the mean over rows of ‖δ_{t→t−ℓ}‖ lag by lag."""
+    """Gathers the mean over rows of ‖δ_{t→t−ℓ}‖ lag by lag, an exponent an anchor beside it."""
 
     def __init__(self, run: Unroll, steps: list[int], lags: int) -> None:
-        self.log2 = torch.full((len(steps), lags), -math.inf, dtype=torch.float64, device=run.h.device)
+        self._mean = torch.zeros(lags, len(steps), dtype=run.h.dtype, device=run.h.device)
+        self._exponent = torch.zeros(lags, len(steps), dtype=torch.int32, device=run.h.device)
         self._starts = run.starts if run.sizes is not None and run.reverse else None
         self._steps = torch.tensor(steps, device=run.h.device)
 
@@ -160,39 +162,23 @@ class _Norms:
         norms = _norms(each.dh, each.dc)
         if self._starts is not None:
             norms = norms * (self._steps[each.first :, None] - each.lag >= self._starts)
-        column = self.log2[each.first :, each.lag]
-        if each.exponent is None:
-            torch.log2(norms.mean(1).double(), out=column)
-        else:
-            exponent = each.exponent.squeeze(-1)
-            most = exponent.amax(1)
-            mean = (norms.double() * torch.exp2((exponent - most[:, None]).double())).mean(1)
-            torch.add(mean.log2(), most, out=column)
-
-
-class _Parts:
-    """Takes dW_ℓ from dW lag by lag, in units of ‖dW‖."""
-
-    def __init__(self, dW: Tensor) -> None:
-        self._size = float(torch.linalg.vector_norm(dW, dtype=torch.float64)) or math.nan
-        self._unit = (dW / self._size).flatten()
-        self._rest = self._unit.clone()  # (dW − Σ dW_ℓ) / ‖dW‖
-        self._shape = dW.shape
-        self._inner, self._left = [self._rest.dot(self._unit)], [self._rest.dot(self._rest)]
-
-    def add(self, each: Carried, h: Tensor) -> None:
-        before, alpha = h[:-1][each.at], -1.0 / self._size
         if each.exponent is not None:
-            before, alpha = before * torch.exp2(each.exponent - math.log2(self._size)).to(before.dtype), -1.0
-        self._rest.view(self._shape).addmm_(each.g.flatten(2).flatten(0, 1).t(), before.flatten(0, 1), alpha=alpha)
-        self._inner.append(self._rest.dot(self._unit))
-        self._left.append(self._rest.dot(self._rest))
+            exponent = each.exponent.squeeze(-1)
+            most = exponent.where(norms > 0, torch.iinfo(torch.int32).min // 2).amax(1)
+            self._exponent[each.lag, each.first :] = most
+            norms = norms * torch.exp2((exponent - most[:, None]).clamp(max=0).to(norms.dtype))
+        torch.mean(norms, 1, out=self._mean[each.lag, each.first :])
 
-    def figures(self, lags: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """s(ℓ) and b(k) from ⟨rest_k, dW⟩ / ‖dW‖² and ‖rest_k‖² / ‖dW‖², as far as swept."""
-        along, size = torch.stack(self._inner).double().cpu(), torch.stack(self._left).double().cpu()
-        if not bool(along.isfinite().all() & size.isfinite().all()):
-            return (), ()
-        unswept = lags + 1 - len(along)
-        shares, biases = (along[:-1] - along[1:]).tolist(), size.sqrt().tolist()
-        return tuple(shares + [0.0] * unswept), tuple(biases + biases[-1:] * unswept)
+    @property
+    def log2(self) -> Tensor:
+        """(A, L), float64."""
+        return (self._mean.double().log2() + self._exponent).t().contiguous()
+
+
+def _take(parts: Shares, each: Carried, h: Tensor) -> None:
+    """dW_ℓ = Σ g ⊗ h_{k−1} over the anchors and rows of one lag."""
+    before, alpha = h[:-1][each.at], -1.0 / parts.size
+    if each.exponent is not None:
+        before, alpha = before * torch.exp2(each.exponent - math.log2(parts.size)).to(before.dtype), -1.0
+    parts.rest.addmm_(each.g.flatten(2).flatten(0, 1).t(), before.flatten(0, 1), alpha=alpha)
+    parts.record()

@@ -15,10 +15,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+
+import timing
+from timing import spread
 
 SCRIPTS = Path(__file__).parent / "scripts"
 STEPS = {"lstm": 300, "transformer": 300, "mlp": 800}
@@ -67,12 +69,7 @@ def measure(variant: str, model: str, steps: int) -> Measure:
     return Measure(figures["wall_per_step"], figures["cpu_per_step"], wall, peak, figures["loss"], stated)
 
 
-def spread(values: Sequence[float], form: str) -> str:
-    """Median (min–max)."""
-    return f"{median(values):{form}} ({min(values):{form}}–{max(values):{form}})"
-
-
-def table(runs: dict[tuple[str, str], list[Measure]]) -> str:
+def comparison(runs: dict[tuple[str, str], list[Measure]]) -> str:
     """One row a model and variant; each ratio is to the plain run of the same turn."""
     heads = ("model", "variant", "step, ms", "step ×", "processor ×", "process ×", "peak MiB", "stated", "same loss")
     rows = [heads]
@@ -92,9 +89,7 @@ def table(runs: dict[tuple[str, str], list[Measure]]) -> str:
                 "yes" if all(m.loss == p.loss for m, p in turns) else "NO",
             )
         )
-    widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([lines[0], "-" * sum(widths, 2 * len(widths) - 2), *lines[1:]])
+    return timing.table(rows)
 
 
 LEGEND = """
@@ -127,9 +122,8 @@ def main() -> None:
             turn = f"{repeat + 1}/{repeats}  {model}, {variant}"
             print(f"{turn}: {1e3 * taken.step:.2f} ms a step", file=sys.stderr, flush=True)
     threads = os.environ.get("OMP_NUM_THREADS", "torch's own choice of")
-    print(
-        f"median (min–max) of {repeats} repeats, {os.cpu_count()} cores, {threads} thread(s)\n\n{table(runs)}\n{LEGEND}"
-    )
+    print(f"median (min–max) of {repeats} repeats, {os.cpu_count()} cores, {threads} thread(s)\n")
+    print(comparison(runs), LEGEND, sep="\n")
 
 
 if __name__ == "__main__":

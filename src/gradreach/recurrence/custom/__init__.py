@@ -1,0 +1,1 @@
+"""A recurrence of one's own: a cell made from any step."""
