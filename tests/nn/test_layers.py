@@ -1,6 +1,8 @@
 import copy
 import io
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +15,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 import gradreach as gr
 from gradreach.nn.layers import GRU, LSTM, RNN
+from gradreach.recurrence.compiled import scan as compiled
 from gradreach.recurrence.scan import Remedies
 
 from ..recurrence.cases import ONEDNN, Case, cases
@@ -41,6 +44,18 @@ def twin_of(module: nn.RNNBase) -> nn.RNNBase:
     twin = family(**options, dtype=module.weight_hh_l0.dtype, keep_adjoint=True)
     twin.load_state_dict(module.state_dict())
     return twin.train(module.training)
+
+
+@contextmanager
+def using(loops: str) -> Iterator[None]:
+    """The plain loops, or the compiled ones; skips the test where these cannot be had."""
+    if loops == "compiled":
+        pytest.importorskip("numba", reason="the compiled loops need numba, which is an extra")
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiled, "fits", lambda *_: False)
+        yield
 
 
 def values(y: Tensor | PackedSequence) -> Tensor:
@@ -77,16 +92,20 @@ def check_twin(case: Case, tolerance: float) -> None:
             assert near(own.grad, first.grad, tolerance)
 
 
-@settings(max_examples=100)
+@pytest.mark.parametrize("loops", ["plain", "compiled"])
+@settings(max_examples=80)
 @given(cases())
-def test_equals_torchs_layer_in_float64(case: Case) -> None:
-    check_twin(case, 1e-11)
+def test_equals_torchs_layer_in_float64(loops: str, case: Case) -> None:
+    with using(loops):
+        check_twin(case, 1e-11)
 
 
+@pytest.mark.parametrize("loops", ["plain", "compiled"])
 @settings(max_examples=40)
 @given(cases(torch.float32))
-def test_equals_torchs_layer_in_float32(case: Case) -> None:
-    check_twin(case, 1e-5)
+def test_equals_torchs_layer_in_float32(loops: str, case: Case) -> None:
+    with using(loops):
+        check_twin(case, 1e-5)
 
 
 @dataclass(frozen=True)
@@ -134,9 +153,15 @@ def called(layer: nn.RNNBase, x: Tensor, state: plainly.State) -> Tensor:
     return layer(x, hx)[0]
 
 
-@settings(max_examples=150)
+@pytest.mark.parametrize("loops", ["plain", "compiled"])
+@settings(max_examples=120)
 @given(calls(), st.one_of(st.none(), st.floats(0.05, 3.0)))
-def test_skip_norm_and_clip_equal_autograd(call: Sizes, clip: float | None) -> None:
+def test_skip_norm_and_clip_equal_autograd(loops: str, call: Sizes, clip: float | None) -> None:
+    with using(loops):
+        check_against_autograd(call, clip)
+
+
+def check_against_autograd(call: Sizes, clip: float | None) -> None:
     layer, x, state, error = call.made()
     layer.remedies = Remedies(layer.remedies.skip, math.inf if clip is None else clip)
     states: list[plainly.State] = []
@@ -169,17 +194,45 @@ def test_gradcheck_and_a_clear_error_for_the_second_derivative(kind: str) -> Non
     torch.manual_seed(0)
     layer = make(kind, 2, 3, 2, bidirectional=True, dtype=torch.float64, skip=2, layer_norm=kind == "GRU")
     x = torch.randn(4, 2, 2, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda x, *_: layer(x)[0], (x, *layer.parameters()))
+    assert torch.autograd.gradcheck(lambda x, *_: layer(x)[0], (x, *layer.parameters()), fast_mode=True)
     (first,) = torch.autograd.grad(layer(x)[0].square().sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match=r"gradreach\.nn: expected first derivatives only.*torch\.nn layer"):
         first.sum().backward()
 
 
-@pytest.mark.parametrize("kind", ["tanh", "GRU", "LSTM"])
-def test_without_a_remedy_torchs_own_kernel_runs_and_has_second_derivatives(kind: str) -> None:
-    layer = make(kind, 2, 3, dtype=torch.float64)
-    x = torch.randn(3, 2, 2, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradgradcheck(lambda x: layer(x)[0], (x,))
+def flat(called: Any) -> tuple[Tensor, ...]:
+    output, end = called
+    return (output, *(end if isinstance(end, tuple) else (end,)))
+
+
+@pytest.mark.parametrize("loops", ["plain", "compiled"])
+@pytest.mark.parametrize("kind", ["tanh", "relu", "GRU", "LSTM"])
+def test_without_a_remedy_there_are_second_derivatives(kind: str, loops: str) -> None:
+    torch.manual_seed(0)
+    layer = make(kind, 2, 3, 2, bidirectional=True, dtype=torch.float64)
+    x = torch.randn(16, 2, 2, dtype=torch.float64, requires_grad=True)
+    h_0 = torch.randn(4, 2, 3, dtype=torch.float64, requires_grad=True)
+    with using(loops):
+        assert torch.autograd.gradgradcheck(
+            lambda x, h: flat(layer(x, (h, h) if kind == "LSTM" else h)), (x, h_0), fast_mode=True
+        )
+        ours = torch.autograd.grad(layer(x)[0].square().sum(), list(layer.parameters()), create_graph=True)
+    theirs = torch.autograd.grad(layer(x)[0].square().sum(), list(layer.parameters()))
+    assert all(near(a, b, 1e-11) for a, b in zip(ours, theirs, strict=True))
+
+
+@pytest.mark.parametrize("kind", ["tanh", "relu", "GRU", "LSTM"])
+def test_without_a_remedy_the_compiled_loops_train(kind: str) -> None:
+    pytest.importorskip("numba", reason="the compiled loops need numba, which is an extra")
+    torch.manual_seed(0)
+    layer, x = make(kind, 3, 4, 2, bidirectional=True), torch.randn(20, 2, 3)
+    trained, looked_at = layer(x)[0], layer.eval().requires_grad_(False)(x)[0]
+    assert torch.allclose(trained, looked_at, atol=1e-6)
+    assert "Scan" in str(trained.grad_fn.next_functions)
+    with torch.no_grad():
+        assert layer(x)[0].grad_fn is None
+    gradient = torch.func.grad(lambda x: layer(x)[0].sum())(x)  # transforms go to torch's kernel
+    assert gradient.shape == x.shape
 
 
 @pytest.mark.parametrize("kind", ["tanh", "GRU", "LSTM"])

@@ -10,9 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gradreach.recurrence.adjoint import layer_adjoint, with_end
+from gradreach.recurrence.adjoint import sweep_of, with_end
 from gradreach.recurrence.cells import CellWeights, Kind, Normed, Trace
-from gradreach.recurrence.scan import Remedies, Unroll, last_state, unroll
+from gradreach.recurrence.compiled import scan as compiled
+from gradreach.recurrence.scan import UNREMEDIED, Remedies, Unroll, last_state, parameter_gradients, unroll
 
 _WEIGHTS = tuple(field.name for field in fields(CellWeights))
 
@@ -46,23 +47,21 @@ class _Scan(torch.autograd.Function):
     def forward(
         ctx: Any, direction: Direction, x: Tensor, h_0: Tensor, c_0: Tensor | None, *parts: Tensor | None
     ) -> Any:
-        weights = CellWeights(*parts)  # type: ignore[arg-type]
+        kind, remedies, reverse = direction.kind, direction.remedies, direction.reverse
+        weights, sizes = CellWeights(*parts), direction.sizes  # type: ignore[arg-type]
+        ctx.compiled = compiled.fits(weights, x, sizes, remedies)
         with torch.autocast(x.device.type, enabled=False):
-            run = unroll(
-                direction.kind,
-                weights,
-                x,
-                h_0,
-                c_0,
-                sizes=direction.sizes,
-                reverse=direction.reverse,
-                remedies=direction.remedies,
-            )
+            if ctx.compiled:
+                run = compiled.unroll(kind, weights, x, h_0, c_0, reverse=reverse, remedies=remedies)
+            else:
+                run = unroll(kind, weights, x, h_0, c_0, sizes=sizes, reverse=reverse, remedies=remedies)
         trace, normed = run.trace, run.trace.normed
         ctx.direction, ctx.run_sizes = direction, run.sizes
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(
-            run.x,
+            x,
+            h_0,
+            c_0,
             *parts,
             trace.h,
             trace.c,
@@ -77,16 +76,21 @@ class _Scan(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor | None, dh_n: Tensor | None, dc_n: Tensor | None) -> Any:
+        if torch.is_grad_enabled() and _is_stock(ctx.direction):
+            return (None, *_stock_gradients(ctx.direction, ctx.saved_tensors, (dy, dh_n, dc_n)))
         run = _run_of(ctx.direction, ctx.run_sizes, ctx.saved_tensors)
         with torch.no_grad(), torch.autocast(run.x.device.type, enabled=False):
             error = torch.zeros_like(run.h[1:]) if dy is None else run.in_data_order(dy)
-            error = error if dh_n is None else with_end(run, error, dh_n)
-            error_c = None if run.c is None or dc_n is None else with_end(run, torch.zeros_like(run.c[1:]), dc_n)
-            found, entering = layer_adjoint(run, error, error_c, "")
+            if ctx.compiled:
+                back = compiled.sweep(run, error, dh_n, dc_n)
+            else:
+                error_c = None if run.c is None or dc_n is None else with_end(run, torch.zeros_like(run.c[1:]), dc_n)
+                back = sweep_of(run, error if dh_n is None else with_end(run, error, dh_n), error_c)
             if ctx.direction.keep is not None:
-                ctx.direction.keep(found.delta)
+                ctx.direction.keep(run.in_data_order(back.delta))
+            gradients, entering = parameter_gradients(run, back)
             dx = run.in_data_order(entering @ run.weights.w_ih) if ctx.needs_input_grad[1] else None
-        grads = (dx, found.grad_h_0, found.grad_c_0, *(found.gradients.get(_GRADIENT[name]) for name in _WEIGHTS))
+        grads = (dx, back.dh_0, back.dc_0, *(gradients.get(_GRADIENT[name]) for name in _WEIGHTS))
         if torch.is_grad_enabled():
             grads = _FirstOrder.apply(grads, dy, dh_n, dc_n, *ctx.saved_tensors)  # type: ignore[no-untyped-call]
         return (None, *grads)
@@ -105,10 +109,41 @@ _GRADIENT = {
 
 
 def _run_of(direction: Direction, sizes: tuple[int, ...] | None, saved: tuple[Any, ...]) -> Unroll:
-    x, parts, rest = saved[0], saved[1 : 1 + len(_WEIGHTS)], saved[1 + len(_WEIGHTS) :]
+    x, parts, rest = saved[0], saved[3 : 3 + len(_WEIGHTS)], saved[3 + len(_WEIGHTS) :]
     h, c, gates, inner, unit, scale = rest
     trace = Trace(h, c, gates, inner, None if unit is None else Normed(unit, scale))
+    x = x.flip(0) if direction.reverse else x
     return Unroll(direction.kind, CellWeights(*parts), x, trace, sizes, direction.reverse, direction.remedies)
+
+
+_STOCK: dict[Kind, Any] = {
+    "RNN_TANH": torch.rnn_tanh,
+    "RNN_RELU": torch.rnn_relu,
+    "GRU": torch.gru,
+    "LSTM": torch.lstm,
+}
+
+
+def _is_stock(direction: Direction) -> bool:
+    """Whether torch has a kernel for this direction, and with it second derivatives."""
+    return direction.kind in _STOCK and direction.remedies == UNREMEDIED and direction.sizes is None
+
+
+def _stock_gradients(
+    direction: Direction, saved: tuple[Any, ...], grads: tuple[Tensor | None, ...]
+) -> tuple[Tensor | None, ...]:
+    """The gradients by torch's own kernel, of which autograd keeps the graph."""
+    x, h_0, c_0, *parts = saved[: 3 + len(_WEIGHTS)]
+    weights = [w for w in parts if w is not None]
+    hx = h_0[None] if c_0 is None else (h_0[None], c_0[None])
+    data = x.flip(0) if direction.reverse else x
+    y, *ends = _STOCK[direction.kind](data, hx, weights, len(weights) >= 4, 1, 0.0, True, False, False)
+    made = [y.flip(0) if direction.reverse else y, *(end[0] for end in ends)]
+    given = [(out, grad) for out, grad in zip(made, grads, strict=False) if grad is not None]
+    wanted = [t for t in (x, h_0, c_0, *parts) if t is not None and t.requires_grad]
+    outs, errors = zip(*given, strict=True)
+    found = iter(torch.autograd.grad(outs, wanted, errors, create_graph=True, allow_unused=True))
+    return tuple(next(found) if t is not None and t.requires_grad else None for t in (x, h_0, c_0, *parts))
 
 
 class _FirstOrder(torch.autograd.Function):

@@ -1,7 +1,9 @@
 """torch.nn's recurrent layers with remedies against vanishing and exploding gradients built in.
 
 Each takes the arguments of its torch.nn namesake, has the same parameters under the same names, and computes the same
-where no remedy is asked for, so that a state_dict goes both ways. The remedies are keyword arguments:
+where no remedy is asked for, so that a state_dict goes both ways. Without a remedy torch's own kernel runs, or, in
+training on a CPU where numba is installed (the extra `fast`), compiled loops that are faster; numba compiles them once
+a machine, which takes some seconds. The remedies are keyword arguments:
 
 orthogonal: every gate's (H, H) block of W_hh is orthogonal, from the start and after every optimizer step, so that all
     its singular values stay 1. The weights are brought back to the nearest orthogonal matrix; the optimizer, its
@@ -35,11 +37,14 @@ from gradreach.nn.differentiable import Direction, scan
 from gradreach.nn.orthogonal import keep_orthogonal, orthogonalise
 from gradreach.recurrence.call import State, check_call
 from gradreach.recurrence.cells import Kind
+from gradreach.recurrence.compiled import scan as compiled
 from gradreach.recurrence.layout import Layout, layout_of
 from gradreach.recurrence.replay import initial_states, names_of, weights_of
 from gradreach.recurrence.scan import UNREMEDIED, Remedies
 from gradreach.remedies import init as initialisers
 
+_WORTHWHILE = 16
+"""Steps from which on the compiled loops are faster than torch's kernel: a call itself costs some ten steps."""
 Init = Literal["", "orthogonal", "identity", "chrono"]
 
 
@@ -119,7 +124,20 @@ class _Remedied(nn.RNNBase):
             keep_orthogonal(self)
             orthogonalise(self)
         altered = self.remedies != UNREMEDIED or self.layer_norm or self.keep_adjoint or self.mode == "RNN_SIGMOID"
-        return self._scan(input, hx) if altered else super().forward(input, hx)
+        return self._scan(input, hx) if altered or self._trains_faster(input) else super().forward(input, hx)
+
+    def _trains_faster(self, input: Tensor | PackedSequence) -> bool:
+        """Whether the compiled loops can take the place of torch's kernel: they are faster, but for training alone."""
+        return (
+            torch.is_grad_enabled()
+            and isinstance(input, Tensor)
+            and input.dim() in (2, 3)
+            and input.shape[1 if self.batch_first and input.dim() == 3 else 0] >= _WORTHWHILE
+            and compiled.fits(weights_of(self, "_l0"), input, None, self.remedies)
+            and input.dtype == self.weight_hh_l0.dtype
+            and not torch.is_autocast_enabled("cpu")
+            and not torch._C._are_functorch_transforms_active()
+        )
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # a loop over time would be unrolled into the graph
     def _scan(self, input: Tensor | PackedSequence, hx: State) -> Any:

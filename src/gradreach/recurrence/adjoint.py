@@ -132,7 +132,7 @@ def _down(replay: Replay, above: Tensor | None, errors: Errors) -> list[LayerAdj
             below = None
             for n in range(layer * replay.directions, (layer + 1) * replay.directions):
                 run = replay.unrolls[n]
-                found[n], entering = layer_adjoint(run, *errors(n, above), replay.names[n])
+                found[n], entering = _adjoint(run, *errors(n, above), replay.names[n])
                 if layer > 0:
                     grad_x = run.in_data_order(entering @ run.weights.w_ih)
                     below = grad_x if below is None else below + grad_x
@@ -141,22 +141,19 @@ def _down(replay: Replay, above: Tensor | None, errors: Errors) -> list[LayerAdj
     return [found[n] for n in sorted(found)]
 
 
-def layer_adjoint(
+def _adjoint(
     run: Unroll, error: Float[Tensor, "T B P"], error_c: Float[Tensor, "T B H"] | None, name: str
 ) -> tuple[LayerAdjoint, Float[Tensor, "T B GH"]]:
     """One direction's adjoint from its errors, and the adjoint of W_ih x_t, both errors and that in the run's order."""
     back = sweep_of(run, error, error_c)
-    active = run.active
-    delta = back.dh[1:] if active is None else back.dh[1:] * active.unsqueeze(-1)
     gradients, entering = parameter_gradients(run, back)
-    delta_c = None if back.dc is None else back.dc[1:] if active is None else back.dc[1:] * active.unsqueeze(-1)
     found = LayerAdjoint(
-        delta=run.in_data_order(delta),
-        delta_c=None if delta_c is None else run.in_data_order(delta_c),
+        delta=run.in_data_order(back.delta),
+        delta_c=None if back.delta_c is None else run.in_data_order(back.delta_c),
         local_error=run.in_data_order(error),
         local_error_c=None if error_c is None else run.in_data_order(error_c),
-        grad_h_0=_first(run, back.dh),
-        grad_c_0=None if back.dc is None else _first(run, back.dc),
+        grad_h_0=back.dh_0,
+        grad_c_0=back.dc_0,
         gradients={part + name: gradient for part, gradient in gradients.items()},
     )
     return found, entering
@@ -170,13 +167,6 @@ def with_end(run: Unroll, error: Tensor, end: Tensor) -> Tensor:
     if run.sizes is not None and not run.reverse:
         last = cast(Tensor, run.active).sum(0) - 1
     return error.index_put((last, rows), end, accumulate=True) if T else error
-
-
-def _first(run: Unroll, adjoint: Tensor) -> Tensor:
-    """The adjoint of each row's initial state: a row that starts late leaves it where it starts."""
-    if run.sizes is None or not run.reverse:
-        return adjoint[0]
-    return adjoint[run.starts, torch.arange(adjoint.shape[1], device=adjoint.device)]
 
 
 def _without_same_step(run: Unroll, dh: Tensor, dc: Tensor) -> Tensor:

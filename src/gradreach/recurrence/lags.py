@@ -122,7 +122,7 @@ def truncated_sweep(
             dc[1:][each.at] += each.dc * here
             a, b = (steps == starts).nonzero(as_tuple=True)
             dc.index_put_((starts[b], b), each.before_c[a, b], accumulate=True)
-    return Sweep(dh, dc, g)
+    return Sweep.of(run, dh, dc, g)
 
 
 @dataclass(frozen=True, slots=True)

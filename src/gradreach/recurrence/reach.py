@@ -131,7 +131,7 @@ def reach(
     >>> x, e = torch.randn(20, 4, 3), torch.zeros(20, 4, 8)
     >>> e[-1] = 1.0  # a loss on the last step
     >>> r = gr.reach(layer, x, e)
-    >>> r.exact, len(r.curve), r.curve[0]
+    >>> r.exact, len(r.curve), round(r.curve[0], 6)
     (True, 20, 1.0)
 
     Raises TypeError or ValueError on a module, shape, dtype, device, layer or anchor that does not fit, and on weights,

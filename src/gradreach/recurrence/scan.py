@@ -105,11 +105,31 @@ class Unroll:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Adjoints in the recurrence's order: of h and c before each step and after the last, and of W_hh h_{t−1}."""
+    """Adjoints in the recurrence's order.
 
-    dh: Float[Tensor, "T1 B P"]
-    dc: Float[Tensor, "T1 B H"] | None
+    `delta`, `delta_c` are δ, of the state after every step, 0 where a row is not active; `g` is the adjoint of
+    W_hh h_{t−1}, `entry` that of a GRU's W_in x_t; `dh_0`, `dc_0` are those of the initial state.
+    """
+
+    delta: Float[Tensor, "T B P"]
+    delta_c: Float[Tensor, "T B H"] | None
     g: Float[Tensor, "T B G H"]
+    entry: Float[Tensor, "T B H"] | None
+    dh_0: Float[Tensor, "B P"]
+    dc_0: Float[Tensor, "B H"] | None
+
+    @staticmethod
+    def of(run: Unroll, dh: Float[Tensor, "T1 B P"], dc: Float[Tensor, "T1 B H"] | None, g: Tensor) -> Sweep:
+        """From the adjoints of the states before each step and after the last."""
+        rows = torch.arange(dh.shape[1], device=dh.device)
+        dh_0, dc_0 = dh[run.starts, rows], None if dc is None else dc[run.starts, rows]
+        active = run.active
+        delta, delta_c = dh[1:], None if dc is None else dc[1:]
+        if active is not None:
+            delta = delta * active.unsqueeze(-1)
+            delta_c = None if delta_c is None else delta_c * active.unsqueeze(-1)
+        entry = None if run.slopes.entry is None else run.slopes.entry * to_cell(run, delta)
+        return Sweep(delta, delta_c, g, entry, dh_0, dc_0)
 
 
 def unroll(
@@ -163,7 +183,12 @@ def sweep(run: Unroll, error: Float[Tensor, "T B P"], error_c: Float[Tensor, "T 
         dh[t].add_(before)
         if dc is not None and before_c is not None:
             dc[t] = before_c
-    return Sweep(dh, dc, g)
+    return Sweep.of(run, dh, dc, g)
+
+
+def to_cell(run: Unroll, delta: Float[Tensor, "T B P"]) -> Float[Tensor, "T B P"]:
+    """What the cell's own output gets of δ: all but the shortcut's share."""
+    return delta if run.shortcut is None else torch.addcmul(delta, delta, run.shortcut, value=-1.0)
 
 
 def parameter_gradients(run: Unroll, back: Sweep) -> tuple[dict[str, Tensor], Float[Tensor, "T B GH"]]:
@@ -172,23 +197,21 @@ def parameter_gradients(run: Unroll, back: Sweep) -> tuple[dict[str, Tensor], Fl
     Returns torch's names without layer and direction (weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, and gain_ih,
     gain_hh) and the adjoint of W_ih x_t, for which `back.g` may be overwritten.
     """
-    w, slopes = run.weights, run.slopes
-    grads = {"weight_hh": _outer(back.g.flatten(2), run.h[:-1])}
-    delta = back.dh[1:] if run.active is None else back.dh[1:] * run.active.unsqueeze(-1)
-    if run.shortcut is not None:
-        delta = torch.addcmul(delta, delta, run.shortcut, value=-1.0)
+    w, g = run.weights, back.g
+    grads = {"weight_hh": _outer(g.flatten(2), run.h[:-1])}
     if w.w_hr is not None:
-        grads["weight_hr"] = _outer(delta, run.gates[:, :, 3] * cast(Tensor, run.trace.inner))
-    g = back.g
-    if slopes.unit is not None:
-        g, _ = gate_adjoint(run.kind, w, slopes, delta, None if back.dc is None else back.dc[1:])
-        grads["gain_hh"] = _total((g * slopes.unit).flatten(2))
+        grads["weight_hr"] = _outer(to_cell(run, back.delta), run.gates[:, :, 3] * cast(Tensor, run.trace.inner))
+    if run.trace.normed is not None:
+        g, _ = gate_adjoint(run.kind, w, run.slopes, to_cell(run, back.delta), back.delta_c)
+        grads["gain_hh"] = _total((g * run.trace.normed.unit).flatten(2))
     if w.b_hh is not None:
         grads["bias_hh"] = _total(g.flatten(2))
-    if slopes.entry is not None:
-        torch.mul(delta, slopes.entry, out=g[:, :, 2])
+    if back.entry is not None:
+        g[:, :, 2] = back.entry
     if w.b_ih is not None:
-        grads["bias_ih"] = _total(g.flatten(2))
+        grads["bias_ih"] = (
+            grads["bias_hh"].clone() if back.entry is None and w.b_hh is not None else _total(g.flatten(2))
+        )
     if w.gain_ih is not None:
         normed = normalise(run.x @ w.w_ih.t(), GATES[run.kind])
         grads["gain_ih"] = _total((g * normed.unit).flatten(2))

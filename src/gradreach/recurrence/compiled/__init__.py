@@ -1,0 +1,1 @@
+"""The loops over time in compiled code, for a CPU; needs numba, the extra `fast`."""
