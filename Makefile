@@ -17,8 +17,9 @@ check: $(READY) ## formatting, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(READY) ## what watching costs, beside its rivals in the same run
-	$(BIN)/python bench/run.py $(BENCH_ARGS)
+bench: $(READY) ## what the engine, the layers and watching cost, beside their rivals in the same run
+	$(BIN)/python bench/engine.py $(BENCH_ARGS)
+	$(BIN)/python bench/watching.py $(BENCH_ARGS)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

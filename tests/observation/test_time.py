@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
+import gradreach as gr
 from gradreach.record.schema import Record, TimeLook
 from tests.observation import loops
 from tests.observation.conftest import Watched
@@ -43,6 +44,53 @@ def test_every_layer_and_direction_is_seen(watched: Watched) -> None:
     seen = {(look.layer, look.direction) for look in _time(record)}
     assert seen == {(0, "forward"), (0, "reverse"), (1, "forward"), (1, "reverse")}
     assert {look.module for look in _time(record)} == {"model.layer"}
+
+
+REMEDIES = [
+    {},
+    {"skip": 3},
+    {"layer_norm": True},
+    {"clip_state_grad": 1e-3},
+    {"truncate": 3},
+    {"orthogonal": True, "keep_adjoint": True},
+]
+
+
+@pytest.mark.parametrize("remedies", REMEDIES, ids=str)
+@pytest.mark.parametrize("family", [gr.nn.RNN, gr.nn.GRU, gr.nn.LSTM])
+def test_layers_with_remedies_are_seen_as_they_are(family, remedies, watched: Watched) -> None:
+    def train() -> None:
+        layer = family(5, 8, 2, bidirectional=True, **remedies)
+        model = loops.Recurrent(layer, 16)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        for _ in range(3):
+            optimizer.zero_grad()
+            model(torch.randn(20, 4, 5)).square().sum().backward()
+            optimizer.step()
+
+    _, record = watched(train)
+    looks = _time(record)
+    assert {(look.layer, look.direction) for look in looks} == {(n, d) for n in (0, 1) for d in ("forward", "reverse")}
+    for look in looks:
+        assert look.exact, look.why_inexact
+        assert look.gradient_error is not None
+        assert look.gradient_error < 1e-5
+        assert len(look.reach) == remedies.get("truncate", 20)
+        assert (look.bound_factor is not None) == (family is gr.nn.RNN and not {"skip", "layer_norm"} & set(remedies))
+
+
+def test_the_logistic_has_its_own_bound(watched: Watched) -> None:
+    def train() -> None:
+        model = loops.Recurrent(gr.nn.RNN(5, 8, nonlinearity="sigmoid"), 8)
+        model(torch.randn(7, 4, 5)).square().sum().backward()
+
+    _, record = watched(train)
+    (look,) = _time(record)
+    assert look.kind == "RNN_SIGMOID"
+    assert (look.gamma, look.saturated) == (0.25, 0.0)
+    assert look.gamma_mean is not None
+    assert 0.1 < look.gamma_mean <= 0.25
+    assert look.bound_factor == pytest.approx(0.25 * look.lambda_)
 
 
 def test_accumulated_gradients_are_told_apart_from_this_pass(watched: Watched) -> None:

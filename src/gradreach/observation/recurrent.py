@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gradreach.nn.layers import GRU, LSTM, RNN
 from gradreach.observation.models import Models
 from gradreach.record.schema import TimeLook
 from gradreach.recurrence.adjoint import LayerAdjoint, backward, backward_calls, gradient_error
@@ -135,7 +136,7 @@ class Recurrent:
 
 
 def _is_stock(module: nn.Module) -> bool:
-    return isinstance(module, STOCK + CELLS) and type(module).forward in _STOCK_FORWARDS
+    return isinstance(module, STOCK + CELLS) and type(module).forward in _KNOWN_FORWARDS
 
 
 def _outputs(module: nn.Module, output: Any) -> dict[str, Tensor]:
@@ -263,4 +264,4 @@ def _tensors(value: Any) -> tuple[Tensor, ...]:
     return (value,) if isinstance(value, Tensor) else tuple(value) if isinstance(value, (tuple, list)) else ()
 
 
-_STOCK_FORWARDS = {kind.forward for kind in STOCK + CELLS}
+_KNOWN_FORWARDS = {kind.forward for kind in (*STOCK, *CELLS, RNN, GRU, LSTM)}

@@ -16,6 +16,8 @@ from torch import Tensor
 
 Kind = Literal["RNN_TANH", "RNN_RELU", "RNN_SIGMOID", "GRU", "LSTM"]
 GATES: dict[Kind, int] = {"RNN_TANH": 1, "RNN_RELU": 1, "RNN_SIGMOID": 1, "GRU": 3, "LSTM": 4}
+GAMMA: dict[Kind, float] = {"RNN_TANH": 1.0, "RNN_RELU": 1.0, "RNN_SIGMOID": 0.25}
+"""γ, the bound of the activation's derivative, of the kinds that have one activation."""
 NORM_EPSILON = 1e-5
 """Added to the variance under a layer norm's root, as in torch.nn.LayerNorm."""
 

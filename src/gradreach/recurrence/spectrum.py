@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from gradreach.recurrence.bounds import is_bound
 from gradreach.recurrence.call import State, check_call, check_finite, check_weights, number_of
-from gradreach.recurrence.cells import Kind
+from gradreach.recurrence.cells import GAMMA, Kind
 from gradreach.recurrence.custom.engine import jacobians as cell_jacobians
 from gradreach.recurrence.custom.step import Cell
 from gradreach.recurrence.custom.step import unroll as unroll_cell
@@ -21,8 +22,6 @@ from gradreach.recurrence.products import product_spectrum, scientific
 from gradreach.recurrence.replay import replay
 from gradreach.recurrence.scan import Unroll
 
-GAMMA: dict[Kind, float] = {"RNN_TANH": 1.0, "RNN_RELU": 1.0, "RNN_SIGMOID": 0.25}
-"""The bound of σ′."""
 GATE_NAMES: dict[Kind, tuple[str, ...]] = {"GRU": ("r", "z", "n"), "LSTM": ("i", "f", "g", "o")}
 
 
@@ -108,7 +107,7 @@ def spectrum_of(run: Unroll, row: int = 0, lags: Sequence[int] | None = None) ->
     gamma = GAMMA.get(run.kind)
     lambda_, rho = gates["h"] if gamma is not None else (None, None)
     factor = None if gamma is None or lambda_ is None else gamma * lambda_
-    binds = run.remedies.skip == 0 and w.gain_hh is None
+    binds = is_bound(run)
     steps = slice(None) if run.active is None else run.active[:, row]
     powers = range(len(found.log10_norm))
     return replace(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gradreach.record.schema import DepthLook, Record, Remedy, TimeLook
 from gradreach.rules.course import root_of
 
-STOCK = ("RNN_TANH", "RNN_RELU", "RNN", "GRU", "LSTM")
+STOCK = ("RNN_TANH", "RNN_RELU", "RNN_SIGMOID", "RNN", "GRU", "LSTM")
 """Kinds whose layers and directions are numbered: weight_hh_l0, weight_hh_l1_reverse."""
 
 
