@@ -260,7 +260,7 @@ def test_all_is_the_closed_forms(of: Drawn, data: st.DataObject) -> None:
     swept = adjoint.sweep_of(stock, e, e_c)
     found = backward(run, error)
     delta = leaves_of(found.delta)
-    assert equal(delta, [swept.dh[1:]] if swept.dc is None else [swept.dh[1:], swept.dc[1:]])
+    assert equal(delta, [swept.delta] if swept.delta_c is None else [swept.delta, swept.delta_c])
     run = unroll(Cell(OfState(cell)), run.x, tree_map(lambda leaf: leaf[0], run.states))
     T, B = run.size
     anchors = sorted(data.draw(st.sets(st.integers(0, T - 1), min_size=1)))

@@ -27,7 +27,7 @@ class Carried:
 
     `dh`, `dc` are the adjoints of the state after step k, `g` that of W_hh h_{k−1}, which they give, `before`,
     `before_c` what step k passes on to the state before it. `at` picks the steps k out of a run; `exponent` is None
-    while it is 0 throughout.
+    while it is 0 throughout. `g` is overwritten at the next lag.
     """
 
     lag: int
@@ -70,6 +70,7 @@ def carry_back(
     carried = Scaled(dh, dc)
     waiting: deque[tuple[Tensor, Tensor | None, int]] = deque()  # what shortcuts send back, until its lag comes
     start, first, clock = 0.0, 0, _Clock(dh.dtype)
+    room = dh.new_empty((*dh.shape[:2], *run.slopes.gate.shape[2:]))
     for lag in range(lags):
         while steps[first] < lag:
             first += 1
@@ -89,7 +90,7 @@ def carry_back(
             waiting.append((dh * share, carried.exponent, first))
             dh = torch.addcmul(dh, dh, share, value=-1.0)
         slopes = run.slopes.each(lambda s, k=k: s[k])  # type: ignore[misc]
-        g, before, before_c = pull(run.kind, run.weights, slopes, dh, carried.dc)
+        g, before, before_c = pull(run.kind, run.weights, slopes, dh, carried.dc, out=room[: len(dh)])
         yield Carried(lag, first, k, carried.dh, carried.dc, g, before, before_c, carried.exponent)
         carried = Scaled(before, before_c, carried.exponent)
 
