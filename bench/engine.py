@@ -38,8 +38,8 @@ class Case:
 
 
 def reach_case(kind: str, T: int, B: int = 8, H: int = 128) -> Case:
-    """The map for all t. Autograd goes back from every t over one unrolled loop; the products are A ← A W, and
-    dW_ℓ = gᵀ h besides for the lag shares and biases."""
+    """The map for all t. Autograd goes back from every t over one unrolled loop (where an LSTM's c_k also gets what
+    reaches it through h_k); the products are A ← A W, and dW_ℓ = gᵀ h besides for the lag shares and biases."""
     torch.manual_seed(0)
     layer, x, error = FAMILIES[kind](H, H), torch.randn(T, B, H), torch.randn(T, B, H)
     run = replay(layer, x).unrolls[0]
@@ -87,10 +87,9 @@ def autograd_map(kind: str, layer: nn.RNNBase, x: Tensor, error: Tensor) -> Work
             # c of the same step goes into h: the joint norm of (h, c) needs the states one by one
             wanted = [s for pair in states[1 : t + 2] for s in pair]
             grads = torch.autograd.grad(states[t + 1][0], wanted, error[t], retain_graph=True, allow_unused=True)
-            width = len(states[0])
-            for k in range(t + 1):
-                parts = [g for g in grads[k * width : (k + 1) * width] if g is not None]
-                R[t, k] = torch.cat(parts, -1).norm(dim=-1).mean()
+            grads = [torch.zeros_like(state) if g is None else g for g in grads]
+            joint = torch.stack(grads).unflatten(0, (t + 1, -1)).transpose(1, 2).flatten(2)  # (k, B, H or 2H)
+            R[t, : t + 1] = joint.norm(dim=-1).mean(-1)
         return R
 
     return work
