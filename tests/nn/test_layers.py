@@ -249,7 +249,7 @@ def test_a_layer_is_copied_saved_and_printed() -> None:
     buffer = io.BytesIO()
     torch.save(layer, buffer)
     buffer.seek(0)
-    for other in (copy.deepcopy(layer), torch.load(buffer, weights_only=False)):
+    for other in (copy.deepcopy(layer), torch.load(buffer, weights_only=True)):
         assert torch.equal(other(x)[0], layer(x)[0])
         assert (
             repr(other) == repr(layer) == "LSTM(3, 4, orthogonal=True, skip=2, clip_state_grad=0.5, keep_adjoint=True)"
@@ -327,6 +327,12 @@ def test_non_contiguous_input() -> None:
     layer = LSTM(3, 4, skip=2, batch_first=True)
     x = torch.randn(6, 5, 3).transpose(0, 1)
     assert torch.equal(layer(x)[0], layer(x.contiguous())[0])
+
+
+def test_a_state_may_be_a_list_as_in_torch() -> None:
+    layer, h = LSTM(3, 4, skip=2), torch.randn(1, 2, 4)
+    x = torch.randn(5, 2, 3)
+    assert torch.equal(layer(x, [h, h])[0], layer(x, (h, h))[0])
 
 
 def test_nan_goes_through_as_in_torch() -> None:

@@ -120,6 +120,7 @@ class _Remedied(nn.RNNBase):
 
     def forward(self, input: Tensor | PackedSequence, hx: Any = None) -> Any:
         """As the torch.nn layer: (output, h_n), for an LSTM (output, (h_n, c_n)), in the input's layout and dtype."""
+        hx = tuple(hx) if isinstance(hx, list) else hx  # torch.nn takes both
         if self.orthogonal:
             keep_orthogonal(self)
             orthogonalise(self)
@@ -323,3 +324,7 @@ def _remedies(options: Options) -> Remedies:
 
 def _orthogonalise_first(layer: _Remedied, *_: Any) -> None:
     orthogonalise(layer)
+
+
+# what a whole layer is saved with: torch.load(weights_only=True) asks for it
+torch.serialization.add_safe_globals([RNN, GRU, LSTM, Remedies, _orthogonalise_first])
