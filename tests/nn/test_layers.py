@@ -335,6 +335,26 @@ def test_a_state_may_be_a_list_as_in_torch() -> None:
     assert torch.equal(layer(x, [h, h])[0], layer(x, (h, h))[0])
 
 
+def test_numba_that_cannot_be_imported_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise ImportError("Numba needs NumPy 2.3 or less")
+
+    monkeypatch.setattr(compiled, "_loops", broken)
+    compiled._found.cache_clear()
+    try:
+        layer = RNN(3, 4, skip=2)
+        layer(torch.randn(20, 2, 3))[0].sum().backward()
+        assert layer.weight_hh_l0.grad is not None
+    finally:
+        compiled._found.cache_clear()
+
+
+@pytest.mark.filterwarnings("ignore:The tensor attributes self._flat_weights")  # torch's own layers say so too
+def test_export() -> None:
+    exported = torch.export.export(LSTM(3, 4).eval(), (torch.randn(20, 2, 3),))
+    assert exported is not None
+
+
 def test_nan_goes_through_as_in_torch() -> None:
     layer = RNN(3, 4, skip=2)
     x = torch.randn(6, 2, 3)

@@ -33,6 +33,7 @@ def test_nearest_orthogonal_matrix(dtype: torch.dtype, distance: float, H: int) 
 def test_an_orthogonal_matrix_is_left_alone() -> None:
     torch.manual_seed(0)
     W = torch.linalg.qr(torch.randn(256, 256)).Q.contiguous()
+    orthogonalise_(W)
     before = W.clone()
     version = W._version
     orthogonalise_(W)
@@ -64,6 +65,18 @@ def test_stays_orthogonal_while_it_learns(family: type[nn.RNNBase], optimizer: t
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.parametrize("step", [1e-8, 1e-7, 3e-7, 1e-6])
+@pytest.mark.parametrize("H", [16, 200, 512])
+def test_steps_as_small_as_rounding_do_not_add_up(step: float, H: int) -> None:
+    torch.manual_seed(0)
+    layer = RNN(2, H, orthogonal=True)
+    along = torch.outer(layer.weight_hh_l0.detach()[:, 0], torch.eye(H)[0])  # stretches one direction alone
+    for _ in range(200):
+        layer.weight_hh_l0.data.add_(along, alpha=step)
+        layer(torch.zeros(1, 1, 2))
+        assert off(layer.weight_hh_l0) <= 1e-5
+
+
 def test_ten_thousand_steps() -> None:
     torch.manual_seed(0)
     layer = RNN(2, 16, orthogonal=True)
@@ -85,6 +98,25 @@ def test_updates_by_hand_and_loaded_weights_are_brought_back() -> None:
     assert off(layer.weight_hh_l0) > 1e-2
     layer(torch.zeros(1, 1, 2))
     assert off(layer.weight_hh_l0) <= 1e-5
+
+
+def test_under_autocast() -> None:
+    layer = LSTM(2, 8, orthogonal=True)
+    layer.weight_hh_l0.data.add_(0.05 * torch.randn(32, 8))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        layer(torch.zeros(1, 1, 2))
+    assert off(layer.weight_hh_l0) <= 1e-5
+
+
+def test_weights_from_far_off_come_to_rest_at_once() -> None:
+    torch.manual_seed(0)
+    layer = RNN(2, 64, orthogonal=True, dtype=torch.float64)
+    layer.load_state_dict(nn.RNN(2, 64, dtype=torch.float64).state_dict())
+    x, h = torch.randn(3, 2, 2, dtype=torch.float64), torch.zeros(1, 2, 64, dtype=torch.float64, requires_grad=True)
+    y, h = layer(x, h)
+    for _ in range(3):
+        y, h = layer(x, h)
+    y.sum().backward()
 
 
 def test_one_layer_in_two_calls_before_the_backward_pass() -> None:

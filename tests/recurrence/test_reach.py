@@ -245,6 +245,10 @@ def test_a_cell_of_ones_own() -> None:
     assert (ours.kind, ours.exact, ours.horizon) == ("cell", True, theirs.horizon)
     assert sum(ours.lag_share) == pytest.approx(1)
     assert reach(gr.Cell(lambda x, h: cell(x, h)), data, error, state).lag_share == ()
+    with pytest.raises(ValueError, match=r"module: a gr\.Cell has one layer and direction"):
+        reach(gr.Cell(cell), data, error, state, layer=0)
+    with pytest.raises(ValueError, match="local_error: expected errors at the cell's states, got None"):
+        reach(gr.Cell(cell), data, None, state)
     some = reach(gr.Cell(cell), data, error, state, anchors=3, rows=1, max_lag=4)
     assert some.sampled == "3 of the steps with a local error, 1 of 2 rows, lags up to 4: 5 products of 3 states each"
 

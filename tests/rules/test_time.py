@@ -39,7 +39,15 @@ def test_a_bound_under_one_is_named_as_the_cause() -> None:
 
 @pytest.mark.parametrize(("horizon", "speaks"), [(29, True), (30, False), (59, False)])
 def test_vanishing_speaks_under_half_of_the_sequence(horizon: int, speaks: bool) -> None:
-    assert ("GR101" in codes(record(steps(), at(time_look(horizon=horizon))))) == speaks
+    reach = tuple(1.0 if lag <= horizon else 1e-3 for lag in range(60))
+    assert ("GR101" in codes(record(steps(), at(time_look(horizon=horizon, reach=reach))))) == speaks
+
+
+def test_a_curve_that_a_shortcut_revives_has_not_vanished() -> None:
+    revived = tuple(0.7 ** (lag // 8) if lag % 8 == 0 else 1e-4 for lag in range(60))
+    assert "GR101" not in codes(record(steps(), at(time_look(reach=revived, horizon=0, factor=0.96))))
+    fading = tuple(0.3 ** (lag // 8) if lag % 8 == 0 else 1e-4 for lag in range(60))
+    assert "GR101" in codes(record(steps(), at(time_look(reach=fading, horizon=0, factor=0.9))))
 
 
 def test_short_sequences_are_not_judged() -> None:

@@ -131,7 +131,7 @@ class _Remedied(nn.RNNBase):
         """Whether the compiled loops can take the place of torch's kernel: they are faster, but for training alone."""
         return (
             torch.is_grad_enabled()
-            and isinstance(input, Tensor)
+            and type(input) is Tensor  # no tracer's stand-in
             and input.dim() in (2, 3)
             and input.shape[1 if self.batch_first and input.dim() == 3 else 0] >= _WORTHWHILE
             and compiled.fits(weights_of(self, "_l0"), input, None, self.remedies)

@@ -139,6 +139,10 @@ def reach(
     """
     _positive(rows=rows, max_lag=max_lag, anchors=anchors if isinstance(anchors, int) else None)
     if isinstance(module, Cell):
+        if end_error is not None or layer != -1 or reverse:
+            raise ValueError("module: a gr.Cell has one layer and direction; leave end_error, layer and reverse out")
+        if local_error is None:
+            raise ValueError("local_error: expected errors at the cell's states, got None; give them")
         return _of_cell(module, x, local_error, state, anchors, rows, max_lag)
     run = _replayed(module, x, state)
     errors = _errors(run, local_error, end_error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 
 from gradreach.record.schema import Finding, Record, Severity, TimeLook
@@ -20,6 +21,8 @@ from gradreach.rules.figures import is_finite, known, median, most, percent, sho
 from gradreach.rules.remedy import clip, longer_reach, orthogonal, smaller_sums
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
 
+LIMIT = 0.01
+"""The value of r at which the horizon ends."""
 SHORTEST = 10
 """Sequences of fewer steps are too short for a horizon to mean anything."""
 
@@ -84,9 +87,17 @@ def vanishing(record: Record) -> Judged:
         return Judged(why_not=_unwatched(record, f"of {SHORTEST} steps or more was watched"))
     found = []
     for key, looks in layers.items():
-        if most([seen.horizon < FAR_SHARE * (seen.T - 1) and (seen.factor or 0.0) < 1.0 for seen in looks]):
+        if most([_fades(seen) and (seen.factor or 0.0) < 1.0 for seen in looks]):
             found.append(_vanishing(record, key, looks))
     return Judged(tuple(found))
+
+
+def _fades(seen: TimeLook) -> bool:
+    """Nothing of 1 % comes from half of the sequence or farther. A shortcut of the state brings back what came in
+    between: the curve falls under the horizon's limit and rises above it again."""
+    if seen.horizon >= FAR_SHARE * (seen.T - 1):
+        return False
+    return not any(r >= LIMIT for r in seen.reach[math.ceil(FAR_SHARE * (seen.T - 1)) :])
 
 
 def _vanishing(record: Record, key: Layer, looks: list[TimeLook]) -> Finding:

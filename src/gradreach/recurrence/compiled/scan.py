@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from functools import cache
 from types import ModuleType
 from typing import cast
@@ -79,7 +78,12 @@ def sweep(
 
 @cache
 def _found() -> bool:
-    return importlib.util.find_spec("numba") is not None
+    """Whether numba is there and can be imported; one that does not fit the machine's numpy cannot."""
+    try:
+        _loops()
+    except Exception:
+        return False
+    return True
 
 
 def _loops() -> ModuleType:
