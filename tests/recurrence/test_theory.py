@@ -133,7 +133,7 @@ ONES = torch.ones(3)
         ),
         (lambda: gradient_terms(nn.RNN(2, 3), X, torch.ones(2)), ValueError, r"error: expected .* \(3,\), got \(2,\)"),
         (lambda: gradient_terms(nn.RNN(2, 3), X, ONES, t=5), ValueError, "t: expected a step of row 0, 0 to 4, got 5"),
-        (lambda: gradient_terms(nn.RNN(2, 3), X, ONES * math.nan), ValueError, "error: expected finite numbers"),
+        (lambda: gradient_terms(nn.RNN(2, 3), X, ONES * math.nan), ValueError, "error: expected finite values"),
         (lambda: gradient_sum(nn.RNN(2, 3), X, torch.ones(4, 3)), ValueError, r"errors: .* \(5, 3\), got \(4, 3\)"),
         (lambda: gradient_sum(nn.RNN(2, 3), X[:1], torch.ones(1, 3)), ValueError, "x: expected at least 2 steps"),
         (lambda: eigenvalue_heuristic(torch.eye(2), ONES, 1), ValueError, r"W: expected shape \(3, 3\)"),

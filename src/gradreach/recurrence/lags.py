@@ -115,14 +115,13 @@ def truncated_sweep(
         steps = torch.arange(T, device=starts.device)[each.at, None]
         a, b = (steps == starts).nonzero(as_tuple=True)
         dh.index_put_((starts[b], b), each.before[a, b], accumulate=True)
+        if dc is not None and each.dc is not None and each.before_c is not None:
+            dc[1:][each.at] += each.dc * here
+            dc.index_put_((starts[b], b), each.before_c[a, b], accumulate=True)
         if run.shortcut is not None and each.lag + run.remedies.skip <= k2:
             a, b = (steps + 1 - run.remedies.skip == starts).nonzero(as_tuple=True)
             sent = (each.dh * run.shortcut[each.at])[a, b]
             dh.index_put_((starts[b], b), sent, accumulate=True)
-        if dc is not None and each.dc is not None and each.before_c is not None:
-            dc[1:][each.at] += each.dc * here
-            a, b = (steps == starts).nonzero(as_tuple=True)
-            dc.index_put_((starts[b], b), each.before_c[a, b], accumulate=True)
     return Sweep.of(run, dh, dc, g)
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from gradreach.recurrence.call import State
+from gradreach.recurrence.call import State, check_finite
 from gradreach.recurrence.jacobian import jacobians
 from gradreach.recurrence.scan import Unroll
 from gradreach.recurrence.spectrum import log10_powers, unrolled
@@ -80,7 +80,7 @@ def gradient_terms(
         raise ValueError(
             f"error: expected ∂L_t/∂h_t of shape {(run.h.shape[-1],)}, got {tuple(error.shape)}; give one t"
         )
-    _check_finite(error=error)
+    check_finite("error", error)
     if t is None:
         t = steps[-1]
     if t not in steps:
@@ -116,7 +116,7 @@ def gradient_sum(
     expected = (len(steps), run.h.shape[-1])
     if errors.shape != expected:
         raise ValueError(f"errors: expected ∂L_t/∂h_t of shape {expected}, got {tuple(errors.shape)}; give row {row}'s")
-    _check_finite(errors=errors)
+    check_finite("errors", errors)
     every = [_terms(run, at, steps, n, errors[t]) for n, t in enumerate(steps)]
     return torch.stack([e.w_hh.sum(0) for e in every]).sum(0), torch.stack([e.w_ih.sum(0) for e in every]).sum(0)
 
@@ -143,7 +143,8 @@ def eigenvalue_heuristic(W: Float[Tensor, "d d"], h: Float[Tensor, " n"], n: int
     """
     if W.shape != (len(h), len(h)):
         raise ValueError(f"W: expected shape {(len(h), len(h))}, square and as long as h, got {tuple(W.shape)}")
-    _check_finite(W=W, h=h)
+    check_finite("W", W)
+    check_finite("h", h)
     if not bool(h.any()):
         raise ValueError("h: expected a state that is not 0, got 0 in every unit; take a later state")
     if n < 0:
@@ -161,12 +162,6 @@ def eigenvalue_heuristic(W: Float[Tensor, "d d"], h: Float[Tensor, " n"], n: int
         log10 += math.log10(float(torch.linalg.vector_norm(h) / torch.linalg.vector_norm(start)))
     rho = float(torch.linalg.eigvals(W).abs().amax())
     return Heuristic(log10_powers(rho, [n])[0], log10)
-
-
-def _check_finite(**given: Tensor) -> None:
-    for name, each in given.items():
-        if not bool(each.isfinite().all()):
-            raise ValueError(f"{name}: expected finite numbers, got NaN or inf; use values from before they appeared")
 
 
 def _small_rnn(
