@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench browser clean
+.PHONY: demo test check bench study clean
 
 demo: $(READY) ## watch a small tanh RNN learn English, and report
 	$(BIN)/gradreach demo
@@ -17,9 +17,16 @@ check: $(READY) ## formatting, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(READY) ## what the engine, the layers and watching cost, beside their rivals in the same run
+bench: $(READY) ## what everything costs, beside its rivals in the same run
 	$(BIN)/python bench/engine.py $(BENCH_ARGS)
 	$(BIN)/python bench/watching.py $(BENCH_ARGS)
+	$(BIN)/python bench/clipping.py $(BENCH_ARGS)
+	$(BIN)/python bench/guarding.py $(BENCH_ARGS)
+	$(BIN)/python bench/truncation.py $(BENCH_ARGS)
+
+study: $(READY) ## what thresholds and the guard do to whole trainings, healthy and faulty
+	$(BIN)/python bench/thresholds.py $(BENCH_ARGS)
+	$(BIN)/python bench/faults.py
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -6,7 +6,14 @@ from torch import nn
 
 from gradreach.remedies import init
 
-LAYERS = [nn.RNN(3, 5, 2, bidirectional=True), nn.GRU(3, 5), nn.LSTM(3, 5, 2), nn.RNNCell(3, 5), nn.LSTMCell(3, 5)]
+LAYERS = [
+    nn.RNN(3, 5, 2, bidirectional=True),
+    nn.GRU(3, 5),
+    nn.LSTM(3, 5, 2),
+    nn.RNNCell(3, 5),
+    nn.GRUCell(3, 5),
+    nn.LSTMCell(3, 5),
+]
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from gradreach.observation.graph import Graph, mark, nearest
 from gradreach.observation.models import Models, own_parameters
-from gradreach.observation.norms import each_norm, to_host
 from gradreach.record.schema import DepthLook
+from gradreach.remedies.norms import each_norm, to_host
 
 SATURATED_SLOPE = 0.05
 """An activation is saturated where its slope is under this share of its largest (1 for tanh, 1/4 for logistic)."""

@@ -1,61 +1,9 @@
-"""Norms of many tensors in one fused pass, right for sparse and half-precision gradients, local for sharded ones."""
+"""Norms on their way to the host, without holding up the device."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-from typing import cast
-
 import torch
 from torch import Tensor
-
-_HALF = (torch.float16, torch.bfloat16)
-
-
-def is_sharded(tensor: Tensor) -> bool:
-    """Whether a tensor's values lie on several ranks (a DTensor of FSDP2 or tensor parallelism)."""
-    return hasattr(tensor, "to_local")
-
-
-def values(gradient: Tensor) -> Tensor:
-    """A gradient's numbers, half precision widened: of a sparse one those that are stored, repeated indices summed.
-
-    Of a sharded one this rank's own: ranks look at different steps, so a collective here could hang the training.
-    """
-    if is_sharded(gradient):
-        gradient = gradient.to_local()  # type: ignore[attr-defined]
-    if gradient.is_sparse:
-        gradient = gradient.coalesce().values()
-    return gradient.float() if gradient.dtype in _HALF else gradient
-
-
-@torch.no_grad()
-def each_norm(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The 2-norm of each tensor, 0-d on the tensor's own device."""
-    return list(torch._foreach_norm([values(t) for t in tensors])) if tensors else []
-
-
-@torch.no_grad()
-def global_norm(tensors: Sequence[Tensor]) -> Tensor | None:
-    """The 2-norm over all tensors together, 0-d on the first tensor's device; None where there is none."""
-    norms = each_norm(tensors)
-    if not norms:
-        return None
-    if any(norm.device != norms[0].device for norm in norms):
-        norms = [norm.to(norms[0].device) for norm in norms]
-    return cast(Tensor, torch.linalg.vector_norm(torch.stack(norms)))
-
-
-def to_host(values: Sequence[Tensor]) -> list[float]:
-    """Many 0-d tensors as floats, with one transfer per device."""
-    host: list[float] = [0.0] * len(values)
-    by_device: dict[torch.device, list[int]] = defaultdict(list)
-    for index, value in enumerate(values):
-        by_device[value.device].append(index)
-    for indices in by_device.values():
-        for index, number in zip(indices, torch.stack([values[i].double() for i in indices]).tolist(), strict=True):
-            host[index] = number
-    return host
 
 
 class Later:

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from gradreach.observation.graph import walk
 from gradreach.observation.models import Models
-from gradreach.observation.norms import is_sharded
 from gradreach.observation.probe import Probe, value_of
 from gradreach.observation.sentinel import Generators, KeptCall, tensors_of
 from gradreach.record.schema import NonFinite
+from gradreach.remedies.norms import is_sharded
 
 
 def trace(

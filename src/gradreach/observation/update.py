@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from gradreach.observation.models import Models, own_parameters
-from gradreach.observation.norms import each_norm, is_sharded, to_host
 from gradreach.record.schema import DepthLook, Look
+from gradreach.remedies.norms import each_norm, is_sharded, to_host
 
 MOST_ELEMENTS = 1 << 20
 """Of a larger parameter an evenly spaced sample of this size stands for the whole in ‖Δw‖ / ‖w‖."""

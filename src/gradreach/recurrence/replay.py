@@ -9,6 +9,7 @@ from typing import cast
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 from torch.nn.utils.rnn import PackedSequence
 
 from gradreach.recurrence.call import State
@@ -125,6 +126,8 @@ def stack_of(module: nn.Module) -> Stack:
         return Stack(_kind_of(module), (CellWeights(*(None if p is None else _own(p) for p in parts)),), ("",))
     if not isinstance(module, nn.RNNBase):
         raise TypeError(f"module: expected a stock recurrent layer or cell, got {type(module).__name__}")
+    if is_parametrized(module):
+        module._update_flat_weights()  # an optimizer's step since the last call has not reached that list
     names = names_of(module)
     weights = tuple(weights_of(module, name).each(_own) for name in names)
     dropout = float(module.dropout) if module.training else 0.0

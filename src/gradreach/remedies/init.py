@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 Layer = TypeVar("Layer", bound=nn.RNNBase | nn.RNNCellBase)
 
@@ -18,7 +19,7 @@ Layer = TypeVar("Layer", bound=nn.RNNBase | nn.RNNCellBase)
 @torch.no_grad()
 def orthogonal_(layer: Layer) -> Layer:
     """Every gate's block of W_hh a random orthogonal matrix (Saxe et al. 2014): no singular value but 1."""
-    for w_hh in _parameters(layer, "weight_hh"):
+    for w_hh in _recurrent_weights(layer):
         for block in _square_blocks(layer, w_hh):
             nn.init.orthogonal_(block)
     return layer
@@ -30,7 +31,7 @@ def identity_(layer: Layer, scale: float = 1.0) -> Layer:
 
     For an LSTM or a GRU the biases stay, since they set the gates.
     """
-    for w_hh in _parameters(layer, "weight_hh"):
+    for w_hh in _recurrent_weights(layer):
         for block in _square_blocks(layer, w_hh):
             nn.init.eye_(block).mul_(scale)
     if not isinstance(layer, nn.LSTM | nn.LSTMCell | nn.GRU | nn.GRUCell):
@@ -72,6 +73,17 @@ def _parameters(layer: nn.Module, start: str) -> Iterator[Tensor]:
     if not isinstance(layer, nn.RNNBase | nn.RNNCellBase):
         raise TypeError(f"layer: expected a recurrent layer or cell of torch.nn, got {type(layer).__name__}")
     return (parameter for name, parameter in layer.named_parameters() if name.startswith(start))
+
+
+def _recurrent_weights(layer: nn.Module) -> Iterator[Tensor]:
+    """Every W_hh; a parametrized one as a tensor that is assigned once it has been written to."""
+    yield from _parameters(layer, "weight_hh")
+    if is_parametrized(layer):
+        for name in layer.parametrizations:  # type: ignore[union-attr]
+            if name.startswith("weight_hh"):
+                w_hh = getattr(layer, name).clone()
+                yield w_hh
+                setattr(layer, name, w_hh)
 
 
 def _bias_pairs(layer: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:

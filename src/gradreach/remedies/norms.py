@@ -1,0 +1,105 @@
+"""Norms of many tensors in one fused pass, right for sparse and half-precision gradients and over shards when asked."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+HALF = (torch.float16, torch.bfloat16)
+
+
+def is_sharded(tensor: Tensor) -> bool:
+    """Whether a tensor's values lie on several ranks (a DTensor of FSDP2 or tensor parallelism)."""
+    return type(tensor) is not Tensor and hasattr(tensor, "to_local")
+
+
+def values(gradient: Tensor) -> Tensor:
+    """A gradient's numbers: of a sharded one this rank's own, of a sparse one those stored, repeated indices summed.
+
+    They share the gradient's memory, but for a sparse one with repeated indices.
+    """
+    if is_sharded(gradient):
+        gradient = gradient.to_local()  # type: ignore[attr-defined]
+    return gradient.coalesce().values() if gradient.is_sparse else gradient
+
+
+@torch.no_grad()
+def each_norm(tensors: Sequence[Tensor], dtype: torch.dtype | None = None) -> list[Tensor]:
+    """The 2-norm of each tensor, 0-d on the tensor's own device; of sharded ones this rank's part.
+
+    `dtype` is the one it is summed in: by default the tensor's own, float32 for half precision.
+    """
+    norms: dict[int, Tensor] = {}
+    alike: dict[tuple[torch.device, torch.dtype], list[int]] = defaultdict(list)
+    numbers = [values(t) for t in tensors]
+    for index, each in enumerate(numbers):
+        alike[each.device, each.dtype].append(index)
+    for (_, own), indices in alike.items():
+        wide = dtype or (torch.float32 if own in HALF else None)
+        norms.update(zip(indices, torch._foreach_norm([numbers[i] for i in indices], 2, wide), strict=True))
+    return [norms[i] for i in range(len(numbers))]
+
+
+@torch.no_grad()
+def total(norms: Sequence[Tensor]) -> Tensor:
+    """The 2-norm over all tensors from the norm of each, 0-d on the first one's device."""
+    device = norms[0].device
+    if any(norm.device != device for norm in norms):
+        norms = [norm.to(device) for norm in norms]
+    return cast(Tensor, torch.linalg.vector_norm(torch.stack(list(norms))))
+
+
+def global_norm(tensors: Sequence[Tensor]) -> Tensor | None:
+    """The 2-norm over all tensors together, 0-d on the first tensor's device; None where there is none.
+
+    Of sharded tensors this rank's part: ranks look at different steps, so a collective here could hang the training.
+    """
+    return total(each_norm(tensors)) if tensors else None
+
+
+@torch.no_grad()
+def to_global(norms: Sequence[Tensor], tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The norm of each tensor over all its shards, from the norm of this rank's part: ‖g‖² = Σ_ranks ‖g_rank‖².
+
+    Tensors split along the same dimensions of the same mesh share one all-reduce a dimension; others pass through.
+    Every rank of a mesh must call it. Raises ValueError for a tensor that still awaits its sum over ranks.
+    """
+    whole = list(norms)
+    alike: dict[tuple[Any, tuple[int, ...]], list[int]] = defaultdict(list)
+    for index, tensor in enumerate(tensors):
+        if is_sharded(tensor) and (split := _split_along(tensor)):
+            alike[tensor.device_mesh, split].append(index)  # type: ignore[attr-defined]
+    for (mesh, split), indices in alike.items():
+        squares = torch.stack([norms[i] for i in indices]).double().square()
+        for dimension in split:
+            torch.distributed.all_reduce(squares, group=mesh.get_group(dimension))
+        for index, norm in zip(indices, squares.sqrt().unbind(), strict=True):
+            whole[index] = norm.to(norms[index].dtype)
+    return whole
+
+
+def _split_along(tensor: Tensor) -> tuple[int, ...]:
+    """The dimensions of its mesh along which a DTensor is split."""
+    placements = tensor.placements  # type: ignore[attr-defined]
+    if any(placement.is_partial() for placement in placements):
+        raise ValueError(
+            f"gradients: expected whole or split ones, got the placements {placements}; redistribute them first, "
+            "for a part of a sum has no norm of its own"
+        )
+    return tuple(dimension for dimension, placement in enumerate(placements) if not placement.is_replicate())
+
+
+def to_host(values: Sequence[Tensor]) -> list[float]:
+    """Many 0-d tensors as floats, with one transfer per device."""
+    host: list[float] = [0.0] * len(values)
+    by_device: dict[torch.device, list[int]] = defaultdict(list)
+    for index, value in enumerate(values):
+        by_device[value.device].append(index)
+    for indices in by_device.values():
+        for index, number in zip(indices, torch.stack([values[i] for i in indices]).double().tolist(), strict=True):
+            host[index] = number
+    return host

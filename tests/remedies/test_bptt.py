@@ -1,0 +1,151 @@
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+from gradreach.remedies import bptt as module
+from gradreach.remedies.bptt import bptt
+from tests.remedies.streams import KINDS, Stream, equal, stream, streams
+
+
+def options(each: Stream) -> dict[str, Any]:
+    return {"step": each.step, "dim": None if isinstance(each.step, nn.RNNBase) else each.dim}
+
+
+@settings(max_examples=60)
+@given(streams(most=30))
+def test_gradients_and_numbers_are_those_of_full_bptt(each: Stream) -> None:
+    inputs = [
+        leaf.requires_grad_()
+        for leaf in tree_leaves((each.x, each.state))
+        if leaf is not None and leaf.is_floating_point()
+    ]
+    wanted = [*each.parameters, *inputs]
+
+    def through(output: Any, state: Any) -> list[Tensor]:
+        ends = sum((leaf**2).sum() for leaf in tree_leaves(state) if leaf.requires_grad)
+        return list(torch.autograd.grad(each.loss(output, 0) + ends, wanted, allow_unused=True))
+
+    ours, theirs = bptt(each.x, state=each.state, **options(each)), each.whole(each.x, each.state)
+    assert equal([leaf.detach() for leaf in tree_leaves(ours)], [leaf.detach() for leaf in tree_leaves(theirs)])
+    assert equal(through(*ours), through(*theirs))
+
+
+class Dropped(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.rnn, self.head = nn.BatchNorm1d(3), nn.LSTM(3, 32, 2, dropout=0.3), nn.Linear(32, 5)
+
+    def forward(self, x: Tensor, state: Any) -> Any:
+        output, state = self.rnn(self.norm(x.flatten(0, 1)).view_as(x), state)
+        return self.head(output), state
+
+
+def test_dropout_and_running_statistics_are_those_of_the_segments_bit_for_bit() -> None:
+    x, found = torch.randn(100, 4, 3), []
+    for checkpointed in (True, False):
+        torch.manual_seed(0)
+        model = Dropped()
+        if checkpointed:
+            output, _ = bptt(x, step=model)
+        else:
+            outputs, state = [], None
+            for part in x.split(10):
+                out, state = model(part, state)
+                outputs.append(out)
+            output = torch.cat(outputs)
+        output.square().mean().backward()
+        found.append((output, torch.get_rng_state(), *model.buffers(), *(p.grad for p in model.parameters())))
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+
+
+MODELS = {
+    "LSTM": lambda: nn.LSTM(3, 32),
+    "RNN": lambda: nn.RNN(3, 32),
+    "GRU": lambda: nn.GRU(3, 32, 2),
+    "cell": lambda: nn.LSTMCell(3, 32),
+    "model": Dropped,
+}
+
+
+def held(x: Tensor, step: Any, memory: int | str | None) -> int:
+    """Bytes at the peak of a forward and backward pass."""
+    with module._Live() as live:
+        output, _ = bptt(x, step=step, memory=memory)
+        output.backward(torch.ones_like(output))
+    return live.peak
+
+
+@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("T", [40, 110])
+def test_memory_stays_under_the_limit(kind: str, T: int) -> None:
+    torch.manual_seed(0)
+    step, x = MODELS[kind](), torch.randn(T, 4, 3)
+    everything = held(x, step, 10**9)
+    with pytest.raises(ValueError, match="memory: expected at least") as told:
+        bptt(x, step=step, memory=1000)
+    least = int(str(told.value).split("(")[1].split()[0])
+    for limit in (least, (2 * least + everything) // 3, (least + 2 * everything) // 3):
+        peak = held(x, step, limit)
+        assert peak <= limit
+        assert peak >= 0.7 * limit or peak >= 0.9 * everything  # and the room is used
+
+
+def test_nothing_is_run_again_where_all_fits_and_as_little_as_possible_elsewhere() -> None:
+    class Counted(nn.GRU):
+        steps = 0
+
+        def forward(self, x: Tensor, hx: Any = None) -> Any:
+            self.steps += len(x)
+            return super().forward(x, hx)
+
+    step, x, extra = Counted(3, 32), torch.randn(600, 4, 3), []
+    for limit in (1_600_000, 3_000_000, 6_000_000, 10**9):
+        with torch.no_grad():
+            step.steps = 0
+        output, _ = bptt(x, step=step, memory=limit)
+        step.steps = 0
+        output.sum().backward()
+        extra.append(step.steps)
+    assert extra == sorted(extra, reverse=True)
+    assert extra[0] < 600
+    assert extra[-1] == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_choosing_leaves_everything_as_it_was(kind: str) -> None:
+    torch.manual_seed(0)
+    each = stream(kind, 20, 2)
+    draws, buffers = torch.get_rng_state(), [b.clone() for b in getattr(each.step, "buffers", list)()]
+    bptt(each.x, state=each.state, memory="1GB", **options(each))
+    assert torch.equal(draws, torch.get_rng_state())
+    assert all(torch.equal(a, b) for a, b in zip(buffers, getattr(each.step, "buffers", list)(), strict=True))
+    assert all(p.grad is None for p in each.parameters)
+
+
+@given(
+    st.integers(1, 10**6),
+    st.sampled_from([("", 1), ("B", 1), ("kB", 1e3), ("MB", 1e6), (" GB", 1e9), ("MiB", 2**20), ("GiB", 2**30)]),
+)
+def test_memory_is_read_as_it_is_written(number: int, unit: tuple[str, float]) -> None:
+    assert module._bytes(f"{number}{unit[0]}") == number * unit[1]
+    assert module._bytes(number) == number
+
+
+@pytest.mark.parametrize("memory", [0, -5, "much", "12 TBs", ""])
+def test_memory_that_says_nothing_is_refused(memory: int | str) -> None:
+    with pytest.raises(ValueError, match="memory: expected a number of bytes"):
+        bptt(torch.randn(4, 2, 3), step=nn.RNN(3, 4), memory=memory)
+
+
+def test_without_gradients_it_runs_once() -> None:
+    layer, x = nn.RNN(3, 4), torch.randn(20, 2, 3)
+    with torch.no_grad():
+        output, state = bptt(x, step=layer, memory=10)
+        theirs = layer(x)
+    assert torch.equal(output, theirs[0])
+    assert torch.equal(state, theirs[1])

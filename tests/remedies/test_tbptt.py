@@ -1,0 +1,403 @@
+import gc
+import weakref
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves, tree_map
+
+import gradreach as gr
+from gradreach.recurrence.scan import Remedies
+from gradreach.remedies.tbptt import tbptt
+from tests.nn import plainly
+from tests.remedies.streams import Stream, equal, stream, streams, windows
+
+
+def options(each: Stream) -> dict[str, Any]:
+    """What the call needs to be told: a cell cannot say where time lies."""
+    return {"step": each.step, "dim": None if isinstance(each.step, nn.RNNBase) else each.dim}
+
+
+@given(streams(), st.integers(1, 15), st.integers(0, 15))
+def test_gradient_is_that_of_the_definition(each: Stream, k1: int, more: int) -> None:
+    k2, bounds = k1 + more, []
+    for window in tbptt(each.x, k1=k1, k2=k2, state=each.state, **options(each)):
+        bounds.append((window.start, window.stop))
+        each.loss(window.output, window.start).backward()
+    assert bounds == windows(each.T, k1)
+    assert equal(each.gathered(), each.defined(bounds, k2))
+
+
+@given(streams(), st.integers(1, 15), st.integers(0, 5))
+def test_gradient_is_that_of_full_bptt_where_k2_is_all_of_it(each: Stream, k1: int, more: int) -> None:
+    for window in tbptt(each.x, k1=k1, k2=max(k1, each.T) + more, state=each.state, **options(each)):
+        each.loss(window.output, window.start).backward()
+    output, _ = each.whole(each.x, each.state)
+    full = torch.autograd.grad(each.loss(output, 0), each.parameters, allow_unused=True)
+    assert equal(each.gathered(), full)
+
+
+@given(streams(), st.integers(1, 6), st.integers(0, 9), st.lists(st.integers(1, 6), max_size=4))
+def test_batches_are_one_stream_where_the_carry_is_passed_on(
+    each: Stream, k1: int, more: int, lengths: list[int]
+) -> None:
+    k2, at, state, bounds = k1 + more, 0, each.state, []
+    for length in [*lengths, each.T]:
+        stop = min(at + length, each.T)
+        if stop == at:
+            break
+        for window in tbptt(each.take(each.x, at, stop), k1=k1, k2=k2, state=state, **options(each)):
+            bounds.append((at + window.start, at + window.stop))
+            each.loss(window.output, at + window.start).backward()
+            state = window.carry
+        at = stop
+    assert equal(each.gathered(), each.defined(bounds, k2))
+
+
+def test_the_gradient_stops_at_a_state_passed_on() -> None:
+    torch.manual_seed(0)
+    each = stream("LSTM", 12, 2)
+    first = list(tbptt(each.take(each.x, 0, 6), k1=3, k2=6, step=each.step))[-1]
+    ours = []
+    for state in (first.state, first.carry):
+        each.step.zero_grad()
+        for window in tbptt(each.take(each.x, 6, 12), k1=6, k2=12, state=state, step=each.step):
+            each.loss(window.output, 6).backward()
+        ours.append([grad.clone() for grad in each.gathered()])
+    assert equal(ours[0], each.defined([(6, 12)], 6))
+    assert equal(ours[1], each.defined([(6, 12)], 12))
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+@pytest.mark.parametrize("k2", [1, 2, 5, 12])
+def test_lags_under_k2_are_the_gradient_at_k1_of_1(kind: str, k2: int) -> None:
+    torch.manual_seed(0)
+    each = stream(kind, 12, 3)
+    for window in tbptt(each.x, k1=1, k2=k2, step=each.step):
+        each.loss(window.output, window.start).backward()
+    output = each.step(each.x)[0].detach().requires_grad_()
+    (error,) = torch.autograd.grad(each.loss(output, 0), output)
+    zero = torch.zeros(3, 4, dtype=torch.float64)
+    state = (zero, zero if kind == "LSTM" else None)
+    loss = plainly.truncated_loss(each.step.mode, plainly.weights(each.step), each.x, state, Remedies(), error, k2)
+    assert equal(each.gathered(), torch.autograd.grad(loss, each.parameters))
+
+
+@settings(max_examples=40)
+@given(st.integers(1, 5), st.integers(1, 6), st.sampled_from(["RNN", "GRU", "LSTM"]), st.integers(0, 10**6))
+def test_a_truncating_layer_sees_every_lag_under_its_own_k2(k1: int, lags: int, kind: str, seed: int) -> None:
+    torch.manual_seed(seed)
+    layer = getattr(gr.nn, kind)(3, 4, truncate=lags, dtype=torch.float64)
+    each = Stream(layer, layer, torch.randn(11, 2, 3, dtype=torch.float64), None, 0, 11, 2)
+    each.loss(layer(each.x)[0], 0).backward()
+    whole = [grad.clone() for grad in each.gathered()]  # Σ_{ℓ<lags} dW_ℓ of the whole sequence
+    layer.zero_grad()
+    for window in tbptt(each.x, k1=k1, k2=lags + k1 - 1, step=layer):
+        each.loss(window.output, window.start).backward()
+    assert equal(each.gathered(), whole)
+
+
+class Deep(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn, self.drop, self.head = nn.LSTM(3, 8, 2, dropout=0.3), nn.Dropout(0.2), nn.Linear(8, 2)
+
+    def forward(self, x: Tensor, state: Any) -> Any:
+        output, state = self.rnn(x, state)
+        return self.head(self.drop(output)), state
+
+
+def trained(by_hand: bool, k1: int, k2: int) -> tuple[list[float], list[Tensor]]:
+    """Three batches of one stream with updates; windows of tbptt, or the loop as one writes it."""
+    torch.manual_seed(3)
+    model = Deep()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+    losses = []
+
+    def update(output: Tensor, y: Tensor) -> None:
+        loss = nn.functional.mse_loss(output, y)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+
+    state: Any = None
+    for _ in range(3):
+        x, y = torch.randn(24, 2, 3), torch.randn(24, 2, 2)
+        if not by_hand:
+            for window in tbptt(x, y, k1=k1, k2=k2, state=state, step=model):
+                update(window.output, window.y)
+                state = window.state
+            continue
+        stood = {0: state}
+        for start in range(0, 24, k1):
+            first = max(0, start + k1 - k2)
+            output, after = model(x[first : start + k1], stood[first])
+            state = stood[start + k1] = tuple(part.detach() for part in after)
+            update(output[start - first :], y[start : start + k1])
+    return losses, list(model.parameters())
+
+
+@pytest.mark.parametrize(("k1", "k2"), [(6, 6), (4, 8), (3, 12), (24, 24)])
+def test_training_is_that_of_the_hand_written_loop_bit_for_bit(k1: int, k2: int) -> None:
+    (ours, our_weights), (theirs, their_weights) = trained(False, k1, k2), trained(True, k1, k2)
+    assert ours == theirs
+    assert all(torch.equal(a, b) for a, b in zip(our_weights, their_weights, strict=True))
+
+
+@given(streams(), st.integers(1, 6), st.integers(0, 9), st.data())
+def test_rows_that_end_are_sequences_of_their_own(each: Stream, k1: int, more: int, data: st.DataObject) -> None:
+    """Σ of the definition over every row's own pieces: no gradient and no state crosses an end."""
+    k2 = k1 + more
+    flat = data.draw(
+        st.lists(st.sampled_from([False, False, True]), min_size=each.T * each.B, max_size=each.T * each.B)
+    )
+    ends = torch.tensor(flat).view(each.T, each.B)
+    initial = None if each.state is None else tree_map(torch.zeros_like, each.state)
+    laid_out = ends if each.dim == 0 else ends.t()
+    for window in tbptt(each.x, k1=k1, k2=k2, state=initial, ends=laid_out, batch_dim=batch_dim(each), **options(each)):
+        each.loss(window.output, window.start).backward()
+    assert equal(each.gathered(), by_row(each, ends, initial, windows(each.T, k1), k2))
+
+
+def batch_dim(each: Stream) -> int | None:
+    """Told for a state whose sizes may agree by chance."""
+    return None if isinstance(each.step, nn.RNNBase) else 0
+
+
+def by_row(
+    each: Stream,
+    ends: Tensor,
+    initial: Any,
+    bounds: list[tuple[int, int]],
+    k2: int,
+    counts: Tensor | None = None,
+) -> list[Tensor]:
+    loss = torch.zeros((), dtype=torch.float64)
+    rows = 1 - each.dim
+    for b in range(each.B):
+        x, state = (
+            tree_map(lambda leaf, b=b: leaf.narrow(rows, b, 1), each.x),
+            None if initial is None else tree_map(lambda s: s[:1], initial),
+        )
+        begins = [0, *[t + 1 for t in range(each.T) if ends[t, b] and t + 1 < each.T]]
+        for begin, end in zip(begins, [*begins[1:], each.T], strict=True):
+            for start, stop in bounds:
+                lo, hi = max(start, begin), min(stop, end)
+                if lo >= hi:
+                    continue
+                before, first = state, max(begin, stop - k2)
+                if first > begin:
+                    with torch.no_grad():
+                        _, before = each.whole(each.take(x, begin, first), state)
+                output, _ = each.whole(each.take(x, first, hi), before)
+                own = tree_map(lambda y, a=lo - first, n=hi - lo: y.narrow(each.dim, a, n), output)
+                if counts is None or bool(counts[lo, b]):
+                    loss = loss + each.loss(own, lo)
+    return list(torch.autograd.grad(loss, each.parameters, allow_unused=True))
+
+
+@given(st.sampled_from(["RNN", "LSTM", "GRUCell"]), st.integers(0, 1), st.integers(1, 5), st.integers(0, 9), st.data())
+def test_padded_rows_end_where_they_are_said_to(kind: str, dim: int, k1: int, more: int, data: st.DataObject) -> None:
+    T, B, k2 = 9, 3, k1 + more
+    lengths = torch.tensor(data.draw(st.lists(st.integers(1, T), min_size=B, max_size=B)))
+    torch.manual_seed(data.draw(st.integers(0, 10**6)))
+    each = stream(kind, T, B, dim)
+    for window in tbptt(each.x, k1=k1, k2=k2, lengths=lengths, **options(each)):
+        assert window.mask is not None
+        mask = window.mask if dim == 0 else window.mask.t()
+        steps = torch.arange(window.start, window.stop)
+        assert torch.equal(mask, steps.unsqueeze(1) < lengths)
+        kept = window.mask.unsqueeze(-1)
+        each.loss(torch.where(kept, window.output, 0.3), window.start).backward()  # no error where 0.3 stands
+    counts = torch.arange(T).unsqueeze(1) < lengths
+    ends = torch.arange(T).unsqueeze(1) == lengths - 1
+    assert equal(each.gathered(), by_row(each, ends, None, windows(T, k1), k2, counts))
+    rows = 0 if kind == "GRUCell" else 1
+    for leaf in tree_leaves(window.state):
+        over = leaf.movedim(rows, 0)[lengths < T]
+        assert not over.any()
+    with torch.no_grad():
+        _, whole = each.whole(each.x, None)
+    for ours, theirs in zip(tree_leaves(window.state), tree_leaves(whole), strict=True):
+        go_on = ours.movedim(rows, 0)[lengths == T], theirs.movedim(rows, 0)[lengths == T]
+        assert torch.allclose(*go_on, rtol=1e-10, atol=1e-12)
+
+
+def test_ends_of_the_batch_before_are_kept() -> None:
+    torch.manual_seed(1)
+    each, ends = stream("LSTM", 12, 3), torch.rand(12, 3) < 0.3
+    at, state = 0, None
+    for stop in (5, 12):
+        for window in tbptt(each.x[at:stop], k1=1, k2=6, state=state, ends=ends[at:stop], step=each.step):
+            each.loss(window.output, at + window.start).backward()
+        at, state = stop, window.carry
+    assert equal(each.gathered(), by_row(each, ends, None, windows(12, 1), 6))
+
+
+def test_rows_begin_anew_with_the_initial_state() -> None:
+    torch.manual_seed(0)
+    cell, x = nn.GRUCell(3, 4), torch.randn(4, 2, 3)
+    start = torch.randn(1, 4, requires_grad=True)  # to be learned, one for all rows
+    ends = torch.tensor([[True, False], [False, False], [False, True], [False, False]])
+    for window in tbptt(x, k1=4, k2=4, state=start.expand(2, 4).detach(), ends=ends, initial=start, step=cell):
+        window.output.sum().backward()
+        assert torch.equal(window.output[1, :1], cell(x[1, :1], start))
+        assert torch.equal(window.output[3, 1:], cell(x[3, 1:], start))
+    assert start.grad is not None
+
+
+def test_an_initial_state_is_learned_as_far_as_k2_reaches() -> None:
+    torch.manual_seed(0)
+    layer, x, h_0 = nn.GRU(3, 4), torch.randn(12, 2, 3), nn.Parameter(torch.randn(1, 2, 4))
+    found, state = [], h_0
+    for at in (0, 6):
+        for window in tbptt(x[at : at + 6], k1=3, k2=7, state=state, step=layer):
+            h_0.grad = None
+            window.output.sum().backward()
+            found.append(h_0.grad is not None)
+        state = window.carry
+    assert found == [True, True, False, False]
+
+
+def test_a_state_with_a_graph_is_cut_off() -> None:
+    layer, maker = nn.GRU(3, 4), nn.Linear(2, 4)
+    for window in tbptt(torch.randn(9, 2, 3), k1=3, k2=9, state=maker(torch.ones(1, 2, 2)), step=layer):
+        window.output.sum().backward()
+    assert maker.weight.grad is None
+
+
+@pytest.mark.parametrize(("k1", "k2"), [(1, 1), (2, 2), (2, 5), (3, 20), (7, 7)])
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "LSTMCell", "gr.GRU", "Cell"])
+def test_states_may_be_written_on_and_weights_stepped(kind: str, k1: int, k2: int) -> None:
+    torch.manual_seed(0)
+    each = stream(kind, 14, 2)
+    optimizer = torch.optim.SGD(each.parameters, lr=0.1)
+    state = each.state
+    for _ in range(2):
+        for window in tbptt(each.x, k1=k1, k2=k2, state=state, step=each.step):
+            loss = each.loss(window.output, window.start)
+            tree_map(Tensor.zero_, window.state)  # before the backward pass: no graph holds this copy
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            state = window.carry
+    assert all(p.isfinite().all() for p in each.parameters)
+
+
+@pytest.mark.parametrize(("k1", "k2"), [(5, 5), (5, 15), (4, 10)])
+def test_nothing_grows_and_no_old_graph_lives(k1: int, k2: int) -> None:
+    model = Deep()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    state, counts, graphs = None, [], []
+    for _ in range(6):
+        x, y = torch.randn(40, 2, 3), torch.randn(40, 2, 2)
+        for window in tbptt(x, y, k1=k1, k2=k2, state=state, step=model):
+            graphs = [each for each in graphs if each() is not None]
+            assert len(graphs) <= 1  # the window before this one, in its user's own variable
+            loss = nn.functional.mse_loss(window.output, window.y)
+            loss.backward()
+            graphs.append(weakref.ref(window.output))
+            optimizer.step()
+            optimizer.zero_grad()
+        state = window.carry
+        del window, loss
+        gc.collect()
+        sizes = [each.untyped_storage().nbytes() for each in gc.get_objects() if type(each) in (Tensor, nn.Parameter)]
+        counts.append((len(sizes), sum(sizes)))
+    assert counts[1] == counts[-1]
+
+
+def test_a_carry_keeps_only_the_steps_that_are_needed() -> None:
+    x = torch.randn(1000, 2, 3)
+    carry = list(tbptt(x, k1=10, k2=30, step=nn.LSTM(3, 4)))[-1].carry
+    assert 29 <= carry.past.steps <= 39
+    assert carry.past.x.untyped_storage().nbytes() == carry.past.steps * 2 * 3 * 4
+    assert len(carry.states) <= 4
+
+
+def test_targets_and_inputs_are_those_of_the_window() -> None:
+    x, y = torch.randn(7, 2, 3), {"a": torch.randn(7, 2), "b": torch.arange(7)}
+    seen = list(tbptt(x, y, k1=3, k2=5, step=nn.RNN(3, 4)))
+    assert [(w.start, w.stop, w.k2, w.bias, w.mask) for w in seen] == [
+        (0, 3, 5, None, None),
+        (3, 6, 5, None, None),
+        (6, 7, 5, None, None),
+    ]
+    assert torch.equal(torch.cat([w.x for w in seen]), x)
+    assert torch.equal(torch.cat([w.y["b"] for w in seen]), y["b"])
+    assert [len(w.output) for w in tbptt(x, y, k1=3, k2=5, step=nn.RNN(3, 4))] == [3, 3, 1]
+
+
+def test_an_output_is_let_go_of_with_the_next_window() -> None:
+    first, last = list(tbptt(X, k1=3, k2=3, step=LAYER))
+    assert len(last.output) == 3
+    with pytest.raises(RuntimeError, match="output: expected to be read before the window after step 2"):
+        _ = first.output
+
+
+def test_it_runs_without_a_gradient_and_on_an_unbatched_sequence() -> None:
+    layer, x = nn.LSTM(3, 4, batch_first=True), torch.randn(10, 3)
+    with torch.no_grad():
+        outputs = [window.output for window in tbptt(x, k1=3, k2=4, step=layer)]
+    assert torch.allclose(torch.cat(outputs), layer(x)[0], atol=1e-6)
+
+
+LAYER, X = nn.LSTM(3, 4), torch.randn(6, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "says"),
+    [
+        ({"k1": 4, "k2": 2}, ValueError, "k2: expected at least k1 = 4, got 2"),
+        ({"k1": 0}, ValueError, "k1: expected at least 1 step, got 0"),
+        ({"k1": -3}, ValueError, "k1: expected at least 1 step, got -3"),
+        ({"k1": True}, TypeError, "k1: expected a whole number of steps, got True"),
+        ({"k2": "auto"}, ValueError, "loss: expected what"),
+        ({"step": nn.LSTM(3, 4, bidirectional=True)}, ValueError, "bidirectional"),
+        ({"step": 3}, TypeError, "step: expected a module or a function"),
+        (
+            {"x": X.requires_grad_(False) * nn.Parameter(torch.ones(()))},
+            ValueError,
+            "x: expected a tensor without a graph",
+        ),
+        ({"x": (X, 1.0)}, TypeError, r"x\[1\]: expected a tensor, got float"),
+        ({"x": (X, X[:5])}, ValueError, "the same number everywhere"),
+        ({"x": X[:0]}, ValueError, "at least one step"),
+        ({"dim": 3}, ValueError, "time at dim 3"),
+        ({"dim": -1}, ValueError, "dim: expected 0 or more"),
+        ({"y": X[:5]}, ValueError, "y: expected the 6 steps of x"),
+        ({"lengths": torch.tensor([3, 7])}, ValueError, "lengths: expected a number of steps from 0 to 6"),
+        ({"ends": torch.zeros(5, 2, dtype=torch.bool)}, ValueError, r"ends: expected a Boolean tensor \(6, B\)"),
+    ],
+)
+def test_an_argument_that_does_not_fit_is_named_at_the_call(given: dict[str, Any], error: type, says: str) -> None:
+    with pytest.raises(error, match=says):
+        tbptt(**{"x": X, "k1": 2, "k2": 4, "step": LAYER, **given})
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "says"),
+    [
+        ({"step": lambda x, _: x}, TypeError, "step: expected it to return"),
+        ({"step": lambda x, s: (x[-1], s)}, ValueError, "step: expected output with the . steps"),
+        ({"ends": torch.ones(6, 3, dtype=torch.bool)}, ValueError, "size B = 3"),
+        (
+            {"ends": torch.ones(6, 2, dtype=torch.bool), "initial": X},
+            ValueError,
+            "initial: expected a state built like",
+        ),
+        ({"ends": torch.ones(6, 2, dtype=torch.bool), "batch_dim": 0}, ValueError, "batch_dim: expected the dimension"),
+        (
+            {"ends": torch.ones(6, 2, dtype=torch.bool), "step": lambda x, _: (x, torch.zeros(2, 2))},
+            ValueError,
+            r"state: expected one dimension of size B = 2.*several.*batch_dim",
+        ),
+    ],
+)
+def test_a_step_that_does_not_fit_is_told(given: dict[str, Any], error: type, says: str) -> None:
+    with pytest.raises(error, match=says):
+        list(tbptt(**{"x": X, "k1": 2, "k2": 4, "step": LAYER, **given}))
