@@ -94,6 +94,9 @@ def run(
     fail_on: Annotated[
         Level | None, typer.Option("--fail-on", help="Exit with 1 on findings from this severity on.")
     ] = None,
+    guard: Annotated[
+        bool, typer.Option("--guard", help="Clip, skip bad steps and roll back: this changes the training.")
+    ] = False,
 ) -> Done:
     """Run a training script, unchanged, and report what happens to its gradients."""
     from gradreach.observation.launch import Watching
@@ -111,7 +114,7 @@ def run(
     from gradreach.run import Wanted, run_and_report
 
     wanted = Wanted(json, html, fail_on.value if fail_on else None)
-    watching = Watching(folder, budget, every, steps)
+    watching = Watching(folder, budget, every, steps, guard)
     return partial(run_and_report, Program(target, tuple(given), module is not None), watching, wanted)
 
 

@@ -28,9 +28,9 @@ def _one_thread() -> Iterator[None]:
 def watched(tmp_path: Path) -> Watched:
     """Runs a function under watch, as `gradreach run` watches a script; returns its result and the record."""
 
-    def run(train: Callable[[], Any], every: int | None = 1) -> tuple[Any, Record]:
+    def run(train: Callable[[], Any], every: int | None = 1, guard: bool = False) -> tuple[Any, Record]:
         writer = Writer(rank_file(tmp_path), describe_run("test", ()))
-        session = Session(writer, Budget(0.02, every))
+        session = Session(writer, Budget(0.02, every), guard=guard)
         try:
             result = train()
         finally:

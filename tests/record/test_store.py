@@ -36,6 +36,9 @@ def _write(path: Path, record: Record) -> None:
     if record.overhead is not None:
         writer.overhead(replace(record.overhead, seconds=0.0))
         writer.overhead(record.overhead)
+    if record.guarded is not None:
+        writer.guarded(replace(record.guarded, updates=0))
+        writer.guarded(record.guarded)
     writer.outcome(record.outcome)
     writer.close()
     assert writer.failure is None

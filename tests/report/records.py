@@ -7,8 +7,10 @@ from dataclasses import replace
 from itertools import accumulate
 
 from gradreach.record.schema import (
+    Deed,
     DepthLook,
     Finding,
+    Guarded,
     Look,
     NonFinite,
     Outcome,
@@ -249,7 +251,14 @@ def large() -> Record:
     return replace(long(20_000), looks=(Look(2, 0, 0.1, time=time, depth=depth), Look(9, 0, 0.1, time, depth)))
 
 
-ALL = {made.__name__: made() for made in (vanishing, broken, healthy, empty, gan, hostile, long, large)}
+def guarded() -> Record:
+    """The broken run, had a guard skipped its bad step."""
+    base = broken()
+    deeds = (Deed(121, "skipped", "the loss is nan"), Deed(122, "rolled back", "to the snapshot of step 100"))
+    return replace(base, guarded=Guarded(optimizers=1, updates=120, clipped=3, threshold=2.5, deeds=deeds))
+
+
+ALL = {made.__name__: made() for made in (vanishing, broken, healthy, empty, gan, hostile, long, large, guarded)}
 
 VANISHING = Finding(
     code="GR101",

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from gradreach.record.schema import Look, TimeLook
+import gradreach
+from gradreach.record.schema import TimeLook
 from gradreach.rules import remedy
 
 from .records import at, chain, record, time_look
@@ -37,7 +38,7 @@ def done(code: str, model: nn.Module) -> nn.Module:
     """The model's own recurrent module after the remedy's code has run on it."""
     holder = nn.Module()
     holder.rnn = model["rnn"]  # type: ignore[index]
-    exec(code, {"model": holder, "nn": nn})  # the very line that a user would paste
+    exec(code, {"model": holder, "nn": nn, "gr": gradreach})  # the very line that a user would paste
     return holder.rnn[0]  # type: ignore[no-any-return,index,operator]
 
 
@@ -62,15 +63,19 @@ def test_the_gate_named_is_the_one_that_keeps_the_state(kind: str) -> None:
     assert bias.tolist() == [0.0] * 8 + [1.0] * 8 + [0.0] * (len(bias) - 16)
 
 
-def test_an_lstm_in_place_of_an_rnn_has_its_sizes() -> None:
-    made = record((), (Look(0, 0, 0.0, time=(look("RNN_TANH"),)),))
-    _, gated = remedy.longer_reach(made, look("RNN_TANH"))
-    module = done(gated.do, model_with("RNN_TANH"))
-    assert isinstance(module, nn.LSTM)
-    assert (module.input_size, module.hidden_size, module.num_layers) == (3, 8, 2)
-    assert (module.bidirectional, module.batch_first) == (True, True)
-    _, cell = remedy.longer_reach(made, look("RNNCell"))
-    assert "model.rnn[0] = nn.LSTMCell(model.rnn[0].input_size, 8)" in cell.do
+@pytest.mark.parametrize(("kind", "lstm"), [("RNN_TANH", nn.LSTM), ("RNNCell", nn.LSTMCell)])
+def test_an_lstm_in_place_of_an_rnn_has_its_sizes(kind: str, lstm: type[nn.Module]) -> None:
+    _, gated = remedy.longer_reach(record(), look(kind))
+    module = done(gated.do, model_with(kind))
+    assert isinstance(module, lstm)
+    assert (module.input_size, module.hidden_size) == (3, 8)
+    if kind == "RNN_TANH":
+        assert (module.num_layers, module.bidirectional, module.batch_first) == (2, True, True)
+
+
+def test_a_layer_that_is_the_model_itself_is_made_anew() -> None:
+    _, gated = remedy.longer_reach(record(models={"rnn": "RNN"}), time_look(module="rnn"))
+    assert gated.do.startswith("rnn = nn.LSTM(rnn.input_size, rnn.hidden_size)")
 
 
 def test_a_recurrence_of_ones_own_has_no_parameter_names() -> None:

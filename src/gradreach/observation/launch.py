@@ -21,14 +21,24 @@ if TYPE_CHECKING:
     from gradreach.observation.session import Session
 
 
+_GUARDS = (
+    "--guard changes this training: gradients are clipped where the script does not, at a threshold taken from their "
+    "norms; bad steps are skipped, and spoilt weights go back to good ones"
+)
+
+
 @dataclass(frozen=True)
 class Watching:
-    """How to watch: the share of the wall time it may cost, or each n-th step; where to end; where to write."""
+    """How to watch: the share of the wall time it may cost, or each n-th step; where to end; where to write.
+
+    `guard`: stand before every optimizer's step as well, and so change the training where it goes wrong.
+    """
 
     out: Path
     budget: float = 0.02
     every: int | None = None
     stop_after: int | None = None
+    guard: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,8 @@ def watch(program: Program, watching: Watching) -> Watched:
     if rank() == 0:
         for stale in (number for number in ranks(out) if number >= world_size()):
             rank_file(out, stale).unlink(missing_ok=True)
+    if watching.guard and rank() == 0:
+        print(f"gradreach: {_GUARDS}", file=sys.stderr)
     sessions: list[Session] = []
 
     def torch_is_there() -> None:
@@ -59,7 +71,7 @@ def watch(program: Program, watching: Watching) -> Watched:
         from gradreach.observation.session import Session
 
         budget = Budget(watching.budget, watching.every)
-        sessions.append(Session(writer, budget, stop_after=watching.stop_after))
+        sessions.append(Session(writer, budget, stop_after=watching.stop_after, guard=watching.guard))
 
     after_import("torch", torch_is_there)
     began = time.perf_counter()

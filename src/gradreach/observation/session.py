@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from gradreach.observation.budget import Budget
 from gradreach.observation.graph import walk
 from gradreach.observation.models import Models
-from gradreach.observation.norms import global_norm, is_sharded, number
+from gradreach.observation.norms import number
 from gradreach.observation.open_step import OpenStep
 from gradreach.observation.origin import trace
 from gradreach.observation.places import Places
+from gradreach.observation.protection import Protection
 from gradreach.observation.script import caller, name_in_script
 from gradreach.observation.sentinel import Sentinel
 from gradreach.observation.step_watch import StepWatch
@@ -29,6 +30,7 @@ from gradreach.observation.taps import Taps
 from gradreach.observation.update import Update
 from gradreach.record.schema import NonFinite, Overhead
 from gradreach.record.store import Writer
+from gradreach.remedies.norms import global_norm, is_sharded
 
 FLUSH_SECONDS = 0.5
 SCALER_PATIENCE = 20
@@ -42,11 +44,18 @@ class StopRun(SystemExit):
 class Session:
     """Watches this process from construction to `close`. Nothing of it ever raises into the script.
 
-    `only` restricts the models to one root; `stop_after` ends the run with StopRun after so many backward passes.
+    `only` restricts the models to one root; `stop_after` ends the run with StopRun after so many backward passes;
+    `guard` stands before the optimizers' steps, and may raise GaveUp.
     """
 
     def __init__(
-        self, writer: Writer, budget: Budget, *, only: nn.Module | None = None, stop_after: int | None = None
+        self,
+        writer: Writer,
+        budget: Budget,
+        *,
+        only: nn.Module | None = None,
+        stop_after: int | None = None,
+        guard: bool = False,
     ) -> None:
         self.count = 0
         self.scaler: Any = None
@@ -73,11 +82,14 @@ class Session:
         if only is not None:
             self._add_root(only, name_in_script(only, sys._getframe(1)))
         self._watch: StepWatch | None = self._new_watch()
+        self._protection = Protection(self.models, self._limited) if guard else None
         self._taps = Taps(self)
 
     def close(self) -> None:
         """Finish what is pending, take every wrapping away, and close the record."""
         self._taps.release()
+        if self._protection is not None:
+            self._protection.release()
         if self._watch is not None:
             self._watch.detach()
             self._watch = None
@@ -90,6 +102,8 @@ class Session:
     def flush(self) -> None:
         """Write what is known so far; the last step and its update are still open."""
         self._safely(self._tell_overhead)
+        if self._protection is not None:
+            self._writer.guarded(self._protection.told)
         self._writer.flush()
 
     def backward(self, real: Callable[..., None], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -98,15 +112,20 @@ class Session:
             real(*args, **kwargs)
             return
         self.count += 1
+        scale = self._scale()
         if self.count < self._due:
             self._unmeasured(real, args, kwargs)
         else:
             self._measured(real, args, kwargs, caller(sys._getframe(1)))
+        if self._protection is not None:
+            self._protection.after_backward(self.count - 1, _tensors(args, kwargs), scale)
         if self._stop_after is not None and self.count >= self._stop_after:
             raise StopRun(0)
 
     def clipped(self, kind: Literal["norm", "value"], threshold: float, norm: Any) -> None:
         """The script clipped: what its own call returned is the norm before clipping."""
+        if self._protection is not None:
+            self._protection.script_clips()
         step = self._step
         if step is not None and self.count == self._last_count and self._concerned():
             known = isinstance(norm, Tensor) and not is_sharded(norm)
@@ -115,6 +134,11 @@ class Session:
     def scaled(self, scaler: Any) -> None:
         """The script scales this step's loss."""
         self.scaler = scaler if scaler.is_enabled() else None
+
+    def scaler_steps(self, scaler: Any, optimizer: Any) -> None:
+        """The script's GradScaler is about to step an optimizer."""
+        if self._protection is not None and self._concerned():
+            self._protection.scaler_steps(scaler, optimizer)
 
     def compiled(self, target: Any) -> None:
         """Compiled code must meet no changed class and no global hook, which would warn, recompile or stay silent."""
@@ -129,6 +153,13 @@ class Session:
             "The script compiles code: inside it modules cannot be seen, so time and activations are not reported; "
             "norms, weights, their gradients and updates are."
         )
+
+    def _limited(self, threshold: Tensor | float) -> None:
+        """The guard let an update through with this limit on its norm."""
+        step = self._step
+        if step is not None and self.count == self._last_count:
+            limit = float(threshold)
+            self._safely(lambda: step.clipped("norm", limit, None) if math.isfinite(limit) else None)
 
     def _concerned(self) -> bool:
         return os.getpid() == self._pid and threading.get_ident() == self._thread

@@ -22,6 +22,9 @@ class Listener(Protocol):
     def scaled(self, scaler: Any) -> None:
         """The script scaled a loss with this GradScaler."""
 
+    def scaler_steps(self, scaler: Any, optimizer: Any) -> None:
+        """The script is about to have its GradScaler step an optimizer."""
+
     def compiled(self, target: Any) -> None:
         """The script compiles this model or function."""
 
@@ -36,6 +39,7 @@ class Taps:
             self._wrap(module, "clip_grad_norm_", lambda real: _clip_norm(real, listener))
             self._wrap(module, "clip_grad_value_", lambda real: _clip_value(real, listener))
         self._wrap(torch.amp.GradScaler, "scale", lambda real: _scale(real, listener))
+        self._wrap(torch.amp.GradScaler, "step", lambda real: _scaler_step(real, listener))
         self._wrap(torch, "compile", lambda real: _compile(real, listener))
 
     def release(self) -> None:
@@ -80,6 +84,14 @@ def _scale(real: Any, listener: Listener) -> Callable[..., Any]:
         return real(self, outputs)
 
     return scale
+
+
+def _scaler_step(real: Any, listener: Listener) -> Callable[..., Any]:
+    def step(self: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
+        listener.scaler_steps(self, optimizer)
+        return real(self, optimizer, *args, **kwargs)
+
+    return step
 
 
 def _compile(real: Any, listener: Listener) -> Callable[..., Any]:

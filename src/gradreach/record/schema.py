@@ -164,6 +164,38 @@ class NonFinite:
 
 
 @dataclass(frozen=True, slots=True)
+class Deed:
+    """One thing that the guard of `gradreach run --guard` did about the update after the backward pass of `step`.
+
+    `what`: "skipped" the update, "rolled back" to good weights, "accepted" a spike as the data's new level, "left out"
+    a snapshot of bad weights, "left alone" an optimizer that it cannot stand before, "gave up".
+    """
+
+    step: int
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """What the guard of `gradreach run --guard` did to the training.
+
+    `optimizers` counts those it stood before; `updates` those they made or would have made, of which `clipped` were
+    made shorter; `threshold` was the last in force, None where the script clips by itself; `deeds` are the rest.
+    """
+
+    optimizers: int = 0
+    updates: int = 0
+    clipped: int = 0
+    threshold: float | None = None
+    deeds: tuple[Deed, ...] = ()
+
+    def steps(self, what: str) -> frozenset[int]:
+        """The steps at which it did this."""
+        return frozenset(deed.step for deed in self.deeds if deed.what == what)
+
+
+@dataclass(frozen=True, slots=True)
 class Overhead:
     """Share of the wall time that watching cost: `measured` past the first 50 steps (of the whole run where it is
     shorter), `whole` over all steps. `passes` counts the backward passes so far, of which each `norm_every`-th is
@@ -200,6 +232,7 @@ class Record:
     sites: tuple[str, ...] = ()
     models: dict[str, str] = field(default_factory=dict)
     overhead: Overhead | None = None
+    guarded: Guarded | None = None
     outcome: Outcome = Outcome()
     notes: tuple[str, ...] = ()
 

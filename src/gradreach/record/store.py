@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from gradreach.record.schema import Look, NonFinite, Outcome, Overhead, Record, Run, Step
+from gradreach.record.schema import Guarded, Look, NonFinite, Outcome, Overhead, Record, Run, Step
 
 FORMAT = 1
 """Version of the file's layout; a file of another version is refused with a sentence."""
@@ -31,6 +31,7 @@ _ROW_TYPES: dict[str, Any] = {
     "model": tuple[str, str],
     "note": str,
     "overhead": Overhead,
+    "guarded": Guarded,
     "outcome": Outcome,
 }
 
@@ -103,6 +104,10 @@ class Writer:
     def overhead(self, overhead: Overhead) -> None:
         """Set what watching has cost so far."""
         self._append("overhead", overhead)
+
+    def guarded(self, guarded: Guarded) -> None:
+        """Set what the guard has done so far."""
+        self._append("guarded", guarded)
 
     def outcome(self, outcome: Outcome) -> None:
         """Set how the run ended."""
@@ -218,6 +223,7 @@ def _assemble(rows: Sequence[tuple[str, bytes]]) -> Record:
         sites=tuple(by_kind["site"]),
         models=dict(by_kind["model"]),
         overhead=by_kind["overhead"][-1] if by_kind["overhead"] else None,
+        guarded=by_kind["guarded"][-1] if by_kind["guarded"] else None,
         outcome=by_kind["outcome"][-1] if by_kind["outcome"] else Outcome(),
         notes=tuple(by_kind["note"]),
     )

@@ -33,6 +33,7 @@ def document(
         "steps": record.passes,
         "watched_steps": len(record.looks),
         "overhead": _plain(asdict(record.overhead)) if record.overhead else None,
+        "guarded": _plain(asdict(record.guarded)) if record.guarded else None,
         "norm": _norm(record, findings),
         "time": [_time(look, seen) for look, seen in time_shown(record)],
         "depth": [_depth(look, seen) for look, seen in depth_shown(record)],

@@ -203,6 +203,8 @@ def _closing(report: Report, say: _Say) -> Iterator[RenderableType]:
         rows.add_row("passed", Flow(say(f"{count(len(report.passed), 'check')}, finding none of: {names}")))
     if lacking := _lacking(report):
         rows.add_row("not made", Flow(say(lacking)))
+    if record.guarded:
+        rows.add_row("guard", Flow(say(words.of_guarded(record.guarded))))
     if record.overhead:
         rows.add_row("overhead", Flow(say(words.of_overhead(record.overhead))))
     for note in record.notes:

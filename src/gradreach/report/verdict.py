@@ -118,7 +118,10 @@ def suggested_threshold(record: Record, findings: Sequence[Finding]) -> float | 
 
 def _sentence(record: Record, finding: Finding, others: int) -> str:
     if finding.code == "GR301":
-        return f"Training broke at step {finding.where.get('step', first_break(record))}: {_origin(finding)}."
+        at = finding.where.get("step", first_break(record))
+        if finding.severity == "warning":
+            return f"The guard kept step {at} out of the weights: {_origin(finding)}."
+        return f"Training broke at step {at}: {_origin(finding)}."
     opening = _OPENING.get(finding.code)
     where = told(finding.where)
     at = place({key: where[key] for key in ("module", "layer", "direction") if key in where})
@@ -193,6 +196,9 @@ def which_threshold(record: Record, findings: Sequence[Finding]) -> str:
     if len({step.site for step in record.steps}) > 1:
         return f"One for each line that calls backward, by its own norms: {_by_site(record, findings)}."
     limit, rate = threshold(record.steps), clip_rate(record.steps)
+    if record.guarded is not None and record.guarded.threshold is not None:
+        ended = figure(record.guarded.threshold)
+        return f"The guard's own: it ended at {ended}, and acted on {percent(rate)} of steps."
     if exploded := _exploded(findings):
         return f"{'Nothing clips by norm' if limit is None else f'Yours is {figure(limit)}'}; {exploded}."
     ordinary = f"{figure(advice, 2)} would act on the largest 1 % of ordinary steps alone"

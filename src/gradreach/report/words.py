@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping
 
-from gradreach.record.schema import DepthLook, Finding, Overhead, Run, TimeLook
+from gradreach.record.schema import DepthLook, Finding, Guarded, Overhead, Run, TimeLook
 from gradreach.rules.remedy import numbered
 
 UNITS: dict[str, str] = {
@@ -180,6 +181,21 @@ def of_overhead(overhead: Overhead) -> str:
     if overhead.every is None:
         return f"{spent}, budget {percent(overhead.budget)}"
     return f"{spent}; {'every step' if overhead.every == 1 else f'one step in {overhead.every}'} watched, as asked"
+
+
+def of_guarded(guarded: Guarded) -> str:
+    """What the guard did to the training, in one sentence, and the last things it did."""
+    if guarded.optimizers == 0:
+        return "no optimizer's step was seen, so nothing was guarded"
+    limit = guarded.threshold
+    if limit is None:
+        clipped = "no clipping of its own"
+    else:
+        share = percent(guarded.clipped / guarded.updates) if guarded.updates else "none"
+        clipped = f"threshold {figure(limit)}, {share} of {count(guarded.updates, 'update')} clipped"
+    counts = ", ".join(f"{what} {n} ×" for what, n in Counter(deed.what for deed in guarded.deeds).items())
+    last = "; ".join(f"step {deed.step} {deed.what}: {deed.why}" for deed in guarded.deeds[-3:])
+    return f"{clipped}; {f'{counts}; last: {last}' if counts else 'nothing else was needed'}"
 
 
 def of_command(run: Run, most: int) -> str:

@@ -62,11 +62,16 @@ def root_of(record: Record, path: str) -> str:
 
 
 def first_break(record: Record) -> int | None:
-    """The first step with a NaN or an infinity that no loss scaler takes care of."""
-    handled = {found.step for found in record.nonfinite if found.scaled_away}
-    broken = [found.step for found in record.nonfinite if not found.scaled_away]
+    """The first step with a NaN or an infinity that neither a loss scaler nor a guard took care of."""
+    handled = {found.step for found in record.nonfinite if found.scaled_away} | kept_out(record)
+    broken = [found.step for found in record.nonfinite if found.step not in handled]
     broken += [step.step for step in record.steps if step.step not in handled and is_broken(step)]
     return min(broken, default=None)
+
+
+def kept_out(record: Record) -> frozenset[int]:
+    """The steps that a guard took no update from: whatever was wrong with them did not reach the weights."""
+    return record.guarded.steps("skipped") if record.guarded is not None else frozenset()
 
 
 def is_broken(step: Step) -> bool:
@@ -80,8 +85,9 @@ def is_broken(step: Step) -> bool:
 
 
 def origin(record: Record) -> NonFinite | None:
-    """The non-finite value that came first, as its replay found it."""
-    real = [found for found in record.nonfinite if not found.scaled_away]
+    """The non-finite value that came first, as its replay found it; one that a guard kept out is none."""
+    out = kept_out(record)
+    real = [found for found in record.nonfinite if not found.scaled_away and found.step not in out]
     return min(real, key=lambda found: found.step, default=None)
 
 

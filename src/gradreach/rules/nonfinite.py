@@ -13,8 +13,8 @@ from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
 
 _SKIP = Remedy(
     "skip-step",
-    "if not torch.isfinite(loss): optimizer.zero_grad(set_to_none=True); continue",
-    "keeps one bad batch out of the weights; count how often it happens",
+    "guard = gr.Guard(model, optimizer); guard.step(loss)  # in place of backward and step; or: gradreach run --guard",
+    "keeps a bad batch out of the weights, and counts how often that happens",
 )
 _BY_PHASE = {
     "input": Remedy(
@@ -48,11 +48,25 @@ def nonfinite(record: Record) -> Judged:
         return Judged(why_not="no backward pass was seen")
     step = first_break(record)
     if step is None:
-        return Judged()
+        return Judged(_kept_out(record))
     found = origin(record)
     if found is None or found.step > step:
         return Judged((_unlocated(record, step),))
     return Judged((_located(record, found),))
+
+
+def _kept_out(record: Record) -> tuple[Finding, ...]:
+    """What would have broken the run, had the guard not kept it out of the weights."""
+    if record.guarded is None:
+        return ()
+    unguarded = replace(record, guarded=None)
+    step = first_break(unguarded)
+    if step is None:
+        return ()
+    found = origin(unguarded)
+    seen = _unlocated(record, step) if found is None or found.step > step else _located(record, found)
+    because = f"{seen.because} The guard took no update from it, and the training went on."
+    return (replace(seen, severity="warning", because=because, remedies=seen.remedies[:1]),)
 
 
 def _located(record: Record, found: NonFinite) -> Finding:
@@ -136,7 +150,7 @@ NON_FINITE = Rule(
     "GR301",
     "non-finite",
     "non-finite loss or gradient",
-    ("error",),
+    ("error", "warning"),
     "step",
     Explain(
         cause="One operation left its domain or the number format's range; from there NaN and infinity spread "
@@ -147,7 +161,8 @@ NON_FINITE = Rule(
             "clipping: g · threshold/‖g‖ turns one NaN into NaN everywhere, so the look comes before the clip",
         ),
         thresholds="None: the first non-finite loss or norm. Overflows under a loss scaler are its way to find the "
-        "scale; they are passed over as long as it skips the step.",
+        "scale; they are passed over as long as it skips the step. A warning where the guard of `run --guard` kept all "
+        "such steps out of the weights.",
         remedies=(
             "Keep the operation in its domain (clamp, + 1e-12): free, and changes the function a little there.",
             "Losses on logits: free, exact.",

@@ -72,17 +72,17 @@ def _held_open(seen: TimeLook) -> Remedy | None:
 
 
 def _gated(record: Record, seen: TimeLook) -> Remedy:
-    """The same module with an LSTM's state, of the same sizes and depth."""
-    name, why = expression(seen.module), "c_t carries the gradient by a sum, not a product; four times the weights"
-    if not numbered(seen.kind):
-        do = f"{name} = nn.LSTMCell({name}.input_size, {seen.hidden})  # carry (h, c) in place of h"
+    """An LSTM of the same sizes in the module's place, whose state the code around it can handle as before."""
+    root, why = root_of(record, seen.module), "c_t carries the gradient by a sum, not a product; four times the weights"
+    inside = seen.module.removeprefix(root).removeprefix(".")
+    if inside:
+        do = f'gr.swap({expression(root)}, "{inside}", "lstm")  # import gradreach as gr; before the optimizer is made'
         return Remedy("gated-cell", do, why)
-    same = [other for look in record.looks for other in look.time if other.module == seen.module]
-    layers = 1 + max((other.layer for other in same), default=0)
-    more = f", {layers}" if layers > 1 else ""
-    more += ", bidirectional=True" if any(other.direction == "reverse" for other in same) else ""
-    do = f"{name} = nn.LSTM({name}.input_size, {seen.hidden}{more}, batch_first={name}.batch_first)"
-    return Remedy("gated-cell", f"{do}  # its state is (h, c)", why)
+    name, kind = expression(seen.module), "nn.LSTM" if numbered(seen.kind) else "nn.LSTMCell"
+    sizes = f"{name}.input_size, {name}.hidden_size"
+    return Remedy(
+        "gated-cell", f"{name} = {kind}({sizes})  # and further arguments as before; its state is (h, c)", why
+    )
 
 
 def smaller_sums(seen: TimeLook) -> tuple[Remedy, ...]:
