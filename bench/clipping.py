@@ -18,8 +18,8 @@ import torch
 from torch import nn
 
 from gradreach.remedies.clip import Adaptive, Auto, Clip, Norm, Percentile, PerLayer, Value, ZScore
-from gradreach.remedies.limits import Limit
-from gradreach.remedies.threshold import Threshold
+from gradreach.remedies.clipping.limits import Limit
+from gradreach.remedies.clipping.threshold import Threshold
 
 SHAPES = {"small": (16, 16), "large": (256, 256)}
 COUNTS = (10, 200, 2000)

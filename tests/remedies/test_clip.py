@@ -244,7 +244,7 @@ class NothingIsRead(TorchDispatchMode):
 
 @pytest.fixture
 def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("clip", "limits"):
+    for module in ("clip", "clipping.limits"):
         monkeypatch.setattr(f"gradreach.remedies.{module}.on_host", lambda _: False)
 
 
@@ -276,7 +276,7 @@ def test_the_gpu_form_of_a_rule_computes_what_the_host_form_does(rule: object, m
         ours()
         with monkeypatch.context() as patch:
             patch.setattr("gradreach.remedies.clip.on_host", lambda _: False)
-            patch.setattr("gradreach.remedies.limits.on_host", lambda _: False)
+            patch.setattr("gradreach.remedies.clipping.limits.on_host", lambda _: False)
             theirs()
         for mine, other in zip(host.parameters(), device.parameters(), strict=True):
             assert torch.allclose(mine.grad, other.grad, rtol=1e-5, equal_nan=True)

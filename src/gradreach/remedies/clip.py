@@ -21,11 +21,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from gradreach.remedies.auto import REASONS, Auto
-from gradreach.remedies.limits import Adaptive, Limit, Measured, PerLayer, Value
+from gradreach.remedies.clipping.auto import REASONS, Auto
+from gradreach.remedies.clipping.limits import Adaptive, Limit, Measured, PerLayer, Value
+from gradreach.remedies.clipping.scalar import Scalar, chosen, is_sound, on_host, where
+from gradreach.remedies.clipping.threshold import Norm, Percentile, Threshold, ZScore, positive
 from gradreach.remedies.norms import each_norm, to_global, to_host, total, values
-from gradreach.remedies.scalar import Scalar, chosen, is_sound, on_host, where
-from gradreach.remedies.threshold import Norm, Percentile, Threshold, ZScore, positive
 
 __all__ = ["Adaptive", "Auto", "Clip", "Curve", "Norm", "PerLayer", "Percentile", "Value", "ZScore"]
 

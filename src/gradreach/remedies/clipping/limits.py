@@ -10,9 +10,9 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from gradreach.remedies.clipping.scalar import on_host
+from gradreach.remedies.clipping.threshold import positive
 from gradreach.remedies.norms import HALF, is_sharded, to_global, to_host, values
-from gradreach.remedies.scalar import on_host
-from gradreach.remedies.threshold import positive
 
 
 class Measured(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from gradreach.remedies.scalar import Scalar, smaller, where
+from gradreach.remedies.clipping.scalar import Scalar, smaller, where
 
 
 class Judged(NamedTuple):

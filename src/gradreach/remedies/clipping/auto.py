@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import torch
 
-from gradreach.remedies.scalar import Scalar, Truth, exp, larger, log, smaller, where
-from gradreach.remedies.threshold import Judged
+from gradreach.remedies.clipping.scalar import Scalar, Truth, exp, larger, log, smaller, where
+from gradreach.remedies.clipping.threshold import Judged
 
 FIRST = 20
 """Norms over which the distribution is only learned, as in GR302: till then a spike is 100 times the record."""
@@ -85,6 +85,10 @@ class Auto:
     The ceiling is max(10 · usual norm, 3 · record); what exceeds it is cut to it, and counts as it in the history. The
     hold is a share of the norm whose update is as long as the weights: halved while clipped steps do not bring the norm
     down, doubled while the norm stays under it.
+
+    Under Adam, which divides by the norm it remembers, no single step is a throw and Auto seldom acts. Where norms start
+    enormous and sink slowly its second moment stays too large for long; a low fixed threshold from the first step on,
+    which clips nearly every step, can then learn much faster than Auto.
     """
 
     def start(self, device: torch.device) -> _History:  # noqa: ARG002

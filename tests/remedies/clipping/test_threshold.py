@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradreach.remedies.threshold import Norm, Percentile, Threshold, ZScore
+from gradreach.remedies.clipping.threshold import Norm, Percentile, Threshold, ZScore
 
 CPU = torch.device("cpu")
 norms = st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=60)
