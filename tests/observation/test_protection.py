@@ -148,6 +148,25 @@ def test_a_loss_scaler_keeps_its_business(watched: Watched) -> None:
     assert [(deed.step, deed.what) for deed in record.guarded.deeds] == [(30, "skipped")]
 
 
+def test_a_loss_scale_that_is_too_high_is_the_scalers_own_business(watched: Watched) -> None:
+    def script() -> nn.Module:
+        model, scaler = Net(), torch.amp.GradScaler("cpu", init_scale=2.0**127)
+        opt = torch.optim.SGD(model.parameters(), lr=1e-2)
+        for _ in range(40):
+            opt.zero_grad()
+            x = torch.randn(32, 8)
+            scaler.scale(nn.functional.mse_loss(model(x), 100 * x.sum(dim=1, keepdim=True))).backward()
+            scaler.step(opt)
+            scaler.update()
+        return model
+
+    model, record = watched(script, guard=True)
+    assert finite(model)
+    assert record.guarded is not None
+    assert record.guarded.deeds == ()
+    assert record.guarded.updates < 40
+
+
 def test_an_optimizer_that_needs_its_closure_many_times_is_left_alone(watched: Watched) -> None:
     script = lambda: train(optimizer=torch.optim.LBFGS, steps=5, update=lambda opt, f: opt.step(f))  # noqa: E731
     plain, _ = watched(script)

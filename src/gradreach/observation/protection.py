@@ -58,14 +58,16 @@ class Protection:
         self._script_clips = True
 
     def scaler_steps(self, scaler: Any, optimizer: Optimizer) -> None:
-        """Before a GradScaler's step, whose own overflows are its business: a loss that is not finite is not."""
+        """Before a GradScaler's step, whose own overflows are its business: a loss that is NaN is not."""
         if not scaler.is_enabled() or self._post(optimizer) is None:
             return
         state = scaler._per_optimizer_states[id(optimizer)]
         if state["stage"].name == "READY":
             scaler.unscale_(optimizer)
         overflowed = any(float(found) > 0 for found in state["found_inf_per_device"].values())
-        if not overflowed or (self._loss is not None and not bool(self._loss.isfinite())):
+        if self._loss is not None and bool(self._loss.isinf()):
+            self._loss = None  # the scaled one is all that was seen, and may be too large where the loss is not
+        if not overflowed or (self._loss is not None and bool(self._loss.isnan())):
             self._look(optimizer)
         self._seen = optimizer
 

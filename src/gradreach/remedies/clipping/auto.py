@@ -86,9 +86,9 @@ class Auto:
     hold is a share of the norm whose update is as long as the weights: halved while clipped steps do not bring the norm
     down, doubled while the norm stays under it.
 
-    Under Adam, which divides by the norm it remembers, no single step is a throw and Auto seldom acts. Where norms start
-    enormous and sink slowly its second moment stays too large for long; a low fixed threshold from the first step on,
-    which clips nearly every step, can then learn much faster than Auto.
+    Under Adam, which divides by the norm it remembers, no single step is a throw and Auto seldom acts. Where norms
+    start enormous and sink slowly, its second moment stays too large for long; a low fixed threshold from the first
+    step on, which clips nearly every step, can then learn much faster than Auto.
     """
 
     def start(self, device: torch.device) -> _History:  # noqa: ARG002
