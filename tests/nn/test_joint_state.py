@@ -1,11 +1,13 @@
 import copy
 import io
 import pickle
+import subprocess
+import sys
 
 import pytest
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import keystr, tree_flatten_with_path, tree_map
 
 from gradreach.nn.joint_state import JointState
 
@@ -22,7 +24,14 @@ def test_is_h_to_all_the_world() -> None:
     assert state.shape == (2, 3, 4)
     assert torch.equal(state, h)
     assert torch.equal(state.h, h)
-    for result in (state + 1.0, state.sum(), torch.tanh(state), torch.stack([state, state]), state @ torch.ones(4, 2)):
+    for result in (
+        state + 1.0,
+        state.sum(),
+        torch.tanh(state),
+        torch.stack([state, h]),
+        1.0 / state,
+        state @ torch.ones(4, 2),
+    ):
         assert type(result) is Tensor
     assert torch.equal(torch.nn.functional.linear(state[-1], torch.ones(5, 4)), h[-1] @ torch.ones(4, 5))
     assert torch.equal(torch.cat((state[-2], state[-1]), 1), torch.cat((h[-2], h[-1]), 1))
@@ -49,6 +58,18 @@ def test_is_h_to_all_the_world() -> None:
         lambda s: 0.3 * s + 0.7 * s.flip(1) if not isinstance(s, JointState) else 0.3 * s + 0.7 * s[:, [2, 1, 0]],
         lambda s: s.detach().clone().mul_(2.0),
         lambda s: s.chunk(2)[1],
+        lambda s: s.split(2, 1)[1],
+        lambda s: s.data,
+        lambda s: s / 2.0,
+        lambda s: torch.true_divide(s, torch.tensor([1.0, 2.0, 4.0])[:, None]),
+        lambda s: s.detach().clone().div_(2.0),
+        lambda s: s.detach().clone().fill_(0.0),
+        lambda s: s.flip(1),
+        lambda s: s.mT,
+        lambda s: s.swapaxes(0, 1).swapdims(1, 2),
+        lambda s: s.flatten().view_as(s).reshape_as(s).type_as(s).type(torch.float64),
+        lambda s: torch.cat([s[:, 2:], s[:, :2]], 1),
+        lambda s: torch.stack([s[1], s[0]]),
     ],
 )
 def test_what_is_done_to_h_is_done_to_c(change) -> None:  # type: ignore[no-untyped-def]
@@ -86,6 +107,34 @@ def test_writing_a_state_elsewhere_writes_h() -> None:
     assert type(buffer) is Tensor
 
 
+def test_data_is_the_same_memory_and_no_graph_watches_it() -> None:
+    h, c, state = made()
+    loss = (state * state.h).sum()
+    state.data[:, 0] = 0.0
+    state.data.mul_(2.0)
+    assert not h[:, 0].any()
+    assert not c[:, 0].any()
+    assert not state.data.requires_grad
+    loss.backward()  # as of a tensor: h * h keeps h, and data's version is its own
+    assert torch.equal(h.grad, 2 * h)
+
+
+COMPILED = """
+import torch
+from gradreach.nn.joint_state import JointState
+
+state = JointState.of(torch.randn(2, 3, 4), torch.randn(2, 3, 4))
+for change in (lambda s: s.data, lambda s: s.mT, lambda s: torch.cat([s, s], 1), lambda s: s / 2.0):
+    changed = torch.compile(change, backend="eager", fullgraph=True)(state)
+    assert torch.equal(changed.h, change(state.h))
+    assert torch.equal(changed.c, change(state.c))
+"""
+
+
+def test_compiles_as_one_graph() -> None:
+    subprocess.run([sys.executable, "-c", COMPILED], check=True)  # without this suite's checks of annotations
+
+
 def test_into_a_buffer() -> None:
     h, _, state = made()
     out = torch.empty(2, 3, 4)
@@ -115,3 +164,4 @@ def test_copies_and_pytrees() -> None:
     doubled = tree_map(lambda t: 2 * t, {"state": state})["state"]
     assert torch.equal(doubled.c, 2 * c)
     assert tree_map(lambda t: t.dim(), state) == (3, 3)
+    assert [keystr(path) for path, _ in tree_flatten_with_path([state])[0]] == ["[0].h", "[0].c"]

@@ -1,5 +1,7 @@
 import copy
+import inspect
 import pickle
+from collections import namedtuple
 
 import pytest
 import torch
@@ -74,6 +76,29 @@ def test_packed() -> None:
     assert torch.equal(output.unsorted_indices, packed.unsorted_indices)
 
 
+def test_inference_and_compile() -> None:
+    layer = Residual(nn.GRU(3, 3))
+    x = torch.randn(4, 2, 3)
+    expected = layer(x)[0]
+    with torch.inference_mode():
+        assert torch.equal(layer(x.clone())[0], expected)
+    stack = nn.Sequential(Residual(nn.Linear(3, 3)), Residual(nn.Tanh(), scale=0.5))
+    assert torch.allclose(torch.compile(stack, backend="eager", fullgraph=True)(x), stack(x))
+
+
+def test_a_named_tuple_stays_one() -> None:
+    Found = namedtuple("Found", "output state")
+
+    class Named(nn.Module):
+        def forward(self, x: Tensor) -> Found:
+            return Found(2 * x, x)
+
+    found = Residual(Named())(torch.ones(2))
+    assert type(found) is Found
+    assert torch.equal(found.output, torch.full((2,), 3.0))
+    assert torch.equal(found.state, torch.ones(2))
+
+
 def test_copies() -> None:
     layer, x = Residual(nn.Linear(3, 3), scale=0.3), torch.randn(2, 3)
     for each in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
@@ -100,3 +125,11 @@ def test_errors() -> None:
 
     with pytest.raises(TypeError, match=r"expected a tensor from the module, got dict; return the output first"):
         Residual(Named())(x)
+    untyped = inspect.unwrap(Residual.__init__)  # as outside this suite, which checks annotations
+    for module, came in ((None, "None"), (nn.Linear, "the class Linear"), (torch.tanh, "<built-in method tanh")):
+        with pytest.raises(TypeError, match=rf"module: expected an nn.Module, as nn.Linear\(8, 8\), got {came}"):
+            untyped(Residual.__new__(Residual), module)
+    with pytest.raises(TypeError, match=r"projection: expected an nn.Module, as nn.Linear\(8, 8\), got 0.0"):
+        untyped(Residual.__new__(Residual), nn.Linear(4, 4), 0.0)
+    with pytest.raises(TypeError, match=r"input: expected a tensor or a PackedSequence, got list"):
+        inspect.unwrap(Residual.forward)(Residual(nn.Linear(4, 4)), [x])

@@ -1,4 +1,5 @@
 import copy
+import inspect
 import pickle
 import warnings
 from functools import partial
@@ -13,6 +14,7 @@ from gradreach import nn as ours
 from gradreach.nn.swap import swap
 from gradreach.remedies.omega import Omega
 from gradreach.remedies.orthogonal import orthogonal
+from gradreach.remedies.tbptt import tbptt
 
 KINDS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 CELLS = {"rnn": nn.RNNCell, "gru": nn.GRUCell, "lstm": nn.LSTMCell}
@@ -140,6 +142,61 @@ def test_the_weights_of_the_same_kind_stay() -> None:
     assert torch.equal(fresh.weight_hh_l0, torch.eye(4))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("options", [{}, {"truncate": 3}])
+def test_the_same_kind_draws_nothing_and_computes_the_same(kind: str, options: dict[str, int]) -> None:
+    model, x = Model(KINDS[kind](3, 4, 2)), torch.randn(5, 2, 3)
+    expected, before = model.encoder["rnn"](x)[0], torch.get_rng_state()
+    found = swap(model, "encoder.rnn", kind, **options)(x)[0]
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.allclose(found, expected, atol=1e-6) if options else torch.equal(found, expected)
+
+
+def test_what_was_frozen_stays_frozen_in_the_same_kind() -> None:
+    model = Model(orthogonal(nn.GRU(3, 4)))
+    model.encoder["rnn"].bias_hh_l0.requires_grad_(False)
+    new = swap(model, "encoder.rnn", "gru")
+    assert [name for name, p in new.named_parameters() if not p.requires_grad] == ["bias_hh_l0"]
+    new.requires_grad_(False)
+    assert not any(p.requires_grad for p in swap(model, "encoder.rnn", "gru").parameters())
+    assert all(p.requires_grad for p in swap(model, "encoder.rnn", "lstm").parameters())  # new ones must train
+
+
+def test_a_compiled_model() -> None:
+    model, x = Model(nn.RNN(3, 4, 2)), torch.randn(9, 2, 3)
+    new = swap(torch.compile(model, backend="eager"), "encoder.rnn", "lstm")
+    assert model.encoder["rnn"] is new
+    knows_h(new, x)
+    model.encoder["rnn"] = torch.compile(new, backend="eager")
+    with pytest.raises(
+        ValueError, match=r"a layer that is not compiled by itself, got 'encoder.rnn'; compile it after"
+    ):
+        swap(model, "encoder.rnn", "gru")
+
+
+def test_a_refused_layer_may_be_given_again() -> None:
+    model, x, ready = Model(nn.RNN(3, 4, 2)), torch.randn(9, 2, 3), nn.LSTM(3, 4, 2)
+    with pytest.raises(ValueError, match=r"optimizer: expected one that trains encoder.rnn"):
+        swap(model, "encoder.rnn", ready, optimizer=torch.optim.SGD(model.head.parameters(), lr=0.1))
+    knows_h(swap(model, "encoder.rnn", ready), x)
+
+
+@pytest.mark.parametrize("kind", ["rnn", "lstm"])
+def test_rows_of_windows_that_end(kind: str) -> None:
+    torch.manual_seed(0)
+    model, x = Model(nn.GRU(3, 4)), torch.randn(9, 2, 3)
+    new = swap(model, "encoder.rnn", kind)
+    windows = tbptt(x, step=new, k1=3, k2=6, lengths=torch.tensor([9, 4]))
+    *_, last = (window.state for window in windows)
+    assert torch.equal(last[:, 0], new(x)[1][:, 0])
+    assert not last[:, 1].any()
+    if kind == "lstm":
+        stock = nn.LSTM(3, 4)
+        stock.load_state_dict(new.state_dict())
+        assert torch.allclose(last.c[:, 0], stock(x)[1][1][:, 0])
+        assert not last.c[:, 1].any()
+
+
 def test_remedies_by_keyword() -> None:
     model = Model(nn.RNN(3, 4, 2))
     new = swap(model, "encoder.rnn", "lstm", orthogonal=True, forget_bias=1.0)
@@ -160,7 +217,12 @@ def test_factories_and_ready_layers() -> None:
     ready = nn.LSTM(3, 4, 2)
     assert swap(model, "encoder.rnn", ready) is ready
     knows_h(ready, x)
-    own = nn.Linear(3, 4)
+
+    class Own(nn.Module):
+        def forward(self, x: Tensor) -> tuple[Tensor, None]:
+            return x, None
+
+    own = Own()
     assert swap(model, "encoder.rnn", own) is own
 
 
@@ -331,3 +393,33 @@ def test_errors() -> None:
         swap(model, "other", nn.GRU(2, 2))
     with pytest.raises(ValueError, match=r"optimizer: expected one that trains other, got one without its weights"):
         swap(model, "other", "rnn", optimizer=torch.optim.SGD(model.head.parameters(), lr=0.1))
+
+
+def test_errors_of_arguments() -> None:
+    model = Model(nn.RNN(3, 4))
+    untyped = inspect.unwrap(swap)  # as outside this suite, which checks annotations
+    for to, came in (
+        (None, "None"),
+        (3, "3"),
+        (nn.Linear(3, 4), r"Linear\(in"),
+        (nn.Linear, "<class"),
+        (nn.ReLU(), "ReLU"),
+    ):
+        with pytest.raises(TypeError, match=rf"called as layer\(input, state\), or a factory of one, got {came}"):
+            untyped(model, "encoder.rnn", to)
+    with pytest.raises(TypeError, match=r"called as layer\(input, state\)"):
+        untyped(model, "encoder.rnn", lambda **_: nn.Linear(3, 4))
+    with pytest.raises(TypeError, match=r"to: expected a factory of an nn.Module, got one that gives NoneType"):
+        untyped(model, "encoder.rnn", lambda **_: None)
+    for option in ({"hidden_size": 8}, {"batch_first": True}, {"dropout": 0.5}, {"proj_size": 2}):
+        with pytest.raises(
+            TypeError, match=rf"{next(iter(option))}: expected no such option, for that of encoder.rnn is"
+        ):
+            untyped(model, "encoder.rnn", "lstm", **option)
+    with pytest.raises(TypeError, match=r"nonlinearity: no such argument of GRU"):
+        untyped(model, "encoder.rnn", "gru", nonlinearity="relu")
+    with pytest.raises(TypeError, match=r"optimizer: expected a torch.optim.Optimizer, got Model"):
+        untyped(model, "encoder.rnn", "lstm", optimizer=model)
+    with pytest.raises(TypeError, match=r"model: expected an nn.Module with the recurrent layer inside, got NoneType"):
+        untyped(None, "encoder.rnn", "lstm")
+    assert type(model.encoder["rnn"]) is nn.RNN

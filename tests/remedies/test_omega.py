@@ -1,5 +1,6 @@
 import copy
 from collections.abc import Callable, Sequence
+from itertools import combinations
 
 import pytest
 import torch
@@ -200,6 +201,40 @@ def test_lstm() -> None:
     value = torch.stack(terms).mean()
     value.backward()
     omega, found = added(layer, lambda: (layer(x)[0][-1] ** 2).sum())
+    assert torch.allclose(omega, value, rtol=1e-12)
+    assert torch.allclose(found["weight_hh_l0"], W.grad, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("used", [c for n in (1, 2, 3) for c in combinations(("y", "h_n", "c_n"), n)])
+def test_lstm_of_which_the_loss_uses_some_results(used: tuple[str, ...]) -> None:
+    """Of the second of two calls; the first gets its error by way of the state that is carried."""
+    torch.manual_seed(0)
+    layer, x = nn.LSTM(3, 4, dtype=F64), torch.randn(8, 2, 3, dtype=F64)
+    zeros = torch.zeros(1, 2, 4, dtype=F64)
+    states = [(zeros, zeros)]
+    for x_t in x:
+        states.append(tuple(s.detach() for s in layer(x_t[None], states[-1])[1]))
+    W = layer.weight_hh_l0.detach().clone().requires_grad_()
+    dh = torch.zeros(2, 4, dtype=F64) + 2 * states[8][0][0] * ("h_n" in used)
+    dc = torch.zeros(2, 4, dtype=F64) + 2 * states[8][1][0] * ("c_n" in used)
+    terms = []
+    for k in range(7, 0, -1):  # dh, dc: the error at the state after step k
+        if k >= 4:
+            dh = dh + 2 * states[k + 1][0][0] * ("y" in used)
+        before = (states[k][0][0], states[k][1][0])
+        u = lstm_pull(layer, x[k], before, (dh, dc), W)
+        if k != 4:  # across two calls there is no pair
+            terms.append((u.norm(dim=-1) / torch.cat([dh, dc], -1).norm(dim=-1) - 1) ** 2)
+        dh, dc = u.detach().chunk(2, -1)
+    value = torch.stack(terms).mean()
+    value.backward()
+
+    def run() -> Tensor:
+        y, (h_n, c_n) = layer(x[4:], layer(x[:4])[1])
+        results = {"y": y, "h_n": h_n, "c_n": c_n}
+        return sum(results[name].square().sum() for name in used)
+
+    omega, found = added(layer, run)
     assert torch.allclose(omega, value, rtol=1e-12)
     assert torch.allclose(found["weight_hh_l0"], W.grad, rtol=1e-10, atol=1e-12)
 

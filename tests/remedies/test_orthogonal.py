@@ -219,6 +219,8 @@ def test_initialisers_and_assignment_reach_it() -> None:
     layer = orthogonal(nn.RNN(3, 4))
     layer.weight_hh_l0 = 3 * torch.eye(4)
     assert torch.allclose(layer.weight_hh_l0, torch.eye(4))
+    nn.init.zeros_(layer.weight_hh_l0)  # a copy
+    assert torch.allclose(layer.weight_hh_l0, torch.eye(4))
     init.orthogonal_(layer)
     assert not torch.allclose(layer.weight_hh_l0, torch.eye(4))
     init.identity_(layer)

@@ -30,30 +30,49 @@ _ALIKE = frozenset(
         "select",
         "narrow",
         "index_select",
+        "gather",
         "chunk",
         "split",
         "unbind",
         "expand",
+        "expand_as",
         "repeat",
         "repeat_interleave",
+        "tile",
         "squeeze",
         "unsqueeze",
         "view",
+        "view_as",
         "reshape",
+        "reshape_as",
+        "flatten",
+        "unflatten",
         "transpose",
+        "swapaxes",
+        "swapdims",
+        "movedim",
         "permute",
-        "mul",
-        "mul_",
-        "__mul__",
-        "__rmul__",
-        "__imul__",
+        "flip",
+        "roll",
+        "type",
+        "type_as",
     }
 )
-"""What is done to h is done to c: moving, cutting, choosing or repeating rows, scaling or masking them."""
+"""What is done to h is done to c: moving, cutting, choosing or repeating rows."""
+_GETTERS: dict[Any, Callable[[Tensor], Tensor]] = {
+    Tensor.data.__get__: lambda t: t.data.detach(),  # type: ignore[attr-defined]
+    Tensor.mT.__get__: lambda t: t.transpose(-2, -1),  # type: ignore[attr-defined]
+}
+"""Likewise, as calls, for torch.compile takes no attribute on what a getter returns."""
+_SCALED = frozenset({"mul", "mul_", "__mul__", "__rmul__", "__imul__", "div", "div_", "__truediv__", "true_divide"})
+"""Likewise, where one of the arguments is a state: scaling or masking it."""
+_JOINED = frozenset({"cat", "stack"})
+"""Likewise, of states alone."""
 _VALUES = {
     "where": (1, 2),
     "masked_fill": (2,),
     "masked_fill_": (2,),
+    "fill_": (1,),
     "__setitem__": (2,),
     "copy_": (1,),
     "index_copy": (3,),
@@ -94,7 +113,10 @@ class JointState(Tensor):
     ) -> Any:
         kwargs = kwargs or {}
         with torch._C.DisableTorchFunctionSubclass():
-            before = _cell_side(getattr(func, "__name__", ""), args) if args and "out" not in kwargs else None
+            if func in _GETTERS:
+                return _joined(None, _GETTERS[func](args[0]), _GETTERS[func](args[0].c))
+            name = getattr(func, "__name__", "")
+            before = _cell_side(name, args) if args and "out" not in kwargs else None
             result = func(*args, **kwargs)
             return result if before is None else _joined(args[0], result, func(*before, **kwargs))
 
@@ -108,7 +130,10 @@ def _cell_side(name: str, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
         return tuple(_as_value(each) if n in _VALUES[name] else _cell_of(each) for n, each in enumerate(args))
     if name in _BLENDED:
         return tuple(map(_cell_of, args)) if all(states[:2]) else None
-    known = name in _ALIKE and (states[0] or name == "mul") and sum(states) == 1
+    if name in _JOINED:
+        together = all(isinstance(each, JointState) for each in args[0])
+        return (tuple(map(_cell_of, args[0])), *args[1:]) if together else None
+    known = states[0] if name in _ALIKE else name in _SCALED and sum(states) == 1 and (states[0] or name == "mul")
     return tuple(map(_cell_of, args)) if known else None
 
 
@@ -135,5 +160,11 @@ def _unflatten(parts: Iterable[Any], _: Any) -> Any:
     return JointState.of(h, c) if isinstance(h, Tensor) and isinstance(c, Tensor) else (h, c)
 
 
-pytree.register_pytree_node(JointState, lambda state: ([state.h, state.c], None), _unflatten)
+_H, _C = pytree.GetAttrKey("h"), pytree.GetAttrKey("c")
+pytree.register_pytree_node(
+    JointState,
+    lambda state: ([state.h, state.c], None),
+    _unflatten,
+    flatten_with_keys_fn=lambda state: ([(_H, state.h), (_C, state.c)], None),
+)
 torch.serialization.add_safe_globals([JointState])

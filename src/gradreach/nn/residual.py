@@ -16,7 +16,8 @@ class Residual(nn.Module):
     and vectors, nn.Conv2d(in, out, 1, bias=False) for maps. α = 1; with `scale` it is learned, one number for the
     module, and starts there: from 0 a stack of any depth begins as the identity (SkipInit, De and Smith 2020).
     f may be a recurrent layer, or any module that returns a tuple: the path leads to the first of what it returns,
-    the output, and its state passes as it is. Further arguments go to f. PackedSequence goes in and out.
+    the output, and its state passes as it is. Further arguments go to f. PackedSequence goes in and out. What else is
+    asked of f is asked of `.module`: residual.module.hidden_size, gr.orthogonal(residual.module).
 
     >>> import torch, gradreach as gr
     >>> layers = [torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.Tanh()) for _ in range(50)]
@@ -26,11 +27,16 @@ class Residual(nn.Module):
     >>> output.shape
     torch.Size([20, 4, 32])
 
-    Calls raise ValueError where x (or P x) and f(x) differ in shape, TypeError where f returns no tensor first, and
-    RuntimeError where f writes into its own input, as nn.ReLU(inplace=True) does: the path needs that input.
+    Raises TypeError for an f or P that is no nn.Module. Calls raise ValueError where x (or P x) and f(x) differ in
+    shape, TypeError where x is no tensor or f returns none first, and RuntimeError where f writes into its own input,
+    as nn.ReLU(inplace=True) does: the path needs that input (not seen under torch.compile and inference_mode).
     """
 
     def __init__(self, module: nn.Module, projection: nn.Module | None = None, scale: float | None = None) -> None:
+        for name, given in (("module", module), ("projection", projection)):
+            if not isinstance(given, nn.Module) and not (name == "projection" and given is None):
+                came = f"the class {given.__name__}" if isinstance(given, type) else repr(given)
+                raise TypeError(f"{name}: expected an nn.Module, as nn.Linear(8, 8), got {came}; pass one that is made")
         super().__init__()
         self.module = module
         self.projection = projection
@@ -39,9 +45,12 @@ class Residual(nn.Module):
     def forward(self, input: Tensor | PackedSequence, *args: Any, **kwargs: Any) -> Any:
         """What f returns, with h in the place of its output."""
         x = input.data if isinstance(input, PackedSequence) else input
-        version = x._version
+        if not isinstance(x, Tensor):
+            raise TypeError(f"input: expected a tensor or a PackedSequence, got {type(x).__name__}")
+        versioned = not torch.compiler.is_compiling() and not x.is_inference()
+        version = x._version if versioned else 0
         returned = self.module(input, *args, **kwargs)
-        if x._version != version:
+        if versioned and x._version != version:
             raise RuntimeError(
                 "Residual: expected a module that leaves its input alone, got one that writes into it; "
                 "use inplace=False in its first layer"
@@ -60,7 +69,9 @@ class Residual(nn.Module):
         h = past + (f if self.scale is None else self.scale * f)
         if isinstance(output, PackedSequence):
             h = PackedSequence(h, *output[1:])
-        return (h, *rest) if rest or output is not returned else h
+        if output is returned:
+            return h
+        return returned._replace(**{returned._fields[0]: h}) if hasattr(returned, "_fields") else (h, *rest)
 
     def _mismatch(self, x: Tensor, past: Tensor, f: Tensor) -> str:
         wanted, came = tuple(f.shape), tuple(past.shape)

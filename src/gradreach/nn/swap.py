@@ -42,17 +42,19 @@ def swap(
     skip=8, …) the gradreach.nn layer of that kind, with nonlinearity= that of an RNN. Or a factory, called with those
     arguments as torch.nn's layers are; or a layer of one's own that fits.
 
-    The weights are new, drawn by the layer itself; where `to` names the kind that was there they are the old ones
+    The weights are new, drawn by the layer itself from torch's generator, and train, frozen or not as the old were;
+    where `to` names the kind that was there they are the old ones, with nothing drawn and what was frozen frozen
     (unless init= or forget_bias= is given). A forward pass and a state keep their form:
 
     - an LSTM after an RNN or GRU takes and returns h, a tensor that carries c along (see `JointState`): h.detach(),
-      h[-1], h[:, rows], h * mask and the way back into the layer lose nothing. An h without c, as zeros made by the
-      script, starts with c = 0; where it is not 0 a warning says so once.
+      h.data, h[:, rows], h * mask and the way back into the layer lose nothing. An h without c, as zeros made by the
+      script or Variable(h), starts with c = 0; where it is not 0 a warning says so once.
     - an RNN or GRU after an LSTM takes and returns a pair (h, h); only the first of what it is given counts.
 
     Hooks and parametrizations of the old layer are gone with it. An optimizer holds the old weights: make it after the
     swap, or give it here, and the new weights take the places of the old ones of their names in its groups, without
-    any state. One that is left with the old weights is warned of at its first step.
+    any state. One that is left with the old weights is warned of at its first step. A compiled model is swapped in by
+    the names that it had before.
 
     >>> import torch, gradreach as gr
     >>> model = torch.nn.ModuleDict({"rnn": torch.nn.RNN(8, 16), "head": torch.nn.Linear(16, 2)})
@@ -64,16 +66,21 @@ def swap(
     torch.Size([4, 2])
 
     Raises ValueError for a name that is none of a recurrent layer's (it lists those), another kind, a projecting LSTM
-    in exchange for a kind that cannot project, a layer that does not fit, or an optimizer without the old weights;
-    TypeError for options that the new layer does not take.
+    in exchange for a kind that cannot project, a layer that does not fit or is compiled by itself, or an optimizer
+    without the old weights; TypeError for options that the new layer does not take, or a size or form of the old one's
+    among them, and for a model, `to` or optimizer that is none.
     """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model: expected an nn.Module with the recurrent layer inside, got {type(model).__name__}")
+    if optimizer is not None and not isinstance(optimizer, Optimizer):
+        raise TypeError(f"optimizer: expected a torch.optim.Optimizer, got {type(optimizer).__name__}")
     old = _found(model, name)
     new = _made(old, name, to, options)
     _check_fits(old, new, name)
     new.train(old.training)
-    _adapt(old, new)
     if optimizer is not None:
         _exchange(optimizer, old, new, name)
+    _adapt(old, new)
     for place, module in list(model.named_modules(remove_duplicate=False)):
         if module is old:
             parent, _, child = place.rpartition(".")
@@ -83,16 +90,30 @@ def swap(
 
 
 def _found(model: nn.Module, name: str) -> Any:
-    known = {path: module for path, module in model.named_modules() if isinstance(module, nn.RNNBase | nn.RNNCellBase)}
-    everywhere = dict(model.named_modules(remove_duplicate=False))
-    if name and everywhere.get(name) in known.values():
-        return everywhere[name]
+    known = {
+        _uncompiled(path): (path, module)
+        for path, module in model.named_modules(remove_duplicate=False)
+        if isinstance(module, nn.RNNBase | nn.RNNCellBase)
+    }
     if "" in known:
         raise ValueError(
             "model: expected one with a recurrent layer inside, got the layer itself; make the other kind instead"
         )
-    listed = ", ".join(f"{path} ({_kind(module)})" for path, module in known.items()) or "none"
-    raise ValueError(f"name: expected that of a recurrent layer, got {name!r}; the model's recurrent layers: {listed}")
+    path, layer = known.get(_uncompiled(str(name)), (None, None))
+    if path is None:
+        listed = ", ".join(f"{place} ({_kind(module)})" for place, (_, module) in known.items()) or "none"
+        raise ValueError(
+            f"name: expected that of a recurrent layer, got {name!r}; the model's recurrent layers: {listed}"
+        )
+    if path.endswith("_orig_mod"):
+        raise ValueError(
+            f"name: expected a layer that is not compiled by itself, got {name!r}; compile it after the swap"
+        )
+    return layer
+
+
+def _uncompiled(path: str) -> str:
+    return ".".join(part for part in path.split(".") if part != "_orig_mod")
 
 
 def _kind(layer: Any) -> str:
@@ -106,6 +127,8 @@ def _kind(layer: Any) -> str:
 
 
 def _made(old: Any, name: str, to: Any, options: dict[str, Any]) -> nn.Module:
+    if not isinstance(to, str):
+        _check_recurrent(to)
     if isinstance(to, nn.Module):
         if options:
             raise TypeError(
@@ -113,8 +136,16 @@ def _made(old: Any, name: str, to: Any, options: dict[str, Any]) -> nn.Module:
             )
         return to
     arguments = _arguments(old)
+    kept = options.keys() & {*arguments, "proj_size"}
+    if kept:
+        raise TypeError(
+            f"{min(kept)}: expected no such option, for that of {name} is kept; for another give a layer made already"
+        )
     if not isinstance(to, str):
-        new = to(**arguments, **options)
+        new: Any = to(**arguments, **options)
+        if not isinstance(new, nn.Module):
+            raise TypeError(f"to: expected a factory of an nn.Module, got one that gives {type(new).__name__}")
+        _check_recurrent(new)
     elif to not in _STOCK:
         raise ValueError(f"to: expected 'rnn', 'gru', 'lstm', a layer or a factory of one, got {to!r}")
     else:
@@ -143,19 +174,35 @@ def _of_kind(old: Any, name: str, to: str, arguments: dict[str, Any], options: d
         if to != "lstm":
             raise ValueError(f"to: expected 'lstm' for {name}, which projects, got {to!r}; give a layer of your own")
         arguments["proj_size"] = old.proj_size
-    plain = set(options) <= {"nonlinearity"} and options.get("nonlinearity") != "sigmoid"
+    plain = not options or (to == "rnn" and set(options) == {"nonlinearity"} and options["nonlinearity"] != "sigmoid")
     if not isinstance(old, nn.RNNBase) and not plain:
         raise TypeError(
             f"{next(iter(options))}: expected no remedies for {name}, a cell; the layers of gradreach.nn have them"
         )
     kinds = _CELLS if not isinstance(old, nn.RNNBase) else _STOCK if plain else _OURS
-    new: nn.Module = kinds[to](**arguments, **options)
-    if same and not {"init", "forget_bias"} & set(options):
-        with torch.no_grad():
-            for own, parameter in new.named_parameters():
-                if hasattr(old, own):
-                    parameter.copy_(getattr(old, own))
+    if not same or {"init", "forget_bias"} & set(options):
+        return kinds[to](**arguments, **options)  # type: ignore[no-any-return]
+    device = arguments.pop("device")
+    with torch.random.fork_rng(devices=[]):  # what is drawn is overwritten: on the CPU, whose state is put back
+        new: nn.Module = kinds[to](**arguments, **options).to(device)
+    for own, parameter in new.named_parameters():
+        weight = getattr(old, own, None)
+        if weight is not None:
+            parameter.detach().copy_(weight.detach())
+            parameter.requires_grad_(weight.requires_grad)
     return new
+
+
+def _check_recurrent(given: Any) -> None:
+    """That `to`, or what it gave, may be a recurrent layer or a factory of one: none of torch.nn's other modules is."""
+    kind = given if isinstance(given, type) else type(given)
+    of_torch = issubclass(kind, nn.Module) and kind.__module__.startswith("torch.nn.modules")
+    recurrent = issubclass(kind, nn.RNNBase | nn.RNNCellBase | nn.Sequential)
+    if not callable(given) or (of_torch and not recurrent):
+        raise TypeError(
+            "to: expected 'rnn', 'gru', 'lstm', a recurrent layer, called as layer(input, state), or a factory of one, "
+            f"got {given!r}"
+        )
 
 
 def _check_fits(old: Any, new: Any, name: str) -> None:

@@ -42,7 +42,8 @@ class Omega:
 
     `layer` is nn.RNN, nn.GRU, nn.LSTM or the gradreach.nn layer of that name without skip. Nothing of the training
     changes but what add_gradient() adds. A loss that is scaled needs scaler.unscale_(optimizer) before it; among
-    several processes each adds its own, so average it before the step.
+    several processes each adds its own, so average it before the step. A second Omega on a layer adds its own as well.
+    Close it before a model is saved whole: torch.load(weights_only=True) refuses an open one.
 
     >>> import torch, gradreach as gr
     >>> rnn = torch.nn.RNN(4, 16)
@@ -128,7 +129,9 @@ class Omega:
             if result.requires_grad:
                 result.register_hook(lambda error, place=place: self._take(call, place, error))
 
-    def _take(self, call: _Call, place: int, error: Tensor) -> None:
+    def _take(self, call: _Call, place: int, error: Tensor | None) -> None:
+        if error is None:  # the loss uses another of an LSTM's results
+            return
         if not call.errors:
             self._calls.append(call)
         known = call.errors.get(place)

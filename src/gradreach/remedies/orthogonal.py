@@ -29,7 +29,8 @@ def orthogonal(layer: Layer) -> Layer:
     nn.RNN, nn.GRU, nn.LSTM (all layers and directions) and their cells. The parameter is the same object as before and
     now holds A: make the optimizer after this call, or its momenta are those of another parameter. Weight decay pulls
     W towards B, never off the orthogonal matrices. The state_dict has parametrizations.weight_hh_l0.original and
-    ….0.base in place of weight_hh_l0; `layer.weight_hh_l0` reads W, and takes a new one.
+    ….0.base in place of weight_hh_l0, so load that of a stock layer before the call. `layer.weight_hh_l0` reads W, and
+    takes a new one: assign it, for nn.init on it, or any writing into it, changes a copy alone.
 
     A layer computes W once a call; a cell at every step, or once under `with torch.nn.utils.parametrize.cached():`.
     Undo with torch.nn.utils.parametrize.remove_parametrizations(layer, "weight_hh_l0"). A second call does nothing.
