@@ -223,3 +223,28 @@ def test_a_closed_pipe_is_no_error(broken: Path) -> None:
     command = f"{sys.executable} -m gradreach report {broken} --format json | head -c 10"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
     assert done.stderr == ""
+
+
+def test_run_with_a_guard_says_so_and_counts_what_it_did(tmp_path: Path) -> None:
+    script, fields = tmp_path / "train.py", tmp_path / "report.json"
+    script.write_text(
+        "import torch\n"
+        "model = torch.nn.Linear(4, 1)\n"
+        "optimizer = torch.optim.Adam(model.parameters())\n"
+        "for step in range(40):\n"
+        "    x = torch.randn(8, 4) * (float('nan') if step == 25 else 1.0)\n"
+        "    optimizer.zero_grad()\n"
+        "    model(x).square().mean().backward()\n"
+        "    optimizer.step()\n"
+        "print(bool(model.weight.isfinite().all()))\n"
+    )
+    plain = gradreach("run", "--out", tmp_path / "plain", script)
+    assert (plain.returncode, plain.stdout) == (0, "False\n")
+    assert "--guard" not in plain.stderr.splitlines()[0]
+    guarded = gradreach("run", "--guard", "--out", tmp_path / "guarded", "--json", fields, script)
+    assert (guarded.returncode, guarded.stdout) == (0, "True\n")
+    assert guarded.stderr.startswith("gradreach: --guard changes this training")
+    assert "The guard kept step 25 out of the weights" in guarded.stderr
+    told = json.loads(fields.read_text())["guarded"]
+    assert [(deed["step"], deed["what"]) for deed in told["deeds"]] == [(25, "skipped")]
+    assert told["updates"] == 39
