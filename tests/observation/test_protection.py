@@ -233,3 +233,15 @@ def test_no_hook_stays_behind(watched: Watched) -> None:
     watched(train, guard=True)
     assert torch.amp.GradScaler.step is step
     assert Session.__name__ not in repr(step)
+
+
+def test_weights_that_are_not_finite_at_the_end_are_told(watched: Watched) -> None:
+    def script() -> nn.Module:
+        model = train(steps=30)
+        with torch.no_grad():
+            model[0].weight[0, 0] = float("inf")
+        return model
+
+    kept, record = watched(script, guard=True)
+    assert not finite(kept)
+    assert any("not finite" in note and "0.weight" in note for note in record.notes)

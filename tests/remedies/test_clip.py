@@ -329,3 +329,8 @@ def test_errors_say_what_to_do() -> None:
         Clip(model, -1.0)
     with pytest.raises(ValueError, match="percent: expected 0 to 100, got 120"):
         Percentile(120)
+
+
+def test_a_state_that_is_none_of_a_clips() -> None:
+    with pytest.raises(ValueError, match="state: expected one of Auto, got none of a Clip"):
+        Clip(nn.Linear(2, 1)).load_state_dict({})

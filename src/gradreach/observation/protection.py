@@ -14,6 +14,7 @@ from gradreach.observation.models import Models
 from gradreach.record.schema import Deed, Guarded
 from gradreach.remedies.clip import Clip
 from gradreach.remedies.guard import Event, GaveUp, Guard
+from gradreach.remedies.guarding.belongings import local
 
 _POST = "_gradreach_guard"
 """The optimizer holds its guard, so that both end together."""
@@ -46,6 +47,13 @@ class Protection:
     def release(self) -> None:
         """Stand aside; the optimizers' own guards go with them."""
         self._hook.remove()
+
+    def left(self) -> str:
+        """A sentence where weights are not finite in spite of the guard, else none."""
+        names = self._models.parameter_names()
+        bad = [names[id(p)] for p in self._models.parameters() if not bool(local(p).isfinite().all())]
+        few = ", ".join(bad[:3]) + (f" and {len(bad) - 3} more" if len(bad) > 3 else "")
+        return f"At the end weights are not finite, which the guard did not mend: {few}." if bad else ""
 
     def after_backward(self, step: int, losses: Sequence[Tensor], scale: Tensor | None) -> None:
         """A backward pass is over: its loss, where it is one scalar, belongs to the next step of an optimizer."""

@@ -97,6 +97,7 @@ class Session:
         if self._concerned():
             self._safely(self._settle_updates, None)
             self._safely(self._settle_step)
+            self._safely(self._tell_what_is_left)
             self.flush()
 
     def flush(self) -> None:
@@ -153,6 +154,10 @@ class Session:
             "The script compiles code: inside it modules cannot be seen, so time and activations are not reported; "
             "norms, weights, their gradients and updates are."
         )
+
+    def _tell_what_is_left(self) -> None:
+        if self._protection is not None and (left := self._protection.left()):
+            self._writer.note(left)
 
     def _limited(self, threshold: Tensor | float) -> None:
         """The guard let an update through with this limit on its norm."""

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from numbers import Real
 from typing import Any, cast
 
 import torch
@@ -181,10 +182,9 @@ class Clip:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a `state_dict` of a Clip with the same rule. Raises ValueError where the rule is another."""
-        if state["rule"] != type(self.rule).__name__:
-            raise ValueError(
-                f"state: expected one of {type(self.rule).__name__}, got {state['rule']}; make Clip with that rule"
-            )
+        if state.get("rule") != type(self.rule).__name__:
+            came = state.get("rule", "none of a Clip")
+            raise ValueError(f"state: expected one of {type(self.rule).__name__}, got {came}; make Clip with that rule")
         self._step, self._factor, self._weight = state["step"], state["factor"], state["weight"]
         self._found = None
         self._state = None
@@ -225,7 +225,7 @@ def rule_of(rule: Any) -> Threshold | Limit:
     """The rule that an argument stands for: a number is a threshold of the global norm."""
     if rule == "auto":
         return Auto()
-    if isinstance(rule, int | float) and not isinstance(rule, bool):
+    if isinstance(rule, Real) and not isinstance(rule, bool):
         return Norm(float(rule))
     if isinstance(rule, Threshold | Limit) and not isinstance(rule, type):
         return rule
@@ -236,6 +236,8 @@ def rule_of(rule: Any) -> Threshold | Limit:
 
 
 def _listed(source: Iterable[Any]) -> list[Tensor]:
+    if not isinstance(source, Iterable):
+        raise TypeError(f"source: expected a module, an optimizer or parameters, got {source!r}; give the optimizer")
     parameters = [source] if isinstance(source, Tensor) else list(source)
     if not parameters or not all(isinstance(p, Tensor) for p in parameters):
         raise TypeError(

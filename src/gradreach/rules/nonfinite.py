@@ -13,7 +13,7 @@ from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
 
 _SKIP = Remedy(
     "skip-step",
-    "guard = gr.Guard(model, optimizer); guard.step(loss)  # in place of backward and step; or: gradreach run --guard",
+    "guard = gr.Guard(model, optimizer); guard.step(loss)  # import gradreach as gr; in place of backward and step",
     "keeps a bad batch out of the weights, and counts how often that happens",
 )
 _BY_PHASE = {
@@ -166,7 +166,7 @@ NON_FINITE = Rule(
         remedies=(
             "Keep the operation in its domain (clamp, + 1e-12): free, and changes the function a little there.",
             "Losses on logits: free, exact.",
-            "Skip the step: training goes on; hides a bug if nobody counts.",
+            "Skip the step, as gradreach run --guard does: training goes on; hides a bug if nobody counts.",
         ),
         silence="Hardly ever right; where a script skips such steps itself, --ignore GR301.",
         references=(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -65,7 +66,7 @@ class Percentile:
     def __post_init__(self) -> None:
         if not 0 <= self.percent <= 100:
             raise ValueError(f"percent: expected 0 to 100, got {self.percent}; the paper's is 10")
-        positive(window=self.window)
+        whole(window=self.window)
 
     def start(self, device: torch.device) -> _Window:
         return _Window(torch.full((self.window,), math.nan, device=device), 0.0)
@@ -100,7 +101,8 @@ class ZScore:
     warmup: int = 25
 
     def __post_init__(self) -> None:
-        positive(z=self.z, warmup=self.warmup)
+        positive(z=self.z)
+        whole(warmup=self.warmup)
         if not 0 < self.decay < 1:
             raise ValueError(f"decay: expected a number between 0 and 1, got {self.decay}; the paper's is 0.97")
 
@@ -122,7 +124,17 @@ class ZScore:
 
 
 def positive(**numbers: int | float) -> None:
-    """Raise ValueError for the first argument that is not a finite number above 0."""
+    """Raise ValueError for the first argument that is not a finite number above 0, TypeError where it is no number."""
     for name, number in numbers.items():
+        if isinstance(number, bool) or not isinstance(number, Real):
+            raise TypeError(f"{name}: expected a finite number above 0, got {number!r}")
         if not (math.isfinite(number) and number > 0):
             raise ValueError(f"{name}: expected a finite number above 0, got {number}")
+
+
+def whole(**numbers: int) -> None:
+    """Raise TypeError or ValueError for the first argument that is not a whole number above 0."""
+    positive(**numbers)
+    for name, number in numbers.items():
+        if not isinstance(number, Integral):
+            raise TypeError(f"{name}: expected a whole number above 0, got {number!r}")
