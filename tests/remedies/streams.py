@@ -80,11 +80,11 @@ class Stream:
             total = total + (weight * (leaf - 0.3) ** 2).sum()
         return total
 
-    def defined(self, bounds: Sequence[tuple[int, int]], k2: int) -> list[Tensor]:
-        """Σ over windows of the gradient of their loss, the graph cut k2 steps before the window's end."""
+    def defined(self, bounds: Sequence[tuple[int, int]], ahead: int) -> list[Tensor]:
+        """Σ over windows of the gradient of their loss, the graph cut k2 − k1 steps ahead of the window."""
         loss = torch.zeros((), dtype=torch.float64)
         for start, stop in bounds:
-            first, state = max(0, stop - k2), self.state
+            first, state = max(0, start - ahead), self.state
             if first > 0:
                 with torch.no_grad():
                     _, state = self.whole(self.take(self.x, 0, first), state)

@@ -9,6 +9,7 @@ from torch.utils._pytree import tree_leaves
 
 from gradreach.remedies import bptt as module
 from gradreach.remedies.bptt import bptt
+from gradreach.remedies.tbptt import tbptt
 from tests.remedies.streams import KINDS, Stream, equal, stream, streams
 
 
@@ -33,6 +34,41 @@ def test_gradients_and_numbers_are_those_of_full_bptt(each: Stream) -> None:
     ours, theirs = bptt(each.x, state=each.state, **options(each)), each.whole(each.x, each.state)
     assert equal([leaf.detach() for leaf in tree_leaves(ours)], [leaf.detach() for leaf in tree_leaves(theirs)])
     assert equal(through(*ours), through(*theirs))
+
+
+def test_the_gradient_may_come_back_again_and_again() -> None:
+    torch.manual_seed(0)
+    layer, x = nn.GRU(3, 4, 2, dropout=0.5, dtype=torch.float64), torch.randn(20, 2, 3, dtype=torch.float64)
+    output, _ = bptt(x, step=layer)
+    weights, error = list(layer.parameters()), output.square().sum()
+    once = torch.autograd.grad(error, weights, retain_graph=True)
+    parts = [torch.autograd.grad(each.square().sum(), weights, retain_graph=True) for each in output]
+    assert equal([sum(each) for each in zip(*parts, strict=True)], once)
+    assert equal(torch.autograd.grad(error, weights), once)
+
+
+def test_second_derivatives_are_those_of_full_bptt() -> None:
+    cell, x, found = nn.GRUCell(3, 4, dtype=torch.float64), torch.randn(20, 2, 3, dtype=torch.float64), []
+    for step in (cell, None):
+        output = bptt(x, step=cell)[0] if step is not None else torch.stack(states(cell, x))
+        (first,) = torch.autograd.grad(output.square().sum(), cell.weight_hh, create_graph=True)
+        found.append(torch.autograd.grad(first.square().sum(), list(cell.parameters())))
+    assert equal(*found)
+
+
+def states(cell: nn.GRUCell, x: Tensor) -> list[Tensor]:
+    kept = [cell(x[0])]
+    for x_t in x[1:]:
+        kept.append(cell(x_t, kept[-1]))
+    return kept
+
+
+def test_a_carry_gives_its_last_state() -> None:
+    layer, x = nn.LSTM(3, 4), torch.randn(20, 2, 3)
+    last = list(tbptt(x, k1=3, k2=9, step=layer))[-1]
+    assert torch.equal(bptt(x, step=layer, state=last.carry)[0], bptt(x, step=layer, state=last.state)[0])
+    with pytest.raises(TypeError, match=r"state: .*window\.carry or window\.state"):
+        bptt(x, step=layer, state=last)
 
 
 class Dropped(nn.Module):
@@ -129,7 +165,19 @@ def test_choosing_leaves_everything_as_it_was(kind: str) -> None:
 
 @given(
     st.integers(1, 10**6),
-    st.sampled_from([("", 1), ("B", 1), ("kB", 1e3), ("MB", 1e6), (" GB", 1e9), ("MiB", 2**20), ("GiB", 2**30)]),
+    st.sampled_from(
+        [
+            ("", 1),
+            ("B", 1),
+            ("kB", 1e3),
+            ("MB", 1e6),
+            (" GB", 1e9),
+            ("mb", 1e6),
+            ("TB", 1e12),
+            ("Mib", 2**20),
+            ("GiB", 2**30),
+        ]
+    ),
 )
 def test_memory_is_read_as_it_is_written(number: int, unit: tuple[str, float]) -> None:
     assert module._bytes(f"{number}{unit[0]}") == number * unit[1]
@@ -140,6 +188,17 @@ def test_memory_is_read_as_it_is_written(number: int, unit: tuple[str, float]) -
 def test_memory_that_says_nothing_is_refused(memory: int | str) -> None:
     with pytest.raises(ValueError, match="memory: expected a number of bytes"):
         bptt(torch.randn(4, 2, 3), step=nn.RNN(3, 4), memory=memory)
+
+
+@pytest.mark.parametrize("memory", [True, 1.5, b"1"])
+def test_memory_of_another_type_is_refused(memory: Any) -> None:
+    with pytest.raises(TypeError, match="memory: expected a number of bytes"):
+        module._bytes(memory)
+
+
+def test_the_least_figure_is_readable() -> None:
+    with pytest.raises(ValueError, match=r"at least [\d.]+ kB \(\d+ bytes\) .* got 1 kB; raise it"):
+        bptt(torch.randn(40, 2, 3), step=nn.RNN(3, 4), memory="1kB")
 
 
 def test_without_gradients_it_runs_once() -> None:

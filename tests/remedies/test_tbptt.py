@@ -1,4 +1,5 @@
 import gc
+import io
 import weakref
 from typing import Any
 
@@ -28,12 +29,12 @@ def test_gradient_is_that_of_the_definition(each: Stream, k1: int, more: int) ->
         bounds.append((window.start, window.stop))
         each.loss(window.output, window.start).backward()
     assert bounds == windows(each.T, k1)
-    assert equal(each.gathered(), each.defined(bounds, k2))
+    assert equal(each.gathered(), each.defined(bounds, more))
 
 
 @given(streams(), st.integers(1, 15), st.integers(0, 5))
 def test_gradient_is_that_of_full_bptt_where_k2_is_all_of_it(each: Stream, k1: int, more: int) -> None:
-    for window in tbptt(each.x, k1=k1, k2=max(k1, each.T) + more, state=each.state, **options(each)):
+    for window in tbptt(each.x, k1=k1, k2=-(-each.T // k1) * k1 + more, state=each.state, **options(each)):
         each.loss(window.output, window.start).backward()
     output, _ = each.whole(each.x, each.state)
     full = torch.autograd.grad(each.loss(output, 0), each.parameters, allow_unused=True)
@@ -54,7 +55,7 @@ def test_batches_are_one_stream_where_the_carry_is_passed_on(
             each.loss(window.output, at + window.start).backward()
             state = window.carry
         at = stop
-    assert equal(each.gathered(), each.defined(bounds, k2))
+    assert equal(each.gathered(), each.defined(bounds, more))
 
 
 def test_the_gradient_stops_at_a_state_passed_on() -> None:
@@ -67,8 +68,8 @@ def test_the_gradient_stops_at_a_state_passed_on() -> None:
         for window in tbptt(each.take(each.x, 6, 12), k1=6, k2=12, state=state, step=each.step):
             each.loss(window.output, 6).backward()
         ours.append([grad.clone() for grad in each.gathered()])
-    assert equal(ours[0], each.defined([(6, 12)], 6))
-    assert equal(ours[1], each.defined([(6, 12)], 12))
+    assert equal(ours[0], each.defined([(6, 12)], 0))
+    assert equal(ours[1], each.defined([(6, 12)], 6))
 
 
 @pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
@@ -134,14 +135,14 @@ def trained(by_hand: bool, k1: int, k2: int) -> tuple[list[float], list[Tensor]]
             continue
         stood = {0: state}
         for start in range(0, 24, k1):
-            first = max(0, start + k1 - k2)
+            first = max(0, start - (k2 - k1))
             output, after = model(x[first : start + k1], stood[first])
-            state = stood[start + k1] = tuple(part.detach() for part in after)
+            state = stood[min(start + k1, 24)] = tuple(part.detach() for part in after)
             update(output[start - first :], y[start : start + k1])
     return losses, list(model.parameters())
 
 
-@pytest.mark.parametrize(("k1", "k2"), [(6, 6), (4, 8), (3, 12), (24, 24)])
+@pytest.mark.parametrize(("k1", "k2"), [(6, 6), (4, 8), (3, 12), (24, 24), (7, 7), (5, 10), (30, 30)])
 def test_training_is_that_of_the_hand_written_loop_bit_for_bit(k1: int, k2: int) -> None:
     (ours, our_weights), (theirs, their_weights) = trained(False, k1, k2), trained(True, k1, k2)
     assert ours == theirs
@@ -160,7 +161,7 @@ def test_rows_that_end_are_sequences_of_their_own(each: Stream, k1: int, more: i
     laid_out = ends if each.dim == 0 else ends.t()
     for window in tbptt(each.x, k1=k1, k2=k2, state=initial, ends=laid_out, batch_dim=batch_dim(each), **options(each)):
         each.loss(window.output, window.start).backward()
-    assert equal(each.gathered(), by_row(each, ends, initial, windows(each.T, k1), k2))
+    assert equal(each.gathered(), by_row(each, ends, initial, windows(each.T, k1), more))
 
 
 def batch_dim(each: Stream) -> int | None:
@@ -173,7 +174,7 @@ def by_row(
     ends: Tensor,
     initial: Any,
     bounds: list[tuple[int, int]],
-    k2: int,
+    ahead: int,
     counts: Tensor | None = None,
 ) -> list[Tensor]:
     loss = torch.zeros((), dtype=torch.float64)
@@ -189,7 +190,7 @@ def by_row(
                 lo, hi = max(start, begin), min(stop, end)
                 if lo >= hi:
                     continue
-                before, first = state, max(begin, stop - k2)
+                before, first = state, max(begin, start - ahead)
                 if first > begin:
                     with torch.no_grad():
                         _, before = each.whole(each.take(x, begin, first), state)
@@ -215,7 +216,7 @@ def test_padded_rows_end_where_they_are_said_to(kind: str, dim: int, k1: int, mo
         each.loss(torch.where(kept, window.output, 0.3), window.start).backward()  # no error where 0.3 stands
     counts = torch.arange(T).unsqueeze(1) < lengths
     ends = torch.arange(T).unsqueeze(1) == lengths - 1
-    assert equal(each.gathered(), by_row(each, ends, None, windows(T, k1), k2, counts))
+    assert equal(each.gathered(), by_row(each, ends, None, windows(T, k1), more, counts))
     rows = 0 if kind == "GRUCell" else 1
     for leaf in tree_leaves(window.state):
         over = leaf.movedim(rows, 0)[lengths < T]
@@ -235,7 +236,7 @@ def test_ends_of_the_batch_before_are_kept() -> None:
         for window in tbptt(each.x[at:stop], k1=1, k2=6, state=state, ends=ends[at:stop], step=each.step):
             each.loss(window.output, at + window.start).backward()
         at, state = stop, window.carry
-    assert equal(each.gathered(), by_row(each, ends, None, windows(12, 1), 6))
+    assert equal(each.gathered(), by_row(each, ends, None, windows(12, 1), 5))
 
 
 def test_rows_begin_anew_with_the_initial_state() -> None:
@@ -263,11 +264,82 @@ def test_an_initial_state_is_learned_as_far_as_k2_reaches() -> None:
     assert found == [True, True, False, False]
 
 
-def test_a_state_with_a_graph_is_cut_off() -> None:
-    layer, maker = nn.GRU(3, 4), nn.Linear(2, 4)
-    for window in tbptt(torch.randn(9, 2, 3), k1=3, k2=9, state=maker(torch.ones(1, 2, 2)), step=layer):
-        window.output.sum().backward()
-    assert maker.weight.grad is None
+def test_a_state_with_a_graph_is_refused() -> None:
+    layer, h_0 = nn.GRU(3, 4), nn.Parameter(torch.zeros(1, 1, 4))
+    for state in (h_0.expand(1, 2, 4), layer(X)[1]):
+        with pytest.raises(ValueError, match=r"state: expected a tensor without a graph.*\.detach\(\)"):
+            tbptt(X, k1=3, k2=9, state=state, step=layer)
+
+
+class Wrapped(nn.Module):
+    def __init__(self, *layers: nn.RNNBase) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, x: Tensor, state: Any) -> Any:
+        return self.layers[0](x, state)
+
+
+def test_a_layer_inside_a_module_says_where_time_lies() -> None:
+    first, last = nn.GRU(3, 3), nn.GRU(3, 3, batch_first=True)
+    x = torch.randn(5, 9, 3)
+    for step, dim in ((gr.nn.Residual(last), 1), (Wrapped(last), 1), (Wrapped(last).forward, 1), (Wrapped(first), 0)):
+        for window in tbptt(x, k1=9, k2=9, step=step):
+            assert window.output.shape[dim] == x.shape[dim]
+        assert window.stop == x.shape[dim]
+    with pytest.raises(ValueError, match="dim: expected to be told"):
+        tbptt(x, k1=2, k2=4, step=Wrapped(first, last))
+    assert len(list(tbptt(x, k1=1, k2=4, dim=0, step=Wrapped(first, last)))) == 5
+    both = Wrapped(nn.GRU(3, 4, bidirectional=True))
+    with pytest.raises(ValueError, match="step: expected one direction"):
+        tbptt(x, k1=2, k2=4, step=both)
+    assert list(tbptt(x, k1=5, k2=5, step=lambda x, state: both(x, state)))  # where it means to
+
+
+class Unknown:
+    def __init__(self, h: Any) -> None:
+        self.h = h
+
+
+def test_a_state_whose_tensors_cannot_be_seen_is_refused() -> None:
+    layer = nn.GRU(3, 4)
+
+    def step(x: Tensor, state: Any) -> Any:
+        output, h = layer(x, None if state is None else state.h)
+        return output, Unknown(h)
+
+    with pytest.raises(TypeError, match=r"state that step returned: .*Unknown.*register_pytree_node"):
+        list(tbptt(X, k1=2, k2=4, step=step))
+    with pytest.raises(TypeError, match=r"state: .*Unknown.*register_pytree_node"):
+        tbptt(X, k1=2, k2=4, step=step, state=Unknown(None))
+
+
+def test_a_carry_that_does_not_fit_is_told_at_the_call() -> None:
+    for k2 in (2, 6):
+        carry = list(tbptt(X, k1=2, k2=k2, step=LAYER))[-1].carry
+        for x in (X[:, :1], {"x": X}):
+            with pytest.raises(ValueError, match="state: expected the carry of a batch like this one"):
+                tbptt(x, k1=2, k2=k2, step=lambda x, state: LAYER(x, state), state=carry)
+        with pytest.raises(ValueError, match=r"time at dim 1, got .* at dim 0"):
+            tbptt(X, k1=2, k2=k2, step=nn.LSTM(3, 4, batch_first=True), state=carry)
+
+
+def test_a_carry_is_saved_and_loaded_with_weights_only() -> None:
+    ends = torch.rand(6, 2) < 0.3
+    carry, file = list(tbptt(X, k1=2, k2=6, ends=ends, step=LAYER))[-1].carry, io.BytesIO()
+    torch.save({"state": carry}, file)
+    file.seek(0)
+    loaded = torch.load(file, weights_only=True)["state"]
+    ours, theirs = (list(tbptt(X, k1=2, k2=6, step=LAYER, state=each))[-1].state for each in (loaded, carry))
+    assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
+def test_lengths_and_ends_may_be_lists() -> None:
+    lengths, ends = [6, 3], (torch.rand(6, 2) < 0.3).tolist()
+    tensors = {"lengths": torch.tensor(lengths), "ends": torch.tensor(ends)}
+    ours = list(tbptt(X, k1=2, k2=4, step=LAYER, lengths=lengths, ends=ends))[-1]
+    theirs = list(tbptt(X, k1=2, k2=4, step=LAYER, **tensors))[-1]
+    assert torch.equal(ours.output, theirs.output)
 
 
 @pytest.mark.parametrize(("k1", "k2"), [(1, 1), (2, 2), (2, 5), (3, 20), (7, 7)])
@@ -369,6 +441,14 @@ LAYER, X = nn.LSTM(3, 4), torch.randn(6, 2, 3)
         ({"x": X[:0]}, ValueError, "at least one step"),
         ({"dim": 3}, ValueError, "time at dim 3"),
         ({"dim": -1}, ValueError, "dim: expected 0 or more"),
+        ({"x": nn.utils.rnn.pack_sequence([X[:, 0]])}, TypeError, "x: expected padded tensors.*pad_packed_sequence"),
+        ({"k2": "auto", "loss": nn.MSELoss}, TypeError, "loss: expected a function.*the class MSELoss"),
+        ({"tolerance": 1.5}, ValueError, "tolerance: expected a number between 0 and 1"),
+        ({"tolerance": float("nan")}, ValueError, "tolerance: expected a number between 0 and 1"),
+        ({"lengths": [6, 3, 2]}, ValueError, "lengths: expected one for each of the 2 rows of x, got 3"),
+        ({"ends": torch.zeros(6, 3, dtype=torch.bool)}, ValueError, "ends: expected one for each of the 2 rows"),
+        ({"step": nn.LSTM}, TypeError, "step: expected a module.*the class LSTM"),
+        ({"state": next(tbptt(X, k1=2, k2=2, step=LAYER))}, TypeError, "state: .*window.carry or window.state"),
         ({"y": X[:5]}, ValueError, "y: expected the 6 steps of x"),
         ({"lengths": torch.tensor([3, 7])}, ValueError, "lengths: expected a number of steps from 0 to 6"),
         ({"ends": torch.zeros(5, 2, dtype=torch.bool)}, ValueError, r"ends: expected a Boolean tensor \(6, B\)"),
@@ -384,7 +464,12 @@ def test_an_argument_that_does_not_fit_is_named_at_the_call(given: dict[str, Any
     [
         ({"step": lambda x, _: x}, TypeError, "step: expected it to return"),
         ({"step": lambda x, s: (x[-1], s)}, ValueError, "step: expected output with the . steps"),
-        ({"ends": torch.ones(6, 3, dtype=torch.bool)}, ValueError, "size B = 3"),
+        (
+            {"ends": torch.ones(6, 2, dtype=torch.bool), "initial": (torch.ones(1, 3, 4),) * 2},
+            ValueError,
+            r"initial: expected what broadcasts to state\[0\], \(1, 2, 4\), got \(1, 3, 4\)",
+        ),
+        ({"k2": "auto", "loss": lambda output, _: output.detach().sum()}, ValueError, "loss: expected one with a grad"),
         (
             {"ends": torch.ones(6, 2, dtype=torch.bool), "initial": X},
             ValueError,

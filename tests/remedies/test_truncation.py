@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import gradreach as gr
+from gradreach.remedies import truncation as module
 from gradreach.remedies.tbptt import tbptt
 from gradreach.remedies.truncation import truncation_bias
 from tests.remedies.streams import KINDS, Stream, stream, windows
@@ -31,7 +32,7 @@ def test_bias_is_that_of_tbptt_itself(kind: str, T: int, k1: int, dim: int, seed
     whole = max(T // k1 * k1, min(T, k1))  # a shorter last window is left out
 
     def gradient(k2: int) -> Tensor:
-        parts = each.defined(windows(whole, k1), k2)
+        parts = each.defined(windows(whole, k1), max(0, k2 - k1))
         return torch.cat([parts[i].flatten() for i in recurrent])
 
     full = gradient(T)
@@ -42,8 +43,8 @@ def test_bias_is_that_of_tbptt_itself(kind: str, T: int, k1: int, dim: int, seed
 
 
 def named(each: Stream) -> list[tuple[str, Tensor]]:
-    module = getattr(each.step, "step", each.step)
-    return list(module.named_parameters())
+    model = getattr(each.step, "step", each.step)
+    return list(model.named_parameters())
 
 
 @pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
@@ -81,7 +82,7 @@ def test_auto_gives_the_window_that_its_k2_says() -> None:
     loss = lambda output, y: each.loss(output, int(y[0]))  # noqa: E731
     for window in tbptt(each.x, torch.arange(40), k1=5, k2="auto", loss=loss, step=each.step):
         loss(window.output, window.y).backward()
-    gathered, defined = each.gathered(), each.defined(windows(40, 5), window.k2)
+    gathered, defined = each.gathered(), each.defined(windows(40, 5), window.k2 - 5)
     assert 5 < window.k2 < 40
     assert all(torch.allclose(a, b, rtol=1e-10) for a, b in zip(gathered, defined, strict=True))
 
@@ -154,6 +155,59 @@ def test_a_measure_of_steps_is_bounded() -> None:
     loss = nn.functional.mse_loss
     assert next(iter(tbptt(x, y, k1=10, k2="auto", loss=loss, step=layer))).bias.steps == 320
     assert next(iter(tbptt(x, y, k1=2, k2="auto", loss=loss, step=layer))).bias.steps == 256
+
+
+X, LAYER = torch.randn(12, 2, 3), nn.RNN(3, 4)
+FROZEN = nn.RNN(3, 4).requires_grad_(False)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "says"),
+    [
+        ({"k1": 0}, ValueError, "k1: expected at least 1 step, got 0"),
+        ({"y": X[:5]}, ValueError, "y: expected the 12 steps of x"),
+        ({"y": torch.cat([X, X])}, ValueError, "y: expected the 12 steps of x"),
+        ({"x": X * nn.Parameter(torch.ones(()))}, ValueError, "x: expected a tensor without a graph"),
+        ({"state": LAYER(X)[1]}, ValueError, "state: expected a tensor without a graph"),
+        ({"parameters": []}, ValueError, "parameters: expected some that require a gradient"),
+        ({"parameters": FROZEN.parameters()}, ValueError, "parameters: expected some that require a gradient"),
+        ({"step": FROZEN}, ValueError, "loss: expected one with a gradient"),
+        ({"loss": lambda output, _: output.detach().sum()}, ValueError, "loss: expected one with a gradient"),
+    ],
+)
+def test_an_argument_that_does_not_fit_is_named(given: dict[str, Any], error: type, says: str) -> None:
+    with pytest.raises(error, match=says):
+        truncation_bias(**{"x": X, "k1": 3, "step": LAYER, "loss": lambda output, _: output.sum(), **given})
+
+
+def test_parameters_that_are_no_list_are_told() -> None:
+    for each in (LAYER, LAYER.weight_hh_l0):
+        with pytest.raises(TypeError, match=r"parameters: .*model\.parameters\(\)"):
+            module._chosen(each)
+    assert module._chosen([*LAYER.parameters(), *FROZEN.parameters()]) == list(LAYER.parameters())
+
+
+def test_a_frozen_layer_under_a_head_that_learns_loses_nothing() -> None:
+    head = nn.Linear(4, 1)
+    assert truncation_bias(X, k1=6, step=FROZEN, loss=lambda output, _: head(output).sum()).bias == (0.0, 0.0)
+
+
+def test_a_carry_gives_its_last_state() -> None:
+    last = list(tbptt(X, k1=3, k2=9, step=LAYER))[-1]
+    given: dict[str, Any] = {"k1": 3, "step": LAYER, "loss": lambda output, _: output.sum()}
+    assert truncation_bias(X, state=last.carry, **given) == truncation_bias(X, state=last.state, **given)
+
+
+def test_inference_mode_is_told_and_no_grad_measures() -> None:
+    loss = lambda output, _: output.square().sum()  # noqa: E731
+    with torch.no_grad():
+        wanted = truncation_bias(X, k1=3, step=LAYER, loss=loss)
+    assert wanted == truncation_bias(X, k1=3, step=LAYER, loss=loss)
+    with torch.inference_mode():
+        with pytest.raises(RuntimeError, match="inference_mode"):
+            truncation_bias(X, k1=3, step=LAYER, loss=loss)
+        with pytest.raises(RuntimeError, match=r"inference_mode.*k2 as a number"):
+            list(tbptt(X, k1=3, k2="auto", step=LAYER, loss=loss))
 
 
 def test_what_cannot_be_compared_is_told() -> None:

@@ -6,7 +6,7 @@ import math
 import re
 import weakref
 from bisect import bisect_left
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,18 +17,20 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.checkpoint import checkpoint
 
+from gradreach.remedies.arguments import integer
 from gradreach.remedies.sequence import (
+    BuffersKept,
     Recurrence,
     Stretch,
-    buffers_kept,
     carries,
     detached,
     join,
+    last_state,
     module_of,
     parameters_in,
 )
 
-_UNITS = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
+_UNITS = {"": 1, **{power + i: base**n for i, base in (("", 1000), ("i", 1024)) for n, power in enumerate("kmgt", 1)}}
 _MEASURED = 2, 4, 8, 16, 32, 64
 """Steps of the segments that are measured; from 2 on, where gradients of weights begin to be added up."""
 _BEYOND = 1.1
@@ -43,11 +45,13 @@ def bptt(
     Only the states between segments are kept, and each segment but the last is run once more when the gradient comes
     back to it: gradients are those of full BPTT, through x and `state` too, at most one forward pass dearer. Segments
     have about √T steps; with `memory`, bytes or a text like "512MB" or "2GiB", the most that fit, all T where they do.
-    It bounds what the call and its backward pass hold beyond x and the parameters, outputs and gradients included, as
-    short segments of it tell; what a kernel allocates for itself and autograd's own nodes, a few
-    kB a step where torch unrolls a layer on a CPU, are not seen.
+    It is chosen so that what the call and its backward pass hold beyond x and the parameters, outputs and gradients
+    included, should stay under `memory`: an estimate from short segments, which a short T may exceed by a tenth or so.
+    What a kernel allocates for itself and autograd's own nodes, a few kB a step where torch unrolls a layer on a CPU,
+    are not seen.
 
-    `x`, `step`, `state`, `dim` as in `tbptt`, x with a graph or without. Returns (output, state) as `step` would for
+    `x`, `step`, `state`, `dim` as in `tbptt`, x and state with a graph or without; of a `window.carry` the last state
+    is taken, at which the gradient stops. Returns (output, state) as `step` would for
     the whole. Dropout is drawn segment by segment, the same when run again; buffers such as running statistics change
     once. Raises ValueError, with the least figure possible, where no segment length stays under `memory`.
 
@@ -58,7 +62,7 @@ def bptt(
     """
     limit = None if memory is None else _bytes(memory)
     recurrence = Recurrence.of(step, x, dim)
-    sequence = Stretch.of(x, recurrence.dim)
+    sequence, state = Stretch.of(x, recurrence.dim), last_state(state)
     T, module = sequence.steps, module_of(step)
     if not torch.is_grad_enabled():
         return recurrence.run(sequence, state)
@@ -69,8 +73,8 @@ def bptt(
     def run(x: Any, state: Any) -> tuple[Any, Any]:  # tensors as arguments: checkpoint looks there for their device
         return recurrence.run(Stretch.of(x, recurrence.dim), state)
 
-    def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        return nullcontext(), buffers_kept(module)
+    def contexts() -> tuple[nullcontext[None], BuffersKept]:
+        return nullcontext(), BuffersKept(module)
 
     outputs = []
     for start in range(0, T, length):
@@ -116,8 +120,8 @@ def _longest(footprint: _Footprint, T: int, limit: int) -> int:
         return fitting[-1]
     least = footprint.least(T)
     raise ValueError(
-        f"memory: expected at least {least / 1e6:.1f} MB ({least} bytes) for exact BPTT over {T} steps, got {limit} "
-        "bytes; raise it, or use tbptt"
+        f"memory: expected at least {_readable(least)} ({least} bytes) for exact BPTT over {T} steps, got "
+        f"{_readable(limit)}; raise it, or use tbptt"
     )
 
 
@@ -131,7 +135,7 @@ def _footprint(recurrence: Recurrence, sequence: Stretch, state: Any, module: An
     device, T = tree_leaves(sequence.x)[0].device, sequence.steps
     devices, kind = ([], {}) if device.type == "cpu" else ([device], {"device_type": device.type})
     found: _Footprint | None = None
-    with fork_rng(devices, **kind), buffers_kept(module):
+    with fork_rng(devices, **kind), BuffersKept(module):
         with torch.no_grad():
             output, state = recurrence.run(sequence.part(0, 1), state)
         for length in sorted({min(length, T) for length in _MEASURED}):
@@ -163,16 +167,22 @@ def _size(tree: Any) -> int:
     return sum(leaf.nbytes for leaf in tree_leaves(tree) if isinstance(leaf, Tensor))
 
 
-def _bytes(memory: int | str) -> int:
+def _bytes(memory: Any) -> int:
     """Of a number of bytes, or of a text such as "512MB" (10⁶) or "2GiB" (2³⁰)."""
-    if isinstance(memory, int) and memory > 0:
-        return memory
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(|[kKMG]|[KMG]i)B?\s*", str(memory))
-    if found is None or isinstance(memory, int):
-        raise ValueError(
-            f'memory: expected a number of bytes over 0, or a text such as "512MB" or "2GiB", got {memory!r}'
-        )
-    return int(float(found[1]) * _UNITS[found[2]])
+    what = 'a number of bytes over 0, or a text such as "512MB" or "2GiB"'
+    if isinstance(memory, str):
+        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(|[kmgt]i?)B?\s*", memory, re.IGNORECASE)
+        size = 0 if found is None else int(float(found[1]) * _UNITS[found[2].lower()])
+    else:
+        size = integer("memory", memory, what)
+    if size < 1:
+        raise ValueError(f"memory: expected {what}, got {memory!r}")
+    return size
+
+
+def _readable(size: int) -> str:
+    power = min(int(math.log10(size)) // 3, 4)
+    return f"{size / 1000**power:.3g} {('bytes', 'kB', 'MB', 'GB', 'TB')[power]}"
 
 
 class _Live(TorchDispatchMode):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -16,6 +15,7 @@ from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflat
 
 from gradreach.recurrence.custom.form import named, outline, varies
 from gradreach.recurrence.custom.step import Cell
+from gradreach.remedies.arguments import check_callable, check_state, integer, length_of
 
 Step = Callable[[Any, Any], Any]
 """step(x, state) -> (output, state), over as many steps as x has."""
@@ -69,6 +69,29 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
+class Carry:
+    """What the windows of the next batch need of this one: the last steps, and the states that stood among them.
+
+    `states` are pairs of a state and the number of steps before the end at which it stood, the oldest first.
+    """
+
+    past: Stretch
+    states: tuple[tuple[int, Any], ...]
+
+    def check(self, x: Any, dim: int) -> None:
+        """That x can go on from here."""
+        came, wanted = (outline(take(tree, at, 0, 0)) for tree, at in ((x, dim), (self.past.x, self.past.dim)))
+        if (came, dim) != (wanted, self.past.dim):
+            raise ValueError(
+                f"state: expected the carry of a batch like this one, with x of {came} without its steps, time at dim "
+                f"{dim}, got that of {wanted}, time at dim {self.past.dim}; pass the carry of the same stream, or None"
+            )
+
+
+torch.serialization.add_safe_globals([Carry, Stretch])  # checkpoints of a stream load with weights_only
+
+
+@dataclass(frozen=True, slots=True)
 class Recurrence:
     """How a step is called on a stretch, and how rows of its state begin anew."""
 
@@ -80,25 +103,18 @@ class Recurrence:
     @staticmethod
     def of(step: Any, x: Any, dim: int | None, initial: Any = None, batch_dim: int | None = None) -> Recurrence:
         """For a stock layer, a cell of torch.nn, a gr.Cell, or any callable that runs over a whole stretch."""
+        dim = None if dim is None else integer("dim", dim)
+        batch_dim = None if batch_dim is None else integer("batch_dim", batch_dim)
+        check_state("initial", initial)
         module = getattr(step, "_orig_mod", step)  # a compiled layer is still the layer
+        dim = _time(module, x, dim)
         if isinstance(module, nn.RNNBase):
-            if module.bidirectional:
-                raise ValueError(
-                    f"step: expected one direction, got a bidirectional {type(module).__name__}: it needs the whole "
-                    "sequence at once; make it with bidirectional=False"
-                )
-            batched = any(leaf.dim() == 3 for leaf in tree_leaves(x) if isinstance(leaf, Tensor))
-            natural, rows = int(module.batch_first and batched), 1
-            return Recurrence(step, natural if dim is None else dim, initial, rows if batch_dim is None else batch_dim)
-        dim = 0 if dim is None else dim
+            return Recurrence(step, dim, initial, 1 if batch_dim is None else batch_dim)
         if isinstance(module, nn.RNNCellBase | Cell):
             each = step.step if isinstance(step, Cell) else step
             whole = isinstance(step, Cell)
             return Recurrence(_looped(each, dim, whole), dim, initial, 0 if batch_dim is None else batch_dim)
-        if not callable(step):
-            raise TypeError(
-                f"step: expected a module or a function (x, state) -> (output, state), got {type(step).__name__}"
-            )
+        check_callable("step", step, "a module or a function (x, state) -> (output, state)")
         return Recurrence(step, dim, initial, batch_dim)
 
     def run(self, part: Stretch, state: Any) -> tuple[Any, Any]:
@@ -133,6 +149,10 @@ class Recurrence:
             return leaf
         axis = self._batch_axis(name, leaf, len(rows))
         which = rows.to(leaf.device).view([-1 if i == axis else 1 for i in range(leaf.dim())])
+        if isinstance(start, Tensor) and not _broadcasts(start.shape, leaf.shape):
+            raise ValueError(
+                f"initial: expected what broadcasts to {name}, {tuple(leaf.shape)}, got {tuple(start.shape)}"
+            )
         return torch.where(which, torch.zeros_like(leaf) if start is None else start, leaf)
 
     def _batch_axis(self, name: str, leaf: Tensor, B: int) -> int:
@@ -158,6 +178,7 @@ class Recurrence:
         if not isinstance(result, tuple | list) or len(result) != 2:
             raise TypeError(f"step: expected it to return (output, state), got {type(result).__name__}")
         output, state = result
+        check_state("state that step returned", state)
         for name, leaf in named("output", output):
             if not isinstance(leaf, Tensor) or leaf.dim() <= self.dim or leaf.shape[self.dim] != part.steps:
                 came = tuple(leaf.shape) if isinstance(leaf, Tensor) else type(leaf).__name__
@@ -166,24 +187,6 @@ class Recurrence:
                     "an output for every step, with time where x has it"
                 )
         return output, state
-
-
-def length_of(name: str, tree: Any, dim: int) -> int:
-    """T, the size of every leaf at `dim`."""
-    if dim < 0:
-        raise ValueError(f"dim: expected 0 or more, counted from the front for every tensor alike, got {dim}")
-    sizes = {}
-    for path, leaf in named(name, tree):
-        if not isinstance(leaf, Tensor):
-            raise TypeError(f"{path}: expected a tensor, got {type(leaf).__name__}; give padded tensors and lengths")
-        if leaf.dim() <= dim:
-            raise ValueError(
-                f"{path}: expected time at dim {dim}, got shape {tuple(leaf.shape)}; say where it is with dim"
-            )
-        sizes[path] = leaf.shape[dim]
-    if len(set(sizes.values())) != 1 or 0 in sizes.values():
-        raise ValueError(f"{name}: expected at least one step, the same number everywhere, got {sizes} at dim {dim}")
-    return next(iter(sizes.values()))
 
 
 def take(tree: Any, dim: int, start: int, stop: int) -> Any:
@@ -230,15 +233,57 @@ def module_of(step: Any) -> nn.Module | None:
     return step if isinstance(step, nn.Module) else None
 
 
-@contextmanager
-def buffers_kept(module: nn.Module | None) -> Iterator[None]:
-    """Running statistics and the like are afterwards what they were, graphs that hold them included."""
-    kept = [] if module is None else [(buffer, buffer.clone()) for buffer in module.buffers()]
-    try:
-        yield
-    finally:
-        for buffer, was in kept:
+class BuffersKept:
+    """Running statistics and the like are afterwards what they were, graphs that hold them included.
+
+    Entered again for every backward pass through the same graph.
+    """
+
+    def __init__(self, module: nn.Module | None) -> None:
+        self._module = module
+        self._kept: list[tuple[Tensor, Tensor]] = []
+
+    def __enter__(self) -> None:
+        buffers = () if self._module is None else self._module.buffers()
+        self._kept = [(buffer, buffer.clone()) for buffer in buffers]
+
+    def __exit__(self, *_: object) -> None:
+        for buffer, was in self._kept:
             buffer.data.copy_(was)  # .data: its own version counter, so that a graph outside still goes back
+        self._kept = []
+
+
+def last_state(state: Any) -> Any:
+    """Where a carry ends; any other state itself."""
+    state = state.states[-1][1] if isinstance(state, Carry) else state
+    check_state("state", state)
+    return state
+
+
+def _time(step: Any, x: Any, dim: int | None) -> int:
+    """Where x has time: as told, or as the recurrent layers of its module have it."""
+    owner = None if isinstance(step, Cell) else module_of(step)
+    layers = [] if owner is None else [each for each in owner.modules() if isinstance(each, nn.RNNBase)]
+    for each in layers:
+        if each.bidirectional and owner is step:  # a method may well leave it out
+            raise ValueError(
+                f"step: expected one direction, got a bidirectional {type(each).__name__}: it needs the whole sequence "
+                "at once; make it with bidirectional=False, or, where it runs within a step, wrap step in a function"
+            )
+    if dim is not None:
+        return dim
+    orders = {each.batch_first for each in layers}
+    if len(orders) > 1:
+        raise ValueError("dim: expected to be told where x has time, as some layers in step are batch_first, some not")
+    batched = not isinstance(step, nn.RNNBase) or any(
+        leaf.dim() == 3 for leaf in tree_leaves(x) if isinstance(leaf, Tensor)
+    )
+    return int(True in orders and batched)
+
+
+def _broadcasts(shape: Sequence[int], onto: Sequence[int]) -> bool:
+    padded = [1] * (len(onto) - len(shape)) + list(shape)
+    return len(padded) == len(onto) and all(size in (1, wanted) for size, wanted in zip(padded, onto, strict=True))
 
 
 def _looped(step: Step, dim: int, whole: bool) -> Step:

@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves
 
-from gradreach.recurrence.custom.form import name_of, named, varies
-from gradreach.remedies.sequence import Recurrence, Stretch, detached, length_of, take
-from gradreach.remedies.truncation import Loss, TruncationBias, measure
+from gradreach.recurrence.custom.form import name_of, varies
+from gradreach.remedies.arguments import length_of_pair, steps, tensor_of
+from gradreach.remedies.sequence import Carry, Recurrence, Stretch, detached, take
+from gradreach.remedies.truncation import Loss, TruncationBias, check_loss, measure, start_of
 
 _ENOUGH = 32, 256
 """Windows, and steps, on which k2="auto" measures: whichever is more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Carry:
-    """What the windows of the next batch need of this one: the last steps, and the states that stood among them.
-
-    `states` are pairs of a state and the number of steps before the end at which it stood, the oldest first.
-    """
-
-    past: Stretch
-    states: tuple[tuple[int, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +71,8 @@ def tbptt(
     k2: int | Literal["auto"],
     state: Any = None,
     dim: int | None = None,
-    lengths: Int[Tensor, " B"] | None = None,
-    ends: Bool[Tensor, "_ _"] | None = None,
+    lengths: Int[Tensor, " B"] | Sequence[int] | None = None,
+    ends: Bool[Tensor, "_ _"] | Sequence[Sequence[bool]] | None = None,
     initial: Any = None,
     batch_dim: int | None = None,
     loss: Loss | None = None,
@@ -89,26 +80,27 @@ def tbptt(
 ) -> Iterator[Window]:
     """Windows of k1 steps for one update each, whose gradient goes back k2 steps: BPTT(k2; k1) of Williams, Peng 1990.
 
-    Before a window the k2 − k1 steps in front of it are run again, with the weights of now, from the state that stood
-    there. So the gradient of a window's loss goes back over exactly the k2 steps that end with the window: that of its
-    last step over lags 0 … k2 − 1, that of its first over k2 − k1 + 1 states. At k1 = 1 it is Σ_{ℓ<k2} dW_ℓ; at larger
-    k1 it is at least Σ_{ℓ ≤ k2 − k1} dW_ℓ, and exactly Σ_{ℓ<K} dW_ℓ with a gradreach.nn layer of truncate=K and
-    k2 = K + k1 − 1. Without updates between, k2 ≥ T gives the
-    gradient of full BPTT. Each loss counts once; a graph is used once and then let go.
+    A window runs the k2 − k1 steps in front of it again, with the weights of now, from the state that stood there, and
+    its own. So the gradient of its loss goes back over exactly these k2 steps: that of its last step over lags
+    0 … k2 − 1, that of its first over k2 − k1 + 1 states. k1 = k2 runs nothing again: it is the loop that detaches the
+    state. At k1 = 1 the gradient is Σ_{ℓ<k2} dW_ℓ; at larger k1 it is at least Σ_{ℓ ≤ k2 − k1} dW_ℓ, and exactly
+    Σ_{ℓ<K} dW_ℓ with a gradreach.nn layer of truncate=K and k2 = K + k1 − 1. Without updates between, k2 ≥ k1 ⌈T / k1⌉
+    gives the gradient of full BPTT. Each loss counts once; a graph is used once and then let go.
 
-    `x`, `y`: pytrees of tensors with time at `dim`, by default 0, or 1 where `step` is a layer with batch_first. What a
-    loss needs besides goes into `y`. A tensor made by a graph is refused: make it in `step`.
+    `x`, `y`: pytrees of tensors with time at `dim`, by default 0, or 1 where `step` is a layer with batch_first, or a
+    module in which all recurrent layers are so. What a loss needs besides goes into `y`. A tensor made by a graph is
+    refused: make it in `step`.
     `step`: a recurrent layer of torch.nn or gradreach.nn; nn.RNNCell, GRUCell, LSTMCell or a gr.Cell (whose output is
     its state); or any (x, state) -> (output, state) over all the steps of its x, `state` and `output` pytrees, each
     output with time at `dim`. A head is best applied to `window.output`: in `step`, it runs on steps run again, too.
     It runs when a window is asked for, so that an autocast goes around the loop, or into `step`.
-    `k1`, `k2`: steps, 1 ≤ k1 ≤ k2; T < k1 is one window, and the last window may be shorter. A k2 that k1 does not
-    divide has up to k1 − 1 steps more run without a graph. k2="auto" takes the smallest of k1, 2 k1, 3 k1, 4 k1, 6 k1,
-    … whose truncation bias is at most `tolerance`, measured with `loss` (output, y) on the first max(32 k1, 256) steps
-    (see `truncation_bias`); all of these where none less is.
+    `k1`, `k2`: steps, 1 ≤ k1 ≤ k2; T < k1 is one window. A shorter last window goes back over its own steps and the
+    k2 − k1 in front. Where k1 does not divide k2, up to k1 − 1 steps more run without a graph. k2="auto" takes the
+    smallest of k1, 2 k1, 3 k1, 4 k1, 6 k1, … whose truncation bias is at most `tolerance`, measured with `loss`
+    (output, y) on the first max(32 k1, 256) steps (see `truncation_bias`); all of these where none less is.
     `state`: before the first step; None, which the step is given as it is; a `window.state`, at which the gradient
     stops; or a `window.carry` of the batch before, into which the gradient goes on. A leaf that requires a gradient (an
-    h_0 to be learned) gets one; any other graph is cut off.
+    h_0 to be learned) gets one; a state made by a graph is refused.
     `lengths`, (B,): the steps of each row of a padded batch. A row shorter than T ends there, and stands at its initial
     state afterwards; a row as long as T goes on. `ends`, laid out as x's first two dimensions, (T, B) or (B, T): True
     where the row ends with this step and begins anew after it. No gradient crosses an end.
@@ -129,29 +121,25 @@ def tbptt(
     (80, 100, torch.Size([20, 4, 8]))
     >>> state = window.carry  # for the batch that follows
     """
-    _check_steps(k1, k2, loss)
+    k1, given = _check_steps(k1, k2, loss, tolerance)
     recurrence = Recurrence.of(step, x, dim, initial, batch_dim)
-    T = length_of("x", x, recurrence.dim)
-    for name, tree in (("x", x), ("y", y)):
-        _check_no_graph(name, tree)
-    if y is not None and length_of("y", y, recurrence.dim) != T:
-        raise ValueError(
-            f"y: expected the {T} steps of x at dim {recurrence.dim}, got {length_of('y', y, recurrence.dim)}"
-        )
-    ended, counts = _rows(recurrence.dim, T, lengths, ends)
+    T = length_of_pair(x, y, recurrence.dim)
+    ended, counts = _rows(x, recurrence.dim, T, lengths, ends)
     sequence = Stretch.of(x, recurrence.dim, ended)
-    carry = state if isinstance(state, Carry) else None
-    if carry is None:
-        nothing = Stretch(None, recurrence.dim, 0)
-        carry = Carry(nothing, ((0, tree_map(_without_graph, state)),))
+    last = start_of(state)
+    if isinstance(state, Carry):
+        carry = state
+        carry.check(x, recurrence.dim)
+    else:
+        carry = Carry(sequence.part(0, 0), ((0, last),))
 
     def choose() -> tuple[int, TruncationBias | None]:
-        if k2 != "auto":
-            return k2, None
+        if given is not None:
+            return given, None
         assert loss is not None
         few = sequence.part(0, min(T, max(_ENOUGH[0] * k1, _ENOUGH[1])))
         targets = None if y is None else take(y, recurrence.dim, 0, few.steps)
-        bias = measure(recurrence, few, targets, step, loss, k1, carry.states[-1][1], tolerance=tolerance)
+        bias = measure(recurrence, few, targets, step, loss, k1, last, tolerance=tolerance)
         return max(k1, bias.window(tolerance) or bias.steps), bias
 
     return _windows(recurrence, sequence, y, counts, carry, k1, choose)
@@ -173,7 +161,7 @@ def _windows(
     for start in range(0, T, k1):
         shown.clear()  # its user still holds the window before this one
         stop = min(start + k1, T)
-        first = max(stop - k2, stood[0][0])
+        first = max(start - (k2 - k1), stood[0][0])
         while len(stood) > 1 and stood[1][0] <= first:
             stood.popleft()
         at, before = stood[0]
@@ -203,52 +191,59 @@ def _between(past: Stretch, sequence: Stretch, start: int, stop: int) -> Stretch
 
 
 def _rows(
-    dim: int, T: int, lengths: Int[Tensor, " B"] | None, ends: Bool[Tensor, "_ _"] | None
+    x: Any,
+    dim: int,
+    T: int,
+    lengths: Int[Tensor, " B"] | Sequence[int] | None,
+    ends: Bool[Tensor, "_ _"] | Sequence[Sequence[bool]] | None,
 ) -> tuple[Bool[Tensor, "T B"] | None, Bool[Tensor, "_ _"] | None]:
     """After which steps which rows end, and which steps count, laid out as x."""
     ended = None
     if ends is not None:
-        ended = ends if dim == 0 else ends.t()
-        if ended.dtype != torch.bool or ended.dim() != 2 or len(ended) != T:
+        ends = tensor_of("ends", ends)
+        if ends.dtype != torch.bool or ends.dim() != 2 or ends.shape[min(dim, 1)] != T:
             layout = f"({T}, B)" if dim == 0 else f"(B, {T})"
             raise ValueError(f"ends: expected a Boolean tensor {layout}, got {name_of(ends.dtype)} {tuple(ends.shape)}")
+        ended = ends if dim == 0 else ends.t()
+        _check_rows("ends", ended.shape[1], x, dim)
     if lengths is None:
         return ended, None
+    lengths = tensor_of("lengths", lengths)
     if lengths.dim() != 1 or varies(lengths.dtype) or bool(((lengths < 0) | (lengths > T)).any()):
         raise ValueError(f"lengths: expected a number of steps from 0 to {T} for every row, got {lengths}")
-    steps = torch.arange(T, device=lengths.device).unsqueeze(1)
-    counts = steps < lengths
-    last = (steps == lengths - 1) | (steps == T - 1)  # what runs over the padding is dropped at its end
+    _check_rows("lengths", len(lengths), x, dim)
+    time = torch.arange(T, device=lengths.device).unsqueeze(1)
+    counts = time < lengths
+    last = (time == lengths - 1) | (time == T - 1)  # what runs over the padding is dropped at its end
     over = last & (lengths < T)
     ended = over if ended is None else ended.to(over.device) & counts | over
     return ended, counts if dim == 0 else counts.t()
 
 
-def _check_steps(k1: int, k2: int | str, loss: Loss | None) -> None:
-    for name, count in (("k1", k1), ("k2", k2)):
-        if name == "k2" and count == "auto":
-            continue
-        if not isinstance(count, int) or isinstance(count, bool):
-            auto = ' or "auto"' if name == "k2" else ""
-            raise TypeError(f"{name}: expected a whole number of steps{auto}, got {count!r}")
-        if count < 1:
-            raise ValueError(f"{name}: expected at least 1 step, got {count}")
-    if isinstance(k2, int) and k2 < k1:
+def _check_rows(name: str, B: int, x: Any, dim: int) -> None:
+    found = {leaf.shape[1 - dim] for leaf in tree_leaves(x) if leaf.dim() > 1} if dim < 2 else {B}
+    if B not in found:
+        rows = " or ".join(map(str, sorted(found))) or "no"
+        raise ValueError(
+            f"{name}: expected one for each of the {rows} rows of x, got {B}; they may be of another batch"
+        )
+
+
+def _check_steps(k1: Any, k2: Any, loss: Any, tolerance: Any) -> tuple[int, int | None]:
+    """k1 and k2, None for "auto"."""
+    k1 = steps("k1", k1)
+    if not isinstance(tolerance, Real) or not 0 < float(tolerance) < 1:
+        raise ValueError(f"tolerance: expected a number between 0 and 1, got {tolerance!r}")
+    if isinstance(k2, str) and k2 == "auto":
+        if loss is None:
+            raise ValueError(
+                'loss: expected what k2="auto" measures with, loss(output, y) -> scalar, got None; give it'
+            )
+        check_loss(loss)
+        return k1, None
+    k2 = steps("k2", k2, 'a whole number of steps or "auto"')
+    if k2 < k1:
         raise ValueError(
             f"k2: expected at least k1 = {k1}, got {k2}: a window's own steps are always gone back over; raise k2"
         )
-    if k2 == "auto" and loss is None:
-        raise ValueError('loss: expected what k2="auto" measures with, loss(output, y) -> scalar, got None; give it')
-
-
-def _check_no_graph(name: str, tree: Any) -> None:
-    for path, leaf in named(name, tree):
-        if isinstance(leaf, Tensor) and leaf.grad_fn is not None:
-            raise ValueError(
-                f"{path}: expected a tensor without a graph, got one made by {leaf.grad_fn.name()}, through which "
-                "every window would go back again; make it inside step (an embedding, for one), or give it detached"
-            )
-
-
-def _without_graph(leaf: Any) -> Any:
-    return leaf.detach() if isinstance(leaf, Tensor) and not leaf.is_leaf else leaf
+    return k1, k2

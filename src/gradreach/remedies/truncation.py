@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.random import fork_rng
 from torch.utils._pytree import tree_leaves
 
+from gradreach.remedies.arguments import check_callable, length_of_pair, refuse_graph, steps
 from gradreach.remedies.sequence import (
+    BuffersKept,
     Recurrence,
     Stretch,
-    buffers_kept,
     carries,
     detached,
-    length_of,
+    last_state,
     module_of,
     parameters_in,
     take,
@@ -60,9 +61,11 @@ def truncation_bias(
     those of a head upon the outputs are never truncated, and would only dilute b. `x`, `y`, `step`, `state`, `dim` as
     in `tbptt`; `loss` takes a window's output and targets and returns a scalar.
 
-    Holds the graph of one window at a time, 2 log₂ n gradients, and runs n (n + 1) / 2 backward passes of a window for
-    n windows. The generators of random numbers, the buffers and `.grad` are left as they were.
-    Raises ValueError where a gradient is not finite.
+    The time grows as n², for n = T / k1 windows: n (n + 1) / 2 backward passes of a window. At k1 = 1, give a few
+    hundred steps, not thousands. Holds the graph of one window at a time and 2 log₂ n gradients. The generators of
+    random numbers, the buffers and `.grad` are left as they were.
+    Raises TypeError or ValueError on an argument that does not fit and where a gradient is not finite or none exists,
+    RuntimeError under torch.inference_mode.
 
     >>> import torch, gradreach as gr
     >>> layer, x, y = torch.nn.GRU(3, 8), torch.randn(40, 4, 3), torch.randn(40, 4, 8)
@@ -70,9 +73,41 @@ def truncation_bias(
     >>> found.k2, found.bias[-1]
     ((10, 20, 30, 40), 0.0)
     """
-    recurrence = Recurrence.of(step, x, dim)
-    length_of("y", y, recurrence.dim) if y is not None else None
-    return measure(recurrence, Stretch.of(x, recurrence.dim), y, step, loss, k1, state, parameters=parameters)
+    recurrence, k1 = Recurrence.of(step, x, dim), steps("k1", k1)
+    length_of_pair(x, y, recurrence.dim)
+    check_loss(loss)
+    state = start_of(state)
+    chosen = None if parameters is None else _chosen(parameters)
+    return measure(recurrence, Stretch.of(x, recurrence.dim), y, step, loss, k1, state, chosen=chosen)
+
+
+def check_loss(loss: Any) -> None:
+    check_callable("loss", loss, "a function loss(output, y) -> scalar")
+
+
+def start_of(state: Any) -> Any:
+    """A state at which the gradient stops, or a carry's last."""
+    state = last_state(state)
+    refuse_graph(
+        "state",
+        state,
+        "give window.state or window.carry of the batch before, or .detach() it; make a start that is to be learned "
+        "inside step, where state is None, or give the parameter itself",
+    )
+    return state
+
+
+def _chosen(parameters: Any) -> list[Tensor]:
+    """Those that learn."""
+    if isinstance(parameters, nn.Module | Tensor):
+        raise TypeError(
+            f"parameters: expected tensors in a list or the like, got {type(parameters).__name__}; give "
+            "model.parameters(), or [weight]"
+        )
+    chosen = [each for each in parameters if each.requires_grad]
+    if not chosen:
+        raise ValueError("parameters: expected some that require a gradient, got none; give those that learn")
+    return chosen
 
 
 def measure(
@@ -84,17 +119,21 @@ def measure(
     k1: int,
     state: Any,
     *,
-    parameters: Iterable[Tensor] | None = None,
+    chosen: list[Tensor] | None = None,
     tolerance: float = 0.0,
 ) -> TruncationBias:
     """The bias at all k2 of the ladder, or up to the first within the tolerance, which carries errors no further."""
+    if torch.is_inference_mode_enabled():
+        raise RuntimeError(
+            "truncation bias: expected to be measured with gradients, got torch.inference_mode, in which none can be "
+            "taken; measure outside of it, use torch.no_grad, or give k2 as a number"
+        )
     n = max(1, sequence.steps // k1)
     sequence = sequence.part(0, min(n * k1, sequence.steps))
-    chosen = None if parameters is None else list(parameters)
     device = next(leaf.device for leaf in tree_leaves(sequence.x))
     devices = [] if device.type == "cpu" else [device]
     kind = {} if device.type == "cpu" else {"device_type": device.type}
-    with torch.enable_grad(), fork_rng(devices, **kind), buffers_kept(module_of(step)), buffers_kept(module_of(loss)):
+    with torch.enable_grad(), fork_rng(devices, **kind), BuffersKept(module_of(step)), BuffersKept(module_of(loss)):
         windows = _windows(recurrence, sequence, y, loss, k1, state)
         whole = _sweep(windows, [], chosen)[0]
         lags = n if tolerance <= 0 else min(n, 2)
@@ -133,17 +172,23 @@ class _Window:
             raise ValueError(f"loss: expected a scalar tensor for a window's output and targets, got {came}; reduce it")
         own = {id(leaf) for leaf in (*before, *tree_leaves(self.part.x))}
         leaves = [leaf for leaf in tree_leaves(after) if carries(leaf)]
-        return _Graph(before, error, leaves, [leaf for leaf in parameters_in(leaves) if id(leaf) not in own])
+        weights = [leaf for leaf in parameters_in(leaves) if id(leaf) not in own]
+        learns = bool(weights) or any(id(leaf) not in own for leaf in parameters_in([error]))
+        return _Graph(before, error, leaves, weights, learns)
 
 
 @dataclass(frozen=True, slots=True)
 class _Graph:
-    """The leaves of the state before a window and after it, the loss, and the parameters that the state depends on."""
+    """The leaves of the state before a window and after it, the loss, and the parameters that the state depends on.
+
+    `learns`: whether there are any, of the loss or of the state.
+    """
 
     before: list[Tensor]
     error: Tensor
     after: list[Tensor]
     parameters: list[Tensor]
+    learns: bool
 
     def back(self, adjoint: Sequence[Tensor], of: Sequence[Tensor], *, with_loss: bool) -> list[Tensor]:
         """Gradients of the loss and of ⟨adjoint, state after⟩."""
@@ -173,9 +218,12 @@ def _sweep(windows: Sequence[_Window], ends: Sequence[int], chosen: list[Tensor]
     Without ends the errors of all windows go back as one, over all of them.
     """
     gathered: list[dict[Tensor, Tensor]] = [{} for _ in ends or [1]]
+    graphs = learn = False
     carried: list[list[Tensor]] = []  # adjoints of the state after this window, by lag
     for window in reversed(windows):
         graph = window.graph()
+        graphs |= graph.error.requires_grad
+        learn |= graph.learns
         weights = graph.parameters if chosen is None else chosen
         arriving = [[], *carried] if ends else carried or [[]]
         carried = []
@@ -186,6 +234,11 @@ def _sweep(windows: Sequence[_Window], ends: Sequence[int], chosen: list[Tensor]
                 into[weight] = into[weight] + grad if weight in into else grad
             if not ends or lag + 1 < ends[-1]:
                 carried.append(found[len(weights) :])
+    if not (graphs and learn):
+        raise ValueError(
+            "loss: expected one with a gradient, got one that depends on nothing that requires it; look for a detach, "
+            "or for weights that are all frozen"
+        )
     return gathered
 
 
