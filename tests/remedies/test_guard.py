@@ -153,7 +153,7 @@ def test_first_rollback_restores_the_generators_a_second_one_does_not() -> None:
 
 def test_gives_up_with_the_sentence_that_says_what_to_do() -> None:
     model, _, guard = trained(40, every=10, limit=12)
-    with pytest.raises(GaveUp, match=r"gave up at step 54: the loss is nan; no step since step 43 was sound") as error:
+    with pytest.raises(GaveUp, match=r"gave up at step 54: the loss is nan; no step since step 40 was sound") as error:
         until_it_gives_up(guard, lambda: loss_of(model, 0, NAN))
     assert "lower the learning rate" in str(error.value)
     assert guard.counts["skipped"] == 3 + 12

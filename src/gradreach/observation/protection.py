@@ -4,7 +4,7 @@ clips nothing, by the hook that torch calls before any optimizer's step. This ch
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -16,16 +16,8 @@ from gradreach.remedies.clip import Clip
 from gradreach.remedies.guard import Event, GaveUp, Guard
 from gradreach.remedies.guarding.belongings import local
 
-_POST = "_gradreach_guard"
+_GUARD = "_gradreach_guard"
 """The optimizer holds its guard, so that both end together."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Post:
-    """What stands before one optimizer's steps; no clip where the script has its own."""
-
-    guard: Guard
-    clip: Clip | None
 
 
 class Protection:
@@ -67,7 +59,7 @@ class Protection:
 
     def scaler_steps(self, scaler: Any, optimizer: Optimizer) -> None:
         """Before a GradScaler's step, whose own overflows are its business: a loss that is NaN is not."""
-        if not scaler.is_enabled() or self._post(optimizer) is None:
+        if not scaler.is_enabled() or self._guard(optimizer) is None:
             return
         state = scaler._per_optimizer_states[id(optimizer)]
         if state["stage"].name == "READY":
@@ -97,25 +89,24 @@ class Protection:
 
         return (args[0], guarded), {}
 
-    def _post(self, optimizer: Optimizer) -> _Post | None:
+    def _guard(self, optimizer: Optimizer) -> Guard | None:
         """The optimizer's guard, made at its first step; None where it is left alone."""
-        if not hasattr(optimizer, _POST):
-            setattr(optimizer, _POST, self._made(optimizer))
-        post: _Post | None = getattr(optimizer, _POST)
-        return post
+        if not hasattr(optimizer, _GUARD):
+            setattr(optimizer, _GUARD, self._made(optimizer))
+        guard: Guard | None = getattr(optimizer, _GUARD)
+        return guard
 
-    def _made(self, optimizer: Optimizer) -> _Post | None:
+    def _made(self, optimizer: Optimizer) -> Guard | None:
         if getattr(optimizer, "grad_scale", None) is not None:
             self._tell("left alone", f"{type(optimizer).__name__} unscales its gradients inside its own step")
             return None
         try:
-            clip = None if self._script_clips else Clip(optimizer, "auto")
-            post = _Post(Guard(self._trained_by(optimizer), optimizer, clip=clip), clip)
+            guard = Guard(self._trained_by(optimizer), optimizer, clip=None if self._script_clips else "auto")
         except (TypeError, ValueError) as error:
             self._tell("left alone", f"{type(optimizer).__name__}: {error}")
             return None
         self.told = replace(self.told, optimizers=self.told.optimizers + 1)
-        return post
+        return guard
 
     def _trained_by(self, optimizer: Optimizer) -> list[nn.Module]:
         """The models that the optimizer trains: their buffers are guarded too."""
@@ -123,10 +114,10 @@ class Protection:
         return [root for root in self._models if any(id(p) in own for p in root.parameters())]
 
     def _look(self, optimizer: Optimizer) -> None:
-        post = self._post(optimizer)
-        if post is None:
+        guard = self._guard(optimizer)
+        if guard is None:
             return
-        guard, known = post.guard, len(post.guard.events)
+        known = len(guard.events)
         rates = [group["lr"] for group in optimizer.param_groups]
         try:
             taken = guard.before_step(self._loss)
@@ -134,14 +125,14 @@ class Protection:
             self._tell_of(guard.events[known:])
             raise
         except Exception as error:  # a mistake of ours must not end the script
-            setattr(optimizer, _POST, None)
+            setattr(optimizer, _GUARD, None)
             self._tell("left alone", f"{type(error).__name__}: {error}")
             return
         self._tell_of(guard.events[known:])
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate  # a rollback does not turn back the script's own schedule
         if taken:
-            self._count(post.clip)
+            self._count(guard.clip)
 
     def _count(self, clip: Clip | None) -> None:
         told = replace(self.told, updates=self.told.updates + 1)

@@ -21,10 +21,14 @@ from gradreach.remedies.guarding.learning_rate import lower_learning_rate
 from gradreach.remedies.guarding.loss_scale import LossScale
 from gradreach.remedies.guarding.ranks import Ranks
 from gradreach.remedies.guarding.requirements import (
+    check_clip,
+    check_folder,
     check_loss,
     check_numbers,
     check_optimizer,
     check_plain,
+    check_scaler,
+    check_state,
     list_of_schedulers,
     modules_by_name,
     named_objects,
@@ -34,6 +38,9 @@ from gradreach.remedies.guarding.verdict import Action, Kind, Limits, Sight, Sta
 from gradreach.remedies.norms import each_norm, to_global, total
 
 _log = logging.getLogger("gradreach")
+
+LOOK = 20
+"""Good steps between two looks at the weights: an infinite one, a gate's, say, need not show in loss or gradient."""
 
 
 class GaveUp(RuntimeError):
@@ -62,9 +69,10 @@ class Guard:
     at most `attempts` rollbacks to one snapshot. A GradScaler's own overflow is its business: counted apart.
 
     Args:
-        model: a module, several (also by name), or None: then the optimizer's parameters alone.
+        model: a module, several (also by name), or None: then the optimizer's parameters alone. Give every model that
+            the loss passes through (a GAN's generator steps through the critic), or the gradients stay in the others.
         optimizer: any torch optimizer whose step needs no closure.
-        clip: whatever gr.Clip takes as its rule, a gr.Clip, or None.
+        clip: whatever gr.Clip takes as its rule, a gr.Clip of the optimizer, or None; `guard.clip` is the gr.Clip.
         scheduler: one or several, stepped after every step taken.
         scaler: a torch.amp.GradScaler; step() scales, unscales and updates.
         keep: what else belongs to the run, by name: objects with state_dict and load_state_dict (a data loader with a
@@ -105,21 +113,20 @@ class Guard:
     ) -> None:
         models = modules_by_name(model)
         check_optimizer(optimizer, models)
+        check_scaler(scaler)
+        check_folder(folder)
         check_numbers(patience, limit, attempts, every, lower_lr, lower_threshold)
-        self._clip = clip if clip is None or isinstance(clip, Clip) else Clip(optimizer, clip)
+        self.clip = clip if clip is None or isinstance(clip, Clip) else Clip(optimizer, clip)
+        if self.clip is not None:
+            check_clip(self.clip, optimizer)
         self._lower = (lower_lr, lower_threshold)
         self._limits = Limits(patience, limit, attempts)
         self._scale = LossScale(scaler, optimizer)
-        self._run = Belongings(
-            models, optimizer, list_of_schedulers(scheduler), scaler, named_objects(keep), self._clip
-        )
+        self._run = Belongings(models, optimizer, list_of_schedulers(scheduler), scaler, named_objects(keep), self.clip)
         self._ranks = Ranks()
         self._folder = None if folder is None else Checkpoints(Path(folder), self._ranks.rank, self._ranks.count)
         if self._folder is not None:
             check_plain(self._run)
-        self._buffers = Buffers(list(models.values()))
-        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        self._untrained = [p for p in self._run.parameters() if id(p) not in held]
         self._snapshots = Snapshots(self._run, every)
         self._state = State()
         self._writable = True
@@ -155,15 +162,16 @@ class Guard:
         self._scale.up(loss).backward()
         norm, sound = self._look(loss)
         if sound:
-            if self._clip is not None:
-                self._clip.apply()
+            if self.clip is not None:
+                self.clip.apply()
             self._scale.step()
             for scheduler in self._run.schedulers:
                 scheduler.step()
             self._clear()
             self._count()
-            if self._snapshots.due:
-                self._take()
+            self.skipped = not self._inspect()
+        else:
+            self._scale.close()
         return norm
 
     def before_step(self, loss: Tensor | None = None) -> bool:
@@ -171,17 +179,19 @@ class Guard:
 
         Call it after backward, before `optimizer.step()` or `scaler.step(optimizer)`. Gradients are unscaled, checked,
         and clipped; where the answer is False they are None already, and neither optimizer nor scheduler is to step.
+        A scaler's `update()` belongs after every step, a skipped one too: by it the scale falls after an overflow.
         A snapshot is taken here, before the step, when one is due. Raises GaveUp.
         """
         if loss is not None:
             check_loss(loss)
         _, sound = self._look(loss)
-        if self._snapshots.due and not self._take():
+        if sound and not self._inspect():
             self._clear()
+            self._scale.leave(overflow=False)
             self.skipped, sound = True, False
         if sound:
-            if self._clip is not None:
-                self._clip.apply()
+            if self.clip is not None:
+                self.clip.apply()
             self._count()
         return sound
 
@@ -212,20 +222,25 @@ class Guard:
 
     def state_dict(self) -> dict[str, Any]:
         """Counts, window and clip, in plain types; weights and optimizer are not in it."""
-        return {"state": asdict(self._state), "clip": None if self._clip is None else self._clip.state_dict()}
+        return {"state": asdict(self._state), "clip": None if self.clip is None else self.clip.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Counts, window and clip as they were. Load weights and optimizer first: they become the good snapshot."""
-        if self._clip is not None and state["clip"] is not None:
-            self._clip.load_state_dict(state["clip"])
+        check_state(state)
+        if self.clip is not None and state["clip"] is not None:
+            self.clip.load_state_dict(state["clip"])
         self._state = verdict.state_from(state["state"])
         self._begin()
 
     def _begin(self) -> None:
         """The run as it stands is the first good snapshot, and again at the first step if it was changed by then."""
+        self._buffers = Buffers(list(self._run.models.values()))
         self._buffers.keep()
+        self._held = self._run.held()
+        self._untrained = [p for p in self._run.parameters() if id(p) not in self._held]
+        self._state = verdict.proved(self._state)
         self._snapshots.take(self._state.step, self._state, proved=True)
-        self._odd = frozenset(self._run.spoilt())  # a mask of -inf kept as a parameter, say
+        self._odd = tuple(self._run.spoilt())  # a mask of -inf kept as a parameter, say
         self._fresh = True
         self._seen = self._signature()
 
@@ -237,6 +252,8 @@ class Guard:
         """The gradient's norm, and whether the step is to be taken; where not, all that it spoilt is put right."""
         if self._fresh:
             self._first()
+        elif self._run.held() != self._held:
+            self._begin_anew()
         self._scale.down()
         norm = self._measure()
         sight = self._see(loss, norm)
@@ -249,18 +266,18 @@ class Guard:
             return norm, True
         self._clear()
         self._buffers.restore()
-        self._scale.settle(overflow=found.kind is Kind.OVERFLOW)
+        self._scale.leave(overflow=found.kind is Kind.OVERFLOW)
         if found.kind is not Kind.OVERFLOW:
-            self._tell("skipped", found.why, sight)
+            self._tell("skipped", found.why + self._from_the_start(found.kind), sight)
         if found.action is Action.ROLL_BACK:
             self._roll_back()
         elif found.action is Action.GIVE_UP:
-            self._give_up(found.why)
+            self._give_up(found.why + self._from_the_start(found.kind))
         return norm, False
 
     def _measure(self) -> Tensor:
-        if self._clip is not None:
-            return self._clip.measure()
+        if self.clip is not None:
+            return self.clip.measure()
         gradients = [p.grad for p in self._run.parameters() if p.grad is not None]
         return total(to_global(each_norm(gradients), gradients)) if gradients else torch.zeros(())
 
@@ -276,11 +293,23 @@ class Guard:
         if self._folder is not None and (newest := self._folder.newest()) is not None:
             raise ValueError(f"folder: holds a snapshot, {newest}; call guard.resume() first, or give an empty folder")
         if self._signature() != self._seen:
-            self._begin()
-            self._fresh = False
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._begin()
+        self._fresh = False
 
     def _changed(self) -> bool:
-        return self._ranks.any(self._snapshots.changed())
+        """Whether there is something to undo; nothing where parameters have come or gone: they begin anew."""
+        if not self._ranks.any(not self._snapshots.fit()):
+            return self._ranks.any(self._snapshots.changed())
+        self._begin_anew()
+        return False
+
+    def _from_the_start(self, kind: Kind) -> str:
+        if kind is not Kind.NONFINITE or not self._odd:
+            return ""
+        return f"; {self._odd[0]} held values that are not finite when the guard began"
 
     def _clear(self) -> None:
         self._run.optimizer.zero_grad(set_to_none=True)
@@ -292,14 +321,17 @@ class Guard:
             self._state = verdict.proved(self._state)
             self._write()
 
-    def _take(self) -> bool:
-        """A snapshot; False where the weights are not finite, whatever the loss says: the run has gone back then."""
+    def _inspect(self) -> bool:
+        """Now and then: are the weights finite? A snapshot, if it is due; False where not: the run has gone back."""
+        if not self._snapshots.due and self._state.good % LOOK:
+            return True
         spoilt = [name for name in self._run.spoilt() if name not in self._odd]
         if not self._ranks.any(bool(spoilt)):
-            self._snapshots.take(self._state.step, self._state)
+            if self._snapshots.due:
+                self._snapshots.take(self._state.step, self._state)
             return True
         why = f"{spoilt[0] if spoilt else 'on another rank, a parameter'} holds values that are not finite"
-        if self._state.returns >= self._limits.attempts:
+        if self._state.returns >= self._limits.attempts or not self._changed():
             self._give_up(why)
         self._roll_back(f"{why}, though the loss is finite; ")
         return False
@@ -325,28 +357,28 @@ class Guard:
         self._state = verdict.gone_back(self._state, good.state)
         lr, threshold = (factor**self._state.returns for factor in self._lower)
         if lr != 1.0:
-            lower_learning_rate(self._run.optimizer, self._run.schedulers, lr)
-        if threshold != 1.0 and self._clip is not None:
-            self._clip.lower(threshold)
+            lower_learning_rate(self._run.optimizer, self._run.every_scheduler(), lr)
+        if threshold != 1.0 and self.clip is not None:
+            self.clip.lower(threshold)
         self._buffers.keep()
         self._tell("rolled back", f"{why}to the snapshot after {good.step} steps, rollback {self._state.returns} to it")
 
     def _give_up(self, why: str) -> NoReturn:
-        good, state = self._snapshots.good, self._state
-        assert good is not None
         if self._changed():
             self._snapshots.go_back(generators=False)
             self._buffers.keep()
+        good, state = self._snapshots.good, self._state
+        assert good is not None
         newest = None if self._folder is None else self._folder.newest()
         on_disk = "" if newest is None else f" (on disk: {newest})"
-        opening = f"gave up at step {state.step - 1}: "
+        since = "" if state.first_bad is None else f"no step since step {state.first_bad} was sound, and "
+        vain = f"{state.returns} rollback(s) did not help" if state.returns else "there was nothing to undo"
         message = (
-            f"{why}; no step since step {state.step - state.streak} was sound, and {state.returns} rollback(s) did not "
-            f"help. The model holds the good weights that it had after {good.step} steps"
-            f"{on_disk}. Look at the batches of these steps; then lower the learning rate or the clip's threshold"
+            f"{why}; {since}{vain}. The model holds the weights that it had after {good.step} steps{on_disk}. "
+            "Look at the batches of these steps; then lower the learning rate or the clip's threshold"
         )
         self._tell("gave up", message)
-        raise GaveUp(opening + message)
+        raise GaveUp(f"gave up at step {state.step - 1}: {message}")
 
     def _tell(self, what: str, why: str, sight: Sight | None = None) -> None:
         figures = (None, None) if sight is None else (sight.loss, sight.norm)

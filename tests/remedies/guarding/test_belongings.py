@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.optim import lr_scheduler
 
 from gradreach.remedies.guarding.belongings import Belongings, copied, tensors_of
 
@@ -109,3 +110,25 @@ def test_spoilt_names_the_parameter() -> None:
         model.bias[1] = float("nan")
     assert belongings(model).spoilt() == ["model.bias"]
     assert Belongings({}, torch.optim.SGD(model.parameters(), 0.1)).spoilt() == ["the optimizer's parameter 1"]
+
+
+def test_another_optimizer_scheduler_or_dtype_is_named() -> None:
+    def run(kind: Any, schedule: Any, dtype: torch.dtype = torch.float32) -> Belongings:
+        model = nn.Linear(2, 2, dtype=dtype)
+        optimizer = kind(model.parameters(), 0.1)
+        return Belongings({"model": model}, optimizer, [schedule(optimizer)])
+
+    def steps(optimizer: torch.optim.Optimizer) -> lr_scheduler.LRScheduler:
+        return lr_scheduler.StepLR(optimizer, 3)
+
+    def cosine(optimizer: torch.optim.Optimizer) -> lr_scheduler.LRScheduler:
+        return lr_scheduler.CosineAnnealingLR(optimizer, 3)
+
+    tree = copied(run(torch.optim.Adam, steps).read())
+    assert run(torch.optim.Adam, steps).mismatch(tree) is None
+    assert run(torch.optim.AdamW, steps).mismatch(tree) == "AdamW stands where the snapshot has Adam"
+    assert run(torch.optim.Adam, cosine).mismatch(tree) == "CosineAnnealingLR stands where the snapshot has StepLR"
+    wide = run(torch.optim.Adam, steps, torch.float64).mismatch(tree)
+    assert wide == "model 'model': 'weight' is of torch.float64, in the snapshot of torch.float32"
+    del tree["optimizer"]["param_groups"][0]["amsgrad"], tree["schedulers"][0]["gamma"]
+    assert "'amsgrad'" in str(run(torch.optim.Adam, steps).mismatch(tree))

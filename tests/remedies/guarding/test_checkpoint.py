@@ -54,3 +54,23 @@ def test_ranks_have_files_of_their_own(tmp_path: Path) -> None:
     assert other.read(10) == {"rank": 1}
     with pytest.raises(ValueError, match="holds snapshots of 2 ranks, this run has 1; start as many ranks again"):
         Checkpoints(tmp_path, 0, 1).whole()
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 5000])
+def test_a_torn_file_takes_no_place_and_gives_way_to_the_whole_one_of_its_step(tmp_path: Path, content: bytes) -> None:
+    for name in ("11111111", "ffffffff"):
+        (tmp_path / f"step0000000020-rank0of1-{name}.pt").write_bytes(content)
+    Checkpoints(tmp_path, 0, 1).write(10, {"w": 10})
+    disk = Checkpoints(tmp_path, 0, 1)
+    assert disk.newest() == disk.folder / files(tmp_path)[0]
+    path = disk.write(20, {"w": 20})
+    assert disk.whole() == [10, 20]
+    assert disk.read(20)["w"] == 20
+    assert files(tmp_path)[1:] == [path.name]
+
+
+def test_a_failed_write_leaves_no_draft(tmp_path: Path) -> None:
+    disk = Checkpoints(tmp_path, 0, 1)
+    with pytest.raises(Exception, match=r"Unsupported|weights_only|pickle"):
+        disk.write(20, {"w": Path("a type of one's own")})
+    assert files(tmp_path) == []

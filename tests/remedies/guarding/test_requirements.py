@@ -3,9 +3,14 @@ import torch
 from torch import nn
 from torch.optim import lr_scheduler
 
+from gradreach.remedies.clip import Clip
 from gradreach.remedies.guarding.requirements import (
+    check_clip,
+    check_folder,
     check_numbers,
     check_optimizer,
+    check_scaler,
+    check_state,
     list_of_schedulers,
     modules_by_name,
     named_objects,
@@ -54,7 +59,7 @@ def test_numbers() -> None:
     check_numbers(**fine)
     for name, wrong, why in (
         ("patience", 0, "patience: expected at least 1, got 0"),
-        ("attempts", -1, "attempts: expected at least 0, got -1"),
+        ("attempts", 0, "attempts: expected at least 1, got 0"),
         ("every", 0, "every: expected at least 1, got 0"),
         ("limit", 2, r"limit: expected at least patience \(3\), got 2"),
         ("lower_lr", 2.0, r"lower_lr: expected a factor in \(0, 1\], got 2.0"),
@@ -62,3 +67,28 @@ def test_numbers() -> None:
     ):
         with pytest.raises(ValueError, match=why):
             check_numbers(**{**fine, name: wrong})
+    for name in ("patience", "limit", "attempts", "every"):
+        for wrong in (2.5, True, "3"):
+            with pytest.raises(TypeError, match=f"{name}: expected a whole number, got {wrong!r}"):
+                check_numbers(**{**fine, name: wrong})
+
+
+def test_what_is_none_of_the_things_asked_for_is_named() -> None:
+    with pytest.raises(ValueError, match="model: expected a module, several, or None, got none"):
+        modules_by_name([])
+    with pytest.raises(TypeError, match=r"scaler: expected a torch.amp.GradScaler or None, got int"):
+        check_scaler(3)
+    with pytest.raises(TypeError, match="folder: expected a path or None, got int"):
+        check_folder(3)
+    with pytest.raises(ValueError, match=r"state: expected what a Guard's state_dict\(\) returned, got one without"):
+        check_state({})
+
+
+def test_a_clip_must_cover_what_the_optimizer_trains() -> None:
+    model, more = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)), nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    check_clip(Clip(nn.Sequential(model, more)), optimizer)
+    with pytest.raises(ValueError, match="clip: covers 2 of 4 of the optimizer's parameters; make it of the optimizer"):
+        check_clip(Clip(model[0]), optimizer)
+    model[1].requires_grad_(False)
+    check_clip(Clip(model[0]), optimizer)

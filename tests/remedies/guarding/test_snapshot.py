@@ -71,3 +71,19 @@ def test_large_buffers_are_copied_where_they_changed() -> None:
     buffers.restore()
     assert layer.table is held
     assert torch.equal(layer.table, torch.ones(300, 300))
+
+
+def test_nan_where_there_was_nan_is_no_change() -> None:
+    model, snapshots = weight_and_snapshots(5)
+    with torch.no_grad():
+        model.weight.fill_(float("nan"))
+    assert snapshots.changed()
+    snapshots.take(1, None, proved=True)
+    assert not snapshots.changed()
+
+
+def test_a_parameter_added_since_does_not_fit() -> None:
+    model, snapshots = weight_and_snapshots(5)
+    assert snapshots.fit()
+    model.extra = nn.Parameter(torch.ones(1))
+    assert not snapshots.fit()

@@ -171,3 +171,10 @@ def test_the_rule_of_the_spike(norms: list[float], factor: float) -> None:
     window = Window(recent, (), max(norms), -INF)
     norm = factor * FAR * max(recent)
     assert (classify(window, Sight(None, norm))[0] is Kind.SPIKE) == (norm > max(max(norms), FAR * max(recent)))
+
+
+def test_the_first_bad_step_outlives_rollbacks_but_no_good_step() -> None:
+    state, actions = run(good(30) + [BAD] * 20)
+    assert actions.count(Action.ROLL_BACK) == 2
+    assert state.first_bad == 30
+    assert run(good(1), state)[0].first_bad is None

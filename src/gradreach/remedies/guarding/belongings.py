@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
 
 from gradreach.remedies.norms import each_norm, to_host
 
@@ -40,6 +41,15 @@ class Belongings:
                     seen.add(id(parameter))
                     yield parameter
 
+    def held(self) -> tuple[int, ...]:
+        """The identities of the optimizer's parameters."""
+        return tuple(id(p) for group in self.optimizer.param_groups for p in group["params"])
+
+    def every_scheduler(self) -> list[Any]:
+        """The optimizer's schedulers, those in keep included."""
+        kept = [each for each in self.keep.values() if isinstance(each, LRScheduler)]
+        return [*self.schedulers, *(each for each in kept if each.optimizer is self.optimizer)]
+
     def loose(self) -> list[Tensor]:
         """The optimizer's parameters that belong to no model."""
         known = {id(t) for model in self.models.values() for t in tensors_of(model).values()}
@@ -64,11 +74,15 @@ class Belongings:
             "loose": self.loose(),
             "optimizer": self.optimizer.state_dict(),
             "schedulers": [scheduler.state_dict() for scheduler in self.schedulers],
+            "classes": self._classes(),
             "scaler": self._of_scaler(),
             "keep": {name: _state(thing) for name, thing in self.keep.items()},
             "clip": self._of_clip(),
             "generators": self._generators(),
         }
+
+    def _classes(self) -> list[str]:
+        return [type(each).__name__ for each in (self.optimizer, *self.schedulers)]
 
     def _of_scaler(self) -> Tree:
         return {} if self.scaler is None else dict(self.scaler.state_dict())
@@ -106,14 +120,26 @@ class Belongings:
         for name, model in self.models.items():
             if why := _differs(shapes(tensors_of(model)), shapes(tree["models"][name])):
                 return f"model {name!r}: {why}"
+            for at, parameter in model.named_parameters():
+                if parameter.dtype != (dtype := tree["models"][name][at].dtype):
+                    return f"model {name!r}: {at!r} is of {parameter.dtype}, in the snapshot of {dtype}"
         groups = [len(group["params"]) for group in self.optimizer.param_groups]
         saved_groups = [len(group["params"]) for group in tree["optimizer"]["param_groups"]]
         if groups != saved_groups:
             return f"the optimizer has groups of {groups} parameters, the snapshot has {saved_groups}"
-        if [t.shape for t in map(local, self.loose())] != [t.shape for t in tree["loose"]]:
-            return "the optimizer's parameters that belong to no model have other shapes in the snapshot"
+        if [(t.shape, t.dtype) for t in map(local, self.loose())] != [(t.shape, t.dtype) for t in tree["loose"]]:
+            return "the optimizer's parameters that belong to no model have other shapes or dtypes in the snapshot"
         if len(self.schedulers) != len(tree["schedulers"]):
             return f"there are {len(self.schedulers)} schedulers, the snapshot has {len(tree['schedulers'])}"
+        for here, then in zip(self._classes(), tree["classes"], strict=True):
+            if here != then:
+                return f"{here} stands where the snapshot has {then}"
+        for group in tree["optimizer"]["param_groups"]:
+            if missing := sorted(self.optimizer.defaults.keys() - group.keys()):
+                return f"the optimizer's groups have {missing[0]!r}, in the snapshot they have not"
+        for scheduler, saved in zip(self.schedulers, tree["schedulers"], strict=True):
+            if odd := sorted(scheduler.state_dict().keys() ^ saved.keys()):
+                return f"{type(scheduler).__name__}: one of the two, the run or the snapshot, has {odd[0]!r}"
         if set(self.keep) != set(tree["keep"]):
             return f"keep has {sorted(self.keep)}, the snapshot has {sorted(tree['keep'])}"
         if bool(self._of_scaler()) != bool(tree["scaler"]):
@@ -177,6 +203,11 @@ def local(tensor: Tensor) -> Tensor:
     """A tensor's own storage on this rank, without its history."""
     tensor = tensor.detach()
     return tensor.to_local() if hasattr(tensor, "to_local") else tensor
+
+
+def same(one: Tensor, other: Tensor) -> bool:
+    """Equal, NaN where there is NaN."""
+    return torch.equal(one, other) or bool(((one == other) | ((one != one) & (other != other))).all())
 
 
 def copied(tree: Any, room: Any = None) -> Any:

@@ -23,24 +23,39 @@ class Checkpoints:
     def __init__(self, folder: Path, rank: int, ranks: int) -> None:
         self.folder = folder
         self._rank, self._ranks = rank, ranks
+        self._written: set[Path] = set()
 
     def write(self, step: int, tree: dict[str, Any]) -> Path:
         """Write under another name, flush to the disk, read back what was pickled, then rename: at every moment the
         newest file by this name is whole. Raises whatever the file system or the pickler raises."""
         self.folder.mkdir(parents=True, exist_ok=True)
         draft = self.folder / f".rank{self._rank}of{self._ranks}.writing"
-        with draft.open("wb") as file:
-            summed = _Summed(file)
-            torch.save(tree, summed)  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        torch.load(draft, map_location="cpu", weights_only=True, mmap=True)
-        path = self.folder / f"step{step:010d}-rank{self._rank}of{self._ranks}-{summed.crc:08x}.pt"
-        draft.replace(path)
+        try:
+            with draft.open("wb") as file:
+                summed = _Summed(file)
+                torch.save(tree, summed)  # type: ignore[arg-type]
+                file.flush()
+                os.fsync(file.fileno())
+            torch.load(draft, map_location="cpu", weights_only=True, mmap=True)
+            path = self.folder / f"step{step:010d}-rank{self._rank}of{self._ranks}-{summed.crc:08x}.pt"
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
         _flush_folder(self.folder)
-        for old in sorted(self._mine())[:-_KEPT]:
-            self._mine()[old].unlink(missing_ok=True)
+        self._written.add(path)
+        self._prune(step)
         return path
+
+    def _prune(self, newest: int) -> None:
+        """Keep the last whole files; what this process wrote is known to be whole and not read again."""
+        kept: set[int] = set()
+        for step, path in reversed(self._mine()):
+            wanted = len(kept) < _KEPT and step not in kept
+            if wanted and (path in self._written or _is_whole(path)):
+                kept.add(step)
+            elif step <= newest:
+                path.unlink(missing_ok=True)
+                self._written.discard(path)
 
     def whole(self) -> list[int]:
         """The steps whose files are whole, oldest first.
@@ -53,30 +68,34 @@ class Checkpoints:
                 f"folder: {self.folder} holds snapshots of {others.pop()} ranks, this run has {self._ranks}; "
                 "start as many ranks again, or load one of the files by torch.load(path, weights_only=True)"
             )
-        return [step for step, path in sorted(mine.items()) if _sum_of(path) == path.stem[-8:]]
+        return sorted(self._whole())
 
     def torn(self) -> list[Path]:
         """The files whose contents are not what was written."""
-        return [path for path in self._mine().values() if _sum_of(path) != path.stem[-8:]]
+        return [path for _, path in self._mine() if not _is_whole(path)]
 
     def read(self, step: int) -> dict[str, Any]:
         """One whole snapshot, on the CPU."""
-        tree: dict[str, Any] = torch.load(self._mine()[step], map_location="cpu", weights_only=True)
+        tree: dict[str, Any] = torch.load(self._whole()[step], map_location="cpu", weights_only=True)
         return tree
 
     def newest(self) -> Path | None:
-        """Where the newest snapshot lies."""
-        mine = self._mine()
-        return mine[max(mine)] if mine else None
+        """Where the newest whole snapshot lies."""
+        whole = self._whole()
+        return whole[max(whole)] if whole else None
 
     def _names(self) -> list[re.Match[str]]:
         if not self.folder.is_dir():
             return []
         return [match for entry in self.folder.iterdir() if (match := _NAME.fullmatch(entry.name))]
 
-    def _mine(self) -> dict[int, Path]:
+    def _mine(self) -> list[tuple[int, Path]]:
+        """Whole or torn; of one step there may be both."""
         own = [m for m in self._names() if (int(m[2]), int(m[3])) == (self._rank, self._ranks)]
-        return {int(match[1]): self.folder / match[0] for match in own}
+        return sorted((int(match[1]), self.folder / match[0]) for match in own)
+
+    def _whole(self) -> dict[int, Path]:
+        return {step: path for step, path in self._mine() if _is_whole(path)}
 
 
 class _Summed:
@@ -94,12 +113,12 @@ class _Summed:
         self._file.flush()
 
 
-def _sum_of(path: Path) -> str:
+def _is_whole(path: Path) -> bool:
     crc = 0
     with path.open("rb") as file:
         while block := file.read(1 << 22):
             crc = zlib.crc32(block, crc)
-    return f"{crc:08x}"
+    return f"{crc:08x}" == path.stem[-8:]
 
 
 def _flush_folder(folder: Path) -> None:

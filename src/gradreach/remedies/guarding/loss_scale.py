@@ -16,6 +16,8 @@ class LossScale:
         self._scaler = scaler if scaler is not None and scaler.is_enabled() else None
         self._optimizer = optimizer
         self._left = False
+        self._overflowed = False
+        self._owed = False
 
     def up(self, loss: Tensor) -> Tensor:
         """The loss to go backward from."""
@@ -26,8 +28,10 @@ class LossScale:
         if self._scaler is None:
             return
         states = self._scaler._per_optimizer_states
-        if self._left and states[id(self._optimizer)]["stage"] is OptState.UNSCALED:
+        unanswered = self._left and states[id(self._optimizer)]["stage"] is OptState.UNSCALED
+        if unanswered:
             del states[id(self._optimizer)]
+        self._owed = unanswered and self._overflowed
         self._left = False
         if states[id(self._optimizer)]["stage"] is not OptState.UNSCALED:
             self._scaler.unscale_(self._optimizer)
@@ -44,24 +48,24 @@ class LossScale:
             self._scaler.step(self._optimizer)
             self._scaler.update()
 
-    def settle(self, overflow: bool) -> None:
-        """After a skipped step: the scale falls where it overflowed, and stays where the step was bad otherwise.
+    def leave(self, overflow: bool) -> None:
+        """After a skipped step: this optimizer stands as one with nothing to do, whose gradients overflowed or not.
 
-        A loop that calls scaler.step and scaler.update all the same finds an optimizer with nothing to do.
+        Scale and other optimizers stay as they are: the loop's scaler.update() makes the scale fall. Of a loop that
+        has not called it since the last overflow, the next one shows that it never will: then the scale falls here.
         """
         if self._scaler is None:
             return
-        scale = self._scaler.get_scale()
-        if overflow:
-            self._scaler.update()
-            if self._scaler.get_scale() >= scale:  # finite gradients whose norm overflows: not seen by the scaler
-                self._scaler.update(scale * self._scaler.get_backoff_factor())
-        else:
-            self._scaler.update(scale)
         device = self._optimizer.param_groups[0]["params"][0].device
-        found = {device: torch.zeros((), device=device)}
-        self._scaler._per_optimizer_states[id(self._optimizer)] = {
-            "stage": OptState.UNSCALED,
-            "found_inf_per_device": found,
-        }
-        self._left = True
+        found = {device: torch.full((), float(overflow), device=device)}
+        states = self._scaler._per_optimizer_states
+        states[id(self._optimizer)] = {"stage": OptState.UNSCALED, "found_inf_per_device": found}
+        if overflow and self._owed:
+            self._scaler.update(self._scaler.get_scale() * self._scaler.get_backoff_factor())
+            self._scaler._per_optimizer_states = states
+        self._left, self._overflowed = True, overflow
+
+    def close(self) -> None:
+        """After `leave`, where the loop is not to update: the scale falls by an overflow, and else stays."""
+        if self._scaler is not None:
+            self._scaler.update(None if self._overflowed else self._scaler.get_scale())

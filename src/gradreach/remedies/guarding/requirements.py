@@ -5,11 +5,13 @@ from __future__ import annotations
 import inspect
 import io
 from collections.abc import Iterable, Mapping
+from os import PathLike
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from gradreach.remedies.clip import Clip
 from gradreach.remedies.guarding.belongings import Belongings
 
 
@@ -24,6 +26,8 @@ def modules_by_name(model: Any) -> dict[str, nn.Module]:
         named = {str(index): each for index, each in enumerate(model)}
     else:
         named = {"": model}
+    if not named:
+        raise ValueError("model: expected a module, several, or None, got none in it; None: the optimizer's parameters")
     for each in named.values():
         if not isinstance(each, nn.Module):
             raise TypeError(f"model: expected an nn.Module, several, or None, got {type(each).__name__}")
@@ -74,16 +78,45 @@ def check_optimizer(optimizer: Any, models: Mapping[str, nn.Module]) -> None:
 
 
 def check_numbers(
-    patience: int, limit: int, attempts: int, every: int, lower_lr: float, lower_threshold: float
+    patience: Any, limit: Any, attempts: Any, every: Any, lower_lr: float, lower_threshold: float
 ) -> None:
-    for name, number, least in (("patience", patience, 1), ("attempts", attempts, 0), ("every", every, 1)):
-        if number < least:
-            raise ValueError(f"{name}: expected at least {least}, got {number}")
+    for name, number in (("patience", patience), ("limit", limit), ("attempts", attempts), ("every", every)):
+        if not isinstance(number, int) or isinstance(number, bool):
+            raise TypeError(f"{name}: expected a whole number, got {number!r}")
+        if number < 1:
+            raise ValueError(f"{name}: expected at least 1, got {number}")
     if limit < patience:
         raise ValueError(f"limit: expected at least patience ({patience}), got {limit}")
     for name, factor in (("lower_lr", lower_lr), ("lower_threshold", lower_threshold)):
         if not 0.0 < factor <= 1.0:
             raise ValueError(f"{name}: expected a factor in (0, 1], got {factor}; 1 leaves it as it is")
+
+
+def check_scaler(scaler: Any) -> None:
+    if scaler is not None and not isinstance(scaler, torch.amp.GradScaler):
+        raise TypeError(f"scaler: expected a torch.amp.GradScaler or None, got {type(scaler).__name__}")
+
+
+def check_folder(folder: Any) -> None:
+    if folder is not None and not isinstance(folder, str | PathLike):
+        raise TypeError(f"folder: expected a path or None, got {type(folder).__name__}")
+
+
+def check_clip(clip: Clip, optimizer: torch.optim.Optimizer) -> None:
+    """What the clip does not measure, the guard does not see."""
+    measured = {id(p) for p in clip._parameters()}
+    trained = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
+    covered = sum(id(p) in measured for p in trained)
+    if covered < len(trained):
+        raise ValueError(
+            f"clip: covers {covered} of {len(trained)} of the optimizer's parameters; make it of the optimizer"
+        )
+
+
+def check_state(state: Any) -> None:
+    missing = [name for name in ("state", "clip") if name not in state]
+    if missing:
+        raise ValueError(f"state: expected what a Guard's state_dict() returned, got one without {missing[0]!r}")
 
 
 def check_plain(run: Belongings) -> None:

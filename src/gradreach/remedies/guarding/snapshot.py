@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradreach.remedies.guarding.belongings import Belongings, Tree, copied, copy_all, local
+from gradreach.remedies.guarding.belongings import Belongings, Tree, copied, copy_all, local, same
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,19 @@ class Snapshots:
         self._belongings.write(self.good.tree, generators)
         return self.good
 
+    def fit(self) -> bool:
+        """Whether the run has the parameters that the good snapshot has."""
+        if self.good is None:
+            return True
+        then = self.good.tree
+        if len(self._belongings.loose()) != len(then["loose"]):
+            return False
+        return all(
+            isinstance(was := then["models"][name].get(at), Tensor) and was.shape == local(p).shape
+            for name, model in self._belongings.models.items()
+            for at, p in model.named_parameters()
+        )
+
     @torch.no_grad()
     def changed(self) -> bool:
         """Whether a weight differs from the good snapshot's."""
@@ -82,7 +95,7 @@ class Snapshots:
         pairs = list(zip(self._belongings.loose(), then["loose"], strict=True))
         for name, model in self._belongings.models.items():
             pairs += [(p, then["models"][name][at]) for at, p in model.named_parameters()]
-        return any(not torch.equal(local(now), was.to(now.device)) for now, was in pairs)
+        return not all(same(local(now), was.to(now.device)) for now, was in pairs)
 
     def _prove(self, snapshot: Snapshot) -> None:
         if self.good is not None and self.good is not snapshot:

@@ -61,7 +61,8 @@ class Window:
 @dataclass(frozen=True, slots=True)
 class State:
     """`step`: steps asked for, never turned back; `streak`: bad ones in a row, of which the last `spikes` are finite;
-    `returns`: rollbacks to the present snapshot; `spiked`: where the last single spikes stood."""
+    `first_bad`: the first bad step since the last good one; `returns`: rollbacks to the present snapshot; `spiked`:
+    where the last single spikes stood."""
 
     step: int = 0
     good: int = 0
@@ -71,6 +72,7 @@ class State:
     rolled_back: int = 0
     streak: int = 0
     spikes: int = 0
+    first_bad: int | None = None
     returns: int = 0
     spiked: tuple[int, ...] = ()
     window: Window = Window()
@@ -113,7 +115,8 @@ def judge(state: State, sight: Sight, limits: Limits, changed: Callable[[], bool
                 return Verdict(_taken(used_to, sight), Action.STEP, kind, f"spikes are regular here; {why}")
             state = replace(state, spiked=(*recent, state.step))
     spikes = state.spikes + 1 if kind is Kind.SPIKE else 0
-    state = replace(state, streak=state.streak + 1, spikes=spikes, skipped=state.skipped + 1)
+    first = state.step - 1 if state.first_bad is None else state.first_bad
+    state = replace(state, streak=state.streak + 1, spikes=spikes, first_bad=first, skipped=state.skipped + 1)
     return Verdict(state, _way_out(state, limits, changed), kind, why)
 
 
@@ -176,7 +179,7 @@ def _taken(state: State, sight: Sight) -> State:
     if sight.loss is not None and sight.loss != 0.0:
         losses, top_loss = (*losses[1 - SPAN :], sight.loss), max(top_loss, sight.loss)
     window = Window(norms, losses, top_norm, top_loss)
-    return replace(state, good=state.good + 1, streak=0, spikes=0, window=window)
+    return replace(state, good=state.good + 1, streak=0, spikes=0, first_bad=None, window=window)
 
 
 def _lately(recent: tuple[float, ...], highest: float) -> str:
