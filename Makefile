@@ -10,7 +10,7 @@ demo: $(READY) ## watch a small tanh RNN learn English, and report
 	$(BIN)/gradreach demo
 
 test: $(READY) ## all tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 check: $(READY) ## formatting, lint and types
 	$(BIN)/ruff format --check .
