@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from gradreach.record.schema import Finding, NonFinite, Outcome
+from gradreach.record.schema import Deed, Finding, Guarded, NonFinite, Outcome
+from gradreach.report.document import nonfinite_steps
 from gradreach.report.verdict import answers, by_severity, suggested_threshold, verdict
 
 from .records import ALL, BROKEN, CLIPPED, VANISHING
@@ -133,3 +134,11 @@ def test_suggested_threshold_ignores_the_step_that_broke() -> None:
 def test_a_threshold_that_acts_on_few_steps_is_kept() -> None:
     steps = tuple(replace(step, threshold=3.0) for step in ALL["vanishing"].steps)
     assert answers(replace(ALL["vanishing"], steps=steps), ())[2].answer.startswith("Keep yours, 3:")
+
+
+def test_what_the_guard_kept_out_is_no_overflow_of_a_scaler() -> None:
+    bad = nonfinite_steps(ALL["broken"])
+    deeds = tuple(Deed(step, "skipped", "the loss is nan") for step in bad)
+    told = {each.question: each.answer for each in answers(replace(ALL["broken"], guarded=Guarded(1, deeds=deeds)), ())}
+    assert told["Did anything turn NaN?"].startswith(f"Yes, at {len(bad)} step")
+    assert "the guard took no update from" in told["Did anything turn NaN?"]

@@ -11,7 +11,7 @@ from gradreach.record.schema import Finding, Record, Severity
 from gradreach.report.document import clip_rate, nonfinite_steps, norms_of, spikes, threshold, time_shown
 from gradreach.report.series import known, quantile
 from gradreach.report.words import capital, count, figure, of_layer, percent, place, shortened, told
-from gradreach.rules.course import MIN_LOOKS, first_break, rate_to_horizon
+from gradreach.rules.course import MIN_LOOKS, first_break, kept_out, rate_to_horizon
 
 Level = Literal["error", "warning", "info", "healthy", "unseen"]
 ORDER: tuple[Severity, ...] = ("error", "warning", "info")
@@ -176,6 +176,10 @@ def _is_it_vanishing(record: Record, findings: Sequence[Finding]) -> str:
 def _why_nan(record: Record, findings: Sequence[Finding], first: int | None) -> str:
     if first is None:
         overflows = len(nonfinite_steps(record))
+        if kept := len(kept_out(record).intersection(nonfinite_steps(record))):
+            return (
+                f"Yes, at {count(kept, 'step')}, but the guard took no update from such a step: the weights are whole."
+            )
         if overflows:
             return f"Only {count(overflows, 'overflow')} that the loss scaler meets by skipping the step; harmless."
         measured = len(known(norms_of(record.steps)))
