@@ -245,3 +245,50 @@ def test_weights_that_are_not_finite_at_the_end_are_told(watched: Watched) -> No
     kept, record = watched(script, guard=True)
     assert not finite(kept)
     assert any("not finite" in note and "0.weight" in note for note in record.notes)
+
+
+class Own(torch.optim.Optimizer):
+    """An optimizer of a script's own: no rate in its groups, and a step with more than a closure."""
+
+    def __init__(self, parameters: Any, **_: Any) -> None:
+        super().__init__(parameters, {})
+
+    def step(self, closure: Callable[[], Tensor] | None = None, *, size: float = 0.0) -> None:
+        if closure is not None:
+            closure()
+        with torch.no_grad():
+            for p in self.param_groups[0]["params"]:
+                if p.grad is not None:
+                    p -= size * p.grad
+
+
+def test_whatever_else_a_step_is_given_reaches_it(watched: Watched) -> None:
+    update = lambda opt, f: opt.step(closure=f, size=0.01)  # noqa: E731
+    script = lambda: train(spoilt_at(30), optimizer=Own, update=update)  # noqa: E731
+    saved, record = watched(script, guard=True)
+    assert finite(saved)
+    assert not torch.equal(saved[3].weight, Net()[3].weight)
+    assert record.guarded is not None
+    assert [(deed.step, deed.what) for deed in record.guarded.deeds] == [(30, "skipped")]
+
+
+def test_a_rate_that_is_a_tensor_is_not_turned_back_either(watched: Watched) -> None:
+    rates: list[float] = []
+
+    def script() -> None:
+        model = Net()
+        opt = torch.optim.Adam(model.parameters(), lr=torch.tensor(1e-2), foreach=False)
+        for step in range(60):
+            if step == 40:
+                with torch.no_grad():
+                    model[0].weight.fill_(NAN)
+            opt.zero_grad()
+            model(torch.randn(32, 8)).square().mean().backward()
+            opt.step()
+            opt.param_groups[0]["lr"].mul_(0.99)
+            rates.append(float(opt.param_groups[0]["lr"]))
+
+    _, record = watched(script, guard=True)
+    assert record.guarded is not None
+    assert "rolled back" in {deed.what for deed in record.guarded.deeds}
+    assert rates == pytest.approx([1e-2 * 0.99 ** (n + 1) for n in range(60)], rel=1e-5)

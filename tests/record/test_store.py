@@ -37,7 +37,7 @@ def _write(path: Path, record: Record) -> None:
         writer.overhead(replace(record.overhead, seconds=0.0))
         writer.overhead(record.overhead)
     if record.guarded is not None:
-        writer.guarded(replace(record.guarded, updates=0))
+        writer.guarded(replace(record.guarded, updates=0, deeds=record.guarded.deeds[:1]))
         writer.guarded(record.guarded)
     writer.outcome(record.outcome)
     writer.close()

@@ -425,7 +425,7 @@ def test_its_own_state() -> None:
 
 
 def test_errors() -> None:
-    """Arguments of a wrong type are in guarding/test_requirements.py: beartype sees them first here."""
+    """Arguments of a wrong type are in guarding/test_arguments.py: beartype sees them first here."""
     model = network()
     optimizer = torch.optim.SGD(model.parameters(), 1e-2)
     with pytest.raises(TypeError, match="optimizer: LBFGS steps by a closure"):

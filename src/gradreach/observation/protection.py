@@ -14,7 +14,7 @@ from gradreach.observation.models import Models
 from gradreach.record.schema import Deed, Guarded
 from gradreach.remedies.clip import Clip
 from gradreach.remedies.guard import Event, GaveUp, Guard
-from gradreach.remedies.guarding.belongings import local
+from gradreach.remedies.norms import local
 
 _GUARD = "_gradreach_guard"
 """The optimizer holds its guard, so that both end together."""
@@ -87,7 +87,9 @@ class Protection:
             self._look(optimizer)
             return loss
 
-        return (args[0], guarded), {}
+        if len(args) > 1:
+            return (args[0], guarded, *args[2:]), kwargs
+        return args, {**kwargs, "closure": guarded}
 
     def _guard(self, optimizer: Optimizer) -> Guard | None:
         """The optimizer's guard, made at its first step; None where it is left alone."""
@@ -118,9 +120,11 @@ class Protection:
         if guard is None:
             return
         known = len(guard.events)
-        rates = [group["lr"] for group in optimizer.param_groups]
+        rates = [_rate(group) for group in optimizer.param_groups]
         try:
             taken = guard.before_step(self._loss)
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                _set_rate(group, rate)
         except GaveUp:
             self._tell_of(guard.events[known:])
             raise
@@ -129,8 +133,6 @@ class Protection:
             self._tell("left alone", f"{type(error).__name__}: {error}")
             return
         self._tell_of(guard.events[known:])
-        for group, rate in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate  # a rollback does not turn back the script's own schedule
         if taken:
             self._count(guard.clip)
 
@@ -148,3 +150,16 @@ class Protection:
 
     def _tell(self, what: str, why: str) -> None:
         self.told = replace(self.told, deeds=(*self.told.deeds, Deed(self._step, what, why)))
+
+
+def _rate(group: dict[str, Any]) -> Any:
+    rate = group.get("lr")
+    return rate.clone() if isinstance(rate, Tensor) else rate
+
+
+def _set_rate(group: dict[str, Any], rate: Any) -> None:
+    """A rollback does not turn back the script's own schedule."""
+    if isinstance(rate, Tensor):
+        group["lr"].copy_(rate)
+    elif rate is not None:
+        group["lr"] = rate

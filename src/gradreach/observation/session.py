@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import FrameType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor, nn
 
@@ -22,7 +22,6 @@ from gradreach.observation.norms import number
 from gradreach.observation.open_step import OpenStep
 from gradreach.observation.origin import trace
 from gradreach.observation.places import Places
-from gradreach.observation.protection import Protection
 from gradreach.observation.script import caller, name_in_script
 from gradreach.observation.sentinel import Sentinel
 from gradreach.observation.step_watch import StepWatch
@@ -31,6 +30,9 @@ from gradreach.observation.update import Update
 from gradreach.record.schema import NonFinite, Overhead
 from gradreach.record.store import Writer
 from gradreach.remedies.norms import global_norm, is_sharded
+
+if TYPE_CHECKING:
+    from gradreach.observation.protection import Protection
 
 FLUSH_SECONDS = 0.5
 SCALER_PATIENCE = 20
@@ -82,7 +84,7 @@ class Session:
         if only is not None:
             self._add_root(only, name_in_script(only, sys._getframe(1)))
         self._watch: StepWatch | None = self._new_watch()
-        self._protection = Protection(self.models, self._limited) if guard else None
+        self._protection = self._new_protection() if guard else None
         self._taps = Taps(self)
 
     def close(self) -> None:
@@ -154,6 +156,11 @@ class Session:
             "The script compiles code: inside it modules cannot be seen, so time and activations are not reported; "
             "norms, weights, their gradients and updates are."
         )
+
+    def _new_protection(self) -> Protection:
+        from gradreach.observation.protection import Protection  # a run without a guard need not import the remedies
+
+        return Protection(self.models, self._limited)
 
     def _tell_what_is_left(self) -> None:
         if self._protection is not None and (left := self._protection.left()):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gradreach.observation.models import Models, own_parameters
 from gradreach.record.schema import DepthLook, Look
-from gradreach.remedies.norms import each_norm, is_sharded, to_host
+from gradreach.remedies.norms import each_norm, local, to_host
 
 MOST_ELEMENTS = 1 << 20
 """Of a larger parameter an evenly spaced sample of this size stands for the whole in ‖Δw‖ / ‖w‖."""
@@ -80,8 +80,7 @@ def _root(path: str) -> str:
 
 
 def _sample(parameter: Tensor) -> Tensor:
-    local = parameter.to_local() if is_sharded(parameter) else parameter  # type: ignore[attr-defined]
-    flat = local.detach().reshape(-1)
+    flat = local(parameter).reshape(-1)
     stride = _stride(flat.numel())
     return flat[::stride]
 

@@ -167,8 +167,8 @@ class NonFinite:
 class Deed:
     """One thing that the guard of `gradreach run --guard` did about the update after the backward pass of `step`.
 
-    `what`: "skipped" the update, "rolled back" to good weights, "accepted" a spike as the data's new level, "left out"
-    a snapshot of bad weights, "left alone" an optimizer that it cannot stand before, "gave up".
+    `what`: "skipped" the update, "rolled back" to good weights, "accepted" a spike as the data's new level, "left
+    alone" an optimizer that it cannot stand before, "gave up".
     """
 
     step: int

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from gradreach.record.schema import Guarded, Look, NonFinite, Outcome, Overhead, Record, Run, Step
+from gradreach.record.schema import Deed, Guarded, Look, NonFinite, Outcome, Overhead, Record, Run, Step
 
 FORMAT = 1
 """Version of the file's layout; a file of another version is refused with a sentence."""
@@ -32,6 +32,7 @@ _ROW_TYPES: dict[str, Any] = {
     "note": str,
     "overhead": Overhead,
     "guarded": Guarded,
+    "deed": Deed,
     "outcome": Outcome,
 }
 
@@ -55,7 +56,7 @@ class Writer:
         self._run = run
         self._rows: list[tuple[str, bytes]] = []
         self._steps: list[Step] = []
-        self._sites = 0
+        self._sites = self._deeds = 0
         self._notes: set[str] = set()
         path.parent.mkdir(parents=True, exist_ok=True)
         for stale in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
@@ -106,8 +107,11 @@ class Writer:
         self._append("overhead", overhead)
 
     def guarded(self, guarded: Guarded) -> None:
-        """Set what the guard has done so far."""
-        self._append("guarded", guarded)
+        """Set what the guard has done so far; deeds that stand there already are not written again."""
+        for deed in guarded.deeds[self._deeds :]:
+            self._append("deed", deed)
+        self._deeds = len(guarded.deeds)
+        self._append("guarded", replace(guarded, deeds=()))
 
     def outcome(self, outcome: Outcome) -> None:
         """Set how the run ended."""
@@ -223,7 +227,7 @@ def _assemble(rows: Sequence[tuple[str, bytes]]) -> Record:
         sites=tuple(by_kind["site"]),
         models=dict(by_kind["model"]),
         overhead=by_kind["overhead"][-1] if by_kind["overhead"] else None,
-        guarded=by_kind["guarded"][-1] if by_kind["guarded"] else None,
+        guarded=replace(by_kind["guarded"][-1], deeds=tuple(by_kind["deed"])) if by_kind["guarded"] else None,
         outcome=by_kind["outcome"][-1] if by_kind["outcome"] else Outcome(),
         notes=tuple(by_kind["note"]),
     )

@@ -15,12 +15,7 @@ from torch import Tensor, nn
 
 from gradreach.remedies.clip import Clip
 from gradreach.remedies.guarding import verdict
-from gradreach.remedies.guarding.belongings import Belongings, local
-from gradreach.remedies.guarding.checkpoint import Checkpoints
-from gradreach.remedies.guarding.learning_rate import lower_learning_rate
-from gradreach.remedies.guarding.loss_scale import LossScale
-from gradreach.remedies.guarding.ranks import Ranks
-from gradreach.remedies.guarding.requirements import (
+from gradreach.remedies.guarding.arguments import (
     check_clip,
     check_folder,
     check_loss,
@@ -33,9 +28,14 @@ from gradreach.remedies.guarding.requirements import (
     modules_by_name,
     named_objects,
 )
+from gradreach.remedies.guarding.checkpoint import Checkpoints
+from gradreach.remedies.guarding.learning_rate import lower_learning_rate
+from gradreach.remedies.guarding.loss_scale import LossScale
+from gradreach.remedies.guarding.ranks import Ranks
+from gradreach.remedies.guarding.run_state import RunState
 from gradreach.remedies.guarding.snapshot import Buffers, Snapshot, Snapshots
 from gradreach.remedies.guarding.verdict import Action, Kind, Limits, Sight, State
-from gradreach.remedies.norms import each_norm, to_global, total
+from gradreach.remedies.norms import each_norm, local, to_global, total
 
 _log = logging.getLogger("gradreach")
 
@@ -122,7 +122,7 @@ class Guard:
         self._lower = (lower_lr, lower_threshold)
         self._limits = Limits(patience, limit, attempts)
         self._scale = LossScale(scaler, optimizer)
-        self._run = Belongings(models, optimizer, list_of_schedulers(scheduler), scaler, named_objects(keep), self.clip)
+        self._run = RunState(models, optimizer, list_of_schedulers(scheduler), scaler, named_objects(keep), self.clip)
         self._ranks = Ranks()
         self._folder = None if folder is None else Checkpoints(Path(folder), self._ranks.rank, self._ranks.count)
         if self._folder is not None:

@@ -17,13 +17,18 @@ def is_sharded(tensor: Tensor) -> bool:
     return type(tensor) is not Tensor and hasattr(tensor, "to_local")
 
 
+def local(tensor: Tensor) -> Tensor:
+    """A tensor's own numbers on this rank, without its history; they share its memory."""
+    tensor = tensor.detach()
+    return cast(Tensor, tensor.to_local()) if is_sharded(tensor) else tensor  # type: ignore[attr-defined]
+
+
 def values(gradient: Tensor) -> Tensor:
     """A gradient's numbers: of a sharded one this rank's own, of a sparse one those stored, repeated indices summed.
 
     They share the gradient's memory, but for a sparse one with repeated indices.
     """
-    if is_sharded(gradient):
-        gradient = gradient.to_local()  # type: ignore[attr-defined]
+    gradient = local(gradient)
     return gradient.coalesce().values() if gradient.is_sparse else gradient
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from gradreach.remedies.guarding.belongings import Belongings
+from gradreach.remedies.guarding.run_state import RunState
 from gradreach.remedies.guarding.snapshot import Buffers, Snapshots
 
 
@@ -10,7 +10,7 @@ def weight_and_snapshots(every: int) -> tuple[nn.Linear, Snapshots]:
     model = nn.Linear(1, 1, bias=False)
     with torch.no_grad():
         model.weight.fill_(0.0)
-    snapshots = Snapshots(Belongings({"model": model}, torch.optim.SGD(model.parameters(), 0.1)), every)
+    snapshots = Snapshots(RunState({"model": model}, torch.optim.SGD(model.parameters(), 0.1)), every)
     snapshots.take(0, None, proved=True)
     return model, snapshots
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from gradreach.remedies.arguments import integer
 from gradreach.remedies.clipping.scalar import Scalar, smaller, where
 
 
@@ -134,7 +135,4 @@ def positive(**numbers: int | float) -> None:
 
 def whole(**numbers: int) -> None:
     """Raise TypeError or ValueError for the first argument that is not a whole number above 0."""
-    positive(**numbers)
-    for name, number in numbers.items():
-        if not isinstance(number, Integral):
-            raise TypeError(f"{name}: expected a whole number above 0, got {number!r}")
+    positive(**{name: integer(name, number) for name, number in numbers.items()})

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradreach.remedies.guarding.belongings import Belongings, Tree, copied, copy_all, local, same
+from gradreach.remedies.guarding.run_state import RunState, Tree, copied, copy_all, same
+from gradreach.remedies.norms import local
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,8 @@ class Snapshot:
 class Snapshots:
     """Two slots. A snapshot is taken every `every` good steps, on trial until `proof` more have been good."""
 
-    def __init__(self, belongings: Belongings, every: int) -> None:
-        self._belongings = belongings
+    def __init__(self, run: RunState, every: int) -> None:
+        self._run = run
         self._every = every
         self._proof = min(every, 20)
         self._since = 0
@@ -43,7 +44,7 @@ class Snapshots:
         self._since = 0
         if self._on_trial is not None:
             self._spare = self._on_trial.tree
-        snapshot = Snapshot(step, copied(self._belongings.read(), self._spare), state)
+        snapshot = Snapshot(step, copied(self._run.read(), self._spare), state)
         self._spare = self._on_trial = None
         if proved:
             self._prove(snapshot)
@@ -70,7 +71,7 @@ class Snapshots:
         if self._on_trial is not None:
             self._spare, self._on_trial = self._on_trial.tree, None
         self._since = 0
-        self._belongings.write(self.good.tree, generators)
+        self._run.write(self.good.tree, generators)
         return self.good
 
     def fit(self) -> bool:
@@ -78,11 +79,11 @@ class Snapshots:
         if self.good is None:
             return True
         then = self.good.tree
-        if len(self._belongings.loose()) != len(then["loose"]):
+        if len(self._run.loose()) != len(then["loose"]):
             return False
         return all(
             isinstance(was := then["models"][name].get(at), Tensor) and was.shape == local(p).shape
-            for name, model in self._belongings.models.items()
+            for name, model in self._run.models.items()
             for at, p in model.named_parameters()
         )
 
@@ -92,8 +93,8 @@ class Snapshots:
         if self.good is None:
             return False
         then = self.good.tree
-        pairs = list(zip(self._belongings.loose(), then["loose"], strict=True))
-        for name, model in self._belongings.models.items():
+        pairs = list(zip(self._run.loose(), then["loose"], strict=True))
+        for name, model in self._run.models.items():
             pairs += [(p, then["models"][name][at]) for at, p in model.named_parameters()]
         return not all(same(local(now), was.to(now.device)) for now, was in pairs)
 

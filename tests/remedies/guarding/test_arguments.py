@@ -4,7 +4,7 @@ from torch import nn
 from torch.optim import lr_scheduler
 
 from gradreach.remedies.clip import Clip
-from gradreach.remedies.guarding.requirements import (
+from gradreach.remedies.guarding.arguments import (
     check_clip,
     check_folder,
     check_numbers,

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gradreach.remedies.arguments import integer
 from gradreach.remedies.clip import Clip
-from gradreach.remedies.guarding.belongings import Belongings
+from gradreach.remedies.guarding.run_state import RunState
 
 
 def modules_by_name(model: Any) -> dict[str, nn.Module]:
@@ -81,9 +82,7 @@ def check_numbers(
     patience: Any, limit: Any, attempts: Any, every: Any, lower_lr: float, lower_threshold: float
 ) -> None:
     for name, number in (("patience", patience), ("limit", limit), ("attempts", attempts), ("every", every)):
-        if not isinstance(number, int) or isinstance(number, bool):
-            raise TypeError(f"{name}: expected a whole number, got {number!r}")
-        if number < 1:
+        if integer(name, number) < 1:
             raise ValueError(f"{name}: expected at least 1, got {number}")
     if limit < patience:
         raise ValueError(f"limit: expected at least patience ({patience}), got {limit}")
@@ -119,7 +118,7 @@ def check_state(state: Any) -> None:
         raise ValueError(f"state: expected what a Guard's state_dict() returned, got one without {missing[0]!r}")
 
 
-def check_plain(run: Belongings) -> None:
+def check_plain(run: RunState) -> None:
     """A snapshot must load with weights_only=True: better known now than when it is needed."""
     tree = run.read()
     parts = {f"keep[{name!r}]": state for name, state in tree["keep"].items()}

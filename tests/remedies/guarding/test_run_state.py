@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import lr_scheduler
 
-from gradreach.remedies.guarding.belongings import Belongings, copied, tensors_of
+from gradreach.remedies.guarding.run_state import RunState, copied, tensors_of
 
 
 class Odd(nn.Module):
@@ -27,8 +27,8 @@ class Odd(nn.Module):
         self.calls = state["calls"]
 
 
-def belongings(model: nn.Module) -> Belongings:
-    return Belongings({"model": model}, torch.optim.SGD(model.parameters(), 0.1, momentum=0.9))
+def run_state(model: nn.Module) -> RunState:
+    return RunState({"model": model}, torch.optim.SGD(model.parameters(), 0.1, momentum=0.9))
 
 
 def test_names_are_those_of_state_dict() -> None:
@@ -38,7 +38,7 @@ def test_names_are_those_of_state_dict() -> None:
 
 def test_everything_is_put_back_in_place() -> None:
     model = Odd()
-    run = belongings(model)
+    run = run_state(model)
     tree = copied(run.read())
     held = dict(tensors_of(model))
     expected = copy.deepcopy(model.state_dict())
@@ -57,7 +57,7 @@ def test_everything_is_put_back_in_place() -> None:
 
 def test_a_copy_shares_nothing_and_holds_a_shared_tensor_once() -> None:
     model = Odd()
-    tree = copied(belongings(model).read())["models"]["model"]
+    tree = copied(run_state(model).read())["models"]["model"]
     assert tree["one.weight"] is tree["other.weight"]
     assert tree["one.weight"].data_ptr() != model.one.weight.data_ptr()
     assert not tree["one.weight"].requires_grad
@@ -89,18 +89,18 @@ def test_tensors_that_were_one_get_a_room_each() -> None:
     ],
 )
 def test_a_mismatch_is_named(other: nn.Module, why: str) -> None:
-    tree = copied(belongings(Odd()).read())
-    assert belongings(Odd()).mismatch(tree) is None
-    assert re.search(why, str(belongings(other).mismatch(tree)))
+    tree = copied(run_state(Odd()).read())
+    assert run_state(Odd()).mismatch(tree) is None
+    assert re.search(why, str(run_state(other).mismatch(tree)))
 
 
 def test_a_mismatch_of_shapes_groups_and_objects_is_named() -> None:
     small, large = nn.Linear(2, 2), nn.Linear(2, 3)
-    tree = copied(belongings(small).read())
-    assert belongings(large).mismatch(tree) == "model 'model': 'weight' has the shape (3, 2), in the snapshot (2, 2)"
-    bias_alone = Belongings({"model": small}, torch.optim.SGD([small.bias], 0.1))
+    tree = copied(run_state(small).read())
+    assert run_state(large).mismatch(tree) == "model 'model': 'weight' has the shape (3, 2), in the snapshot (2, 2)"
+    bias_alone = RunState({"model": small}, torch.optim.SGD([small.bias], 0.1))
     assert bias_alone.mismatch(tree) == "the optimizer has groups of [1] parameters, the snapshot has [2]"
-    kept = Belongings({"model": small}, torch.optim.SGD(small.parameters(), 0.1), keep={"data": torch.Generator()})
+    kept = RunState({"model": small}, torch.optim.SGD(small.parameters(), 0.1), keep={"data": torch.Generator()})
     assert kept.mismatch(tree) == "keep has ['data'], the snapshot has []"
 
 
@@ -108,15 +108,15 @@ def test_spoilt_names_the_parameter() -> None:
     model = nn.Linear(2, 2)
     with torch.no_grad():
         model.bias[1] = float("nan")
-    assert belongings(model).spoilt() == ["model.bias"]
-    assert Belongings({}, torch.optim.SGD(model.parameters(), 0.1)).spoilt() == ["the optimizer's parameter 1"]
+    assert run_state(model).spoilt() == ["model.bias"]
+    assert RunState({}, torch.optim.SGD(model.parameters(), 0.1)).spoilt() == ["the optimizer's parameter 1"]
 
 
 def test_another_optimizer_scheduler_or_dtype_is_named() -> None:
-    def run(kind: Any, schedule: Any, dtype: torch.dtype = torch.float32) -> Belongings:
+    def run(kind: Any, schedule: Any, dtype: torch.dtype = torch.float32) -> RunState:
         model = nn.Linear(2, 2, dtype=dtype)
         optimizer = kind(model.parameters(), 0.1)
-        return Belongings({"model": model}, optimizer, [schedule(optimizer)])
+        return RunState({"model": model}, optimizer, [schedule(optimizer)])
 
     def steps(optimizer: torch.optim.Optimizer) -> lr_scheduler.LRScheduler:
         return lr_scheduler.StepLR(optimizer, 3)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
-from gradreach.remedies.norms import each_norm, to_host
+from gradreach.remedies.norms import each_norm, local, to_host
 
 Tree = dict[str, Any]
 _EXTRA = "_extra_state"
@@ -22,7 +22,7 @@ _PLAIN = (int, float, bool, str, type(None))
 
 
 @dataclass(frozen=True)
-class Belongings:
+class RunState:
     """The live objects of one run. `keep`: whatever else has a state_dict, or is a torch.Generator, by name."""
 
     models: Mapping[str, nn.Module]
@@ -197,12 +197,6 @@ def tensors_of(model: nn.Module, prefix: str = "") -> Tree:
 
 def _trained(tensor: Any) -> bool:
     return isinstance(tensor, Tensor) and tensor.requires_grad and tensor.numel() > 0
-
-
-def local(tensor: Tensor) -> Tensor:
-    """A tensor's own storage on this rank, without its history."""
-    tensor = tensor.detach()
-    return tensor.to_local() if hasattr(tensor, "to_local") else tensor
 
 
 def same(one: Tensor, other: Tensor) -> bool:
