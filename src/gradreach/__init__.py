@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gradreach.remedies.tbptt import tbptt
     from gradreach.remedies.truncation import truncation_bias
     from gradreach.report.report import Report
+    from gradreach.score.dependency import dependency
 
 __all__ = [
     "Cell",
@@ -34,6 +35,7 @@ __all__ = [
     "Watch",
     "bptt",
     "clip",
+    "dependency",
     "depth_spectrum",
     "diagnose",
     "init",
@@ -57,6 +59,7 @@ _HOMES = {
     "Report": "gradreach.report.report",
     "Watch": "gradreach.observation.watch",
     "bptt": "gradreach.remedies.bptt",
+    "dependency": "gradreach.score.dependency",
     "depth_spectrum": "gradreach.recurrence.feedforward",
     "diagnose": "gradreach.observation.watch",
     "observe": "gradreach.observation.watch",

@@ -123,6 +123,64 @@ class DepthLook:
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """How far back the input still moves the error of a model without a recurrence, on one watched step.
+
+    `reach[ℓ]` is r(ℓ), r(0) = 1, of ‖∂L_t/∂x_{t−ℓ}‖: from backward passes from the errors at `anchors` steps t at the
+    output of `module` to the embedding of the input. T is the length of the sequences.
+    """
+
+    module: str
+    T: int
+    horizon: int
+    reach: tuple[float, ...]
+    anchors: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """What the score test says of the inputs `lag` … `until` steps back, both included.
+
+    `z` standardises the statistic by its null, `p` is that null's share at or above it, `q` is p after Benjamini and
+    Hochberg over all lags tested. `share` estimates the part of the error's variance that the inputs there explain
+    on sequences that had no part in the fit; `detectable` is the share that would have been found 95 times in 100. `at`
+    is the first of the lags that said most.
+    """
+
+    lag: int
+    until: int
+    at: int
+    z: float
+    p: float
+    q: float
+    share: float
+    detectable: float
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """Does the error at step t depend on the inputs further back, given the near ones and the model's own state?
+
+    Rests on `positions` errors in `sequences` independent sequences of up to T steps, or in as many blocks of `block`
+    steps of them. `why_not` says what was lacking where no lag could be tested. In a watched run `module` is the layer
+    whose output carries the error, `site` the line that calls backward, `step` the last step that entered, `looks`
+    counts the steps, and `error` is the rms of the error on the last of them as a multiple of that on the first.
+    """
+
+    lags: tuple[Lag, ...]
+    sequences: int
+    positions: int
+    T: int
+    block: int | None = None
+    why_not: str = ""
+    module: str = ""
+    site: int = 0
+    step: int = 0
+    looks: int = 1
+    error: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """All that was seen on one watched step. `without_gradient` names the trainable parameters of the models that
     ran on it whose gradient was None after backward; `update` is ‖Δw‖ of all weights together where an update followed;
@@ -133,6 +191,7 @@ class Look:
     seconds: float
     time: tuple[TimeLook, ...] = ()
     depth: tuple[DepthLook, ...] = ()
+    probes: tuple[Probe, ...] = ()
     without_gradient: tuple[str, ...] = ()
     skip_connections: bool = False
     update: float | None = None
@@ -222,12 +281,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """All that was seen of one run. `models` maps each root module's name to its class; `notes` are plain sentences
+    """All that was seen of one run. `dependency` holds the last test of each module and line that calls backward;
+    `models` maps each root module's name to its class; `notes` are plain sentences
     on what could not be seen and why."""
 
     run: Run
     steps: tuple[Step, ...] = ()
     looks: tuple[Look, ...] = ()
+    dependency: tuple[Dependency, ...] = ()
     nonfinite: tuple[NonFinite, ...] = ()
     sites: tuple[str, ...] = ()
     models: dict[str, str] = field(default_factory=dict)

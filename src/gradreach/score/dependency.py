@@ -1,0 +1,127 @@
+"""Does the error depend on the inputs further back, given the near ones and the model's own state?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int, Num
+from torch import Tensor
+
+from gradreach.record.schema import Dependency, Lag
+from gradreach.score.arguments import batches_of, checked, identities, whole_lags
+from gradreach.score.features import embedded, projection
+from gradreach.score.flips import benjamini_hochberg
+from gradreach.score.held import Held
+from gradreach.score.history import History
+from gradreach.score.ladder import Band, ladder
+from gradreach.score.rows import Rows, rows_of
+from gradreach.score.statistic import Scored, score
+
+LEVEL = 0.05
+FEWEST_CLUSTERS = 16
+"""Fewer sequences than this have too few signs to flip; then stretches of the sequences stand for them."""
+
+BLOCKS = 64
+
+
+def dependency(
+    errors: Float[Tensor, "N T p"] | Sequence[Float[Tensor, "_ _ p"]],
+    inputs: Num[Tensor, "N T *f"] | Sequence[Num[Tensor, "_ _ *f"]],
+    states: Float[Tensor, "N T h"] | Sequence[Float[Tensor, "_ _ h"]] | None = None,
+    lags: Sequence[int] | None = None,
+    *,
+    groups: Int[Tensor, " N"] | Sequence[Int[Tensor, " _"]] | None = None,
+    products: bool = True,
+    width: int = 8,
+    flips: int = 1000,
+    seed: int = 0,
+) -> Dependency:
+    """Test at each lag whether the errors depend on the inputs that lie so far back.
+
+    `errors` are the gradients of the loss at the model's outputs, `inputs` token ids (integers) or real values,
+    `states` what the model gave out at each step: tensors, or lists of one such batch for each training step (T may
+    differ). Positions whose error is exactly zero are left out. `groups` numbers the sequences: the same number twice
+    means the same sample seen again. `lags`: those to test, each by itself; by default bands that cover 1 … T − 1.
+    `products` sees products of inputs within a step and of neighbouring steps too. Errors and inputs of more than
+    `width` coordinates are projected at random. Costs no gradient and draws from a generator of its own.
+
+    The null flips the sign of whole sequences' scores, which keeps whatever holds within a sequence (Hemerik, Goeman,
+    Finos 2020; residual products: Shah, Peters 2020). With fewer than 16 sequences blocks of them take their place, and
+    no lag longer than a block is tested.
+
+    Raises ValueError, which names the argument, where shapes do not fit or a value is not finite.
+
+    >>> import torch
+    >>> x = torch.randn(40, 30, 1, generator=torch.Generator().manual_seed(0))
+    >>> noise = torch.randn(40, 30, 1, generator=torch.Generator().manual_seed(1))
+    >>> found = dependency(noise + torch.roll(x, 7, dims=1), x, lags=[3, 7, 11])
+    >>> [lag.q <= 0.05 for lag in found.lags]
+    [False, True, False]
+    """
+    generator = torch.Generator().manual_seed(seed)
+    e, x, h = batches_of(errors, "errors"), batches_of(inputs, "inputs"), batches_of(states, "states")
+    checked(e, x, h)
+    e = _projected(e, width, generator)
+    known = identities(groups, e)
+    sequences = len(torch.cat(known).unique())
+    steps = sum(batch.shape[0] * batch.shape[1] for batch in e)
+    block = None if sequences >= FEWEST_CLUSTERS else max(1, steps // BLOCKS)
+    rows = rows_of(e, known, block, generator)
+    T = max(batch.shape[1] for batch in e)
+    longest = int(rows.step.max()) if len(rows.step) else 0
+    if block is not None:
+        longest = min(longest, block)
+    bands = ladder(longest) if lags is None else [Band(lag, lag) for lag in whole_lags(lags, T)]
+    features = History(embedded(x, width, products, generator))
+    held = Held(features, x, h or None, generator)
+    signs = torch.randint(0, 2, (flips, rows.clusters), generator=generator).float() * 2 - 1
+    tested = _tested(rows, [band for band in bands if band.lag <= longest], features, held, signs)
+    return Dependency(
+        lags=_corrected(tested),
+        sequences=sequences if block is None else rows.clusters,
+        positions=len(rows.step),
+        T=T,
+        block=block,
+        why_not="" if tested else _lacking(rows),
+    )
+
+
+def _tested(
+    rows: Rows, bands: Sequence[Band], features: History, held: Held, signs: Tensor
+) -> list[tuple[Band, Scored]]:
+    tested = []
+    for band in bands:
+        far = rows.beyond(band.lag)
+        if far.clusters < FEWEST_CLUSTERS or not bool(far.centred(far.errors).any()):
+            continue
+        columns = held.columns(far, band, ladder(band.lag - 1))
+        if columns is not None:
+            level = LEVEL / len(bands)
+            tested.append((band, score(far, band, features, columns, signs[:, : far.clusters], level)))
+    return tested
+
+
+def _corrected(tested: Sequence[tuple[Band, Scored]]) -> tuple[Lag, ...]:
+    q = benjamini_hochberg([found.p for _, found in tested])
+    return tuple(
+        Lag(band.lag, band.until, found.at, found.z, found.p, each, max(found.share, 0.0), found.detectable)
+        for (band, found), each in zip(tested, q, strict=True)
+    )
+
+
+def _lacking(rows: Rows) -> str:
+    if not len(rows.step):
+        return "no position carries an error"
+    return (
+        f"{len(rows.step)} positions in {rows.clusters} sequences are too few: at least {FEWEST_CLUSTERS} sequences "
+        "that reach back to a lag are needed, and several positions for every column held fixed"
+    )
+
+
+def _projected(errors: list[Tensor], width: int, generator: torch.Generator) -> list[Tensor]:
+    wide = errors[0].shape[-1]
+    if wide <= width:
+        return [batch.double() for batch in errors]
+    matrix = projection(wide, width, generator)
+    return [batch.double() @ matrix for batch in errors]

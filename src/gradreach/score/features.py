@@ -1,0 +1,100 @@
+"""What of an input the test looks at: a few numbers a step, from token ids or real values, and their products."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+PAIRS = 128
+
+SQUARED = 4
+"""Of how many projections of a real input the products are taken, each with each."""
+
+
+def embedded(inputs: Sequence[Tensor], width: int, products: bool, generator: torch.Generator) -> list[Tensor]:
+    """Features of every step, (N, T, d) float64 with mean 0 and deviation 1 over all steps of all batches.
+
+    Token ids get random signs each, in `width` coordinates; real inputs of more than `width` coordinates are projected.
+    With `products` come those of the coordinates of one step and of a step with the one before it, so that a marker
+    times a value or the order of two symbols is seen.
+    """
+    if inputs[0].is_floating_point():
+        plain = _standard([_flat(x) for x in inputs])
+        plain = _standard(_narrowed(plain, width, generator))
+        paired = _products(_narrowed(plain, SQUARED, generator)) if products else []
+    else:
+        ids = torch.cat([x.reshape(-1) for x in inputs]).unique()
+        first, second, third = (_signs(len(ids), width, generator) for _ in range(3))
+        places = [torch.searchsorted(ids, x.contiguous()) for x in inputs]
+        plain = [first[place] for place in places]
+        paired = [second[place] * _earlier(third[place]) for place in places] if products else []
+    both = [torch.cat(pair, -1) for pair in zip(plain, paired, strict=True)] if paired else plain
+    return _standard(both)
+
+
+def one_hot(inputs: Sequence[Tensor], most: int) -> list[Tensor]:
+    """Indicators of each of the `most` commonest token ids, (N, T, d) float64, less their mean."""
+    ids, counts = torch.cat([x.reshape(-1) for x in inputs]).unique(return_counts=True)
+    common = ids[counts.argsort(descending=True)[: min(most, len(ids) - 1)]]
+    return _standard([(x.unsqueeze(-1) == common).double() for x in inputs])
+
+
+def near_together(inputs: Sequence[Tensor], generator: torch.Generator) -> list[Tensor]:
+    """What a step and the one before it are together, (N, T, d): indicators of the commonest pairs of token ids, or
+    all products up to the third degree of two projections of each."""
+    if not inputs[0].is_floating_point():
+        ids = torch.cat([x.reshape(-1) for x in inputs]).unique()
+        places = [torch.searchsorted(ids, x.contiguous()) for x in inputs]
+        return one_hot([place * len(ids) + _earlier(place) for place in places], PAIRS)
+    plain = _standard(_narrowed(_standard([_flat(x) for x in inputs]), 2, generator))
+    return _standard([_cubic(torch.cat([x, _earlier(x)], -1)) for x in plain])
+
+
+def _cubic(x: Tensor) -> Tensor:
+    d = x.shape[-1]
+    pairs = [(i, j) for i in range(d) for j in range(i, d)]
+    triples = [(i, j, k) for i, j in pairs for k in range(j, d)]
+    return torch.stack([x[..., list(chosen)].prod(-1) for chosen in (*((i,) for i in range(d)), *pairs, *triples)], -1)
+
+
+def projection(wide: int, narrow: int, generator: torch.Generator) -> Tensor:
+    """A random matrix (wide, narrow) that keeps squared lengths on average."""
+    return torch.randn(wide, narrow, generator=generator, dtype=torch.float64) / math.sqrt(narrow)
+
+
+def _flat(x: Tensor) -> Tensor:
+    return x.double().reshape(*x.shape[:2], -1)
+
+
+def _narrowed(batches: Sequence[Tensor], width: int, generator: torch.Generator) -> list[Tensor]:
+    wide = batches[0].shape[-1]
+    if wide <= width:
+        return list(batches)
+    matrix = projection(wide, width, generator)
+    return [x @ matrix for x in batches]
+
+
+def _products(batches: Sequence[Tensor]) -> list[Tensor]:
+    d = batches[0].shape[-1]
+    rows, columns = torch.triu_indices(d, d)
+    return [torch.cat([x[..., rows] * x[..., columns], x * _earlier(x)], -1) for x in batches]
+
+
+def _earlier(x: Tensor) -> Tensor:
+    """The step before each, zero before the first."""
+    return torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1)
+
+
+def _signs(rows: int, width: int, generator: torch.Generator) -> Tensor:
+    return torch.randint(0, 2, (rows, width), generator=generator).double() * 2 - 1
+
+
+def _standard(batches: Sequence[Tensor]) -> list[Tensor]:
+    """Mean 0 and deviation 1 over all batches; coordinates that never change are left out."""
+    rows = torch.cat([x.reshape(-1, x.shape[-1]) for x in batches])
+    mean, deviation = rows.mean(0), rows.std(0, correction=0)
+    alive = deviation > 1e-8 * (1.0 + mean.abs())
+    return [(x - mean)[..., alive] / deviation[alive] for x in batches]

@@ -1,0 +1,83 @@
+"""The score test of one band of lags: the statistic, its null by sign flips, and the size of what it found."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gradreach.score.flips import flip, p_value
+from gradreach.score.history import History
+from gradreach.score.ladder import Band
+from gradreach.score.regression import Regression
+from gradreach.score.rows import Rows
+
+_NEGLIGIBLE = 1e-3
+"""Directions of the inputs with less than this part of the largest variance are left out."""
+
+_POWER = 1.645
+"""Standard normal quantile of 95 %."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What one band came to; see `record.schema.Lag`. `detectable` is for a band tested at `level`."""
+
+    z: float
+    p: float
+    at: int
+    share: float
+    detectable: float
+
+
+def score(rows: Rows, band: Band, features: History, held: Tensor, signs: Tensor, level: float) -> Scored:
+    """Test one band, `held` (n, q) fixed, under `signs` (flips, clusters).
+
+    S(cell) = ‖Σ_i M_i‖², M_i = Σ_t e_res ⊗ f_res over the rows of cluster i, f_res with unit covariance: Rao's score
+    with the inputs' information, the errors' left out. The band's statistic is the largest standardised cell, in
+    what was seen and in every draw alike, so that looking for the best cell costs its price.
+    """
+    fit = Regression(held, rows)
+    errors = fit.residual(rows.centred(rows.errors))
+    widened = fit.widened(errors) / rows.share_left().sqrt()
+    cells = band.cells()
+    inputs = torch.cat([features.at(rows, cell) for cell in cells], 1)
+    inputs = fit.residual(rows.centred(inputs)).reshape(len(inputs), len(cells), -1)
+    inputs = torch.stack([_white(inputs[:, c]) for c in range(len(cells))], 1)
+    products = rows.products(widened, inputs)
+    totals = torch.einsum("np,ncd->cpd", errors, inputs).reshape(len(cells), -1)
+    flipped = flip(totals, products, signs)
+    z, drawn = flipped.standardised()
+    best = int(z.argmax())
+    largest = drawn.max(0).values
+    deviation = flipped.drawn.std(1)
+    whole = float(len(inputs) * errors.square().sum())
+    return Scored(
+        z=float(z[best]),
+        p=p_value(z[best], largest),
+        at=cells[best].lag,
+        share=float((z[best] - largest.mean()) * deviation[best]) / whole,
+        detectable=_detectable(flipped.drawn[0], float(largest.quantile(1.0 - level))) / whole,
+    )
+
+
+def _white(inputs: Tensor) -> Tensor:
+    """(n, d) with unit covariance in every direction that varies at all."""
+    variances, vectors = torch.linalg.eigh(inputs.T @ inputs / len(inputs))
+    alive = variances > _NEGLIGIBLE * variances[-1].clamp_min(1e-30)
+    scaled: Tensor = vectors * torch.where(alive, variances.clamp_min(1e-30).rsqrt(), 0.0)
+    return inputs @ scaled
+
+
+def _detectable(drawn: Tensor, critical: float) -> float:
+    """The non-centrality μ that is found 95 times in 100: μ − 1.645 √(σ² + 4 μ λ) = critical · σ.
+
+    A null Σ λ_i χ²_1 has mean Σ λ_i and variance σ² = 2 Σ λ_i²; the signal's direction holds Σ λ_i² / Σ λ_i of it.
+    """
+    deviation = float(drawn.std())
+    share = deviation**2 / (2.0 * max(float(drawn.mean()), 1e-30))
+    needed = critical * deviation
+    half = needed + 2.0 * _POWER**2 * share
+    return half + math.sqrt(max(half**2 - needed**2 + (_POWER * deviation) ** 2, 0.0))
