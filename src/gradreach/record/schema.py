@@ -191,10 +191,10 @@ class Look:
     seconds: float
     time: tuple[TimeLook, ...] = ()
     depth: tuple[DepthLook, ...] = ()
-    probes: tuple[Probe, ...] = ()
     without_gradient: tuple[str, ...] = ()
     skip_connections: bool = False
     update: float | None = None
+    probes: tuple[Probe, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +288,6 @@ class Record:
     run: Run
     steps: tuple[Step, ...] = ()
     looks: tuple[Look, ...] = ()
-    dependency: tuple[Dependency, ...] = ()
     nonfinite: tuple[NonFinite, ...] = ()
     sites: tuple[str, ...] = ()
     models: dict[str, str] = field(default_factory=dict)
@@ -296,6 +295,7 @@ class Record:
     guarded: Guarded | None = None
     outcome: Outcome = Outcome()
     notes: tuple[str, ...] = ()
+    dependency: tuple[Dependency, ...] = ()
 
     @property
     def passes(self) -> int:
