@@ -24,9 +24,10 @@ bench: $(READY) ## what everything costs, beside its rivals in the same run
 	$(BIN)/python bench/guarding.py $(BENCH_ARGS)
 	$(BIN)/python bench/truncation.py $(BENCH_ARGS)
 
-study: $(READY) ## what thresholds and the guard do to whole trainings, healthy and faulty
+study: $(READY) ## what thresholds, the guard and the question to the data do to whole trainings, healthy and faulty
 	$(BIN)/python bench/thresholds.py $(BENCH_ARGS)
 	$(BIN)/python bench/faults.py
+	$(BIN)/python bench/dependency/study.py $(BENCH_ARGS)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

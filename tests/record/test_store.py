@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gradreach.record.schema import Look, NonFinite, Outcome, Overhead, Record, Run, Step
+from gradreach.record.schema import Dependency, Lag, Look, NonFinite, Outcome, Overhead, Record, Run, Step
 from gradreach.record.store import FORMAT, Unreadable, Writer, rank_file, ranks, read
 from tests.report.records import ALL
 
@@ -29,6 +29,9 @@ def _write(path: Path, record: Record) -> None:
             writer.flush()
     for look in record.looks:
         writer.look(look)
+    for test in record.dependency:
+        writer.dependency(replace(test, lags=()))
+        writer.dependency(test)
     for found in record.nonfinite:
         writer.nonfinite(found)
     for note in (*record.notes, *record.notes):
@@ -50,6 +53,18 @@ def test_round_trip(make, tmp_path: Path) -> None:
     _write(rank_file(tmp_path), record)
     assert repr(read(tmp_path)) == repr(record)
     assert [file.name for file in tmp_path.iterdir()] == ["rank0.sqlite"]
+
+
+def test_the_last_test_of_each_module_and_line_stays(tmp_path: Path) -> None:
+    lag = Lag(1, 1, 1, 0.5, 0.3, 0.3, 0.0, 0.1)
+    tests = [Dependency((lag,), 16, 320, 20, module=m, site=s % 2, step=s) for m in ("a", "b") for s in range(4)]
+    writer = Writer(rank_file(tmp_path), RUN)
+    for site in ("x.py:1", "x.py:2"):
+        writer.site(site)
+    for test in tests:
+        writer.dependency(test)
+    writer.close()
+    assert read(tmp_path).dependency == tuple(test for test in tests if test.step >= 2)
 
 
 def test_what_is_not_finite_comes_back_as_it_was(tmp_path: Path) -> None:

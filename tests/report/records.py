@@ -8,13 +8,16 @@ from itertools import accumulate
 
 from gradreach.record.schema import (
     Deed,
+    Dependency,
     DepthLook,
     Finding,
     Guarded,
+    Lag,
     Look,
     NonFinite,
     Outcome,
     Overhead,
+    Probe,
     Record,
     Remedy,
     Run,
@@ -258,7 +261,66 @@ def guarded() -> Record:
     return replace(base, guarded=Guarded(optimizers=1, updates=120, clipped=3, threshold=2.5, deeds=deeds))
 
 
-ALL = {made.__name__: made() for made in (vanishing, broken, healthy, empty, gan, hostile, long, large, guarded)}
+def lag(lag: int, until: int | None = None, share: float = 0.0, **changes: object) -> Lag:
+    """A band of lags, significant where its share is above 0."""
+    until, q = until or lag, 0.0014 if share else 0.71
+    found = Lag(lag, until, (lag + until) // 2, 31.0 if share else -0.2, q / 2, q, share, 0.018)
+    return replace(found, **changes)  # type: ignore[arg-type]
+
+
+def dependency(*lags: Lag, **changes: object) -> Dependency:
+    found = Dependency(lags, 256, 2560, 60, module="rnn", step=242, looks=5, error=0.94)
+    return replace(found, **changes)  # type: ignore[arg-type]
+
+
+def asked() -> Record:
+    """The vanishing run, whose error depends on near inputs and on far ones, out of its reach."""
+    bands = (lag(1), lag(2, 3, 0.08), lag(4, 6, 0.0004), lag(7, 18), lag(19, 28, 0.05), lag(29, 43, 0.24))
+    made = vanishing()
+    rest = tuple(replace(step, loss=2.0) for step in made.steps)
+    return replace(made, steps=rest, dependency=(dependency(*bands, lag(44, 59, detectable=0.09)),))
+
+
+def free() -> Record:
+    """The vanishing run, had its data nothing to learn far back."""
+    return replace(vanishing(), dependency=(dependency(lag(1), lag(2, 3), lag(4, 20), lag(21, 59)),))
+
+
+def scarce() -> Record:
+    """The vanishing run with too few sequences to ask."""
+    why = "12 positions in 3 sequences are too few: at least 16 sequences are needed"
+    return replace(vanishing(), dependency=(dependency(sequences=3, positions=12, why_not=why),))
+
+
+def chunked() -> Record:
+    """Chunks of 35 steps of one stream, whose error depends on what came before the chunk."""
+    looks = tuple(
+        Look(step, 0, 0.05, time=(time_look("model.rnn", factor=0.99, T=35, kind="LSTM", gamma=None),))
+        for step in (2, 62, 122)
+    )
+    found = dependency(lag(1, 34), lag(35, 52, 0.12), lag(53, 79), module="model.rnn", T=105, block=25)
+    return replace(vanishing(), looks=looks, models={"model": "Model"}, dependency=(found,))
+
+
+def probed() -> Record:
+    """A convolution over time that sees 15 steps back, and an error that depends on more."""
+    reach = tuple(0.8**n if n < 16 else 0.0 for n in range(64))
+    looks = tuple(
+        Look(
+            step,
+            0,
+            0.05,
+            probes=(Probe("model.head", 64, 15, reach, 4),),
+            depth=(depth_look("model.head", "Linear", 0),),
+        )
+        for step in (2, 62, 122)
+    )
+    found = dependency(lag(1, 15, 0.03), lag(16, 30, 0.0), lag(31, 46, 0.31), module="model.head", T=64)
+    return replace(vanishing(), looks=looks, models={"model": "TCN"}, dependency=(found,))
+
+
+_MADE = (vanishing, broken, healthy, empty, gan, hostile, long, large, guarded, asked, free, scarce, chunked, probed)
+ALL = {made.__name__: made() for made in _MADE}
 
 VANISHING = Finding(
     code="GR101",

@@ -89,6 +89,42 @@ def test_overhead_says_whether_every_nth_step_was_asked_for() -> None:
     jsonschema.Draft202012Validator(SCHEMA).validate(fields)
 
 
+def test_every_lag_has_its_reach_and_its_verdict() -> None:
+    fields = document(ALL["asked"], (), ())
+    lags = {entry["lag"]: entry for entry in fields["dependency"]}
+    assert [entry["verdict"] for entry in lags.values()] == [
+        "nothing", "reached", "slight", "nothing", "reached", "vanishing", "undecided",
+    ]  # fmt: skip
+    assert lags[29]["reach"] == pytest.approx(0.86**36)
+    assert (lags[29]["until"], lags[29]["at"], lags[29]["q"], lags[29]["share"]) == (43, 36, 0.0014, 0.24)
+    assert {(entry["module"], entry["site"]) for entry in fields["dependency"]} == {("rnn", 0)}
+    (test,) = fields["dependency_tests"]
+    assert (test["sequences"], test["positions"], test["looks"], test["T"]) == (256, 2560, 5, 60)
+    assert (test["horizon"], test["why_not"]) == (30, "")
+
+
+def test_a_test_that_lacked_data_says_so() -> None:
+    fields = document(ALL["scarce"], (), ())
+    assert fields["dependency"] == []
+    assert fields["dependency_tests"][0]["why_not"].startswith("12 positions in 3 sequences")
+
+
+def test_probes_are_those_of_the_last_look() -> None:
+    (probe,) = document(ALL["probed"], (), ())["probes"]
+    assert (probe["module"], probe["horizon"], probe["T"], probe["step"]) == ("model.head", 15, 64, 122)
+    assert document(ALL["asked"], (), ())["probes"] == []
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"verdict": "maybe"}, {"q": 1.5}, {"lag": -1}, {"reach": "0.1"}, {"module": None}, {"more": 1}]
+)
+def test_the_schema_refuses_what_is_no_lag(wrong: dict[str, object]) -> None:
+    fields = document(ALL["asked"], (), ())
+    entry = {**fields["dependency"][0], **wrong}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**fields, "dependency": [entry]}, SCHEMA)
+
+
 def test_depth_of_two_sites_stands_apart() -> None:
     depth = document(ALL["gan"], (), ())["depth"]
     assert [entry["site"] for entry in depth] == [0] * 8 + [1] * 8

@@ -129,6 +129,34 @@ def test_reach_figure_has_bound_and_horizon() -> None:
     assert "horizon 13 of 59 steps" in text
 
 
+def test_the_lags_that_the_error_depends_on_are_marked_and_told() -> None:
+    text = render(Report.of(ALL["asked"]))
+    assert text.count("lags 29–43: 24 % of the error&#39;s variance, q = 0.0014, vanishing</title>") == 2  # each layer
+    assert 'class="band lost"' in text
+    assert 'class="band learnable"' in text
+    assert "Shaded: the lags that the error depends on, 29–43 (vanishing), 2–3 and 19–28 (reached)." in text
+    assert "Does the error at the output of <code>rnn</code> still depend on the input 1–59 steps back" in text
+    assert "256 sequences with 2,560 errors, from 5 watched steps up to step 242" in text
+    assert '<th scope="row">29–43</th><td>36</td>' in text
+    assert 'class="band' not in render(Report.of(ALL["free"]))
+
+
+def test_a_model_without_a_recurrence_shows_how_far_it_was_probed() -> None:
+    text = render(Report.of(ALL["probed"]))
+    assert "Reach curve of model.head" in text
+    assert "horizon 15 of 63 steps" in text
+    assert "31–46 (vanishing), 1–15 (reached)" in text
+    assert 'aria-label="Recurrent layers"' not in text
+
+
+def test_a_probe_is_shown_without_a_test_too() -> None:
+    assert "Reach curve of model.head" in render(Report.of(replace(ALL["probed"], dependency=())))
+
+
+def test_lags_before_the_chunk_lie_past_the_end_of_the_curve() -> None:
+    assert "35–52 (cut off)" in render(Report.of(ALL["chunked"]))
+
+
 def test_a_run_without_backward_has_no_figures() -> None:
     assert "<figure>" not in render(Report(ALL["empty"]))
 

@@ -26,7 +26,7 @@ def browser() -> Iterator[Any]:
         opened.close()
 
 
-@pytest.fixture(scope="module", params=["vanishing", "broken", "gan", "hostile", "empty"])
+@pytest.fixture(scope="module", params=["vanishing", "broken", "gan", "hostile", "empty", "asked", "chunked", "probed"])
 def page_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     name = request.param
     report = Report(ALL[name], FINDINGS.get(name, ()), ("GR201",))

@@ -20,7 +20,7 @@ def printed(name: str, path: str = "", encoding: str = "utf-8", **console: objec
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding=encoding)
     report = Report(
-        ALL[name], FINDINGS.get(name, ()), ("GR201",), {"GR401": "not recorded", "GR204": "no ReLU was seen"}
+        ALL[name], FINDINGS.get(name, ()), ("GR201",), {"GR105": "not recorded", "GR204": "no ReLU was seen"}
     )
     print_summary(report, Console(file=stream, **{"width": WIDTH, **console}), path)  # type: ignore[arg-type]
     stream.flush()
@@ -129,8 +129,17 @@ def test_layers_under_one_code_share_an_entry_and_a_warning_stands_alone() -> No
 
 
 def test_checks_that_nothing_can_record_yet_are_not_named() -> None:
-    assert "GR401" not in printed("healthy")
-    assert "nothing left to learn" not in printed("healthy")
+    assert "GR105" not in printed("healthy")
+    assert "state thrown away" not in printed("healthy")
+
+
+def test_what_the_data_was_asked_and_what_came_out() -> None:
+    text = " ".join(of((), ALL["asked"]).split())
+    assert "data `rnn`, 256 sequences: The error still depends on the input 29–43 steps back (share 24 %" in text
+    assert "comes from there is 0.00438 of the near one: it vanishes." in text
+    assert "Of the input 44–59 steps back there is not enough data yet: a share of 9 %" in text
+    assert "data `rnn`: Not enough data yet: 12 positions in 3 sequences" in " ".join(of((), ALL["scarce"]).split())
+    assert "\ndata" not in of(())
 
 
 @pytest.mark.parametrize(

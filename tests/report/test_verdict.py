@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gradreach.record.schema import Deed, Finding, Guarded, NonFinite, Outcome
+from gradreach.report import Report
 from gradreach.report.document import nonfinite_steps
 from gradreach.report.verdict import answers, by_severity, suggested_threshold, verdict
 
@@ -118,6 +119,35 @@ def test_overflows_of_the_loss_scaler_are_no_break() -> None:
     _, nan, _ = answers(replace(ALL["healthy"], steps=steps, nonfinite=(skipped,)), ())
     assert nan.question == "Did anything turn NaN?"
     assert "1 overflow" in nan.answer
+
+
+def test_of_a_test_that_found_nothing_far_back_it_is_said_that_no_harm_was_found() -> None:
+    report = Report.of(ALL["free"])
+    assert report.verdict.sentence.startswith("No harm is found. Your gradients vanish through time in `rnn` layer 0")
+    assert report.answers[0].answer.startswith("Yes, without harm: rnn layer 0 carries")
+    elsewhere = replace(ALL["free"], dependency=(replace(ALL["free"].dependency[0], module="other"),))
+    assert Report.of(elsewhere).verdict.sentence.startswith("No harm is proven.")
+    assert "only where what is to be learned lies further back" in Report.of(elsewhere).answers[0].answer
+
+
+def test_a_test_at_one_layer_clears_no_other() -> None:
+    free = Finding("GR401", "info", "nothing left to learn beyond lag n", {"module": "rnn"}, {}, "b")
+    other = replace(VANISHING, where={**VANISHING.where, "module": "other"})
+    assert verdict(ALL["free"], (VANISHING, free)).sentence.startswith("No harm is found.")
+    assert verdict(ALL["free"], (VANISHING, other, free)).sentence.startswith("No harm is proven.")
+
+
+def test_proof_of_harm_comes_first() -> None:
+    report = Report.of(ALL["asked"])
+    assert report.verdict.level == "error"
+    assert report.verdict.sentence.startswith(
+        "Your gradients vanish before they reach what the data holds in `rnn`: the error still depends on the input "
+        "29–43 steps back (share 24 % of its variance, q = 0.0014, 256 sequences); "
+    )
+    assert report.answers[0].answer.startswith("Yes, with harm:")
+    falling = Report.of(replace(ALL["asked"], steps=ALL["vanishing"].steps))
+    assert falling.answers[0].answer.startswith("Yes, so far:")
+    assert "lies out of reach: GR402" in Report.of(ALL["probed"]).answers[0].answer
 
 
 def test_no_recurrent_layer_no_vanishing_through_time() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gradreach.record.schema import DepthLook, Finding, Look, Record, Run, Step, TimeLook
+from gradreach.record.schema import Dependency, DepthLook, Finding, Lag, Look, Probe, Record, Run, Step, TimeLook
 from gradreach.rules.registry import findings
 
 RUN = Run(script="train.py", argv=(), started="2026-01-01T00:00:00Z", torch="2.13.0", python="3.11.7", device="cpu")
@@ -58,11 +58,38 @@ def time_look(**more: Any) -> TimeLook:
     return replace(look, **more)
 
 
-def at(*parts: TimeLook | DepthLook, count: int = 4, **more: Any) -> tuple[Look, ...]:
+def lag(lag: int, until: int | None = None, **more: Any) -> Lag:
+    """A band of lags on which the error depends, strongly; most at its first."""
+    return replace(Lag(lag, until or lag, lag, z=40.0, p=0.001, q=0.001, share=0.24, detectable=0.02), **more)
+
+
+def free(near: int, far: int | None = None, **more: Any) -> Lag:
+    """A band of lags on which it does not depend, and where 2 % of its variance would have been seen."""
+    return lag(near, far, **{"z": 0.1, "p": 0.4, "q": 0.5, "share": 0.0, **more})
+
+
+def dependency(*lags: Lag, **more: Any) -> Dependency:
+    """A test of the errors at `model.rnn`, hardly smaller than at first."""
+    found = Dependency(
+        tuple(lags), sequences=256, positions=2560, T=60, module="model.rnn", step=90, looks=4, error=0.9
+    )
+    return replace(found, **more)
+
+
+def probe(**more: Any) -> Probe:
+    """A model without a recurrence that sees 15 of 60 steps back."""
+    reach = tuple(0.8**n if n < 16 else 0.0 for n in range(60))
+    return replace(Probe("model.head", 60, 15, reach, anchors=4), **more)
+
+
+def at(*parts: TimeLook | DepthLook | Probe, count: int = 4, **more: Any) -> tuple[Look, ...]:
     """`count` looks, ten steps apart, each at the same layers."""
     time = tuple(part for part in parts if isinstance(part, TimeLook))
     depth = tuple(part for part in parts if isinstance(part, DepthLook))
-    return tuple(Look(step=10 * i, site=0, seconds=0.01, time=time, depth=depth, **more) for i in range(count))
+    probes = tuple(part for part in parts if isinstance(part, Probe))
+    return tuple(
+        Look(step=10 * i, site=0, seconds=0.01, time=time, depth=depth, probes=probes, **more) for i in range(count)
+    )
 
 
 def chain(n: int = 10, growth: float = 1.0, **more: Any) -> tuple[DepthLook, ...]:

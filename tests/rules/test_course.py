@@ -6,7 +6,16 @@ import random
 import pytest
 
 from gradreach.record.schema import NonFinite, Step
-from gradreach.rules.course import first_break, root_of, sound_looks, stalled, takes_turns, worse_than_at_first
+from gradreach.rules.course import (
+    PASSES,
+    at_rest,
+    first_break,
+    root_of,
+    sound_looks,
+    stalled,
+    takes_turns,
+    worse_than_at_first,
+)
 
 from .records import at, falling, flat, record, steps
 
@@ -40,6 +49,34 @@ def test_one_phase_after_another_is_no_turn() -> None:
     phases = record(tuple(Step(i, 0.0, int(i >= 100), flat(i), 1.0) for i in range(200)))
     assert not takes_turns(phases, 0)
     assert stalled(phases, 1)
+
+
+def test_a_loss_rests_where_it_falls_by_no_more_than_its_noise() -> None:
+    before, last = at_rest(record(steps(loss=flat)), 0) or (0.0, 0.0)
+    assert (before, last) == (pytest.approx(2.0, abs=0.01), pytest.approx(2.0, abs=0.01))
+    assert at_rest(
+        record(steps(loss=lambda i: max(2.0 - i / 100, 1.5) + flat(i) - 2.0)), 0
+    )  # fell in its first quarter
+    assert at_rest(record(steps(loss=lambda i: flat(i) * (1 + i / 200))), 0)
+
+
+@pytest.mark.parametrize("fall", [0.02, 0.05, 0.5])
+def test_a_loss_that_still_falls_does_not_rest(fall: float) -> None:
+    assert at_rest(record(steps(loss=lambda i: flat(i) * (1 - fall * i / 200))), 0) is None
+
+
+@pytest.mark.parametrize(("count", "rests"), [(PASSES, True), (PASSES - 1, False)])
+def test_a_short_run_does_not_rest(count: int, rests: bool) -> None:
+    assert (at_rest(record(steps(count, loss=flat)), 0) is not None) == rests
+
+
+def test_measured_steps_stand_for_those_between() -> None:
+    assert at_rest(record(steps(400, loss=flat)[::10]), 0)
+    assert at_rest(record(steps(400, loss=flat)[::25]), 0) is None  # 16 losses tell nothing
+
+
+def test_adversaries_do_not_rest() -> None:
+    assert at_rest(record(tuple(Step(i, 0.0, i % 2, 2.0, 1.0) for i in range(800))), 0) is None
 
 
 def test_worse_than_at_first() -> None:

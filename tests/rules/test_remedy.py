@@ -11,8 +11,9 @@ from torch import nn
 import gradreach
 from gradreach.record.schema import TimeLook
 from gradreach.rules import remedy
+from gradreach.rules.dependency import verdicts
 
-from .records import at, chain, record, time_look
+from .records import at, chain, dependency, lag, record, time_look
 
 KINDS = {
     "RNN_TANH": nn.RNN(3, 8, num_layers=2, bidirectional=True, batch_first=True),
@@ -61,6 +62,32 @@ def test_the_gate_named_is_the_one_that_keeps_the_state(kind: str) -> None:
         getattr(model["rnn"][0], name).zero_()  # type: ignore[index]
     bias = getattr(done(held.do, model), name).detach()
     assert bias.tolist() == [0.0] * 8 + [1.0] * 8 + [0.0] * (len(bias) - 16)
+
+
+@pytest.mark.parametrize("kind", ["GRU", "LSTM", "GRUCell", "LSTMCell"])
+def test_gates_with_time_constants_up_to_the_lag(kind: str) -> None:
+    looks = at(time_look(module="model.rnn.0", kind=kind, hidden=8, factor=0.5))
+    (asked,) = verdicts(record((), looks, dependency=(dependency(lag(40), module="model.rnn.0"),)))
+    start, *_ = remedy.as_far_as(record(), asked, 40)
+    module = done(start.do, model_with(kind))
+    times = getattr(module, "bias_ih_l0" if remedy.numbered(kind) else "bias_ih").detach()[8:16].exp()
+    assert 1.0 <= times.min() < times.max() <= 40.0
+
+
+@pytest.mark.parametrize(("chunk", "n"), [(5, 5), (5, 7), (5, 10), (1, 3)])
+def test_a_longer_window_runs_as_it_is_written(chunk: int, n: int) -> None:
+    torch.manual_seed(0)
+    layer, x = nn.RNN(2, 4), torch.randn(12 * chunk, 1, 2)
+    stepped: list[int] = []
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.0)
+    optimizer.register_step_post_hook(lambda *_: stepped.append(1))
+    names = {
+        "gr": gradreach, "x": x, "y": x.new_zeros(len(x), 1, 4), "state": None, "model": layer,
+        "loss_fn": nn.functional.mse_loss, "optimizer": optimizer,
+    }  # fmt: skip
+    exec(remedy.carried_back(chunk, n).do, names)
+    assert len(stepped) == 12
+    assert names["window"].k2 - chunk >= n
 
 
 @pytest.mark.parametrize(("kind", "lstm"), [("RNN_TANH", nn.LSTM), ("RNNCell", nn.LSTMCell)])

@@ -5,10 +5,9 @@ from dataclasses import replace
 import pytest
 
 from gradreach.record.schema import NonFinite
-from gradreach.rules import time
-from gradreach.rules.registry import not_judged, passed
+from gradreach.rules.registry import findings, not_judged, passed
 
-from .records import at, codes, record, steps, the, time_look
+from .records import at, codes, dependency, flat, lag, record, steps, the, time_look
 
 
 def test_vanishing_is_information_with_horizon_factor_and_bound() -> None:
@@ -29,6 +28,42 @@ def test_the_rate_told_leads_from_one_to_the_first_value_under_one_percent() -> 
     found = the(record(steps(), at(time_look(reach=reach, horizon=6, factor=0.93))), "GR101")
     assert "times 0.5 a step on the way" in found.because
     assert "0.93" not in found.because
+
+
+def test_vanishing_is_an_error_where_the_data_depends_on_what_is_out_of_reach() -> None:
+    found = the(record(steps(loss=flat), at(time_look(factor=0.5)), dependency=(dependency(lag(40, 60)),)), "GR101")
+    assert found.severity == "error"
+    assert found.because.endswith("and the error still depends on the input 40–60 steps back (GR402).")
+
+
+@pytest.mark.parametrize(
+    ("module", "proven"),
+    [("model.rnn", True), ("model.rnn.0", True), ("model", True), ("model.rnn2", False), ("other.rnn", False)],
+)
+def test_the_proof_holds_for_the_layer_and_its_stack_alone(module: str, proven: bool) -> None:
+    made = record(steps(loss=flat), at(time_look(factor=0.5)), dependency=(dependency(lag(40), module=module),))
+    assert "GR402" in codes(made)
+    assert (the(made, "GR101").severity == "error") == proven
+
+
+@pytest.mark.parametrize("changes", [{"q": 0.06}, {"share": 0.009}, {"lag": 3, "at": 3}, {"at": 70}])
+def test_vanishing_stays_information_where_no_harm_is_proven(changes: dict[str, float]) -> None:
+    made = record(steps(), at(time_look(factor=0.5)), dependency=(dependency(replace(lag(40), **changes)),))
+    assert the(made, "GR101").severity == "info"
+
+
+def test_the_proof_at_one_line_says_nothing_of_another() -> None:
+    looks = tuple(replace(look, site=n % 2, step=look.step + n) for n in (0, 1) for look in at(time_look(factor=0.5)))
+    made = record(steps(loss=flat, site=1), looks, dependency=(dependency(lag(40), site=1),))
+    found = {f.where["site"]: f.severity for f in findings(made) if f.code == "GR101"}
+    assert found == {"train.py:20": "info", "train.py:30": "error"}
+
+
+def test_a_reverse_layer_is_not_proven_to_harm() -> None:
+    both = (time_look(factor=0.5), time_look(factor=0.5, direction="reverse"))
+    made = record(steps(loss=flat), at(*both), dependency=(dependency(lag(40)),))
+    found = {f.where["direction"]: f.severity for f in findings(made) if f.code == "GR101"}
+    assert found == {"forward": "error", "reverse": "info"}
 
 
 def test_a_bound_under_one_is_named_as_the_cause() -> None:
@@ -116,11 +151,6 @@ def test_saturation_needs_several_looks() -> None:
 def test_nothing_recurrent_is_not_passed() -> None:
     made = record(steps(), at())
     assert not {"GR101", "GR102", "GR103"} & set(passed(made))
-
-
-def test_rules_without_evidence_have_their_text() -> None:
-    assert time.TRUNCATION.check is None
-    assert time.STATE.check is None
 
 
 def test_a_short_last_batch_does_not_speak_for_its_layer() -> None:

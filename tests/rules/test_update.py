@@ -138,7 +138,13 @@ def test_experts_that_were_not_picked_yet_are_not_lost() -> None:
     def looks(count: int) -> list[Look]:
         picked = ["model.expert.1", "model.expert.2"]
         return [
-            Look(i, 0, 0.0, (), (part(picked[i % 2]),), tuple(sorted(idle - {f"{picked[i % 2]}.weight"})))
+            Look(
+                i,
+                0,
+                0.0,
+                depth=(part(picked[i % 2]),),
+                without_gradient=tuple(sorted(idle - {f"{picked[i % 2]}.weight"})),
+            )
             for i in range(count)
         ]
 

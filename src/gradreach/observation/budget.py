@@ -6,6 +6,8 @@ import math
 from collections import deque
 from statistics import fmean, median
 
+from gradreach.record.schema import Overhead
+
 WARM_UP = 50
 """Steps before the budget holds: a short run must still have a report."""
 
@@ -36,6 +38,7 @@ class Budget:
     """Charges what watching costs against the time that the run takes, and says when the next look may be.
 
     `share` is the allowed share of the wall time (0.02 is 2 %); `every` watches each n-th step instead, at any cost.
+    `closing` is what was spent after the last step, in seconds, and is in no share.
     """
 
     def __init__(self, share: float, every: int | None = None) -> None:
@@ -55,6 +58,7 @@ class Budget:
         self._kept: deque[float] = deque(maxlen=31)
         self._watched_at = -1
         self._charged = self._taken = 0
+        self.closing = 0.0
 
     def plain(self, site: int, steps: int, seconds: float, own: float, kept: float = 0.0) -> None:
         """Charge `steps` ordinary steps that took `seconds` of wall time together.
@@ -100,6 +104,23 @@ class Budget:
         cost = fmean(self._kept) if len(self._kept) >= _REVIEW else _KEEP_SECONDS
         return self._usual() * self.share * _KEEP_SHARE >= cost
 
+    def may_spend(self, seconds: float) -> bool:
+        """Whether so much can be spent at once on what is no look; not in the warm-up, which is for looks."""
+        if self.every is not None:
+            return True
+        allowed = self.share * (self._elapsed - self._warm_elapsed)
+        return self.steps > WARM_UP and self._spent - self._warm_spent + seconds <= allowed
+
+    def spend(self, seconds: float) -> None:
+        """Charge what was spent between two steps."""
+        self._charge(0, seconds, seconds)
+
+    def overhead(self, passes: int) -> Overhead:
+        """What watching has cost so far, over so many backward passes."""
+        return Overhead(
+            self.share, self.measured(), self.whole(), self._spent, self.norm_every, passes, self.every, self.closing
+        )
+
     def measured(self) -> float:
         """The share of the wall time that watching cost past the warm-up, or of all of it before."""
         if self.steps <= WARM_UP:
@@ -109,11 +130,6 @@ class Budget:
     def whole(self) -> float:
         """The share of the wall time that watching cost over all steps."""
         return _share(self._spent, self._elapsed)
-
-    @property
-    def spent(self) -> float:
-        """Seconds that watching cost."""
-        return self._spent
 
     def _charge(self, steps: int, seconds: float, cost: float) -> None:
         self.steps += steps

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from gradreach.observation.graph import mark, nearest
 from gradreach.observation.models import Models
+from gradreach.observation.recurrent import unscaled
 from gradreach.record.schema import TimeLook
 from gradreach.recurrence.curve import curve_from_norms, factor, horizon
 
@@ -96,10 +97,24 @@ class Loops:
         return tuple(states) if len(states) >= len(calls) - 1 else ()
 
 
-def look_at_loop(loop: Loop, loss: Sequence[Tensor], weights: Any, models: Models, scale: float) -> TimeLook | None:
+@dataclass(frozen=True)
+class LoopErrors:
+    """States and local errors (B, T, H) at the last T of a loop's `steps`, from step `first` of its data on."""
+
+    module: nn.Module
+    states: Tensor
+    errors: Tensor
+    first: int
+    steps: int
+
+
+def look_at_loop(
+    loop: Loop, loss: Sequence[Tensor], weights: Any, models: Models, scale: float
+) -> tuple[TimeLook, LoopErrors | None] | None:
     """The reach of a custom recurrence, from extra passes over the script's own graph, which stays as it was.
 
-    None where the loss does not depend on the states, or where the script itself hooks into them.
+    With it come the errors, where the states are (B, H) at every step. None where the loss does not depend on the
+    states, or where the script itself hooks into them.
     """
     states = loop.states[-MOST_STATES:]
     if any(tensor.retains_grad or tensor._backward_hooks for state in states for tensor in state):
@@ -116,7 +131,7 @@ def look_at_loop(loop: Loop, loss: Sequence[Tensor], weights: Any, models: Model
     sampled = "" if len(anchors) == len(carrying) else f"{len(anchors)} of the steps with a local error"
     if len(states) < len(loop.states):
         sampled = f"the last {len(states)} of {len(loop.states)} steps"
-    return TimeLook(
+    look = TimeLook(
         module=models.path(loop.module),
         kind=type(loop.module).__name__,
         layer=0,
@@ -135,6 +150,18 @@ def look_at_loop(loop: Loop, loss: Sequence[Tensor], weights: Any, models: Model
         exact=True,
         sampled=sampled,
     )
+    return look, _stacked(loop, states, errors, scale)
+
+
+def _stacked(
+    loop: Loop, states: Sequence[Sequence[Tensor]], errors: Sequence[Sequence[Tensor]], scale: float
+) -> LoopErrors | None:
+    if len({tuple(tensor.shape for tensor in state) for state in states}) > 1 or any(t.dim() != 2 for t in states[0]):
+        return None
+    h, e = (torch.stack([torch.cat([t.detach() for t in step], -1) for step in each], 1) for each in (states, errors))
+    joined = str(states[0][0].grad_fn).startswith("<CatBackward")  # what goes into step t, with x_t beside h_{t−1}
+    steps = len(loop.states) + joined
+    return LoopErrors(loop.module, h, unscaled(e, scale), steps - len(states), steps)
 
 
 def _total_adjoints(states: Sequence[Sequence[Tensor]], loss: Sequence[Tensor], weights: Any) -> list[Any] | None:

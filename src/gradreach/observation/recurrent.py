@@ -18,6 +18,7 @@ from gradreach.nn.layers import GRU, LSTM, RNN
 from gradreach.observation.models import Models
 from gradreach.record.schema import TimeLook
 from gradreach.recurrence.adjoint import LayerAdjoint, backward, backward_calls, gradient_error
+from gradreach.recurrence.layout import layout_of
 from gradreach.recurrence.look import look_at
 from gradreach.recurrence.replay import Replay, replay_cells
 from gradreach.recurrence.replay import replay as replay_layer
@@ -43,7 +44,25 @@ class RecurrentCall:
     state_out: tuple[Tensor, ...]
     output: Tensor
     generator: Tensor | None
+    order: int
     gradients: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What the module that was called last went through, a sequence of B rows: its own input (B, T, f), the state
+    handed in and the one that came out; of a step that was looked at also the output of the top layer (B, T, h) and
+    the local errors there."""
+
+    module: nn.Module
+    x: Tensor
+    state_in: tuple[Tensor, ...]
+    state_out: tuple[Tensor, ...]
+    packed: bool
+    batch_first: bool
+    order: int
+    output: Tensor | None = None
+    error: Tensor | None = None
 
 
 class Recurrent:
@@ -51,6 +70,7 @@ class Recurrent:
 
     def __init__(self) -> None:
         self.recording = False
+        self.last: list[Stretch] = []
         self._calls: dict[int, list[RecurrentCall]] = {}
         self._generators: dict[int, Tensor] = {}
         self._before: dict[int, Tensor] = {}
@@ -77,11 +97,17 @@ class Recurrent:
             states,
             shown.detach(),
             self._generators.pop(id(module), None),
+            sum(map(len, self._calls.values())),
         )
         self._calls.setdefault(id(module), []).append(call)
         for name, tensor in caught.items():
             if tensor.grad_fn is not None:
                 tensor.grad_fn.register_prehook(self._catcher(call.gradients, name, tensor.output_nr))
+
+    @property
+    def ran(self) -> bool:
+        """Whether any stock recurrent module was called."""
+        return bool(self._calls)
 
     def modules(self) -> list[nn.Module]:
         """The stock modules whose calls make whole sequences; none whose state is changed between calls."""
@@ -91,6 +117,13 @@ class Recurrent:
         """Keep what gradient the weights already hold, so that this pass's own share can be told."""
         modules = [calls[0].module for calls in self._calls.values()]
         self._before = {id(p): p.grad.detach().clone() for m in modules for p in m.parameters() if p.grad is not None}
+
+    @torch.no_grad()
+    def stretches(self) -> list[Stretch]:
+        """The sequences of the module that was called last, on a step that is not looked at."""
+        whole = [calls for calls in self._calls.values() if _is_whole(calls)]
+        last = max(whole, key=lambda calls: calls[-1].order, default=[])
+        return [_stretch(sequence) for sequence in _sequences(last)] if last else []
 
     @torch.no_grad()
     def looks(self, models: Models, scale: float) -> tuple[TimeLook, ...]:
@@ -111,6 +144,7 @@ class Recurrent:
             played = _play(sequence)
             adjoints = _sweep(played, sequence, scale)
             gradients += adjoints
+            self._keep_errors(sequence, played, adjoints[-played.directions :])
             looks += look_at(
                 path, played, adjoints, max_lag=MAX_LAG, output=_output(sequence), kind=_kind(module, played)
             )
@@ -119,6 +153,18 @@ class Recurrent:
         own = {name: self._own_gradient(p, scale) for name, p in module.named_parameters() if p.grad is not None}
         error = gradient_error(_summed(gradients), own)
         return [replace(look, gradient_error=error) for look in looks]
+
+    def _keep_errors(self, sequence: Sequence[RecurrentCall], played: Replay, top: Sequence[LayerAdjoint]) -> None:
+        """Of the module that was called last, among those that an error reaches."""
+        order = sequence[-1].order
+        error = torch.cat([adjoint.local_error for adjoint in top], -1)
+        if self.last and self.last[-1].module is not sequence[0].module:
+            if order < self.last[-1].order or not bool(error.any()):
+                return
+            self.last.clear()
+        output = played.layout.sequence_in(played.output)
+        shown, errors = (played.layout.rows_out(each).transpose(0, 1) for each in (output, error))
+        self.last.append(replace(_stretch(sequence), output=shown, error=errors))
 
     def _own_gradient(self, parameter: Tensor, scale: float) -> Tensor:
         assert parameter.grad is not None
@@ -161,6 +207,25 @@ def _sequences(calls: list[RecurrentCall]) -> list[list[RecurrentCall]]:
     return [[call for _, call in group] for _, group in grouped]
 
 
+def _stretch(sequence: Sequence[RecurrentCall]) -> Stretch:
+    first, last = sequence[0], sequence[-1]
+    if isinstance(first.module, CELLS):
+        x = torch.stack([call.x for call in sequence])
+        x = x.unsqueeze(1) if x.dim() == 2 else x
+    else:
+        layout = layout_of(first.x, batch_first=bool(first.module.batch_first))
+        x = layout.rows_out(torch.cat([layout.sequence_in(call.x) for call in sequence]))
+    return Stretch(
+        first.module,
+        x.transpose(0, 1),
+        first.state_in,
+        last.state_out,
+        isinstance(first.x, nn.utils.rnn.PackedSequence),
+        bool(getattr(first.module, "batch_first", False)),
+        last.order,
+    )
+
+
 def _hands_on(earlier: RecurrentCall, later: RecurrentCall) -> bool:
     same = len(earlier.state_out) == len(later.state_in) > 0
     return same and all(a is b for a, b in zip(earlier.state_out, later.state_in, strict=True))
@@ -195,19 +260,28 @@ def _play(sequence: Sequence[RecurrentCall]) -> Replay:
 
 
 def _sweep(played: Replay, sequence: Sequence[RecurrentCall], scale: float) -> list[LayerAdjoint]:
-    if len(sequence) == 1 and not isinstance(sequence[0].module, CELLS):
-        got = {name: gradient / scale for name, gradient in sequence[0].gradients.items()}
-        return backward(played, got.get("output"), got.get("h"), got.get("c"))
-    h = torch.stack([_state_gradient(call, "h", played) for call in sequence]) / scale
+    stepwise = isinstance(sequence[0].module, CELLS) or (len(sequence) > 1 and all(_length(c) == 1 for c in sequence))
+    if not stepwise:
+        return _sweep_chunks(played, sequence, scale)
+    h = unscaled(torch.stack([_state_gradient(call, "h", played) for call in sequence]), scale)
     c = (
-        torch.stack([_state_gradient(call, "c", played) for call in sequence]) / scale
+        unscaled(torch.stack([_state_gradient(call, "c", played) for call in sequence]), scale)
         if played.c_n is not None
         else None
     )
     output = None
     if any("output" in call.gradients for call in sequence):
-        output = torch.cat([_output_gradient(call, played) for call in sequence]) / scale
+        output = unscaled(torch.cat([_output_gradient(call, played) for call in sequence]), scale)
     return backward_calls(played, h, c, output)
+
+
+def _sweep_chunks(played: Replay, sequence: Sequence[RecurrentCall], scale: float) -> list[LayerAdjoint]:
+    """Calls of many steps each: a state handed on has no error but what the next call sends back."""
+    got = {name: unscaled(gradient, scale) for name, gradient in sequence[-1].gradients.items()}
+    if len(sequence) > 1 and any("output" in call.gradients for call in sequence):
+        parts = [call.gradients.get("output", torch.zeros_like(call.output)) for call in sequence]
+        got["output"] = unscaled(torch.cat(parts, _time_axis(sequence[0])), scale)
+    return backward(played, got.get("output"), got.get("h"), got.get("c"))
 
 
 def _state_gradient(call: RecurrentCall, name: str, played: Replay) -> Tensor:
@@ -250,6 +324,11 @@ def _summed(adjoints: Sequence[LayerAdjoint]) -> list[LayerAdjoint]:
         )
         by_names[names] = total
     return list(by_names.values())
+
+
+def unscaled(gradient: Tensor, scale: float) -> Tensor:
+    """A gradient without the loss scale, in float32 at least: in half precision it might vanish."""
+    return gradient.to(torch.promote_types(gradient.dtype, torch.float32)) / scale
 
 
 def _detached(value: Any) -> Any:

@@ -22,12 +22,13 @@ from gradreach.observation.norms import number
 from gradreach.observation.open_step import OpenStep
 from gradreach.observation.origin import trace
 from gradreach.observation.places import Places
+from gradreach.observation.pools import Pools
 from gradreach.observation.script import caller, name_in_script
 from gradreach.observation.sentinel import Sentinel
 from gradreach.observation.step_watch import StepWatch
 from gradreach.observation.taps import Taps
 from gradreach.observation.update import Update
-from gradreach.record.schema import NonFinite, Overhead
+from gradreach.record.schema import NonFinite
 from gradreach.record.store import Writer
 from gradreach.remedies.norms import global_norm, is_sharded
 
@@ -76,6 +77,7 @@ class Session:
         self._unnamed: list[nn.Module] = []
         self._places = Places(writer.site, only)
         self._sentinel = Sentinel()
+        self._pools = Pools()
         self._step: OpenStep | None = None
         self._updates: list[Update] = []
         self._traced = False
@@ -99,12 +101,15 @@ class Session:
         if self._concerned():
             self._safely(self._settle_updates, None)
             self._safely(self._settle_step)
+            begin = time.perf_counter()
+            self._safely(self._pools.test_at_the_end, self._writer)
+            self.budget.closing = time.perf_counter() - begin
             self._safely(self._tell_what_is_left)
             self.flush()
 
     def flush(self) -> None:
         """Write what is known so far; the last step and its update are still open."""
-        self._safely(self._tell_overhead)
+        self._writer.overhead(self.budget.overhead(self.count))
         if self._protection is not None:
             self._writer.guarded(self._protection.told)
         self._writer.flush()
@@ -204,7 +209,12 @@ class Session:
         tensors = _tensors(args, kwargs)
         site = self._places.number(frame)
         watch = self._watch
+        if watch is not None and watch.lead:
+            self._safely(watch.lead_up, self._pools.stream, self.count - 1)
+            watch = None
         self._safely(self._before, site, tensors, _weights(args, kwargs), frame, watch)
+        if watch is not None and self._pools.probing():
+            self._safely(watch.probe, tensors, _weights(args, kwargs), self.models)
         own = time.perf_counter() - begin
         self._busy = True
         try:
@@ -213,6 +223,8 @@ class Session:
             self._busy = False
         again = time.perf_counter()
         self._safely(self._boundary, site, tensors, watch)
+        if watch is not None:
+            self._safely(watch.hand_over, self._pools, self.models, self._factor())
         self._safely(self._charge, site, watch, own, again)
 
     def _before(
@@ -288,6 +300,9 @@ class Session:
             cost = self.budget.look(site, end - since, end - began, own + watch.seconds + kept)
             for update in self._updates[-1:]:
                 update.look = replace(update.look, seconds=cost)
+            self._pools.cost(watch.probe_seconds, cost)
+            self._safely(self._pools.test_on_the_way, self._writer, self.budget)
+            end = time.perf_counter()
         else:
             self.budget.plain(site, steps, end - self._last_end, own, kept)
         self._last_count, self._last_end, self._skipped = self.count, end, 0.0
@@ -298,15 +313,17 @@ class Session:
             self._flushed_at = end
 
     def _plan(self) -> None:
-        if self.budget.may_look():
-            self._watch = self._new_watch()
+        if self._watch is not None:  # it is led up to
+            self._due = self.count + 1
+        elif self.budget.may_look():
+            self._watch = self._new_watch(self._pools.stream.lead() if self.budget.every is None else 0)
             self._due = self.count + 1
         else:  # an update is one step's only where the passes that follow are compared at once
             self._due = self.count + (1 if self._updates else self.budget.norm_every)
         self._sentinel.armed = not self._traced and (self._due == self.count + 1 or self.budget.may_keep())
 
-    def _new_watch(self) -> StepWatch:
-        watch = StepWatch(self._sentinel, self._only)
+    def _new_watch(self, lead: int = 0) -> StepWatch:
+        watch = StepWatch(self._sentinel, self._only, lead)
         if self._compiles:
             watch.detach()
         return watch
@@ -353,20 +370,6 @@ class Session:
             self._writer.device(leaf.device.type)
         if any(is_sharded(leaf) for leaf in leaves):
             self._writer.note("Parameters are sharded over ranks: norms are of this rank's shards alone.")
-
-    def _tell_overhead(self) -> None:
-        budget = self.budget
-        self._writer.overhead(
-            Overhead(
-                budget.share,
-                budget.measured(),
-                budget.whole(),
-                budget.spent,
-                budget.norm_every,
-                self.count,
-                budget.every,
-            )
-        )
 
     def _safely(self, work: Callable[..., None], *args: Any) -> None:
         """Our own mistakes end in the record's notes, never in the script."""

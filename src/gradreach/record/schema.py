@@ -258,7 +258,8 @@ class Guarded:
 class Overhead:
     """Share of the wall time that watching cost: `measured` past the first 50 steps (of the whole run where it is
     shorter), `whole` over all steps. `passes` counts the backward passes so far, of which each `norm_every`-th is
-    measured and stands among the steps. `every` is set where each n-th step was to be watched whatever it costs."""
+    measured and stands among the steps. `every` is set where each n-th step was to be watched whatever it costs.
+    `closing` is what the last questions to the data took when the training was over, in none of the shares."""
 
     budget: float
     measured: float
@@ -267,6 +268,7 @@ class Overhead:
     norm_every: int = 1
     passes: int = 0
     every: int | None = None
+    closing: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

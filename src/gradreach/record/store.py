@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from gradreach.record.schema import Deed, Guarded, Look, NonFinite, Outcome, Overhead, Record, Run, Step
+from gradreach.record.schema import Deed, Dependency, Guarded, Look, NonFinite, Outcome, Overhead, Record, Run, Step
 
 FORMAT = 1
 """Version of the file's layout; a file of another version is refused with a sentence."""
@@ -26,6 +26,7 @@ _ROW_TYPES: dict[str, Any] = {
     "run": Run,
     "steps": dict[str, list[Any]],
     "look": Look,
+    "dependency": Dependency,
     "nonfinite": NonFinite,
     "site": str,
     "model": tuple[str, str],
@@ -81,6 +82,10 @@ class Writer:
     def look(self, look: Look) -> None:
         """Append what was seen on a watched step."""
         self._append("look", look)
+
+    def dependency(self, found: Dependency) -> None:
+        """Append a test; a later one of the same module and line of the script takes its place."""
+        self._append("dependency", found)
 
     def nonfinite(self, found: NonFinite) -> None:
         """Append the origin of a non-finite value."""
@@ -223,6 +228,7 @@ def _assemble(rows: Sequence[tuple[str, bytes]]) -> Record:
             for values in zip(*batch.values(), strict=True)
         ),
         looks=tuple(sorted(by_kind["look"], key=lambda look: look.step)),
+        dependency=tuple({(d.module, d.site): d for d in by_kind["dependency"]}.values()),
         nonfinite=tuple(by_kind["nonfinite"]),
         sites=tuple(by_kind["site"]),
         models=dict(by_kind["model"]),

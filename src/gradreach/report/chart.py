@@ -62,7 +62,7 @@ class Line:
 class Mark:
     """A place worth a word: a vertical rule at `x`, or a horizontal one at `y`; both given, a triangle there.
 
-    `name` is its tooltip; `word` is written beside a rule; `until` widens a vertical rule to a band.
+    `name` is its tooltip; `word` is written beside a rule, `row` lines down; `until` widens a vertical rule to a band.
     """
 
     name: str
@@ -71,6 +71,7 @@ class Mark:
     style: str = "limit"
     word: str = ""
     until: Number | None = None
+    row: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,8 @@ def plot(frame: Frame, lines: Sequence[Line], marks: Sequence[Mark] = ()) -> str
         return ""
     values += [mark.y for mark in marks if mark.y is not None and mark.x is None]
     low, high = span(values, frame.log, frame.floor)
-    places = [at for line in lines for at, _ in line.points] + [mark.x for mark in marks if mark.x is not None]
+    places = [at for line in lines for at, _ in line.points]
+    places += [at for mark in marks for at in (mark.x, mark.until) if at is not None]
     first, last = min(places), max(places)
     x = Scale(first, last if last > first else first + 1, frame.left, frame.width - 12)
     y = Scale(low, high, frame.height - 40, 12, frame.log)
@@ -207,7 +209,7 @@ def _mark(mark: Mark, x: Scale, y: Scale) -> str:
         back = f"H{_px(end)}V{_px(y.end)}z" if end - at >= 1 else ""
         rule = f'<path class="{mark.style}" d="M{_px(at)} {_px(y.end)}V{_px(y.start)}{back}">{tip}</path>'
         side, anchor = (5, "start") if at < (x.start + x.end) / 2 else (-5, "end")
-        return rule + (text(at + side, y.end + 10, mark.word, anchor, "label") if mark.word else "")
+        return rule + (text(at + side, y.end + 10 + 14 * mark.row, mark.word, anchor, "label") if mark.word else "")
     level = y.at(mark.y if mark.y is not None else y.low)
     rule = f'<path class="{mark.style}" d="M{_px(x.start)} {_px(level)}H{_px(x.end)}">{tip}</path>'
     return rule + (text(x.start + 5, level + 14, mark.word, "start", "label") if mark.word else "")

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from gradreach.record.schema import SCHEMA, DepthLook, Finding, Look, Record, Step, TimeLook
+from gradreach.record.schema import SCHEMA, DepthLook, Finding, Look, Probe, Record, Step, TimeLook
 from gradreach.report.series import extremes, finite, quantile
 from gradreach.rules.course import sound_looks, usual_length
+from gradreach.rules.dependency import Asked, verdicts
 
 WHOLE = 20_000
 """Steps up to which series are kept whole; beyond, the lowest and highest value of each stretch stay."""
@@ -22,7 +23,9 @@ def document(
 
     `norm.steps` gives the step of each entry of `norm.global` and `norm.loss`. `time` and `depth` show, for each line
     of the script that calls backward, the last watched step whose gradients were finite; `step` and `site` name it.
+    `dependency` has an entry for each lag of each of the `dependency_tests`, with the reach there and the verdict.
     """
+    asked = verdicts(record)
     return {
         "schema": SCHEMA,
         "version": _version(),
@@ -37,7 +40,11 @@ def document(
         "norm": _norm(record, findings),
         "time": [_time(look, seen) for look, seen in time_shown(record)],
         "depth": [_depth(look, seen) for look, seen in depth_shown(record)],
-        "dependency": [],
+        "probes": [
+            {**_plain(asdict(seen)), "step": look.step, "site": look.site} for look, seen in probes_shown(record)
+        ],
+        "dependency": [entry for each in asked for entry in _lags(each)],
+        "dependency_tests": [_test(each) for each in asked],
         "nonfinite": [_plain(asdict(found)) for found in record.nonfinite],
         "findings": [_plain(asdict(finding)) for finding in findings],
         "checks_passed": list(passed),
@@ -132,6 +139,15 @@ def time_shown(record: Record) -> list[tuple[Look, TimeLook]]:
     return shown
 
 
+def probes_shown(record: Record) -> list[tuple[Look, Probe]]:
+    """Of each site and module without a recurrence the last look of which the reach was probed."""
+    shown: dict[tuple[int, str], tuple[Look, Probe]] = {}
+    for look in sound_looks(record):
+        for probe in look.probes:
+            shown[(look.site, probe.module)] = (look, probe)
+    return list(shown.values())
+
+
 def depth_shown(record: Record) -> list[tuple[Look, DepthLook]]:
     """Of each site: the modules of the last watched step with finite gradients before anything broke, as they ran."""
     shown: dict[int, Look] = {}
@@ -177,6 +193,20 @@ def _time(look: Look, seen: TimeLook) -> dict[str, Any]:
     fields = _plain(asdict(seen))
     fields["lambda"] = fields.pop("lambda_")
     return {**fields, "step": look.step, "site": look.site}
+
+
+def _lags(asked: Asked) -> list[dict[str, Any]]:
+    place = {"module": asked.dependency.module, "site": asked.dependency.site}
+    return [
+        {**place, **_plain(asdict(each.lag)), "reach": finite(each.reach), "verdict": each.verdict}
+        for each in asked.lags
+    ]
+
+
+def _test(asked: Asked) -> dict[str, Any]:
+    fields = _plain(asdict(asked.dependency))
+    del fields["lags"]
+    return {**fields, "horizon": asked.reach.horizon}
 
 
 def _depth(look: Look, seen: DepthLook) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The figures of the page, each drawn from a record: norms, reach, adjoints, truncation, depth, updates."""
+"""The figures of the page, each drawn from a record: norms, adjoints, truncation, depth, updates."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from gradreach.record.schema import DepthLook, Finding, Look, Record, TimeLook
+from gradreach.record.schema import DepthLook, Finding, Record, TimeLook
 from gradreach.report import words
 from gradreach.report.chart import Frame, Line, Mark, Points, plot, span, spoken, svg, text, ticks
 from gradreach.report.chart import Scale as Axis
@@ -23,9 +23,6 @@ MARKS = 60
 
 FAINTEST = 1e-12
 """The least value that a log axis goes down to, relative to its largest: float32 sums hold no more."""
-
-REACHED = 0.01
-"""The reach at which the horizon ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +57,7 @@ def norm_figure(record: Record, findings: Sequence[Finding]) -> Figure | None:
         if (value := norms.get(step)) is not None
     ]
     frame = Frame("Global gradient norm by step", "step", "norm", WIDE, 300, log=True)
-    return _figure(frame, lines, marks, "Global norm of each backward pass, before any clipping.", both=True)
+    return figure_of(frame, lines, marks, "Global norm of each backward pass, before any clipping.", both=True)
 
 
 def loss_figure(record: Record) -> Figure | None:
@@ -75,59 +72,32 @@ def loss_figure(record: Record) -> Figure | None:
         for style, site in enumerate(sites)
     ]
     frame = Frame("Loss by step", "step", "loss", WIDE, 190)
-    return _figure(frame, lines, [], "The loss that backward was called on.", both=True)
-
-
-def reach_figure(seen: TimeLook, first: TimeLook | None = None) -> Figure | None:
-    """The reach curve r(ℓ) of one layer on a log axis, with the bound (γλ)^ℓ and the horizon; `first` drawn faint."""
-    if not known(seen.reach):
-        return None
-    least = min((r for r in known(seen.reach) if r > 0), default=REACHED) / 10
-    floor = min(max(FAINTEST, least), REACHED)
-    lines = [Line("reach r(ℓ)", _by_index(seen.reach))]
-    if seen.bound_factor is not None and seen.bound_factor > 0:
-        top = 10 * max(known(seen.reach))
-        bound = [(lag, value) for lag, value in _powers(seen.bound_factor, len(seen.reach)) if floor <= value <= top]
-        lines.append(Line("bound (γλ)^ℓ", bound, 1))
-    if first is not None:
-        lines.append(Line("reach when first seen", _by_index(first.reach), 0, faint=True))
-    marks = [
-        Mark("reach of 1 %", y=REACHED, word="1 %"),
-        Mark(
-            f"horizon {seen.horizon} of {seen.T - 1} steps",
-            x=float(seen.horizon),
-            style="horizon",
-            word=f"horizon {seen.horizon}",
-        ),
-    ]
-    frame = Frame(f"Reach curve of {words.of_layer(seen)}", "lag ℓ, steps back", "reach", log=True, floor=floor)
-    caption = f"Share of the gradient that travels ℓ steps back. Horizon: {seen.horizon} of {seen.T - 1} steps."
-    return _figure(frame, lines, marks, caption)
+    return figure_of(frame, lines, [], "The loss that backward was called on.", both=True)
 
 
 def adjoint_figure(seen: TimeLook) -> Figure | None:
     """‖δ_k‖ and ‖e_k‖ over the time steps of the data, on a log axis."""
     largest = max(known([*seen.adjoint, *seen.local_error]), default=0.0)
     lines = [
-        Line("adjoint ‖δ‖", _by_index(seen.adjoint)),
-        Line("local error ‖e‖", _by_index(seen.local_error), 2, dots=True),
+        Line("adjoint ‖δ‖", by_index(seen.adjoint)),
+        Line("local error ‖e‖", by_index(seen.local_error), 2, dots=True),
     ]
     frame = Frame(
         f"Adjoint over time of {words.of_layer(seen)}", "time step k", "norm", log=True, floor=FAINTEST * largest
     )
-    return _figure(frame, lines, [], "What reaches the hidden state at step k: from above alone, and by all paths.")
+    return figure_of(frame, lines, [], "What reaches the hidden state at step k: from above alone, and by all paths.")
 
 
 def truncation_figure(seen: TimeLook) -> Figure | None:
     """Lag share s(ℓ) and truncation bias b(k) on one axis: both are relative to ‖dW‖."""
     lines = [
-        Line("truncation bias b(k)", _by_index(seen.truncation_bias), 3),
-        Line("lag share s(ℓ)", _by_index(seen.lag_share)),
+        Line("truncation bias b(k)", by_index(seen.truncation_bias), 3),
+        Line("lag share s(ℓ)", by_index(seen.lag_share)),
     ]
     frame = Frame(
         f"Truncation bias and lag share of {words.of_layer(seen)}", "lag ℓ, or k2 = k steps", "relative to ‖dW‖"
     )
-    return _figure(
+    return figure_of(
         frame, lines, [], "b(k): relative error of the weights' gradient if it were carried back only k steps."
     )
 
@@ -154,22 +124,10 @@ def update_figure(looks: Sequence[DepthLook]) -> Figure | None:
     )
 
 
-def first_seen(record: Record, shown: tuple[Look, TimeLook]) -> TimeLook | None:
-    """The same layer on the first watched step, where that is another step and its reach is finite."""
-    look, seen = shown
-    key = (seen.module, seen.layer, seen.direction)
-    for earlier in record.looks:
-        if earlier.step >= look.step:
-            return None
-        for other in earlier.time:
-            if earlier.site == look.site and (other.module, other.layer, other.direction) == key and known(other.reach):
-                return other
-    return None
-
-
-def _figure(
+def figure_of(
     frame: Frame, lines: Sequence[Line], marks: Sequence[Mark], caption: str, both: bool = False
 ) -> Figure | None:
+    """Lines and marks drawn with their legend, for `both` widths of screen; None where there is nothing to draw."""
     drawn = plot(frame, lines, marks)
     if not drawn:
         return None
@@ -195,9 +153,9 @@ def _along_depth(
     if len(looks) < 2 or not any(value > 0 for _, values, _ in series for value in known(values)):
         return None
     if len(looks) > ROWS:
-        lines = [Line(name, _by_index(values), style) for name, values, style in series]
+        lines = [Line(name, by_index(values), style) for name, values, style in series]
         caption += f" {count(len(looks), 'module')}; their names are in the table below."
-        return _figure(Frame(title, "module", axis, WIDE, 280, log=True), lines, [], caption, both=True)
+        return figure_of(Frame(title, "module", axis, WIDE, 280, log=True), lines, [], caption, both=True)
     legend = tuple((name, f"s{style}") for name, _, style in series)
     return Figure(_rows(title, axis, looks, series), caption, legend=legend if len(legend) > 1 else ())
 
@@ -252,17 +210,6 @@ def _runs(broken: Sequence[int], steps: Sequence[int]) -> list[tuple[int, int]]:
     return runs
 
 
-def _by_index(values: Sequence[float | None]) -> Points:
+def by_index(values: Sequence[float | None]) -> Points:
+    """Values at 0, 1, 2 …"""
     return [(float(place), value) for place, value in enumerate(values)]
-
-
-def _powers(factor: float, count: int) -> list[tuple[float, float]]:
-    """factor^ℓ for ℓ < count, ended before it leaves the range of a float."""
-    values: list[tuple[float, float]] = []
-    power = 1.0
-    for lag in range(count):
-        if not 1e-300 < power < 1e300:
-            break
-        values.append((float(lag), power))
-        power *= factor
-    return values

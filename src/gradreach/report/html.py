@@ -15,14 +15,17 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from gradreach.record.schema import DepthLook, Look, Record, TimeLook
-from gradreach.report import figures, words
-from gradreach.report.document import clip_rate, depth_shown, norms_of, seconds, threshold, time_shown
+from gradreach.record.schema import DepthLook, Look, Probe, Record, TimeLook
+from gradreach.report import asked, figures, words
+from gradreach.report.document import clip_rate, depth_shown, norms_of, probes_shown, seconds, threshold, time_shown
 from gradreach.report.entry import Entry, entries
 from gradreach.report.explanation import Section, not_made, sections, titled
 from gradreach.report.figures import Figure
+from gradreach.report.reach import first_seen, reach_figure
 from gradreach.report.series import known, quantile
 from gradreach.report.verdict import ending
+from gradreach.rules.course import site_name
+from gradreach.rules.dependency import Asked, LagVerdict, of_stack, spans, verdicts
 from gradreach.rules.registry import RULES
 
 if TYPE_CHECKING:
@@ -32,7 +35,11 @@ if TYPE_CHECKING:
 FINDINGS, LAYERS, MODULES = 60, 8, 300
 """What a page shows in full; the JSON report holds the rest."""
 
-_WHAT_TO_DO = {"GR101": "If you need a longer reach", "GR303": "If the steps are too short"}
+_WHAT_TO_DO = {
+    "GR101": "If you need a longer reach",
+    "GR303": "If the steps are too short",
+    "GR401": "If you want to be surer",
+}
 """Over the remedies of findings that are information: what would be a reason to apply them."""
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -45,6 +52,18 @@ class LayerView:
     name: str
     look: Look
     seen: TimeLook
+    figures: tuple[Figure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AskedView:
+    """What one module's errors were asked, and the answers; of a model without a recurrence the reach as well."""
+
+    name: str
+    site: str
+    question: str
+    answers: tuple[str, ...]
+    lags: tuple[LagVerdict, ...]
     figures: tuple[Figure, ...]
 
 
@@ -73,7 +92,7 @@ def render(report: Report) -> str:
     """The whole page as text."""
     record = report.record
     style, script = _asset("report.css"), _asset("report.js")
-    listed = entries(report.findings)
+    listed, tests = entries(report.findings), verdicts(record)
     return _template().render(
         report=report,
         record=record,
@@ -85,13 +104,15 @@ def render(report: Report) -> str:
         answers=report.answers,
         sites=_sites(record),
         norm_figures=_present(figures.norm_figure(record, report.findings), figures.loss_figure(record)),
-        layers=_layers(record),
+        layers=_layers(record, tests),
+        asked=_asked(record, tests),
         all_layers=[seen for _, seen in time_shown(record)][:MODULES],
         depth=_depth(record),
         seconds=seconds(record),
         ending=ending(record),
         modules=MODULES,
         words=words,
+        spans=spans,
         known=known,
         style=Markup(style),
         script=Markup(script),
@@ -137,11 +158,36 @@ def _sites(record: Record) -> list[SiteView]:
     return views
 
 
-def _layers(record: Record) -> list[LayerView]:
+def _asked(record: Record, tests: Sequence[Asked]) -> list[AskedView]:
+    """Every test, and every probe that no test goes with."""
+    probes = {(look.site, seen.module): seen for look, seen in probes_shown(record)}
+    views = []
+    for each in tests:
+        found = each.dependency
+        drawn = _probed(probes.pop((found.site, found.module), None), each.lags)
+        said = asked.question(each), asked.answers(each)
+        views.append(AskedView(asked.name(each), site_name(record, found.site), *said, each.lags, drawn))
+    for (site, module), probe in probes.items():
+        title = f"`{module}`" if module else "the model"
+        views.append(AskedView(title, site_name(record, site), "", (), (), _probed(probe, ())))
+    return views
+
+
+def _probed(probe: Probe | None, lags: Sequence[LagVerdict]) -> tuple[Figure, ...]:
+    return _present(reach_figure(probe, asked=lags)) if probe is not None else ()
+
+
+def _needed(tests: Sequence[Asked], look: Look, seen: TimeLook) -> tuple[LagVerdict, ...]:
+    """What the error depends on at the place of a layer whose gradient goes to earlier inputs."""
+    here = [each for each in tests if each.dependency.site == look.site and seen.direction == "forward"]
+    return next((each.depends for each in here if of_stack(each.dependency.module, seen.module)), ())
+
+
+def _layers(record: Record, tests: Sequence[Asked]) -> list[LayerView]:
     views = []
     for look, seen in time_shown(record)[:LAYERS]:
         drawn = _present(
-            figures.reach_figure(seen, figures.first_seen(record, (look, seen))),
+            reach_figure(seen, first_seen(record, (look, seen)), _needed(tests, look, seen)),
             figures.adjoint_figure(seen),
             figures.truncation_figure(seen),
         )

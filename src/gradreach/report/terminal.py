@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gradreach.record.schema import Finding, Record
-from gradreach.report import words
+from gradreach.report import asked, words
 from gradreach.report.document import clip_rate, depth_shown, norms_of, seconds, threshold, time_shown
 from gradreach.report.entry import Entry, entries
 from gradreach.report.explanation import not_made, title
@@ -21,6 +21,7 @@ from gradreach.report.flow import Flow
 from gradreach.report.series import known, quantile
 from gradreach.report.verdict import ending, which_threshold
 from gradreach.report.words import count, figure, percent
+from gradreach.rules.dependency import verdicts
 
 if TYPE_CHECKING:
     from gradreach.report.report import Report
@@ -140,6 +141,8 @@ def _measured(report: Report, say: _Say, ascii_only: bool) -> Iterator[Renderabl
         if len(shown) > ROWS:
             yield Text(f"  and {count(len(shown) - ROWS, 'more recurrent layer')} in the report")
     facts = _rows()
+    for each in verdicts(record):
+        facts.add_row("data", Flow(say(asked.line(each))))
     if depth := _depth(record):
         facts.add_row("depth", Flow(say(depth)))
     facts.add_row("norm", Flow(say(_norm(record))))

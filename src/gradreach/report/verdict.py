@@ -12,6 +12,7 @@ from gradreach.report.document import clip_rate, nonfinite_steps, norms_of, spik
 from gradreach.report.series import known, quantile
 from gradreach.report.words import capital, count, figure, of_layer, percent, place, shortened, told
 from gradreach.rules.course import MIN_LOOKS, first_break, kept_out, rate_to_horizon
+from gradreach.rules.dependency import of_stack
 
 Level = Literal["error", "warning", "info", "healthy", "unseen"]
 ORDER: tuple[Severity, ...] = ("error", "warning", "info")
@@ -25,6 +26,7 @@ _OPENING = {
     "GR201": "Your gradients vanish through depth at",
     "GR202": "Your gradients explode through depth at",
     "GR304": "Your gradients explode and nothing clips them in",
+    "GR401": "Nothing is left to learn beyond what the gradient reaches in",
     "GR402": "Your gradients vanish before they reach what the data holds in",
 }
 _ARISES = {
@@ -81,9 +83,13 @@ def verdict(record: Record, findings: Sequence[Finding]) -> Verdict:
         return Verdict("healthy", f"Healthy: {_seen(record)}, and no rule found fault.")
     alike = [finding for finding in ranked if _is_alike(ranked[0], finding)]
     worst = min(alike, key=_reached, default=ranked[0])
+    harmless = all(_nothing_far(findings, finding.where.get("module")) for finding in alike)
     others = len({finding.code if finding.severity == "info" else rank for rank, finding in enumerate(ranked)}) - 1
     more = f" ({count(others, 'more finding')} below.)" if others else ""
-    return Verdict(worst.severity, f"{_sentence(record, worst, len(alike) - 1)}{more}")
+    return Verdict(
+        worst.severity,
+        f"{_sentence(record, worst, len(alike) - 1, harmless)}{more}",
+    )
 
 
 def _is_alike(one: Finding, other: Finding) -> bool:
@@ -116,7 +122,7 @@ def suggested_threshold(record: Record, findings: Sequence[Finding]) -> float | 
     return quantile(norms_of([step for step in record.steps if step.step not in left_out]), 0.99)
 
 
-def _sentence(record: Record, finding: Finding, others: int) -> str:
+def _sentence(record: Record, finding: Finding, others: int, harmless: bool) -> str:
     if finding.code == "GR301":
         at = finding.where.get("step", first_break(record))
         if finding.severity == "warning":
@@ -128,8 +134,13 @@ def _sentence(record: Record, finding: Finding, others: int) -> str:
     head = f"{opening} {at or 'this run'}" if opening else f"{capital(finding.title)}{f' at {at}' if at else ''}"
     if finding.severity == "info":
         also = f" (likewise in {count(others, 'other place')})" if others > 0 else ""
-        return f"No harm is proven. {head}{_short_reach(finding)}{also}."
+        return f"No harm is {'found' if harmless else 'proven'}. {head}{_short_reach(finding)}{also}."
     return f"{head}: {_SENTENCE_END.split(finding.because, maxsplit=1)[0]}"
+
+
+def _nothing_far(findings: Sequence[Finding], module: object) -> bool:
+    """Whether the data was asked at the place of this module, and holds nothing past the horizon."""
+    return any(f.code == "GR401" and of_stack(str(f.where.get("module")), str(module)) for f in findings)
 
 
 def _short_reach(finding: Finding) -> str:
@@ -155,6 +166,8 @@ def _origin(finding: Finding) -> str:
 def _is_it_vanishing(record: Record, findings: Sequence[Finding]) -> str:
     shown = [seen for _, seen in time_shown(record)]
     if not shown:
+        if any(finding.code == "GR402" for finding in findings):
+            return "No recurrent layer ran on a watched step, yet what the error depends on lies out of reach: GR402."
         return "No recurrent layer ran on a watched step, so there is no gradient through time to vanish."
     shown = [seen for seen in shown if known(seen.reach)]
     if not shown:
@@ -164,10 +177,15 @@ def _is_it_vanishing(record: Record, findings: Sequence[Finding]) -> str:
     if (near := rate_to_horizon(seen)) is not None:
         reached += f", times {figure(near)} a step on the way"
     codes = {finding.code for finding in findings}
-    if "GR402" in codes:
+    lost = [finding.severity for finding in findings if finding.code == "GR402"]
+    if "error" in lost:
         return f"Yes, with harm: the data depends on more than the gradient reaches. {reached}."
+    if lost:
+        return f"Yes, so far: the data depends on more than the gradient reaches, yet the loss still falls. {reached}."
     if "GR102" in codes:
         return f"No, it explodes: {reached}."
+    if "GR101" in codes and _nothing_far(findings, seen.module):
+        return f"Yes, without harm: {reached}. The data was asked, and nothing to learn was found further back."
     if "GR101" in codes:
         return f"Yes: {reached}. It does harm only where what is to be learned lies further back."
     return f"No: {reached}."

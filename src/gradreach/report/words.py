@@ -39,6 +39,8 @@ _LABELS = {
     "update_size": "update ‖Δw‖/‖w‖",
     "far_reach": "reach at the farthest lag",
     "looks": "watched steps",
+    "lags": "steps back",
+    "positions": "errors",
     "rows": "values of each unit",
     "factor": "factor over all lags",
 }
@@ -178,6 +180,8 @@ def shortened(text: str, most: int) -> str:
 def of_overhead(overhead: Overhead) -> str:
     """What watching cost, beside what it was allowed to; with --every N nothing was said about cost."""
     spent = f"{percent(overhead.measured)} of the wall time"
+    if overhead.closing >= 0.1:
+        spent += f" and {overhead.closing:.1f} s at the end"
     if overhead.every is None:
         return f"{spent}, budget {percent(overhead.budget)}"
     return f"{spent}; {'every step' if overhead.every == 1 else f'one step in {overhead.every}'} watched, as asked"

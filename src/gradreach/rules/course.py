@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from gradreach.record.schema import Look, NonFinite, Record, Step, TimeLook
+from gradreach.record.schema import Look, NonFinite, Probe, Record, Step, TimeLook
 from gradreach.rules.figures import is_finite, known, median, positive, spread
 
 MIN_LOOKS = 3
@@ -20,6 +21,11 @@ BLOW_UP = 100.0
 
 DIVERGED = 10.0
 """Multiple of its first value past which a loss has left what an untrained model does."""
+
+PASSES = 200
+"""Backward passes below which a loss is not said to have stopped falling: it may not have begun to."""
+
+Seen = TypeVar("Seen", TimeLook, Probe, TimeLook | Probe)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +103,7 @@ def sound_looks(record: Record) -> list[Look]:
     return [look for look in record.looks if end is None or look.step < end]
 
 
-def usual_length(looks: Sequence[TimeLook]) -> list[TimeLook]:
+def usual_length(looks: Sequence[Seen]) -> list[Seen]:
     """The looks at sequences of the usual length or longer: a short last batch does not speak for its layer."""
     usual = median([float(seen.T) for seen in looks])
     return [seen for seen in looks if usual <= seen.T]
@@ -131,6 +137,22 @@ def stalled(record: Record, site: int) -> bool:
     first, last = losses[:fifth], losses[-fifth:]
     noise = 1.2533 * math.hypot(spread(first), spread(last)) / math.sqrt(fifth)  # standard error of two medians
     return median(first) - median(last) + 2 * noise < SMALL_FALL * abs(median(first))
+
+
+def at_rest(record: Record, site: int) -> tuple[float, float] | None:
+    """The medians of the loss in the quarter before the middle of the run and in its last, where it no longer falls.
+
+    None where it falls by more than the noise of these two, or where this cannot be told: under PASSES backward passes
+    or 20 losses, or places that take turns.
+    """
+    losses, steps = sound_losses(record, site), steps_at(record, site)
+    quarter = len(losses) // 4
+    if quarter < 5 or steps[-1].step - steps[0].step + 1 < PASSES or takes_turns(record, site):
+        return None
+    middle = len(losses) // 2
+    before, last = losses[middle - quarter : middle], losses[-quarter:]
+    noise = 1.2533 * math.hypot(spread(before), spread(last)) / math.sqrt(quarter)  # standard error of two medians
+    return (median(before), median(last)) if median(before) - median(last) <= 2 * noise else None
 
 
 def worse_than_at_first(record: Record, site: int) -> bool:

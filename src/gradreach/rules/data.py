@@ -1,23 +1,217 @@
-"""Rules on what the data asks for, GR401 to GR403; the record holds no evidence for them yet."""
+"""Rules on what the data asks for, GR401 to GR403: is there something to be learned that the gradient cannot reach?"""
 
 from __future__ import annotations
 
-from gradreach.rules.rule import Explain, Rule
+from gradreach.record.schema import Finding, Record, Remedy, Severity, TimeLook
+from gradreach.rules.course import PASSES, at_rest, site_name
+from gradreach.rules.dependency import (
+    FOUND,
+    LEVEL,
+    LIMIT,
+    WORTH,
+    Asked,
+    LagVerdict,
+    harms,
+    not_enough,
+    sequences,
+    spans,
+    strongest,
+    verdicts,
+)
+from gradreach.rules.figures import known, percent, shown
+from gradreach.rules.remedy import as_far_as, expression, numbered
+from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
+
+MUCH_LEFT = 0.5
+"""Rms of the error, relative to the first look, from which most of the task is unlearned."""
+
+UNASKED = "no error was tested against the inputs before it"
+
+
+def nothing_far(record: Record) -> Judged:
+    """GR401: past the horizon the error depends on nothing that is worth learning."""
+    tests = verdicts(record)
+    if why := _unasked(tests):
+        return Judged(why_not=why)
+    past = [asked for asked in tests if asked.beyond]
+    if not past:
+        return Judged(why_not="the gradient reaches every lag that was tested, so none lies beyond")
+    found = [asked for asked in past if all(each.verdict == "nothing" for each in asked.beyond)]
+    if found:
+        return Judged(tuple(_nothing_far(record, asked) for asked in found))
+    free = [asked for asked in past if all(each.verdict in ("nothing", "undecided") for each in asked.beyond)]
+    return Judged(why_not=next((not_enough(asked, asked.beyond) for asked in free), ""))
+
+
+def _nothing_far(record: Record, asked: Asked) -> Finding:
+    found, horizon, lags = asked.dependency, asked.reach.horizon, [each.lag for each in asked.beyond]
+    detectable, q = max(lag.detectable for lag in lags), min(known(lag.q for lag in lags), default=1.0)
+    because = (
+        f"asked was whether the error still depends on the input {spans(lags)} steps back, given the nearer inputs and "
+        f"the model's own state. Nothing was found (smallest q = {shown(q)}, {sequences(found)}); a share of "
+        f"{percent(detectable, 2)} of its variance would have been, 95 times in 100. "
+        f"The gradient reaches {horizon} steps back; that it goes no farther costs nothing the test could see."
+    )
+    evidence: Evidence = {
+        "horizon": horizon, "lags": spans(lags), "detectable_share": detectable, "q": q,
+        "sequences": found.sequences, "positions": found.positions, "looks": found.looks, "T": found.T,
+    }  # fmt: skip
+    more = Remedy(
+        "look-more-often",
+        f"gradreach run --every 1 {record.run.script}  # and its arguments as before",
+        "more looks give the test more sequences, and with these it sees smaller shares",
+    )
+    return Finding("GR401", "info", NOTHING_FAR.title, _where(record, asked), evidence, because, (more,))
+
+
+def unreached(record: Record) -> Judged:
+    """GR402: the error depends on inputs from which less than 1 % of the gradient arrives."""
+    tests = verdicts(record)
+    if why := _unasked(tests):
+        return Judged(why_not=why)
+    found = tuple(_unreached(record, asked) for asked in tests if asked.judged("vanishing"))
+    missed = [why for asked in tests if (why := _unknown(asked) or not_enough(asked, _within(asked, asked.beyond)))]
+    return Judged(found, "" if found or not missed else missed[0])
+
+
+def _unknown(asked: Asked) -> str:
+    lags = [each.lag for each in asked.judged("not judged")]
+    return f"the error depends on the input {spans(lags)} steps back, and no reach is known there" if lags else ""
+
+
+def _unreached(record: Record, asked: Asked) -> Finding:
+    found, lost = asked.dependency, asked.judged("vanishing")
+    most = strongest(lost)
+    because = (
+        f"{_depends(asked, most)}; the gradient that comes from there is {shown(most.reach)} of the near one: it "
+        "vanishes."
+        if most.reach
+        else f"{_depends(asked, most)}; no gradient comes from there."
+    )
+    if len(lost) > 1:
+        because += f" All such lags: {spans([each.lag for each in lost])}."
+    because += f" The horizon, 1 %, lies {asked.reach.horizon} steps back."
+    harm = harms(record, asked)
+    if not harm:
+        because += " The loss still falls, or was seen too short to tell: the reach may yet grow."
+    evidence: Evidence = {
+        "lag": most.lag.at, "lags": spans([each.lag for each in lost]), "share": most.lag.share, "q": most.lag.q,
+        "reach": most.reach, "horizon": asked.reach.horizon, "T": asked.reach.T, "error_left": found.error,
+        "sequences": found.sequences, "positions": found.positions, "looks": found.looks,
+    }  # fmt: skip
+    remedies = as_far_as(record, asked, most.lag.at)
+    severity: Severity = "error" if harm else "info"
+    return Finding("GR402", severity, UNREACHED.title, _where(record, asked), evidence, because, remedies)
+
+
+def unlearned(record: Record) -> Judged:
+    """GR403: the gradient arrives from all that the error depends on, and the loss no longer falls."""
+    tests = verdicts(record)
+    if why := _unasked(tests):
+        return Judged(why_not=why)
+    arrives = [asked for asked in tests if asked.depends and len(asked.judged("reached")) == len(asked.depends)]
+    left = [asked for asked in arrives if asked.dependency.error >= MUCH_LEFT]
+    resting = [(asked, rest) for asked in left if (rest := at_rest(record, asked.dependency.site)) is not None]
+    if resting:
+        return Judged(tuple(_unlearned(record, asked, rest) for asked, rest in resting))
+    if left:
+        return Judged(
+            why_not="the loss still falls, or was seen too short to tell: what is not learned yet may be soon"
+        )
+    missed = [why for asked in tests if (why := not_enough(asked, [e for e in asked.lags if e not in asked.beyond]))]
+    return Judged(why_not=missed[0] if missed and not arrives else "")
+
+
+def _unlearned(record: Record, asked: Asked, rest: tuple[float, float]) -> Finding:
+    found, most = asked.dependency, strongest(asked.depends)
+    before, last = rest
+    because = (
+        f"{_depends(asked, most)}, and {shown(most.reach)} of the near gradient arrives from there. Yet the loss "
+        f"rests: its median was {shown(before)} in the quarter before the middle of the run and {shown(last)} in the "
+        f"last, and the error is {shown(found.error)} times what it was at first. The task is hard or the model "
+        "undertrained; this is not vanishing."
+    )
+    evidence: Evidence = {
+        "lag": most.lag.at, "lags": spans([each.lag for each in asked.depends]), "share": most.lag.share,
+        "q": most.lag.q, "reach": most.reach, "horizon": asked.reach.horizon, "error_left": found.error,
+        "loss_before": before, "loss_last": last, "sequences": found.sequences, "looks": found.looks,
+    }  # fmt: skip
+    return Finding("GR403", "warning", UNLEARNED.title, _where(record, asked), evidence, because, _learning(asked))
+
+
+def _learning(asked: Asked) -> tuple[Remedy, ...]:
+    rate = Remedy("raise-rate", "lr = lr * 3", "more way in as many steps; back again where the loss jumps")
+    seen = next((looks[-1] for looks in asked.reach.layers), None)
+    if not isinstance(seen, TimeLook) or not numbered(seen.kind):
+        return (rate,)
+    do = f"hidden_size = {2 * seen.hidden}  # of `{expression(seen.module)}`, now {seen.hidden}"
+    return rate, Remedy("wider", do, "room for what the task asks to be kept; four times the recurrent weights")
+
+
+def _depends(asked: Asked, most: LagVerdict) -> str:
+    lag = most.lag
+    return (
+        f"the error still depends on the input {spans([lag])} steps back (share {percent(lag.share, 2)} of its "
+        f"variance, q = {shown(lag.q)}, {sequences(asked.dependency)})"
+    )
+
+
+def _within(asked: Asked, lags: tuple[LagVerdict, ...]) -> list[LagVerdict]:
+    return [each for each in lags if each.lag.lag < asked.reach.T]
+
+
+def _unasked(tests: tuple[Asked, ...]) -> str:
+    """Why no rule of the family can judge; empty where one can."""
+    if not tests:
+        return UNASKED
+    tested = [asked for asked in tests if asked.lags]
+    if not tested:
+        return f"not enough data yet: {tests[0].dependency.why_not or 'no lag could be tested'}"
+    return "" if any(asked.reach.layers for asked in tested) else "no reach is known where the error was tested"
+
+
+def _where(record: Record, asked: Asked) -> Where:
+    return {"module": asked.dependency.module, "site": site_name(record, asked.dependency.site)}
+
 
 _SCORE = (
-    "S(n) = ‖Σ E_res ⊗ F_res‖²: E the residual at the output, F features of x_{t−n}, both regressed on the near "
-    "inputs, a ladder of further lags and the state h_t"
+    "S(n) = ‖Σ_i M_i‖²,   M_i = Σ_t e_t ⊗ f_{t−n} over the positions t of sequence i: e the error at the output, f "
+    "features of the input (values, token signs, products of neighbours), both less their regression on z"
+)
+_HELD = (
+    "z: the input one lag nearer, the state h_t with the squares and products of what the error follows in it, x_t and "
+    "x_{t−1} together, and a ladder of the lags between"
 )
 _NULL = (
-    "null: E of one sequence with F of another, whole sequences, so that autocorrelation stays;  z = (S − mean) / sd"
+    "null: ‖Σ_i s_i M_i‖², s_i = ±1 by whole sequences, which keeps all that holds within one; e widened to what it "
+    "was before the regression took its share (CR2);  z = (S − mean) / sd,  p = share of the draws at or above"
+)
+_BANDS = (
+    "lags are tested in bands, each half as long again as the last: its statistic is the largest over its parts and "
+    "the whole, by the same flips;  q = p after Benjamini, Hochberg over the bands"
+)
+_SHARE = (
+    "share = (z − mean largest z of the draws) · sd / (n Σ‖e‖²), f of unit covariance: what would be explained of the "
+    "error's variance on sequences that had no part in the fit"
+)
+_REACH = (
+    "r(n): the largest over the layers whose gradient goes that way, the median of the last looks; under 0.01 it "
+    "vanishes"
 )
 _LEVEL = (
-    "A lag counts as dependent by Benjamini–Hochberg over all lags tested, on a null that keeps each sequence "
-    "whole, so that the level holds on autocorrelated input too. Reached means r(n) ≥ 0.01, the horizon's own "
-    "limit."
+    f"A lag counts as one that the error depends on from q ≤ {LEVEL:g}, and where what it holds is {WORTH:.0%} or more "
+    "of the variance that the error had at the first look: share × min(1, error now / error then)². So a task that is "
+    f"learned is silent. Reached means r(n) ≥ {LIMIT:g}, the horizon's own limit."
+)
+_RESTS = (
+    f"The loss rests where, over {PASSES} backward passes or more, its median in the last quarter lies under that of "
+    "the quarter before the middle by no more than their noise."
 )
 _REFERENCES = (
     "Rao (1948): Large sample tests of statistical hypotheses concerning several parameters",
+    "Hemerik, Goeman, Finos (2020): Robust testing in generalized linear models by sign flipping score contributions",
+    "Shah, Peters (2020): The hardness of conditional independence testing and the generalised covariance measure",
+    "Bell, McCaffrey (2002): Bias reduction in standard errors for linear regression with multi-stage samples",
     "Benjamini, Hochberg (1995): Controlling the false discovery rate",
     "Hochreiter, Bengio, Frasconi, Schmidhuber (2001): Gradient flow in recurrent nets",
 )
@@ -29,35 +223,44 @@ NOTHING_FAR = Rule(
     ("info",),
     "data",
     Explain(
-        cause="The model's residual no longer depends on input further back than lag n, so a short reach costs "
-        "nothing.",
-        mathematics=(_SCORE, _NULL),
-        thresholds=_LEVEL + " The rule speaks where no lag beyond the horizon is dependent.",
-        remedies=("None needed; shorter sequences save time where nothing far back is to be learned.",),
+        cause="What the model still gets wrong depends no more on the input past the horizon, given the nearer input "
+        "and the model's own state. A reach that ends there costs nothing that the test could see.",
+        mathematics=(_SCORE, _HELD, _NULL, _BANDS),
+        thresholds=f"The rule speaks where bands past the horizon were tested, none has q ≤ {LEVEL:g}, and in each a "
+        f"share of {FOUND:.0%} of the error's variance would have been found 95 times in 100. With fewer sequences it "
+        "says that there is not enough data yet, and what could have been missed.",
+        remedies=(
+            "None needed: a longer reach costs time, and has nothing to bring.",
+            "Shorter sequences or a smaller k2: cheaper steps; what changes later in training goes unseen.",
+        ),
         silence="At will: it is information. Then: --ignore GR401.",
         references=_REFERENCES,
     ),
+    nothing_far,
 )
 
 UNREACHED = Rule(
     "GR402",
     "dependency-out-of-reach",
     "the data depends on lag n, the gradient does not reach it",
-    ("error",),
+    ("error", "info"),
     "data",
     Explain(
-        cause="The residual still depends on the input n steps back, and the gradient from there is under 1 %: "
-        "vanishing, with proof of harm.",
-        mathematics=(_SCORE, _NULL, "r(n) < 0.01: δ_{t→t−n} is under a hundredth of δ_{t→t}"),
-        thresholds=_LEVEL + " Dependent and not reached is this finding.",
+        cause="What the model still gets wrong depends on the input n steps back, given the nearer input and the "
+        "model's own state, and less than 1 % of the near gradient comes from there: vanishing, with proof of harm.",
+        mathematics=(_SCORE, _HELD, _NULL, _BANDS, _SHARE, _REACH),
+        thresholds=_LEVEL + " Dependent and not reached is this finding; from before the chunk it is GR104. It is an "
+        "error once the loss rests, and information while it falls: early in training a gate may still open. " + _RESTS,
         remedies=(
             "Orthogonal W_hh: free; holds only as long as training leaves it near.",
-            "LSTM with a forget bias for the lag (chrono start): free for an LSTM.",
+            "LSTM, or gates with a bias for the lag (chrono start): free for an LSTM, else three to four times the "
+            "weights.",
             "Skip connections through time: reach divided by the skip; lags between are seen coarsely.",
         ),
         silence="Where the far dependency is known and not wanted. Then: --ignore GR402.",
         references=_REFERENCES,
     ),
+    unreached,
 )
 
 UNLEARNED = Rule(
@@ -67,18 +270,20 @@ UNLEARNED = Rule(
     ("warning",),
     "data",
     Explain(
-        cause="The residual depends on input n steps back and the gradient gets there: the task is hard, or "
-        "training too short; this is not vanishing.",
-        mathematics=(_SCORE, _NULL, "r(n) ≥ 0.01"),
-        thresholds=_LEVEL + " Dependent and reached is this finding.",
+        cause="What the model still gets wrong depends on the input n steps back, the gradient comes from there, and "
+        "the loss has stopped falling: the task is hard, or the model undertrained; this is not vanishing.",
+        mathematics=(_SCORE, _HELD, _NULL, _BANDS, _SHARE, _REACH),
+        thresholds=_LEVEL + " Dependent and reached at every such lag is this finding, once the loss rests and the "
+        "error is still {MUCH_LEFT:g} or more of what it was.",
         remedies=(
             "Train longer or with a higher rate: time.",
             "More hidden units: memory and time.",
             "Help the gradient's way no further: it arrives already.",
         ),
-        silence="Early in training, when little can have been learned. Then: --ignore GR403.",
+        silence="Where the loss is known to be as low as the data allow. Then: --ignore GR403.",
         references=_REFERENCES,
     ),
+    unlearned,
 )
 
 RULES = (NOTHING_FAR, UNREACHED, UNLEARNED)

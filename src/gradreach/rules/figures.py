@@ -85,6 +85,6 @@ def shown(value: float | None) -> str:
     return f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e")
 
 
-def percent(share: float) -> str:
-    """A share of a whole in percent."""
-    return f"{100 * share:.3g} %"
+def percent(share: float, digits: int = 3) -> str:
+    """A share of a whole in percent, to so many digits; all of it is 100 % in any case."""
+    return f"{float(f'{100 * share:.{digits}g}'):.3g} %"

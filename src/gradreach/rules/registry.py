@@ -6,12 +6,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from gradreach.record.schema import Finding, Record
-from gradreach.rules import data, depth, nonfinite, step, time, units, update
+from gradreach.rules import data, depth, nonfinite, step, time, truncation, units, update
 from gradreach.rules.rule import Rule
 
 RULES: dict[str, Rule] = {
     rule.code: rule
-    for rule in (*time.RULES, *depth.RULES, *units.RULES, *nonfinite.RULES, *step.RULES, *update.RULES, *data.RULES)
+    for family in (time, truncation, depth, units, nonfinite, step, update, data)
+    for rule in family.RULES
 }
 
 _SEVERITIES = ("error", "warning", "info")

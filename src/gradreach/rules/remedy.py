@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from gradreach.record.schema import DepthLook, Record, Remedy, TimeLook
 from gradreach.rules.course import root_of
+from gradreach.rules.dependency import Asked, of_stack
 
 STOCK = ("RNN_TANH", "RNN_RELU", "RNN_SIGMOID", "RNN", "GRU", "LSTM")
 """Kinds whose layers and directions are numbered: weight_hh_l0, weight_hh_l1_reverse."""
@@ -59,6 +61,40 @@ def longer_reach(record: Record, seen: TimeLook) -> tuple[Remedy, ...]:
     straight = orthogonal(seen.module, seen.kind, seen.layer, seen.direction)
     stock = numbered(seen.kind) or seen.kind == "RNNCell"
     return (straight, _gated(record, seen)) if stock else (straight,)
+
+
+def as_far_as(record: Record, asked: Asked, lag: int) -> tuple[Remedy, ...]:
+    """What lets the gradient at the place of a test come from `lag` steps back."""
+    layers = [looks[-1] for looks in asked.reach.layers]
+    recurrent = [seen for seen in layers if isinstance(seen, TimeLook)]
+    if not recurrent:
+        do = f"dilation = 2 ** layer  # in `{asked.dependency.module}` and below, until {lag} steps are covered"
+        return (Remedy("receptive-field", do, "or attention over all steps: a direct way from there to here"),)
+    own = [seen for seen in recurrent if of_stack(seen.module, asked.dependency.module)] or recurrent
+    farthest = max(own, key=lambda seen: seen.horizon)
+    return *_remembering(farthest, lag), *longer_reach(record, farthest)
+
+
+def _remembering(seen: TimeLook, lag: int) -> tuple[Remedy, ...]:
+    """Gates that start with time constants up to a lag; `gr.init` sets those of all layers of a module."""
+    if gates(seen.kind) == 1 or not parameter("bias_hh", seen.module, seen.kind, 0, "forward"):
+        return ()
+    do = f"gr.init.chrono_({expression(seen.module)}, t_max={max(lag + 1, 3)})"
+    do += "  # import gradreach as gr; before training"
+    return (Remedy("chrono-start", do, f"gates that hold the state for up to {lag} steps, from the start"),)
+
+
+def carried_back(chunk: int, lag: int) -> Remedy:
+    """Truncated BPTT whose gradient goes back over the lag from every step of a chunk, in whole chunks."""
+    k2 = chunk * (1 + math.ceil(lag / chunk))
+    do = (
+        f"for window in gr.tbptt(x, y, k1={chunk}, k2={k2}, state=state, step=model):  # gr: gradreach\n"
+        "    loss_fn(window.output, window.y).backward()\n"
+        "    optimizer.step(); optimizer.zero_grad()\n"
+        "state = window.carry  # for the batch that follows"
+    )
+    why = f"as many updates as now, each carried {k2} steps back; time and memory grow by {k2 // chunk} times"
+    return Remedy("longer-window", do, why)
 
 
 def _held_open(seen: TimeLook) -> Remedy | None:

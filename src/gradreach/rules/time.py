@@ -1,9 +1,10 @@
-"""Rules on the gradient through time: GR101 to GR105."""
+"""Rules on the gradient through time: GR101 to GR103."""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 
 from gradreach.record.schema import Finding, Record, Severity, TimeLook
 from gradreach.rules.course import (
@@ -17,12 +18,11 @@ from gradreach.rules.course import (
     sound_looks,
     usual_length,
 )
+from gradreach.rules.dependency import LIMIT, Asked, harms, of_stack, spans, strongest, verdicts
 from gradreach.rules.figures import is_finite, known, median, most, percent, shown
 from gradreach.rules.remedy import clip, longer_reach, orthogonal, smaller_sums
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
 
-LIMIT = 0.01
-"""The value of r at which the horizon ends."""
 SHORTEST = 10
 """Sequences of fewer steps are too short for a horizon to mean anything."""
 
@@ -44,7 +44,6 @@ SATURATED_GATED = 0.95
 _BENGIO = "Bengio, Simard, Frasconi (1994): Learning long-term dependencies with gradient descent is difficult"
 _PASCANU = "Pascanu, Mikolov, Bengio (2013): On the difficulty of training recurrent neural networks"
 _HOCHREITER = "Hochreiter, Schmidhuber (1997): Long short-term memory"
-_WILLIAMS = "Williams, Peng (1990): An efficient gradient-based algorithm for on-line training of recurrent networks"
 
 Layer = tuple[int, str, int, str]
 
@@ -85,11 +84,13 @@ def vanishing(record: Record) -> Judged:
     }
     if not layers:
         return Judged(why_not=_unwatched(record, f"of {SHORTEST} steps or more was watched"))
-    found = []
-    for key, looks in layers.items():
-        if most([_fades(seen) and (seen.factor or 0.0) < 1.0 for seen in looks]):
-            found.append(_vanishing(record, key, looks))
-    return Judged(tuple(found))
+    fading = {
+        key: looks
+        for key, looks in layers.items()
+        if most([_fades(seen) and (seen.factor or 0.0) < 1.0 for seen in looks])
+    }
+    tests = verdicts(record) if fading else ()
+    return Judged(tuple(_vanishing(record, key, looks, tests) for key, looks in fading.items()))
 
 
 def _fades(seen: TimeLook) -> bool:
@@ -100,7 +101,7 @@ def _fades(seen: TimeLook) -> bool:
     return not any(r >= LIMIT for r in seen.reach[math.ceil(FAR_SHARE * (seen.T - 1)) :])
 
 
-def _vanishing(record: Record, key: Layer, looks: list[TimeLook]) -> Finding:
+def _vanishing(record: Record, key: Layer, looks: list[TimeLook], tests: Sequence[Asked]) -> Finding:
     seen = looks[-1]
     near, bound = rate_to_horizon(seen), seen.bound_factor
     because = f"r(ℓ) falls under 0.01 past lag {seen.horizon} of {seen.T - 1}"
@@ -109,17 +110,27 @@ def _vanishing(record: Record, key: Layer, looks: list[TimeLook]) -> Finding:
         because += f"; the bound γλ = {shown(seen.gamma)} × {shown(seen.lambda_)} = {shown(bound)} a step " + (
             "alone already forces it" if bound < 1.0 else "would allow more"
         )
-    because += (
-        ". A step further back adds less than 1 % of what the nearest one adds; that does harm only where what is to "
-        "be learned lies so far back."
-    )
+    because += ". A step further back adds less than 1 % of what the nearest one adds"
+    harm = _harm(record, tests, key)
+    because += f", {harm}." if harm else "; that does harm only where what is to be learned lies so far back."
     evidence: Evidence = {
         "horizon": seen.horizon, "T": seen.T, "factor": seen.factor, "factor_to_horizon": near, "bound_factor": bound,
         "gamma_mean": seen.gamma_mean, "lambda": seen.lambda_, "rho": seen.rho, "looks": len(looks),
         "exact": seen.exact,
     }  # fmt: skip
     where = _where(record, key, seen.kind)
-    return Finding("GR101", "info", VANISHING.title, where, evidence, because, longer_reach(record, seen))
+    severity: Severity = "error" if harm else "info"
+    return Finding("GR101", severity, VANISHING.title, where, evidence, because, longer_reach(record, seen))
+
+
+def _harm(record: Record, tests: Sequence[Asked], key: Layer) -> str:
+    """That what is to be learned lies out of reach, where GR402 says so of this layer or its stack; else empty."""
+    site, module, _, direction = key
+    for asked in tests if direction == "forward" else ():
+        lost, found = asked.judged("vanishing"), asked.dependency
+        if lost and found.site == site and of_stack(found.module, module) and harms(record, asked):
+            return f"and the error still depends on the input {spans([strongest(lost).lag])} steps back (GR402)"
+    return ""
 
 
 def exploding(record: Record) -> Judged:
@@ -234,7 +245,7 @@ VANISHING = Rule(
         ),
         thresholds="The horizon is measured at r = 0.01 and compared with T − 1. The rule speaks where it stays "
         f"under {FAR_SHARE:.0%} of it in two looks of three, for sequences of {SHORTEST} steps or more: then more of "
-        "the sequence lies out of reach than within. It is information, and an error only beside GR402, which "
+        "the sequence lies out of reach than within. It is information, and an error only beside an error GR402, which "
         "proves that the data depends on what is out of reach.",
         remedies=(
             "Orthogonal W_hh: free, but training moves it away again unless it is held there.",
@@ -308,49 +319,4 @@ SATURATION = Rule(
     saturated,
 )
 
-TRUNCATION = Rule(
-    "GR104",
-    "truncation-bias",
-    "truncation window cuts real gradient",
-    ("warning",),
-    "time",
-    Explain(
-        cause="Backpropagation stops at the chunk's edge although part of the gradient comes from beyond it, so the "
-        "update points elsewhere than the loss of the whole stream asks.",
-        mathematics=(
-            "b(k) = ‖dW − Σ_{ℓ<k} dW_ℓ‖ / ‖dW‖, the relative error of truncated BPTT with k2 = k at these weights",
-        ),
-        thresholds="Judged at the script's own chunk length, on a window longer than the chunk: within the chunk "
-        "nothing is cut.",
-        remedies=(
-            "A larger k2 with the same k1: less bias, memory and time grow with k2.",
-            "Chunks of random length: the bias averages out, the variance grows.",
-        ),
-        silence="Where the loss is local by design. Then: --ignore GR104.",
-        references=(_WILLIAMS, "Tallec, Ollivier (2017): Unbiasing truncated backpropagation through time"),
-    ),
-)
-
-STATE = Rule(
-    "GR105",
-    "state-between-chunks",
-    "state thrown away between chunks, or never detached",
-    ("warning",),
-    "time",
-    Explain(
-        cause="Chunks of one stream follow each other, yet each starts from a zero state; or the state is carried "
-        "without detach, so every backward pass runs through all chunks before.",
-        mathematics=("h_0 of the next chunk = h_T of the last, with its gradient cut: state = state.detach()",),
-        thresholds="Judged by whether the data of one chunk goes on where the last one ended, and by the graph's "
-        "growth from pass to pass.",
-        remedies=(
-            "Carry and detach: state = tuple(s.detach() for s in state); batches must then keep their streams in "
-            "order.",
-            "Shuffled, independent windows: then a zero state is right, and nothing beyond a window can be learned.",
-        ),
-        silence="Where windows are independent samples. Then: --ignore GR105.",
-        references=(_WILLIAMS,),
-    ),
-)
-
-RULES = (VANISHING, EXPLODING, SATURATION, TRUNCATION, STATE)
+RULES = (VANISHING, EXPLODING, SATURATION)

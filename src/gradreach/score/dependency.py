@@ -34,7 +34,7 @@ def dependency(
     groups: Int[Tensor, " N"] | Sequence[Int[Tensor, " _"]] | None = None,
     products: bool = True,
     width: int = 8,
-    flips: int = 1000,
+    flips: int = 5000,
     seed: int = 0,
 ) -> Dependency:
     """Test at each lag whether the errors depend on the inputs that lie so far back.
@@ -44,7 +44,8 @@ def dependency(
     differ). Positions whose error is exactly zero are left out. `groups` numbers the sequences: the same number twice
     means the same sample seen again. `lags`: those to test, each by itself; by default bands that cover 1 … T − 1.
     `products` sees products of inputs within a step and of neighbouring steps too. Errors and inputs of more than
-    `width` coordinates are projected at random. Costs no gradient and draws from a generator of its own.
+    `width` coordinates are projected at random. `flips` draws of the null are made where it matters, from a generator
+    of its own; no gradient is needed.
 
     The null flips the sign of whole sequences' scores, which keeps whatever holds within a sequence (Hemerik, Goeman,
     Finos 2020; residual products: Shah, Peters 2020). With fewer than 16 sequences blocks of them take their place, and
@@ -90,15 +91,19 @@ def dependency(
 def _tested(
     rows: Rows, bands: Sequence[Band], features: History, held: Held, signs: Tensor
 ) -> list[tuple[Band, Scored]]:
-    tested = []
+    """Every band in turn, the nearest first: what has spoken is held fixed in all its parts for those beyond it."""
+    tested: list[tuple[Band, Scored]] = []
+    spoken: list[Band] = []
     for band in bands:
         far = rows.beyond(band.lag)
         if far.clusters < FEWEST_CLUSTERS or not bool(far.centred(far.errors).any()):
             continue
-        columns = held.columns(far, band, ladder(band.lag - 1))
+        columns = held.columns(far, band, (*reversed(spoken), *reversed(ladder(band.lag - 1))))
         if columns is not None:
-            level = LEVEL / len(bands)
-            tested.append((band, score(far, band, features, columns, signs[:, : far.clusters], level)))
+            found = score(far, band, features, columns, signs[:, : far.clusters], LEVEL / len(bands))
+            tested.append((band, found))
+            if found.p <= LEVEL:
+                spoken += band.cells()
     return tested
 
 

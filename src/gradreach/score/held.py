@@ -44,8 +44,8 @@ class Held:
         """(n, q), centred, the most needed first, as many as the rows bear; None where they bear too few.
 
         The lag next to the band comes first: in a Markov chain it parts the band from everything nearer. Then come the
-        state, since the model's own answer depends on all that it remembers, x_t, x_t and x_{t−1} together, and from
-        the band on towards t the bands of the ladder.
+        state, since the model's own answer depends on all that it remembers, x_t, x_t and x_{t−1} together, and the
+        bands of `nearer` in their order.
         """
         room = len(rows.step) // ROWS_A_COLUMN - int(rows.stratum.max())
         taken: list[Tensor] = []
@@ -71,7 +71,7 @@ class Held:
             yield self._together.at(rows, Band(0, 0))
         if band.lag > 2:
             yield self._near.at(rows, Band(1, 1))
-        for other in reversed(nearer):
+        for other in nearer:
             yield self._far.at(rows, other)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradreach.score.flips import flip, p_value
+from gradreach.score.flips import Flipped, flip, p_value
 from gradreach.score.history import History
 from gradreach.score.ladder import Band
 from gradreach.score.regression import Regression
@@ -16,6 +16,10 @@ from gradreach.score.rows import Rows
 
 _NEGLIGIBLE = 1e-3
 """Directions of the inputs with less than this part of the largest variance are left out."""
+
+FIRST_DRAWS = 500
+PROMISING = 0.02
+"""Only where so few of the first draws come up to what was seen are the rest drawn."""
 
 _POWER = 1.645
 """Standard normal quantile of 95 %."""
@@ -48,19 +52,27 @@ def score(rows: Rows, band: Band, features: History, held: Tensor, signs: Tensor
     inputs = torch.stack([_white(inputs[:, c]) for c in range(len(cells))], 1)
     products = rows.products(widened, inputs)
     totals = torch.einsum("np,ncd->cpd", errors, inputs).reshape(len(cells), -1)
-    flipped = flip(totals, products, signs)
-    z, drawn = flipped.standardised()
-    best = int(z.argmax())
-    largest = drawn.max(0).values
+    flipped = flip(totals, products, signs[:FIRST_DRAWS])
+    if _largest(flipped)[0] <= PROMISING:
+        flipped = flip(totals, products, signs)
+    p, best, largest = _largest(flipped)
+    z, _ = flipped.standardised()
     deviation = flipped.drawn.std(1)
     whole = float(len(inputs) * errors.square().sum())
     return Scored(
         z=float(z[best]),
-        p=p_value(z[best], largest),
+        p=p,
         at=cells[best].lag,
         share=float((z[best] - largest.mean()) * deviation[best]) / whole,
         detectable=_detectable(flipped.drawn[0], float(largest.quantile(1.0 - level))) / whole,
     )
+
+
+def _largest(flipped: Flipped) -> tuple[float, int, Tensor]:
+    """p of the largest standardised cell, which one it is, and the largest of every draw."""
+    z, drawn = flipped.standardised()
+    largest = drawn.max(0).values
+    return p_value(z.max(), largest), int(z.argmax()), largest
 
 
 def _white(inputs: Tensor) -> Tensor:

@@ -1,0 +1,92 @@
+"""Does the score test of `gr.dependency` hold its level, find what is there, lead to the right verdict, at what cost?
+
+Progress goes to stderr, the tables as Markdown to stdout or between the marks of a page:
+<!-- table: NAME --> … <!-- end -->. Figures go to a JSON file, in which parts that were not asked for stay as they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import cost
+import level
+import nulls
+import power
+import torch
+import verdicts
+from work import Work
+
+PARTS = {"nulls": nulls, "level": level, "power": power, "verdict": verdicts, "cost": cost}
+
+
+def machine() -> str:
+    """Where and when the figures were measured."""
+    return (
+        f"{datetime.date.today().isoformat()}, {os.cpu_count()} processors ({platform.machine()}), one thread each, "
+        f"Python {platform.python_version()}, torch {torch.__version__}"
+    )
+
+
+def markdown(rows: list[list[str]]) -> str:
+    """The rows as a table, the first one as heads."""
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])
+
+
+def filled(page: str, tables: dict[str, str]) -> str:
+    """The page with every table between its marks. Raises ValueError where a table has no place."""
+    for name, table in tables.items():
+        marks = re.compile(rf"(<!-- table: {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
+        if not marks.search(page):
+            raise ValueError(
+                f"the page has no place for {name!r}: add the lines <!-- table: {name} --> and <!-- end -->"
+            )
+        page = marks.sub(lambda found, table=table: f"{found[1]}\n{table}\n\n{found[2]}", page)
+    return page
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    amount = parser.add_mutually_exclusive_group()
+    amount.add_argument("--quick", action="store_true", help="under a minute: shows that all parts run, claims nothing")
+    amount.add_argument("--full", action="store_true", help="200 repetitions of every single combination")
+    parser.add_argument("--only", choices=PARTS, help="one part")
+    parser.add_argument("--filter", default="", metavar="TEXT", help="cells whose name holds TEXT")
+    parser.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="the figures as JSON")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="the page whose tables are to be replaced")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    work = Work(given.quick, given.full, given.jobs, given.filter)
+    figures: dict[str, Any] = json.loads(given.out.read_text()) if given.out and given.out.exists() else {}
+    tables: dict[str, str] = {}
+    for name, part in PARTS.items():
+        if given.only in (None, name):
+            began = time.perf_counter()
+            rows: list[dict[str, Any]] = []
+            for row in part.run(work):
+                rows.append(row)
+                seconds = time.perf_counter() - began
+                figures[name] = {"measured": machine(), "seconds": seconds, "rows": rows}
+                if given.out:
+                    given.out.write_text(json.dumps(figures, indent=1, ensure_ascii=False), encoding="utf-8")
+            note = f"\n\nMeasured {machine()}, in {seconds / 60:.0f} min."
+            tables |= {title: markdown(table) + note for title, table in part.tables(rows).items()}
+            print(f"{name}: {seconds:.0f} s", file=sys.stderr, flush=True)
+    if given.page:
+        given.page.write_text(filled(given.page.read_text(encoding="utf-8"), tables), encoding="utf-8")
+    else:
+        print("\n\n".join(f"{name}\n\n{table}" for name, table in tables.items()))
+
+
+if __name__ == "__main__":
+    main()
