@@ -59,7 +59,7 @@ def main() -> None:
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--quick", action="store_true", help="under a minute: shows that all parts run, claims nothing")
     amount.add_argument("--full", action="store_true", help="200 repetitions of every single combination")
-    parser.add_argument("--only", choices=PARTS, help="one part")
+    parser.add_argument("--only", choices=(*PARTS, "page"), help="one part; page: none, only what --out holds")
     parser.add_argument("--filter", default="", metavar="TEXT", help="cells whose name holds TEXT")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="the figures as JSON")
@@ -68,24 +68,26 @@ def main() -> None:
     torch.set_num_threads(1)
     work = Work(given.quick, given.full, given.jobs, given.filter)
     figures: dict[str, Any] = json.loads(given.out.read_text()) if given.out and given.out.exists() else {}
-    tables: dict[str, str] = {}
-    for name, part in PARTS.items():
-        if given.only in (None, name):
-            began = time.perf_counter()
-            rows: list[dict[str, Any]] = []
-            for row in part.run(work):
-                rows.append(row)
-                seconds = time.perf_counter() - began
-                figures[name] = {"measured": machine(), "seconds": seconds, "rows": rows}
-                if given.out:
-                    given.out.write_text(json.dumps(figures, indent=1, ensure_ascii=False), encoding="utf-8")
-            note = f"\n\nMeasured {machine()}, in {seconds / 60:.0f} min."
-            tables |= {title: markdown(table) + note for title, table in part.tables(rows).items()}
-            print(f"{name}: {seconds:.0f} s", file=sys.stderr, flush=True)
+    for name in [name for name in PARTS if given.only in (None, name)]:
+        began = time.perf_counter()
+        rows: list[dict[str, Any]] = []
+        for row in PARTS[name].run(work):
+            rows.append(row)
+            figures[name] = {"measured": machine(), "seconds": time.perf_counter() - began, "rows": rows}
+            if given.out:
+                given.out.write_text(json.dumps(figures, indent=1, ensure_ascii=False), encoding="utf-8")
+        print(f"{name}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+    tables = {title: table for name, found in figures.items() for title, table in told(name, found).items()}
     if given.page:
         given.page.write_text(filled(given.page.read_text(encoding="utf-8"), tables), encoding="utf-8")
     else:
         print("\n\n".join(f"{name}\n\n{table}" for name, table in tables.items()))
+
+
+def told(name: str, found: dict[str, Any]) -> dict[str, str]:
+    """A part's tables, with when and where their figures were measured."""
+    note = f"\n\nMeasured {found['measured']}, in {found['seconds'] / 60:.0f} min."
+    return {title: markdown(table) + note for title, table in PARTS[name].tables(found["rows"]).items()}
 
 
 if __name__ == "__main__":

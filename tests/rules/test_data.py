@@ -179,6 +179,12 @@ def test_each_test_is_judged_by_itself() -> None:
     ]
 
 
+@pytest.mark.parametrize(("factor", "speaks"), [(1.1, True), (1.15, False)])
+def test_what_explodes_on_its_way_is_not_called_hard(factor: float, speaks: bool) -> None:
+    found = made(lag(40, 44), looks=at(time_look(factor=factor)))  # 1.1⁴⁰ = 45, 1.15⁴⁰ = 268 times the near gradient
+    assert ("GR403" in data(found)) == speaks
+
+
 @pytest.mark.parametrize("code", sorted(CODES))
 def test_what_was_lacking_is_said(code: str) -> None:
     few = dependency(why_not="3 sequences are too few")

@@ -21,6 +21,7 @@ from gradreach.rules.dependency import (
 from gradreach.rules.figures import known, percent, shown
 from gradreach.rules.remedy import as_far_as, expression, numbered
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
+from gradreach.rules.time import FAR_GROWTH
 
 MUCH_LEFT = 0.5
 """Rms of the error, relative to the first look, from which most of the task is unlearned."""
@@ -110,7 +111,7 @@ def unlearned(record: Record) -> Judged:
     if why := _unasked(tests):
         return Judged(why_not=why)
     arrives = [asked for asked in tests if asked.depends and len(asked.judged("reached")) == len(asked.depends)]
-    left = [asked for asked in arrives if asked.dependency.error >= MUCH_LEFT]
+    left = [asked for asked in arrives if asked.dependency.error >= MUCH_LEFT and not _floods(asked)]
     resting = [(asked, rest) for asked in left if (rest := at_rest(record, asked.dependency.site)) is not None]
     if resting:
         return Judged(tuple(_unlearned(record, asked, rest) for asked, rest in resting))
@@ -120,6 +121,11 @@ def unlearned(record: Record) -> Judged:
         )
     missed = [why for asked in tests if (why := not_enough(asked, [e for e in asked.lags if e not in asked.beyond]))]
     return Judged(why_not=missed[0] if missed and not arrives else "")
+
+
+def _floods(asked: Asked) -> bool:
+    """Whether what comes from far back drowns the rest: that explodes, and hides what else the task may lack."""
+    return any((each.reach or 0.0) >= FAR_GROWTH for each in asked.depends)
 
 
 def _unlearned(record: Record, asked: Asked, rest: tuple[float, float]) -> Finding:

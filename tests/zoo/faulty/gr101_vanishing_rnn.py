@@ -1,4 +1,4 @@
-# expect: {"code": "GR101", "module": "model.rnn", "layer": 0}
+# expect: {"code": "GR101", "module": "model.rnn", "layer": 0, "also": ["GR402"]}
 """Recall the first symbol after sixty steps: tanh RNN with its default, small recurrent matrix, a loss at the end."""
 
 import sys
