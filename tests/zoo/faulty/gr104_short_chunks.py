@@ -1,5 +1,5 @@
 # expect: {"code": "GR104", "module": "model.rnn", "also": ["GR101", "GR402"]}
-"""Streams in chunks of twelve steps with their state carried on, to be answered with the symbol of sixteen steps ago."""
+"""Streams in chunks of twelve steps, their state carried on, to be answered with the symbol of sixteen steps ago."""
 
 import sys
 
