@@ -110,6 +110,16 @@ def test_too_little_data_is_an_answer_with_its_figures(detectable: float, speaks
         assert not {"GR401", "GR402"} & set(passed(found))
 
 
+@pytest.mark.parametrize(("edge", "speaks"), [(43, True), (42, True), (41, False)])
+def test_few_positions_at_the_far_end_do_not_undo_what_was_cleared(edge: int, speaks: bool) -> None:
+    """Past lag 6 lie 53 lags, of which 36 are two thirds and more."""
+    found = made(free(1, 6), free(7, edge), free(edge + 1, 59, detectable=0.4))
+    assert ("GR401" in data(found)) == speaks
+    if speaks:
+        assert the(found, "GR401").evidence["lags"] == f"7–{edge}"
+        assert the(found, "GR401").because.endswith(f"Of {edge + 1}–59 steps back there is not enough data yet.")
+
+
 @pytest.mark.parametrize("share", [0.24, 0.001])
 def test_what_the_error_depends_on_far_back_refutes_that_nothing_is_there(share: float) -> None:
     found = made(free(1, 6), free(7, 20, detectable=0.3), lag(21, 59, share=share))

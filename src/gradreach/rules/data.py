@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import takewhile
+
 from gradreach.record.schema import Finding, Record, Remedy, Severity, TimeLook
 from gradreach.rules.course import PASSES, at_rest, site_name
 from gradreach.rules.dependency import (
@@ -23,6 +26,9 @@ from gradreach.rules.remedy import as_far_as, expression, numbered
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
 from gradreach.rules.time import FAR_GROWTH
 
+MOSTLY = 2 / 3
+"""Part of the lags past the horizon that must have been cleared: few positions reach back to the farthest."""
+
 MUCH_LEFT = 0.5
 """Rms of the error, relative to the first look, from which most of the task is unlearned."""
 
@@ -37,15 +43,25 @@ def nothing_far(record: Record) -> Judged:
     past = [asked for asked in tests if asked.beyond]
     if not past:
         return Judged(why_not="the gradient reaches every lag that was tested, so none lies beyond")
-    found = [asked for asked in past if all(each.verdict == "nothing" for each in asked.beyond)]
+    free = [asked for asked in past if all(each.verdict in ("nothing", "undecided") for each in asked.beyond)]
+    found = [asked for asked in free if 0 < _width(_cleared(asked)) >= MOSTLY * _width(asked.beyond)]
     if found:
         return Judged(tuple(_nothing_far(record, asked) for asked in found))
-    free = [asked for asked in past if all(each.verdict in ("nothing", "undecided") for each in asked.beyond)]
     return Judged(why_not=next((not_enough(asked, asked.beyond) for asked in free), ""))
 
 
+def _cleared(asked: Asked) -> tuple[LagVerdict, ...]:
+    """The bands past the horizon up to the first that too few positions reach back to, as those at the far end."""
+    return tuple(takewhile(lambda each: each.verdict == "nothing", asked.beyond))
+
+
+def _width(lags: Sequence[LagVerdict]) -> int:
+    return sum(each.lag.until - each.lag.lag + 1 for each in lags)
+
+
 def _nothing_far(record: Record, asked: Asked) -> Finding:
-    found, horizon, lags = asked.dependency, asked.reach.horizon, [each.lag for each in asked.beyond]
+    found, horizon, lags = asked.dependency, asked.reach.horizon, [each.lag for each in _cleared(asked)]
+    rest = [each.lag for each in asked.beyond[len(lags) :]]
     detectable, q = max(lag.detectable for lag in lags), min(known(lag.q for lag in lags), default=1.0)
     because = (
         f"asked was whether the error still depends on the input {spans(lags)} steps back, given the nearer inputs and "
@@ -53,6 +69,8 @@ def _nothing_far(record: Record, asked: Asked) -> Finding:
         f"{percent(detectable, 2)} of its variance would have been, 95 times in 100. "
         f"The gradient reaches {horizon} steps back; that it goes no farther costs nothing the test could see."
     )
+    if rest:
+        because += f" Of {spans(rest)} steps back there is not enough data yet."
     evidence: Evidence = {
         "horizon": horizon, "lags": spans(lags), "detectable_share": detectable, "q": q,
         "sequences": found.sequences, "positions": found.positions, "looks": found.looks, "T": found.T,
@@ -232,9 +250,10 @@ NOTHING_FAR = Rule(
         cause="What the model still gets wrong depends no more on the input past the horizon, given the nearer input "
         "and the model's own state. A reach that ends there costs nothing that the test could see.",
         mathematics=(_SCORE, _HELD, _NULL, _BANDS),
-        thresholds=f"The rule speaks where bands past the horizon were tested, none has q ≤ {LEVEL:g}, and in each a "
-        f"share of {FOUND:.0%} of the error's variance would have been found 95 times in 100. With fewer sequences it "
-        "says that there is not enough data yet, and what could have been missed.",
+        thresholds=f"The rule speaks where bands past the horizon were tested, none has q ≤ {LEVEL:g}, and over the "
+        f"nearer two thirds of their lags or more a share of {FOUND:.0%} of the error's variance would have been found "
+        "95 times in 100. With fewer sequences it says that there is not enough data yet, and what could have been "
+        "missed.",
         remedies=(
             "None needed: a longer reach costs time, and has nothing to bring.",
             "Shorter sequences or a smaller k2: cheaper steps; what changes later in training goes unseen.",
