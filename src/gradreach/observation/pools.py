@@ -245,9 +245,9 @@ class Stream:
         return before
 
     def judge(self, chunk: Chunk | None, preceding: Sequence[Tensor], *, led: bool) -> None:
-        """After a look: whether its state was carried in from somewhere, and if so whether it was seen from where."""
+        """After a look: whether a state was handed in, and if so whether it was seen where it came from."""
         states = () if chunk is None else chunk.state_in
-        self._carried = any(not state.requires_grad and bool(state.any()) for state in states)
+        self._carried = any(not state.requires_grad for state in states)
         self._missed = 0 if preceding else self._missed + (led and self._carried)
 
     def _continued_by(self, step: int, chunk: Chunk) -> bool:
