@@ -16,7 +16,7 @@ ZOO = Path(__file__).parent
 HEALTHY = sorted(ZOO.glob("healthy/*.py"))
 FAULTY = sorted(ZOO.glob("faulty/*.py"))
 ALARMS = ("error", "warning")
-CODES = [f"GR{n}" for n in (101, 102, 103, 104, 201, 202, 203, 204, 301, 302, 303, 304, 305, 306, 402, 403)]
+CODES = [f"GR{n}" for n in (101, 102, 103, 201, 202, 203, 204, 301, 302, 303, 304, 305, 306, 402, 403)]
 
 Finding = dict[str, Any]
 Count = Callable[[str, object], None]
