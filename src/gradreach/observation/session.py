@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor, nn
 
+from gradreach.observation.alarm import Alarm
 from gradreach.observation.budget import Budget
 from gradreach.observation.graph import walk
 from gradreach.observation.models import Models
 from gradreach.observation.norms import number
 from gradreach.observation.open_step import OpenStep
-from gradreach.observation.origin import trace
 from gradreach.observation.places import Places
 from gradreach.observation.pools import Pools
 from gradreach.observation.script import caller, name_in_script
@@ -28,7 +28,6 @@ from gradreach.observation.sentinel import Sentinel
 from gradreach.observation.step_watch import StepWatch
 from gradreach.observation.taps import Taps
 from gradreach.observation.update import Update
-from gradreach.record.schema import NonFinite
 from gradreach.record.store import Writer
 from gradreach.remedies.norms import global_norm, is_sharded
 
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
     from gradreach.observation.protection import Protection
 
 FLUSH_SECONDS = 0.5
-SCALER_PATIENCE = 20
-"""Overflows in a row that a loss scaler may skip as its ordinary business of finding a scale."""
 
 
 class StopRun(SystemExit):
@@ -80,8 +77,7 @@ class Session:
         self._pools = Pools()
         self._step: OpenStep | None = None
         self._updates: list[Update] = []
-        self._traced = False
-        self._overflows = 0
+        self._alarm = Alarm(writer, self.models, self._sentinel)
         self._only = only
         if only is not None:
             self._add_root(only, name_in_script(only, sys._getframe(1)))
@@ -189,7 +185,7 @@ class Session:
         finally:
             self._busy = False
         begin = time.perf_counter()
-        if not self._traced:
+        if not self._alarm.raised:
             tensors = _tensors(args, kwargs)
             site = self._places.number(caller(sys._getframe(1)))
             if any(map(_broken, tensors)) or (self._sentinel.armed and _broken(self._places.canary(site))):
@@ -199,7 +195,7 @@ class Session:
                 return
         self._sentinel.drop()
         if self.count + 1 == self._due:
-            self._sentinel.armed = not self._traced
+            self._sentinel.armed = not self._alarm.raised
         self._skipped += time.perf_counter() - begin
 
     def _measured(
@@ -266,22 +262,7 @@ class Session:
         if watch is not None:
             look = watch.finish(self.models, step=self._step.step, site=site, scale=self._factor())
             self._updates.append(Update(self.models, watch.modules(), look))
-        if self._step.went_wrong() and not self._traced:
-            self._alarm(self._step, tensors)
-        elif self._overflows:
-            self._overflows = 0
-
-    def _alarm(self, step: OpenStep, tensors: Sequence[Tensor]) -> None:
-        """Loss or norm is not finite: run the very step again, once, and name where it began."""
-        if step.overflowed() and self._overflows < SCALER_PATIENCE:
-            self._overflows += 1
-            self._writer.nonfinite(NonFinite(step.step, step.site, "backward", "inf", scaled_away=True))
-            return
-        self._traced = True
-        calls = [call for call in self._sentinel.calls if call.gradients]
-        complete = self._sentinel.armed and not self._sentinel.overflowed
-        self._writer.nonfinite(trace(calls, self.models, tensors, step=step.step, site=step.site, complete=complete))
-        self._writer.flush()
+        self._alarm.judge(self._step, tensors)
 
     def _charge(self, site: int, watch: StepWatch | None, own: float, again: float) -> None:
         """Account for this step, and settle what the next one gets."""
@@ -320,7 +301,7 @@ class Session:
             self._due = self.count + 1
         else:  # an update is one step's only where the passes that follow are compared at once
             self._due = self.count + (1 if self._updates else self.budget.norm_every)
-        self._sentinel.armed = not self._traced and (self._due == self.count + 1 or self.budget.may_keep())
+        self._sentinel.armed = not self._alarm.raised and (self._due == self.count + 1 or self.budget.may_keep())
 
     def _new_watch(self, lead: int = 0) -> StepWatch:
         watch = StepWatch(self._sentinel, self._only, lead)
@@ -351,11 +332,7 @@ class Session:
             return
         step = opened.close()
         self._writer.step(step)
-        late = not all(value is None or math.isfinite(value) for value in (step.loss, step.norm))
-        if late and not self._traced and not opened.overflowed():
-            # The device told after the step was over: what is left to say is which weights it spoiled.
-            self._traced = True
-            self._writer.nonfinite(trace([], self.models, (), step=step.step, site=step.site, complete=False))
+        self._alarm.judge_late(opened, step)
 
     def _factor(self) -> float:
         """The loss scale in force, 1 without a scaler."""

@@ -38,7 +38,7 @@ class Held:
         self._far = features
         self._near = features if inputs[0].is_floating_point() else History(one_hot(inputs, IDS))
         self._together = History(near_together(inputs, generator))
-        self._states = states
+        self._states = None if states is None else History(states)
 
     def columns(self, rows: Rows, band: Band, nearer: Sequence[Band]) -> Tensor | None:
         """(n, q), centred, the most needed first, as many as the rows bear; None where they bear too few.
@@ -61,9 +61,8 @@ class Held:
     def _wanted(self, rows: Rows, band: Band, nearer: Sequence[Band], room: int) -> Iterator[Tensor]:
         yield self._near.at(rows, Band(band.lag - 1, band.lag - 1))
         if self._states is not None:
-            state = _principal(
-                rows.centred(rows.look_up(self._states)), min(MOST_STATES, max(room // 4, FEWEST_COLUMNS))
-            )
+            state = rows.centred(self._states.at(rows, Band(0, 0)))
+            state = _principal(state, min(MOST_STATES, max(room // 4, FEWEST_COLUMNS)))
             yield state
             yield _followed(state, rows)
         if band.lag > 1:

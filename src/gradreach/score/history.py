@@ -17,13 +17,12 @@ class History:
 
     def __init__(self, features: Sequence[Tensor]) -> None:
         """`features`: one (N, T, d) a batch."""
-        sums = [torch.cat([torch.zeros_like(x[:, :1]), x.cumsum(1)], 1) for x in features]
+        sums = [torch.cat([torch.zeros_like(x[:, :1]), x.cumsum(1)], 1) for x in (each.double() for each in features)]
         self._sums = torch.cat([x.reshape(-1, x.shape[-1]) for x in sums])
         lengths = torch.tensor([x.shape[1] for x in sums])
         sizes = torch.tensor([x.shape[0] * x.shape[1] for x in sums])
         self._lengths = lengths
         self._starts = sizes.cumsum(0) - sizes
-        self.width = self._sums.shape[-1]
 
     def at(self, rows: Rows, band: Band) -> Tensor:
         """Σ φ(x_{t−ℓ}) / √(until − lag + 1) over ℓ of the band, (n, d); nothing lies before the first step."""

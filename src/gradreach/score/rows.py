@@ -59,14 +59,6 @@ class Rows:
         sums = (e.mT @ f).reshape(len(e), -1, cells, d)
         return sums.transpose(1, 2).reshape(len(e), cells, -1)
 
-    def look_up(self, batches: Sequence[Tensor]) -> Tensor:
-        """Values of batches (N, T, d) at every row, (n, d)."""
-        lengths = torch.tensor([batch.shape[1] for batch in batches])
-        sizes = torch.tensor([batch.shape[0] * batch.shape[1] for batch in batches])
-        flat = torch.cat([batch.reshape(-1, batch.shape[-1]) for batch in batches])
-        start = (sizes.cumsum(0) - sizes)[self.batch]
-        return flat[start + self.sequence * lengths[self.batch] + self.step].double()
-
     def by_cluster(self, values: Tensor) -> Tensor:
         """`values` (n, d) as (clusters, most rows of one, d), zero where a cluster has fewer."""
         most = int(torch.bincount(self.cluster).max())
