@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from gradreach.remedies.clip import Clip, Value
 from tests.observation import loops
 from tests.observation.conftest import Watched
 
@@ -30,6 +31,36 @@ def test_the_norm_is_taken_before_the_clip(watched: Watched) -> None:
     assert [step.norm for step in record.steps] == pytest.approx(norms, rel=1e-5)
     assert [step.pre_clip for step in record.steps] == pytest.approx(norms, rel=1e-5)
     assert {(step.threshold, step.clip) for step in record.steps} == {(0.5, "norm")}
+
+
+def test_a_clip_of_our_own_is_heard_of(watched: Watched) -> None:
+    def train(rule: object) -> list[float]:
+        torch.manual_seed(0)
+        model = nn.Linear(4, 2)
+        clip = Clip(model, rule)
+        norms = []
+        for _ in range(4):
+            model.zero_grad()
+            (model(torch.randn(3, 4)) * 10).square().mean().backward()
+            norms.append(float(clip()))
+        return norms
+
+    norms, record = watched(lambda: train(0.5))
+    assert [step.pre_clip for step in record.steps] == pytest.approx(norms, rel=1e-5)
+    assert {(step.threshold, step.clip) for step in record.steps} == {(0.5, "norm")}
+    _, record = watched(lambda: train(Value(0.1)))
+    assert {(step.threshold, step.clip, step.pre_clip) for step in record.steps} == {(0.1, "value", None)}
+
+
+def test_a_clip_that_has_found_no_threshold_yet_clips_nothing(watched: Watched) -> None:
+    def train() -> None:
+        model = nn.Linear(4, 2)
+        clip = Clip(model)
+        model(torch.randn(3, 4)).sum().backward()
+        clip()
+
+    _, record = watched(train)
+    assert [(step.threshold, step.clip) for step in record.steps] == [(None, "")]
 
 
 def test_clipping_by_value_and_model_by_model(watched: Watched) -> None:

@@ -22,10 +22,10 @@ class OpenStep:
     norm: Number | None
     scale: Number | None
     pre_clip: Number | None = None
-    threshold: float | None = None
+    threshold: Number | None = None
     clip: Literal["", "norm", "value"] = ""
 
-    def clipped(self, kind: Literal["norm", "value"], threshold: float, norm: Number | None) -> None:
+    def clipped(self, kind: Literal["norm", "value"], threshold: Number, norm: Number | None) -> None:
         """Take in one clipping call; of several in one step, as one per model, norms join and the last limit counts."""
         before = settled(self.pre_clip)
         if norm is not None and before is not None:
@@ -43,7 +43,8 @@ class OpenStep:
     def close(self) -> Step:
         """The finished step; waits for numbers that are still on their way."""
         scale = settled(self.scale) or 1.0
-        loss, norm = settled(self.loss), settled(self.norm)
+        loss, norm, threshold = settled(self.loss), settled(self.norm), settled(self.threshold)
+        unlimited = threshold is not None and math.isinf(threshold)  # no limit has been found yet
         return Step(
             step=self.step,
             seconds=self.seconds,
@@ -52,7 +53,7 @@ class OpenStep:
             norm=None if norm is None else norm / scale,
             scale=scale,
             pre_clip=settled(self.pre_clip),
-            threshold=self.threshold,
-            clip=self.clip,
+            threshold=None if unlimited else threshold,
+            clip="" if unlimited else self.clip,
             watched=self.watched,
         )

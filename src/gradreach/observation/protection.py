@@ -3,7 +3,7 @@ clips nothing, by the hook that torch calls before any optimizer's step. This ch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,15 +21,11 @@ _GUARD = "_gradreach_guard"
 
 
 class Protection:
-    """Stands before every optimizer's step from construction to `release`; `told` is what it has done so far.
+    """Stands before every optimizer's step from construction to `release`; `told` is what it has done so far."""
 
-    `clipped` hears of the threshold in force at every update that was let through.
-    """
-
-    def __init__(self, models: Models, clipped: Callable[[Tensor | float], None]) -> None:
+    def __init__(self, models: Models) -> None:
         self.told = Guarded()
         self._models = models
-        self._clipped = clipped
         self._step = -1
         self._loss: Tensor | None = None
         self._script_clips = False
@@ -139,9 +135,7 @@ class Protection:
     def _count(self, clip: Clip | None) -> None:
         told = replace(self.told, updates=self.told.updates + 1)
         if clip is not None:
-            limit = clip.threshold
-            self._clipped(limit)
-            told = replace(told, threshold=float(limit), clipped=told.clipped + int(clip.clipped))
+            told = replace(told, threshold=float(clip.threshold), clipped=told.clipped + int(clip.clipped))
         self.told = told
 
     def _tell_of(self, events: Sequence[Event]) -> None:

@@ -29,6 +29,8 @@ from gradreach.observation.step_watch import StepWatch
 from gradreach.observation.taps import Taps
 from gradreach.observation.update import Update
 from gradreach.record.store import Writer
+from gradreach.remedies.clip import Clip
+from gradreach.remedies.clipping.limits import Limit
 from gradreach.remedies.norms import global_norm, is_sharded
 
 if TYPE_CHECKING:
@@ -135,6 +137,15 @@ class Session:
             known = isinstance(norm, Tensor) and not is_sharded(norm)
             self._safely(lambda: step.clipped(kind, float(threshold), number(norm) if known else None))
 
+    def limited(self, clip: Clip) -> None:
+        """A limit on anything but the global norm stands beside no norm, as one by value."""
+        step = self._step
+        if step is not None and self.count == self._last_count and self._concerned():
+            limit = number(clip.threshold) if isinstance(clip.threshold, Tensor) else clip.threshold
+            norm = number(clip.norm) if isinstance(clip.norm, Tensor) else clip.norm
+            by_value = isinstance(clip.rule, Limit)
+            self._safely(lambda: step.clipped("value", limit, None) if by_value else step.clipped("norm", limit, norm))
+
     def scaled(self, scaler: Any) -> None:
         """The script scales this step's loss."""
         self.scaler = scaler if scaler.is_enabled() else None
@@ -161,18 +172,11 @@ class Session:
     def _new_protection(self) -> Protection:
         from gradreach.observation.protection import Protection  # a run without a guard need not import the remedies
 
-        return Protection(self.models, self._limited)
+        return Protection(self.models)
 
     def _tell_what_is_left(self) -> None:
         if self._protection is not None and (left := self._protection.left()):
             self._writer.note(left)
-
-    def _limited(self, threshold: Tensor | float) -> None:
-        """The guard let an update through with this limit on its norm."""
-        step = self._step
-        if step is not None and self.count == self._last_count:
-            limit = float(threshold)
-            self._safely(lambda: step.clipped("norm", limit, None) if math.isfinite(limit) else None)
 
     def _concerned(self) -> bool:
         return os.getpid() == self._pid and threading.get_ident() == self._thread

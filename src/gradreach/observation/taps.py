@@ -8,6 +8,8 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 
+from gradreach.remedies.clip import Clip
+
 
 @runtime_checkable
 class Listener(Protocol):
@@ -18,6 +20,9 @@ class Listener(Protocol):
 
     def clipped(self, kind: Literal["norm", "value"], threshold: float, norm: Any) -> None:
         """The script clipped its gradients: by "norm" (with the norm before clipping) or by "value"."""
+
+    def limited(self, clip: Clip) -> None:
+        """A gr.Clip, the script's or a guard's, has clipped, or found nothing to clip."""
 
     def scaled(self, scaler: Any) -> None:
         """The script scaled a loss with this GradScaler."""
@@ -38,6 +43,7 @@ class Taps:
         for module in (torch.nn.utils, torch.nn.utils.clip_grad):
             self._wrap(module, "clip_grad_norm_", lambda real: _clip_norm(real, listener))
             self._wrap(module, "clip_grad_value_", lambda real: _clip_value(real, listener))
+        self._wrap(Clip, "apply", lambda real: _clip_apply(real, listener))
         self._wrap(torch.amp.GradScaler, "scale", lambda real: _scale(real, listener))
         self._wrap(torch.amp.GradScaler, "step", lambda real: _scaler_step(real, listener))
         self._wrap(torch, "compile", lambda real: _compile(real, listener))
@@ -76,6 +82,14 @@ def _clip_value(real: Any, listener: Listener) -> Callable[..., Any]:
         return result
 
     return clip_grad_value_
+
+
+def _clip_apply(real: Any, listener: Listener) -> Callable[..., Any]:
+    def apply(self: Clip) -> None:
+        real(self)
+        listener.limited(self)
+
+    return apply
 
 
 def _scale(real: Any, listener: Listener) -> Callable[..., Any]:

@@ -147,6 +147,11 @@ class Clip:
         return getattr(self.rule, "threshold", math.inf) * self._factor
 
     @property
+    def norm(self) -> float | Tensor | None:
+        """The global norm before clipping at the last step, as `threshold` is; None before the first finite one."""
+        return self._course[-1][1] if self._course else None
+
+    @property
     def clipped(self) -> bool | Tensor:
         """Whether the last step was clipped; on a GPU a 0-d tensor."""
         return cast("bool | Tensor", self._course[-1][3]) if self._course else False
