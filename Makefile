@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench study clean
+.PHONY: demo test check bench study experiments docs clean
 
 demo: $(READY) ## watch a small tanh RNN learn English, and report
 	$(BIN)/gradreach demo
@@ -29,11 +29,17 @@ study: $(READY) ## what thresholds, the guard and the question to the data do to
 	$(BIN)/python bench/faults.py
 	$(BIN)/python bench/dependency/study.py $(BENCH_ARGS)
 
+experiments: $(READY) ## every claim of the theory, measured anew for the documentation
+	$(BIN)/gradreach experiments all --jobs 2 --out docs/results $(EXPERIMENT_ARGS)
+
+docs: $(READY) ## the pages, their code executed, their figures drawn; open docs/_build/html/index.html
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group dev --group docs
 	touch $@
 
 clean: ## remove what was made
-	rm -rf $(VENV) gradreach-out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) gradreach-out docs/_build docs/_drawn .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gradreach import nn as nn
+    from gradreach import tasks as tasks
     from gradreach.nn.swap import swap
     from gradreach.observation.watch import Watch, diagnose, observe
     from gradreach.recurrence import theory
@@ -45,6 +46,7 @@ __all__ = [
     "reach",
     "spectrum",
     "swap",
+    "tasks",
     "tbptt",
     "theory",
     "truncation_bias",
@@ -75,6 +77,7 @@ _MODULES = {
     "clip": "gradreach.remedies.clip",
     "init": "gradreach.remedies.init",
     "nn": "gradreach.nn",
+    "tasks": "gradreach.tasks",
     "theory": "gradreach.recurrence.theory",
 }
 

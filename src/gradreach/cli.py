@@ -18,6 +18,7 @@ import typer
 from typer.main import get_command
 
 if TYPE_CHECKING:
+    from gradreach.experiments.experiment import Form
     from gradreach.record.schema import Finding
     from gradreach.report import Report
 
@@ -110,7 +111,8 @@ def run(
     if every is not None and every < 1:
         raise typer.BadParameter(f"{every} is no number of steps; try 1 for every step", param_hint="--every")
     target = module or given.pop(0)
-    folder = out or Path("gradreach-out") / (Path(target).stem or "script")
+    name = target.rpartition(".")[2] if module else Path(target).stem
+    folder = out or Path("gradreach-out") / (name or "script")
     from gradreach.run import Wanted, run_and_report
 
     wanted = Wanted(json, html, fail_on.value if fail_on else None)
@@ -127,6 +129,65 @@ def demo(
     from gradreach.run import run_demo
 
     return partial(run_demo, out, steps)
+
+
+@app.command(
+    epilog="Example:  gradreach tasks adding --length 200 --layer gru",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+def tasks(
+    program: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME [OPTIONS...]]", help="The task and its own options; NAME --help lists them."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to record; default gradreach-out/NAME.")
+    ] = None,
+) -> Done:
+    """List the tasks that the theory is taught with, or train one and watch it."""
+    given = tuple(program or ())
+    if not given or {"-h", "--help"} & set(given):
+        from gradreach.tasks.__main__ import main as of_task
+
+        return of_task(given)
+    from gradreach.observation.launch import Watching
+    from gradreach.observation.program import Program
+    from gradreach.run import Wanted, run_and_report
+
+    watching = Watching(out or Path("gradreach-out") / Path(given[0]).name)
+    return partial(run_and_report, Program("gradreach.tasks", given, True), watching, Wanted())
+
+
+@app.command(epilog="Example:  gradreach experiments cliff --quick")
+def experiments(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME...]", help="Which to run; all for every one. None: a list.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, under a minute each.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="The published sizes: hours to days.")] = False,
+    jobs: Annotated[int, typer.Option(metavar="N", min=1, help="Processes; the numbers do not depend on it.")] = 1,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", envvar="GRADREACH_DATA", exists=True, help="A folder of texts and test sets."),
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the numbers and the figures go.")] = Path(
+        "gradreach-out/experiments"
+    ),
+) -> int:
+    """Run what the theory claims, and set what is measured beside what is predicted."""
+    from gradreach.experiments.command import listing, perform
+    from gradreach.experiments.registry import NAMES
+
+    if quick and full:
+        raise typer.BadParameter("takes no --full beside it: name one of the two", param_hint="--quick")
+    if not names:
+        _say(listing())
+        return CLEAN
+    unknown = [name for name in names if name not in (*NAMES, "all")]
+    if unknown:
+        raise typer.BadParameter(f"{unknown[0]}: expected all or one of {', '.join(NAMES)}", param_hint="NAME")
+    form: Form = "quick" if quick else "full" if full else "usual"
+    return perform(NAMES if "all" in names else names, form, jobs, data, out)
 
 
 # Commands that read a recording.

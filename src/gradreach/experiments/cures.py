@@ -1,0 +1,434 @@
+"""The cures for gradients that do not arrive, compared at equal budget on adding and copying at lags up to 400.
+
+Every cure gets the same units, batches, updates, optimizer and the same two learning rates; what differs is the layer,
+whether its gradient is clipped, and Ω. All but the plain RNN are clipped. Runs at both rates count, so no cure is
+helped by its better one. Rates, updates and the form of copying were set after a few trials with seed 0, in which the
+GRU learned at the higher rate and ReLU at the lower; that seed is not among those measured.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from statistics import median
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from msgspec import Struct
+from torch import Generator, Tensor, nn
+
+from gradreach.experiments.claim import Claim, at_least, at_most
+from gradreach.experiments.drawing import CYCLE, HEAT, axes
+from gradreach.experiments.experiment import Experiment
+from gradreach.experiments.intervals import interval
+from gradreach.experiments.lab import Lab
+from gradreach.recurrence.reach import reach
+from gradreach.remedies.omega import Omega
+from gradreach.tasks.adding import adding
+from gradreach.tasks.copying import copying
+from gradreach.tasks.models import recurrent
+from gradreach.tasks.recipe import Recipe
+from gradreach.tasks.task import Batch, Task, share_wrong
+from gradreach.tasks.training import train
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Cure:
+    """A layer of `gradreach.tasks.layers.LAYERS`, with the clip's threshold and the weight of Ω where there is one."""
+
+    layer: str
+    clip: float | None = 1.0
+    omega: float = 0.0
+
+
+CURES = {
+    "tanh RNN": Cure("rnn", clip=None),
+    "clipping": Cure("rnn"),
+    "clipping + Ω": Cure("rnn", omega=4.0),
+    "skip over T/10": Cure("skip"),
+    "orthogonal start": Cure("orthogonal-start"),
+    "orthogonal": Cure("orthogonal"),
+    "ReLU + identity": Cure("irnn"),
+    "GRU": Cure("gru"),
+    "LSTM": Cure("lstm"),
+    "chrono LSTM": Cure("chrono"),
+}
+PLAIN = ("tanh RNN", "clipping")
+CARRYING = ("ReLU + identity", "GRU", "LSTM", "chrono LSTM")
+"""Whose state has a path on which it stays nearly as it is."""
+NAMES = {
+    "rnn": "tanh RNN",
+    "skip": "skip over T/10",
+    "orthogonal": "orthogonal",
+    "irnn": "ReLU + identity",
+    "gru": "GRU",
+    "lstm": "LSTM",
+    "chrono": "chrono LSTM",
+}
+"""The layers that differ before training."""
+
+TaskName = Literal["adding", "copying"]
+
+
+def recall(lag: int) -> Task:
+    """One symbol of 8 is kept for `lag` steps; the loss is taken where it is to be said, and nowhere else."""
+    task = copying(lag - 1, symbols=1)
+
+    def draw(N: int, g: Generator) -> Batch:
+        x, y = task.train(N, g)
+        return Batch(x, y[:, -1])
+
+    return replace(task, train=draw, test=draw, where="last step", error=share_wrong)
+
+
+TASKS: dict[TaskName, Callable[[int], Task]] = {"adding": adding, "copying": recall}
+"""By lag, which for adding is the length."""
+
+H, BATCH = 32, 32
+RATES = (1e-3, 5e-3)
+"""Of Adam."""
+TESTED_EVERY = 100
+"""Updates between two tests."""
+LOWEST = -999.0
+"""log₁₀ of what is shown of a reach at least."""
+POINTS = 50
+"""Lags at which a reach is kept."""
+ROWS = 8
+"""Sequences on which the reach at the start is measured."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """Lags, seeds of each at either rate, updates after which a run has failed; longest lag before training."""
+
+    lags: tuple[int, ...]
+    seeds: int
+    updates: int
+    reach: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training."""
+
+    task: TaskName
+    cure: str
+    lag: int
+    rate: float
+    seed: int
+    updates: int
+
+
+class Outcome(Struct, frozen=True):
+    """What came of one training: solved after so many updates or never, and the milliseconds of one.
+
+    `error` is the last one measured, in the task's own units; `off` is ‖WᵀW − 1‖₂ at the end, for the orthogonal layer.
+    """
+
+    task: TaskName
+    cure: str
+    lag: int
+    rate: float
+    seed: int
+    updates: int
+    solved: int | None
+    error: float | None
+    milliseconds: float
+    off: float | None
+
+
+@dataclass(frozen=True)
+class Untrained:
+    """A layer before training."""
+
+    layer: str
+    lag: int
+    seed: int
+
+
+class Reached(Struct, frozen=True):
+    """log₁₀ r(ℓ) at `lags` of a layer before training, for an error at the last step of adding.
+
+    `least` and `most`: what theory bounds it by, None where it does not.
+    """
+
+    layer: str
+    seed: int
+    lags: list[int]
+    reach: list[float]
+    least: list[float] | None
+    most: list[float] | None
+
+
+class Measured(Struct, frozen=True):
+    """Every training, and every layer's reach before it."""
+
+    limit: int
+    outcomes: list[Outcome]
+    reached: list[Reached]
+
+
+class Regularised:
+    """Called after each backward pass: Ω's gradient, from the second update on."""
+
+    def __init__(self, strength: float) -> None:
+        self.strength = strength
+        self.omega: Omega | None = None
+
+    def __call__(self, model: nn.Module) -> None:
+        self.omega = self.omega or Omega(model.get_submodule("body"), self.strength)
+        self.omega.add_gradient()
+
+
+def train_one(job: Job) -> Outcome:
+    """One training from its seed, ended where it is solved."""
+    cure = CURES[job.cure]
+    model = partial(recurrent, layer=cure.layer, hidden=H)
+    recipe = Recipe(TASKS[job.task](job.lag), model, BATCH, job.rate, "adam", cure.clip, job.seed)
+    begun = time.perf_counter()
+    regularised = Regularised(cure.omega) if cure.omega else None
+    done = train(recipe, job.updates, every=TESTED_EVERY, after_backward=regularised)
+    each = (time.perf_counter() - begun) / done.steps
+    body = done.model.get_submodule("body")
+    off = unorthogonal(body) if cure.layer == "orthogonal" else None
+    error = done.errors[-1][1] if done.errors else math.nan
+    return Outcome(
+        job.task,
+        job.cure,
+        job.lag,
+        job.rate,
+        job.seed,
+        done.steps,
+        done.solved,
+        round(error, 4) if math.isfinite(error) else None,
+        round(1000 * each, 2),
+        off,
+    )
+
+
+def unorthogonal(layer: nn.Module) -> float:
+    """‖WᵀW − 1‖₂ of W_hh, in float64."""
+    W = layer.get_parameter("weight_hh_l0").detach().double()
+    return float(torch.linalg.matrix_norm(W.T @ W - torch.eye(len(W), dtype=W.dtype), 2))
+
+
+def reach_of(untrained: Untrained) -> Reached:
+    """r(ℓ) from the last step of the adding problem back, for a random error there."""
+    task = adding(untrained.lag + 1)
+    recipe = Recipe(task, partial(recurrent, layer=untrained.layer, hidden=H), ROWS, seed=untrained.seed)
+    layer = recipe.build().model.get_submodule("body")
+    generator = torch.Generator().manual_seed(untrained.seed)
+    x = task.train(ROWS, generator).x
+    error = torch.zeros(ROWS, untrained.lag + 1, H)
+    error[:, -1] = torch.randn(ROWS, H, generator=generator)
+    lags = sorted({round(untrained.lag * i / POINTS) for i in range(POINTS + 1)})
+    found = reach(layer, x, error).log10_curve
+    least, most = bounds(untrained.layer, layer, x, error[:, -1], lags)
+    shown = [round(max(found[lag], LOWEST), 4) for lag in lags]
+    return Reached(untrained.layer, untrained.seed, lags, shown, least, most)
+
+
+def bounds(
+    name: str, layer: nn.Module, x: Tensor, error: Tensor, lags: list[int]
+) -> tuple[list[float] | None, list[float] | None]:
+    """log₁₀ of what r(ℓ) cannot fall under, and of what it cannot exceed.
+
+    Orthogonal: W keeps every norm, so a step multiplies it by a number between the least and the largest slope σ′.
+    Identity: a unit's error stays or ends. It stays at every step where both input weights are positive, for the inputs
+    are: r is at least the share of such units in the error's norm, at most 1.
+    Plain: κ(V) ρ^ℓ for W = V Λ V⁻¹, which holds at slope 1, where the gradient is largest.
+    """
+    if name == "orthogonal":
+        with torch.no_grad():
+            slopes = 1 - layer(x)[0].double().square()
+        return along(slopes.amin((0, 2)), lags), along(slopes.amax((0, 2)), lags)
+    if name == "irnn":
+        alive = (layer.get_parameter("weight_ih_l0") > 0).all(1)
+        kept = error[:, alive].double().norm(dim=1).mean() / error.double().norm(dim=1).mean()
+        return [float(kept.log10())] * len(lags), [0.0] * len(lags)
+    if name == "rnn":
+        values, vectors = torch.linalg.eig(layer.get_parameter("weight_hh_l0").detach().double())
+        radius, condition = values.abs().max().log10(), torch.linalg.cond(vectors).log10()
+        return None, [float(condition + lag * radius) for lag in lags]
+    return None, None
+
+
+def along(factors: Tensor, lags: list[int]) -> list[float]:
+    """log₁₀ of the product of the last ℓ factors, at each lag ℓ."""
+    products = [0.0, *factors.log10().flip(0).cumsum(0).tolist()]
+    return [products[lag] for lag in lags]
+
+
+def measure(size: Size, lab: Lab) -> Measured:
+    """Every cure on both tasks at every lag from the same seeds, the long ones first; then every layer untrained."""
+    jobs = [
+        Job(task, cure, lag, rate, seed, size.updates)
+        for lag in sorted(size.lags, reverse=True)
+        for cure in reversed(CURES)
+        for task in TASKS
+        for rate in RATES
+        for seed in range(1, size.seeds + 1)
+    ]
+    layers = [Untrained(layer, size.reach, seed) for layer in NAMES for seed in range(1, size.seeds + 1)]
+    return Measured(
+        size.updates, lab.spread(train_one, jobs, "the cures"), lab.spread(reach_of, layers, "reach before training")
+    )
+
+
+def of(measured: Measured, cures: tuple[str, ...]) -> list[Outcome]:
+    """The runs of these cures."""
+    return [outcome for outcome in measured.outcomes if outcome.cure in cures]
+
+
+def successes(outcomes: list[Outcome]) -> int:
+    """How many were solved."""
+    return sum(outcome.solved is not None for outcome in outcomes)
+
+
+def claims(measured: Measured) -> tuple[Claim, ...]:
+    """What theory says of a layer's reach before training; and, where there are several seeds, who succeeds."""
+    off = [outcome.off for outcome in measured.outcomes if outcome.off is not None]
+    slopes = "the products of the least and of the largest slope at each step, as W keeps every norm"
+    return (
+        bounded(measured, "rnn", "κ(V) ρ^ℓ, the bound of the linear RNN, W = V Λ V⁻¹; tanh only lowers it"),
+        bounded(measured, "orthogonal", slopes),
+        bounded(
+            measured, "irnn", "the share of the error on units with positive input weights, which never end; and 1"
+        ),
+        at_most(
+            "orthogonal: ‖WᵀW − 1‖₂ of W_hh after training",
+            max(off),
+            4 * H * torch.finfo(torch.float32).eps,
+            f"rounding: 4 H ε of float32, H = {H}",
+        ),
+        *(compared(measured) if len({outcome.seed for outcome in measured.outcomes}) > 1 else ()),
+    )
+
+
+def bounded(measured: Measured, layer: str, why: str) -> Claim:
+    """How far r(ℓ) is outside its bounds, at worst: negative where it is everywhere within."""
+    outside = -math.inf
+    for each in (each for each in measured.reached if each.layer == layer):
+        least = each.least or [-math.inf] * len(each.lags)
+        most = each.most or [math.inf] * len(each.lags)
+        for i in range(1, len(each.lags)):
+            outside = max(outside, least[i] - each.reach[i], each.reach[i] - most[i])
+    says = f"{NAMES[layer]} before training: farthest of log₁₀ r(ℓ), any ℓ > 0, outside its bounds (within: < 0)"
+    return Claim(says, None, outside, None, 1e-4, f"{why}; four digits are kept")
+
+
+def compared(measured: Measured) -> tuple[Claim, ...]:
+    """What takes several seeds."""
+    from scipy.stats import fisher_exact  # type: ignore[import-untyped]
+
+    table = []
+    for cures in (CARRYING, PLAIN):
+        runs = of(measured, cures)
+        table.append([successes(runs), len(runs) - successes(runs)])
+    counts = " against ".join(f"{solved} of {solved + failed}" for solved, failed in table)
+    longest = max(outcome.lag for outcome in measured.outcomes)
+    far = [outcome for outcome in of(measured, PLAIN) if outcome.lag == longest]
+    return (
+        Claim(
+            f"Chance that {', '.join(CARRYING)} succeed so much more often than {' and '.join(PLAIN)} ({counts} runs) "
+            "if they are no better",
+            None,
+            float(fisher_exact(table, alternative="greater").pvalue),
+            None,
+            0.05,
+            "Fisher's exact test at the 5 % level",
+        ),
+        Claim(
+            f"Runs of {' and '.join(PLAIN)} that succeed at lag {longest}",
+            0.0,
+            float(successes(far)),
+            0.0,
+            0.0,
+            f"no gradient arrives from there; of {len(far)} runs, so at most {100 * interval(0, len(far))[1]:.0f} % "
+            "would at 95 %",
+        ),
+        at_least(
+            f"Cures of which some run succeeds at lag {longest}",
+            float(len({o.cure for o in measured.outcomes if o.lag == longest and o.solved is not None})),
+            1.0,
+            "the lag can be learned within the budget",
+        ),
+    )
+
+
+def draw(measured: Measured) -> Figure:
+    """Success of each cure at each lag, one map a task, at the lower + at the higher rate; what an update costs."""
+    figure, panels = axes(3, width=11.5, height=4.6, gridspec_kw={"width_ratios": (5, 5, 2.6)}, sharey=True)
+    for panel, task in zip(panels, TASKS, strict=False):
+        _map(panel, measured, task)
+    _cost(panels[-1], measured)
+    for panel in panels:
+        panel.set(ylabel="cure", yticks=range(len(CURES)), yticklabels=list(CURES))
+        panel.label_outer()
+    return figure
+
+
+def _map(panel: Axes, measured: Measured, task: TaskName) -> None:
+    lags = sorted({outcome.lag for outcome in measured.outcomes})
+    rates = []
+    for i, cure in enumerate(CURES):
+        runs = [[o for o in of(measured, (cure,)) if o.task == task and o.lag == lag] for lag in lags]
+        rates.append([100 * successes(each) / len(each) for each in runs])
+        for j, each in enumerate(runs):
+            steps = [outcome.solved for outcome in each if outcome.solved is not None]
+            counts = " + ".join(str(successes([o for o in each if o.rate == rate])) for rate in RATES)
+            text = counts + (f"\n{median(steps):.0f}" if steps else "")
+            ink = "white" if rates[i][j] < 60 else "black"
+            panel.text(j, i, text, ha="center", va="center", fontsize=7.5, color=ink, linespacing=0.95)
+    shown = panel.imshow(rates, cmap=HEAT, vmin=0, vmax=100, aspect="auto")
+    panel.set(xlabel="lag, steps", title=f"{task}: of {len(runs[0])} runs", xticks=range(len(lags)), xticklabels=lags)
+    panel.grid(False)
+    if task == "copying":
+        panel.figure.colorbar(shown, ax=panel, label="runs that succeed, %")
+
+
+def _cost(panel: Axes, measured: Measured) -> None:
+    longest = max(outcome.lag for outcome in measured.outcomes)
+    runs = [[o.milliseconds for o in of(measured, (cure,)) if o.lag == longest] for cure in CURES]
+    panel.barh(range(len(CURES)), [median(each) for each in runs], color=CYCLE[0], height=0.6)
+    panel.set(xlabel="one update, ms", title=f"Cost at lag {longest}")
+    panel.grid(visible=False, axis="y")
+
+
+def draw_reach(measured: Measured) -> Figure:
+    """r(ℓ) of every layer before training: median over seeds, and the bounds of those that have some."""
+    figure, (panel,) = axes(width=8.5, height=4.4)
+    for i, (layer, name) in enumerate(NAMES.items()):
+        curves = [each for each in measured.reached if each.layer == layer]
+        middle = [median(values) for values in zip(*(each.reach for each in curves), strict=True)]
+        colour, dash = CYCLE[i % len(CYCLE)], ("-", "--")[i // len(CYCLE)]
+        panel.plot(curves[0].lags, middle, dash, color=colour, label=name)
+        for bound in (curves[0].least, curves[0].most):
+            if bound is not None:
+                panel.plot(curves[0].lags, bound, ":", color=colour, lw=1)
+    panel.plot([], [], ":", color="gray", lw=1, label="bound")
+    panel.set(xlabel="lag ℓ, steps", ylabel="log₁₀ r(ℓ), no unit", ylim=(-20, 1))
+    panel.set_title("Reach before training, adding problem")
+    panel.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return figure
+
+
+EXPERIMENT = Experiment(
+    title="The cures compared",
+    sizes={
+        "quick": Size((10,), seeds=1, updates=20, reach=100),
+        "usual": Size((20, 50, 100, 200, 400), seeds=2, updates=1000, reach=400),
+        "full": Size((20, 50, 100, 200, 400), seeds=10, updates=10_000, reach=400),
+    },
+    measured=Measured,
+    measure=measure,
+    claims=claims,
+    figures={"cures": draw, "cures-reach": draw_reach},
+)

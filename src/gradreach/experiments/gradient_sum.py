@@ -1,0 +1,249 @@
+"""The gradient as a sum: ∂L_t/∂W = Σ_k ∂L_t/∂h_t · ∂h_t/∂h_k · ∂⁺h_k/∂W, and ∂L/∂W as the double sum over t and k.
+
+∂⁺h_k/∂W holds h_{k−1} fixed: the derivative of unit p by W_qr is σ′(a_{k,p}) h_{k−1,r} if p = q, else 0 (Pascanu,
+Mikolov and Bengio 2013, section 2). Each is compared with autograd, the parts by lag with the engine's truncation bias.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import torch
+from msgspec import Struct
+from torch import Tensor
+
+from gradreach.experiments.claim import Claim, at_most, equal
+from gradreach.experiments.drawing import BLUE, HEAT, ORANGE, axes
+from gradreach.experiments.experiment import Experiment
+from gradreach.experiments.lab import Lab
+from gradreach.experiments.written import GAMMA, NAMES, Bounded, Written, layer
+from gradreach.recurrence.reach import reach
+from gradreach.recurrence.theory import gradient_sum, gradient_terms, immediate
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FACTOR, INPUTS = 0.9, 3
+"""γλ, and the width of x_t."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """d units, T steps."""
+
+    d: int
+    T: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """One RNN with L = Σ_t ⟨e_t, h_t⟩."""
+
+    kind: Bounded
+    d: int
+    T: int
+    seed: int = 0
+
+
+class Difference(Struct, frozen=True):
+    """The largest 2-norm of ours less autograd's, and what rounding allows there."""
+
+    found: float
+    allowed: float
+
+
+class Sums(Struct, frozen=True):
+    """Of one RNN: ∂⁺h_k/∂W_hh, its entries with p ≠ q that are not 0, and each sum beside autograd.
+
+    `sizes[t][k]` is log10 of the 2-norm of the part of ∂L/∂W_hh from step t and step k ≤ t, `steps[t]` that of the sum
+    over k, ∂L_t/∂W_hh, and `total` that of the sum over both. `left[n]` is the norm of the parts of n steps and more,
+    summed, relative to the total; `bias[n]` what `gradreach.reach` says of the same.
+    """
+
+    kind: Bounded
+    immediate: Difference
+    crossed: int
+    one_hh: Difference
+    one_ih: Difference
+    all_hh: Difference
+    all_ih: Difference
+    sizes: list[list[float]]
+    steps: list[float]
+    total: float
+    left: list[float]
+    bias: list[float]
+    bias_allowed: float
+
+
+class Measured(Struct, frozen=True):
+    """Both functions."""
+
+    sums: list[Sums]
+
+
+def setting(job: Job) -> tuple[Written, Tensor, Tensor, Tensor]:
+    """The RNN in float64 with γλ = FACTOR, inputs (T, i), first state (d,) and local errors (T, d)."""
+    draw = torch.Generator().manual_seed(job.seed)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, dtype=torch.float64, generator=draw)
+
+    W, U, b = normal(job.d, job.d), normal(job.d, INPUTS) / math.sqrt(INPUTS), 0.1 * normal(job.d)
+    W *= FACTOR / GAMMA[job.kind] / torch.linalg.matrix_norm(W, 2)
+    rnn = Written(job.kind, W.requires_grad_(), U.requires_grad_(), b)
+    return rnn, normal(job.T, INPUTS), torch.sigmoid(normal(job.d)), normal(job.T, job.d)
+
+
+def sums(job: Job) -> Sums:
+    """Everything of one RNN."""
+    rnn, x, first, errors = setting(job)
+    h = [first]
+    for inputs in x:
+        h.append(rnn.step(h[-1], inputs))
+    error, γ = rnn.factor_error(x), GAMMA[job.kind]
+    # a part of step t and k is at most ‖e_t‖ (γλ)^{t−k} γ times what entered; it is off by t − k + 2 factors' error on
+    # either side, and by the additions of at most 2 T parts
+    u = torch.finfo(torch.float64).eps / 2
+    off = [2 * (n + 2) * error + 4 * job.T * u for n in range(job.T)]
+    allowed = [
+        float(e.norm()) * γ * sum(FACTOR**n * each for n, each in enumerate(off[: t + 1])) for t, e in enumerate(errors)
+    ]
+    entering = math.sqrt(job.d), float(torch.linalg.vector_norm(x, dim=-1).max())
+
+    def beside(ours: tuple[Tensor, Tensor], loss: Tensor, allowed: float) -> list[Difference]:
+        theirs = torch.autograd.grad(loss, [rnn.W, rnn.U], retain_graph=True)
+        return [
+            Difference(float(torch.linalg.matrix_norm(a - b, 2)), allowed * size)
+            for a, b, size in zip(ours, theirs, entering, strict=True)
+        ]
+
+    module, asked = layer(rnn), (x.unsqueeze(1), first.expand(1, 1, job.d))
+    parts = [gradient_terms(module, asked[0], e, asked[1], t=t) for t, e in enumerate(errors)]
+    one = [
+        beside((each.w_hh.sum(0), each.w_ih.sum(0)), h[t + 1] @ e, allowed[t])
+        for t, (each, e) in enumerate(zip(parts, errors, strict=True))
+    ]
+    loss = (torch.stack(h[1:]) * errors).sum()
+    one_hh, one_ih = (max(each, key=lambda d: d.found / d.allowed) for each in zip(*one, strict=True))
+    all_hh, all_ih = beside(gradient_sum(module, asked[0], errors, asked[1]), loss, sum(allowed))
+    alone, crossed = tensors(rnn, x, [each.detach() for each in h], 2 * error * γ)
+    left, total = remaining([each.w_hh for each in parts])
+    return Sums(
+        kind=job.kind,
+        immediate=alone,
+        crossed=crossed,
+        one_hh=one_hh,
+        one_ih=one_ih,
+        all_hh=all_hh,
+        all_ih=all_ih,
+        sizes=[[round(float(part.norm().log10()), 4) for part in each.w_hh] for each in parts],
+        steps=[round(float(each.w_hh.sum(0).norm().log10()), 4) for each in parts],
+        total=total,
+        left=left,
+        bias=list(reach(module, asked[0], errors.unsqueeze(1), asked[1]).truncation_bias),
+        bias_allowed=2 * sum(allowed) * entering[0] / 10**total,
+    )
+
+
+def tensors(rnn: Written, x: Tensor, h: list[Tensor], allowed: float) -> tuple[Difference, int]:
+    """∂⁺h_k/∂W_hh beside autograd's at every k, and how many of its entries with p ≠ q are not 0."""
+    crossed = ~torch.eye(len(rnn.W), dtype=torch.bool)
+    apart, wrong = 0.0, 0
+    for before, after, inputs in zip(h, h[1:], x, strict=False):
+        ours = immediate(rnn.slope(after), before)
+        theirs = torch.autograd.functional.jacobian(partial(rnn.step, before, inputs), rnn.W)
+        apart = max(apart, float((ours - theirs).abs().max()))
+        wrong += int((ours[crossed] != 0).sum()) + int((theirs[crossed] != 0).sum())
+    return Difference(apart, allowed), wrong
+
+
+def remaining(parts: list[Tensor]) -> tuple[list[float], float]:
+    """The norm of all parts of n = 0 … T steps and more, summed, over that of all; log10 of the latter."""
+    T, total = len(parts), torch.stack([each.sum(0) for each in parts]).sum(0)
+    # part k of step t travelled t − k steps: the last of its list 0, the first t
+    of_lag = [torch.stack([each[t - lag] for t, each in enumerate(parts) if t >= lag]).sum(0) for lag in range(T)]
+    beyond = [torch.stack(of_lag[n:]).sum(0).norm() / total.norm() for n in range(T)]
+    return [*map(float, beyond), 0.0], float(total.norm().log10())
+
+
+def measure(size: Size, lab: Lab) -> Measured:
+    """Both functions."""
+    kinds: tuple[Bounded, ...] = ("sigmoid", "tanh")
+    return Measured(lab.spread(sums, [Job(kind, size.d, size.T) for kind in kinds], "sums over k and t"))
+
+
+def claims(measured: Measured) -> tuple[Claim, ...]:
+    """Each derivation equals autograd; the parts by lag equal the engine's."""
+    return (
+        _worst("∂⁺h_k/∂W_hh element by element, every k", [each.immediate for each in measured.sums]),
+        equal(
+            "Entries of ∂⁺h_k/∂W_hh with p ≠ q that are not 0, ours and autograd’s",
+            0.0,
+            float(sum(each.crossed for each in measured.sums)),
+            0.0,
+            "unit p does not depend on row q of W_hh while h_{k−1} is held",
+        ),
+        _worst("∂L_t/∂W_hh as the sum over k, every t", [each.one_hh for each in measured.sums]),
+        _worst("∂L_t/∂W_x as the sum over k, every t", [each.one_ih for each in measured.sums]),
+        _worst("∂L/∂W_hh as the sum over t and k", [each.all_hh for each in measured.sums]),
+        _worst("∂L/∂W_x as the sum over t and k", [each.all_ih for each in measured.sums]),
+        _worst(
+            "Parts of n steps and more beside gradreach.reach’s truncation bias b(n)",
+            [
+                Difference(max(abs(a - b) for a, b in zip(each.left, each.bias, strict=True)), each.bias_allowed)
+                for each in measured.sums
+            ],
+            "the engine",
+        ),
+    )
+
+
+def _worst(says: str, differences: list[Difference], other: str = "autograd") -> Claim:
+    worst = max(differences, key=lambda each: each.found / each.allowed)
+    return at_most(
+        f"{says}: largest difference from {other}",
+        worst.found,
+        worst.allowed,
+        "rounding of both in float64, relative to what the bound lets every part be",
+    )
+
+
+def draw(measured: Measured) -> Figure:
+    """The size of every part and of the sums over k; how fast what is left falls with the lag."""
+    found = next(each for each in measured.sums if each.kind == "tanh")
+    T = len(found.steps)
+    figure, (parts, lags) = axes(2, width=9, height=3.9, gridspec_kw={"width_ratios": [1.25, 1]})
+    sizes = torch.full((T, T + 2), math.nan)
+    for t, row in enumerate(found.sizes):
+        sizes[t, : t + 1] = torch.tensor(row)
+    sizes[:, T + 1] = torch.tensor(found.steps)
+    drawn = parts.imshow(
+        sizes.numpy(), cmap=HEAT, aspect="auto", interpolation="nearest", extent=(0.5, T + 2.5, T + 0.5, 0.5)
+    )
+    figure.colorbar(drawn, ax=parts, label="log₁₀ of the 2-norm")
+    shown = [*range(1, T, max(1, T // 6)), T + 2]
+    parts.set_xticks(shown, [*map(str, shown[:-1]), "Σ over k"])
+    parts.grid(visible=False)
+    parts.set(xlabel="step k at which W_hh is used", ylabel="step t of the loss", title="Parts of ∂L/∂W_hh, tanh")
+    for each, colour in zip(measured.sums, (ORANGE, BLUE), strict=True):
+        n = range(T)
+        lags.semilogy(
+            n, each.bias[:T], "o", ms=7, mfc="none", color=colour, label=f"gradreach.reach, {NAMES[each.kind]}"
+        )
+        lags.semilogy(n, each.left[:T], color=colour, label=f"sum of the parts, {NAMES[each.kind]}")
+    lags.set(xlabel="lag n, steps", ylabel="parts of n steps and more / all", title="What truncation at n steps loses")
+    lags.legend(fontsize="small")
+    return figure
+
+
+EXPERIMENT = Experiment(
+    title="The gradient as a sum over time",
+    sizes={"quick": Size(d=6, T=12), "usual": Size(d=24, T=30)},
+    measured=Measured,
+    measure=measure,
+    claims=claims,
+    figures={"gradient-sum": draw},
+)

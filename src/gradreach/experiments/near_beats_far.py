@@ -1,0 +1,347 @@
+"""Near beats far: whence the gradient of trained models comes, and what follows for the number of a verb.
+
+The share of ∂L/∂W_hh that travelled ℓ steps, in language models of real words and of a grammar. Then "the writer of the
+books is": does the verb follow its subject (syntactic recency) or the noun before it (sequential recency)? After
+Linzen, Dupoux and Goldberg 2016.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gradreach.experiments.claim import Claim, at_least, at_most
+from gradreach.experiments.drawing import BLUE, GREEN, VERMILION, axes
+from gradreach.experiments.experiment import Experiment
+from gradreach.experiments.intervals import interval
+from gradreach.experiments.lab import Lab
+from gradreach.recurrence.reach import reach
+from gradreach.tasks.agreement import NATURAL, agreement, batch_of, sentences
+from gradreach.tasks.choices import Choice, read_choices
+from gradreach.tasks.models import Recurrent, recurrent
+from gradreach.tasks.recipe import Recipe
+from gradreach.tasks.task import Batch, cross_entropy
+from gradreach.tasks.training import train
+from gradreach.tasks.words import Corpus, Vocabulary, corpus, language_model
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LAYERS = {"rnn": ("tanh RNN", VERMILION), "gru": ("GRU", BLUE), "lstm": ("LSTM", GREEN)}
+MOST = len(NATURAL) - 1
+"""Phrases between subject and verb, at most."""
+
+NEAR = 5
+"""Lags 0 … 4 are called near."""
+
+ROWS, LONGEST, SEEN_AT_ONCE = 64, 50, 64
+"""Sequences whose gradient is taken apart; words before a real verb that are read; real sentences read together."""
+
+Texts = Literal["words", "agreement"]
+TEXTS: dict[Texts, str] = {"words": "Language model of words", "agreement": "Language model of a grammar"}
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of both kinds of models: H, updates, seeds; words of the vocabulary; sentences to test each case."""
+
+    grammar: tuple[int, int, int]
+    words: tuple[int, int, int]
+    vocabulary: int
+    tested: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """One model; `data`, the user's folder."""
+
+    text: Texts
+    layer: str
+    seed: int
+    size: Size
+    data: Path | None
+
+
+class Counted(Struct, frozen=True):
+    """How often the right form of the verb was likelier: `right` of `n`, in the `test`, with so many `nouns` between
+    subject and verb, for real sentences so many attractors (None: not said), and for those by the subject's number."""
+
+    test: str
+    nouns: int | None
+    right: int
+    n: int
+    plural: bool | None = None
+
+
+class Trained(Struct, frozen=True):
+    """One model: s(ℓ), the largest error of their sum that rounding allows, and its choices of verbs."""
+
+    text: Texts
+    layer: str
+    seed: int
+    lag_share: list[float]
+    total: float
+    allowed: float
+    tested: list[Counted]
+
+
+class Measured(Struct, frozen=True):
+    """All models; `source` names the text of the words."""
+
+    source: str
+    models: list[Trained]
+
+
+def trained(job: Job) -> Trained:
+    """Train one model, take its gradient apart, let it choose verbs."""
+    if job.text == "agreement":
+        task, (hidden, updates, _) = agreement(), job.size.grammar
+    else:
+        source = text(job.data, job.size.vocabulary)
+        task, (hidden, updates, _) = language_model(source), job.size.words
+    recipe = Recipe(task, partial(recurrent, layer=job.layer, hidden=hidden), seed=job.seed)
+    model = train(recipe, updates, every=updates + 1).model
+    assert isinstance(model, Recurrent)
+    if job.text == "agreement":
+        batch = batch_of(sentences(ROWS, torch.Generator().manual_seed(2**31 + job.seed), phrases=MOST))
+        tested = list(_grammatical(model, job))
+    else:
+        batch = task.test(ROWS, torch.Generator().manual_seed(2**31 + job.seed))
+        tested = [] if job.data is None else list(_real(model, source.vocabulary, job.data))
+    return Trained(job.text, job.layer, job.seed, *shares(copy.deepcopy(model).double(), batch), tested)
+
+
+def text(data: Path | None, vocabulary: int) -> Corpus:
+    """WikiText-2 from the user's folder where it holds it, else Python's manual."""
+    folder = None if data is None else data / "wikitext-2"
+    return corpus(folder if folder is not None and folder.is_dir() else None, vocabulary)
+
+
+def shares(model: Recurrent, batch: Batch) -> tuple[list[float], float, float]:
+    """s(ℓ) on a batch, their sum, and how far from 1 rounding may take it.
+
+    ‖dW_ℓ‖ ≤ (b(ℓ) + b(ℓ+1)) ‖dW‖, so the sum of ⟨dW_ℓ, dW⟩ / ‖dW‖² carries ε Σ (b(ℓ) + b(ℓ+1)) for each of the T · B
+    products that a dW_ℓ sums.
+    """
+    x, y = batch
+    output = model.carry(x, None)[0].detach().requires_grad_()
+    (local_error,) = torch.autograd.grad(cross_entropy(model.head(output), y), output)
+    assert model.embed is not None
+    found = reach(model.body, model.embed(x), local_error)
+    bias = np.array([*found.truncation_bias, 0.0])
+    condition = float((bias[:-1] + bias[1:]).sum())
+    allowed = x.numel() * condition * torch.finfo(torch.float64).eps
+    return [round(each, 5) for each in found.lag_share], float(sum(found.lag_share)), allowed
+
+
+def _grammatical(model: Recurrent, job: Job) -> Iterable[Counted]:
+    """With each number of nouns between, all of them attractors, or none."""
+    for nouns in range(MOST + 1):
+        for test, other in (("attractors", 1.0), ("same number", 0.0)):
+            drawn = sentences(job.size.tested, torch.Generator().manual_seed(2**31 + job.seed), nouns, other)
+            with torch.no_grad():
+                said = model(drawn.words)[:, -1]
+            right, wrong = (said.gather(1, verb[:, None]) for verb in (drawn.verb, drawn.verb ^ 1))
+            yield Counted(test, nouns, int((right > wrong).sum()), len(said))
+
+
+def _real(model: Recurrent, vocabulary: Vocabulary, data: Path) -> Iterable[Counted]:
+    """On the test sets that the user's folder holds, the sentences both of whose forms are in the vocabulary."""
+    found = {"real sentences": data / "agreement-linzen" / "subj_agr_filtered.text"}
+    found |= {path.stem: path for path in sorted((data / "agreement-blimp").glob("distractor*.jsonl"))}
+    for test, path in found.items():
+        if not path.exists():
+            continue
+        read = [each for each in read_choices(path) if each.right in vocabulary and each.wrong in vocabulary]
+        counts: dict[tuple[int | None, bool], list[bool]] = defaultdict(list)
+        for choice, is_right in zip(read, chosen(model, vocabulary, read), strict=True):
+            counts[choice.attractors, choice.plural].append(is_right)
+        for (attractors, plural), rights in sorted(counts.items(), key=str):
+            yield Counted(test, attractors, sum(rights), len(rights), plural)
+
+
+@torch.no_grad()
+def chosen(model: Recurrent, vocabulary: Vocabulary, read: list[Choice]) -> list[bool]:
+    """Whether the right form is the likelier one, sentence by sentence; those of equal length are read together."""
+    right = [False] * len(read)
+    by_length: dict[int, list[int]] = defaultdict(list)
+    for i, choice in enumerate(read):
+        by_length[min(len(choice.before), LONGEST)].append(i)
+    for length, places in by_length.items():
+        for begin in range(0, len(places), SEEN_AT_ONCE):
+            some = places[begin : begin + SEEN_AT_ONCE]
+            x = torch.stack([vocabulary.encode(read[i].before[-length:]) for i in some])
+            forms = torch.stack([vocabulary.encode([read[i].right, read[i].wrong]) for i in some])
+            logits = model(x)[:, -1].gather(1, forms)
+            for i, is_right in zip(some, (logits[:, 0] > logits[:, 1]).tolist(), strict=True):
+                right[i] = is_right
+    return right
+
+
+def measure(size: Size, lab: Lab) -> Measured:
+    """Every layer on both kinds of text, from every seed."""
+    seeds: dict[Texts, int] = {"words": size.words[2], "agreement": size.grammar[2]}
+    jobs = [Job(kind, layer, seed, size, lab.data) for kind in TEXTS for layer in LAYERS for seed in range(seeds[kind])]
+    return Measured(text(lab.data, size.vocabulary).name, lab.spread(trained, jobs, "models"))
+
+
+def of(measured: Measured, kind: Texts, layer: str) -> list[Trained]:
+    return [model for model in measured.models if model.text == kind and model.layer == layer]
+
+
+def counted(measured: Measured, layer: str, test: str, nouns: int) -> tuple[int, int]:
+    """Right choices, and how many there were, of all seeds together."""
+    found = [each for model in of(measured, "agreement", layer) for each in model.tested]
+    cells = [each for each in found if each.test == test and each.nouns == nouns]
+    return sum(each.right for each in cells), sum(each.n for each in cells)
+
+
+def balanced(measured: Measured, layer: str, test: str, attractors: tuple[int | None, ...]) -> float | None:
+    """Mean of the shares of right choices among singular and among plural subjects: a model that always says "is" has
+    one half. None where no sentence is of one of the two."""
+    found = [each for model in of(measured, "words", layer) for each in model.tested]
+    cells = [each for each in found if each.test == test and each.nouns in attractors]
+    of_number = [[each for each in cells if each.plural is plural] for plural in (False, True)]
+    if not all(of_number):
+        return None
+    return sum(sum(each.right for each in some) / sum(each.n for each in some) for some in of_number) / 2
+
+
+def claims(measured: Measured) -> tuple[Claim, ...]:
+    """The shares sum to 1, most of them near; attractors mislead the RNN, more than the LSTM; and real verbs."""
+    worst = max(measured.models, key=lambda model: abs(model.total - 1) / model.allowed)
+    (attracted, n), (same, _), (gated, _) = (
+        counted(measured, layer, test, MOST)
+        for layer, test in (("rnn", "attractors"), ("rnn", "same number"), ("lstm", "attractors"))
+    )
+    return (
+        at_most(
+            "|Σ s(ℓ) − 1|, the model that is farthest off",
+            abs(worst.total - 1),
+            worst.allowed,
+            "T B ε Σ (b(ℓ) + b(ℓ+1)), rounding in float64",
+        ),
+        at_least(
+            f"{TEXTS['words']}: share of ∂L/∂W_hh from lags 0 … {NEAR - 1}, the least of all models",
+            min(sum(model.lag_share[:NEAR]) for model in measured.models if model.text == "words"),
+            0.5,
+            "more than half",
+        ),
+        _beside_theirs(
+            f"tanh RNN: right verbs with {MOST} attractors between",
+            attracted / n,
+            interval(same, n)[0],
+            f"as many nouns of the subject's own number: lower end of the exact 95 % interval, {same} of {n}",
+        ),
+        at_most(
+            f"tanh RNN: right verbs with {MOST} attractors between, beside the LSTM's",
+            attracted / n,
+            interval(gated, n)[0],
+            f"the LSTM's: lower end of the exact 95 % interval, {gated} of {n}, of these models",
+        ),
+        *_of_real(measured),
+    )
+
+
+def _beside_theirs(says: str, measured: float, bound: float, why: str) -> Claim:
+    return replace(at_most(says, measured, bound, why), published=LINZEN)
+
+
+LINZEN = (
+    "LSTMs err in less than 1 % of all verbs when trained to say the number, more where attractors stand between, and "
+    "much more often as language models (Linzen, Dupoux, Goldberg 2016, abstract)"
+)
+
+
+def _of_real(measured: Measured) -> tuple[Claim, ...]:
+    """Language models of few words know little of real verbs, and nothing once attractors stand between."""
+    pairs = [[balanced(measured, layer, "real sentences", group) for layer in LAYERS] for group in ((0,), (2, 3, 4))]
+    known = [[each for each in group if each is not None] for group in pairs]
+    if not all(known):
+        return ()
+    without, attracted = (sum(group) / len(group) for group in known)
+    return (
+        _beside_theirs(
+            "Real sentences, language models of all kinds: right verbs with 2 to 4 attractors, balanced by number",
+            attracted,
+            without,
+            "those without an attractor; a guess has 0.5",
+        ),
+    )
+
+
+def draw_shares(measured: Measured) -> Figure:
+    """How much of the gradient has come by each lag."""
+    figure, panels = axes(2, width=9, height=3.8, sharey=True)
+    for panel, (kind, title) in zip(panels, TEXTS.items(), strict=True):
+        for layer, (label, colour) in LAYERS.items():
+            shares = np.array([model.lag_share for model in of(measured, kind, layer)]).cumsum(1)
+            panel.plot(shares.T, color=colour, lw=0.6, alpha=0.5)
+            panel.plot(shares.mean(0), color=colour, lw=2, label=label)
+        panel.axvspan(0, NEAR - 1, color="gray", alpha=0.15, lw=0)
+        panel.set_xticks(range(0, len(of(measured, kind, "rnn")[0].lag_share), 5))
+        panel.set(title=title, xlabel="lag ℓ, steps", ylabel="Σ s(j) over j ≤ ℓ, share of ∂L/∂W_hh")
+    panels[0].legend()
+    return figure
+
+
+def draw_verbs(measured: Measured) -> Figure:
+    """Right verbs by the nouns between, attractors or of the same number; and real sentences, where there are."""
+    real = list(
+        dict.fromkeys((each.test, each.nouns) for model in measured.models for each in model.tested if each.plural)
+    )
+    figure, (grammar, *rest) = axes(2 if real else 1, width=9.5 if real else 6, height=4.4, sharey=True)
+    for (layer, (label, colour)), aside in zip(LAYERS.items(), (-0.06, 0.0, 0.06), strict=True):
+        for test, line in (("attractors", "o-"), ("same number", "s:")):
+            _draw_counted(grammar, measured, layer, test, aside, fmt=line, color=colour, label=f"{label}, {test}")
+        for panel in rest:
+            rates = [balanced(measured, layer, test, (nouns,)) for test, nouns in real]
+            panel.plot([np.nan if rate is None else rate for rate in rates], "o", color=colour, label=label)
+    for panel in (grammar, *rest):
+        panel.axhline(0.5, color="gray", lw=0.8)
+    grammar.set_xticks(range(MOST + 1))
+    grammar.set(title="A grammar's sentences", xlabel="nouns between subject and verb", ylabel="right verbs, share")
+    grammar.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
+    for panel in rest:
+        panel.set_xticks(range(len(real)), [_named(*each) for each in real], fontsize="small")
+        panel.set(
+            title="Real sentences, models of little text",
+            xlabel="attractors, or the distractor in BLiMP's sentences",
+            ylabel="right verbs, share, balanced by number",
+        )
+    return figure
+
+
+def _draw_counted(panel: Axes, measured: Measured, layer: str, test: str, aside: float, **look: Any) -> None:
+    cells = [counted(measured, layer, test, nouns) for nouns in range(MOST + 1)]
+    rate = np.array([right / n for right, n in cells])
+    ends = np.array([interval(*cell) for cell in cells]).T
+    panel.errorbar(np.arange(MOST + 1) + aside, rate, np.abs(ends - rate), ms=4, capsize=2, **look)
+
+
+def _named(test: str, nouns: int | None) -> str:
+    return test.removeprefix("distractor_agreement_").replace("_", "\n") if nouns is None else str(nouns)
+
+
+EXPERIMENT = Experiment(
+    title="Near beats far",
+    sizes={
+        "quick": Size(grammar=(32, 600, 2), words=(32, 80, 1), vocabulary=400, tested=300),
+        "usual": Size(grammar=(32, 2500, 5), words=(100, 1200, 2), vocabulary=3000, tested=1000),
+    },
+    measured=Measured,
+    measure=measure,
+    claims=claims,
+    figures={"lag-share": draw_shares, "verbs": draw_verbs},
+)

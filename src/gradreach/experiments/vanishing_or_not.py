@@ -1,0 +1,291 @@
+"""Vanishing, or nothing to be learned? ‖∂L_t/∂h_{t−n}‖ is tiny in both cases; the data tell them apart.
+
+Two tasks on the same inputs, a value and a mark at every step, the mark set at the first: say the marked value, n steps
+back and more, or the mean of the last two values. The same tanh RNN trains on both, an LSTM on the first until it has
+learned it.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from msgspec import Struct
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from gradreach.experiments.claim import Claim, at_least, at_most
+from gradreach.experiments.drawing import BLUE, GREEN, VERMILION, axes
+from gradreach.experiments.experiment import Experiment
+from gradreach.experiments.intervals import interval
+from gradreach.experiments.lab import Lab
+from gradreach.observation.watch import observe
+from gradreach.recurrence.reach import reach
+from gradreach.remedies.init import chrono_
+from gradreach.tasks.models import Recurrent, recurrent
+from gradreach.tasks.task import Batch, Task
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Arm = Literal["far", "near", "learned"]
+ARMS: dict[Arm, tuple[str, str]] = {
+    "far": ("tanh RNN, target n steps back", VERMILION),
+    "near": ("tanh RNN, target near", BLUE),
+    "learned": ("LSTM that has learned the target n steps back", GREEN),
+}
+TINY = 1e-7
+"""The threshold of the naive rule, in ‖∂L/∂h‖."""
+
+LEVEL = 0.05
+"""Chance of counts so different up to which two arms are called told apart."""
+
+BATCH, RATE, BLOCK, PATIENCE = 64, 3e-3, 50, 40
+"""The LSTM learns for so many steps at a time, so often at most, before it is watched."""
+
+EVERY = 8
+"""Every eighth step is looked at, so that what is found does not depend on the machine's speed."""
+
+ASKED = 4
+"""Steps at which the target is asked for, the first of them n steps after the mark."""
+
+NOISE = 0.1
+"""Standard deviation of what no model can say of the target, so that an error is always left."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """n steps back, H, watched training steps, seeds of the tanh RNN and of the LSTM."""
+
+    lag: int
+    hidden: int
+    steps: int
+    seeds: int
+    lstm_seeds: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training."""
+
+    arm: Arm
+    seed: int
+    size: Size
+
+
+class Trained(Struct, frozen=True):
+    """log10 ‖∂L_t/∂h_{t−ℓ}‖ by lag ℓ, in the mean over sequences; what gradreach said of the training; and the mean
+    squared error at its end, as a multiple of the target's variance."""
+
+    arm: Arm
+    seed: int
+    log10_norm: list[float]
+    codes: list[str]
+    error: float
+
+
+class Measured(Struct, frozen=True):
+    """All trainings."""
+
+    lag: int
+    runs: list[Trained]
+
+
+def task(arm: Arm, lag: int) -> Task:
+    """Values uniform in [−1, 1], the first of them marked; asked for at the last steps from step `lag` on."""
+
+    def draw(N: int, g: Generator) -> Batch:
+        values = 2 * torch.rand((N, lag + ASKED), generator=g) - 1
+        marks = torch.zeros_like(values)
+        marks[:, 0] = 1.0
+        noise = NOISE * torch.randn((N, ASKED), generator=g)
+        target = (values + values.roll(1, 1))[:, lag:] / 2 if arm == "near" else values[:, :1].expand(N, ASKED)
+        return Batch(torch.stack([values, marks], -1), (target + noise).unsqueeze(-1))
+
+    return Task(arm, draw, draw, outputs=1, width=2, length=lag + ASKED, loss=squared, error=squared)
+
+
+def squared(said: Tensor, y: Tensor) -> Tensor:
+    """Mean squared error at the steps that are asked for: (N, T, 1) and (N, ASKED, 1)."""
+    return F.mse_loss(said[:, -ASKED:], y)
+
+
+def steps(model: nn.Module, batches: Iterator[Batch], optimizer: torch.optim.Optimizer, count: int) -> float:
+    """So many updates; the mean loss of the last tenth."""
+    losses = []
+    for x, y in islice(batches, count):
+        loss = squared(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    last = losses[-max(1, count // 10) :]
+    return sum(last) / len(last)
+
+
+def trained(job: Job) -> Trained:
+    """One training, watched by gr.observe; the LSTM learns first, and is watched when it has."""
+    size, asked = job.size, task(job.arm, job.size.lag)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(job.seed)
+        model = recurrent(asked, "lstm" if job.arm == "learned" else "rnn", size.hidden)
+        if job.arm == "learned":
+            chrono_(model.body, t_max=size.lag + 1)
+    generator = torch.Generator().manual_seed(job.seed)
+    batches = iter(partial(asked.train, BATCH, generator), None)
+    optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
+    x, y = asked.test(512, torch.Generator().manual_seed(~job.seed & 0xFFFF_FFFF))
+    variance = float(y.var())
+    if job.arm == "learned":
+        for _ in range(PATIENCE):
+            if steps(model, batches, optimizer, BLOCK) < 2 * NOISE**2:
+                break
+    with observe(model, every=EVERY) as watch:
+        steps(model, batches, optimizer, size.steps)
+    codes = sorted({found.code for found in watch.report().findings if found.code in ("GR401", "GR402", "GR403")})
+    row = carried(copy.deepcopy(model).double(), x[:BATCH].double(), y[:BATCH].double())
+    with torch.no_grad():
+        left = float(squared(model(x), y)) / variance
+    return Trained(job.arm, job.seed, [round(each, 3) for each in row], codes, round(left, 4))
+
+
+def carried(model: Recurrent, x: Tensor, y: Tensor) -> list[float]:
+    """log10 of the mean over sequences of ‖∂L_t/∂h_{t−ℓ}‖, ℓ = 0 … t, t the first step asked for."""
+    output = model.carry(x, None)[0].detach().requires_grad_()
+    t = output.shape[1] - ASKED
+    loss = (model.head(output[:, t]) - y[:, 0]).square().sum()
+    (error,) = torch.autograd.grad(loss, output)
+    norms: list[float] = reach(model.body, x, error).log10_map[0, : t + 1].flip(0).tolist()
+    return norms
+
+
+def measure(size: Size, lab: Lab) -> Measured:
+    """Every arm from every seed."""
+    seeds = {"far": size.seeds, "near": size.seeds, "learned": size.lstm_seeds}
+    jobs = [Job(arm, seed, size) for arm in ARMS for seed in range(seeds[arm])]
+    return Measured(size.lag, lab.spread(trained, jobs, "trainings"))
+
+
+def of(measured: Measured, arm: Arm) -> list[Trained]:
+    return [run for run in measured.runs if run.arm == arm]
+
+
+def said(measured: Measured, arm: Arm, code: str) -> tuple[int, int]:
+    """Of how many runs, out of how many."""
+    runs = of(measured, arm)
+    return sum(code in run.codes for run in runs), len(runs)
+
+
+def tiny(measured: Measured, arm: Arm) -> tuple[int, int]:
+    """Of how many runs the naive rule says that the gradient vanishes, out of how many."""
+    runs = of(measured, arm)
+    return sum(run.log10_norm[measured.lag] < math.log10(TINY) for run in runs), len(runs)
+
+
+def claims(measured: Measured) -> tuple[Claim, ...]:
+    """The norm is tiny in both, so its threshold cannot tell; the verdict can; and an LSTM gets across and learns."""
+    n = measured.lag
+    vanishing = [run.log10_norm[n] for arm in ("far", "near") for run in of(measured, arm)]
+    naive, naive_far = tiny(measured, "near"), tiny(measured, "far")
+    learned = of(measured, "learned")
+    return (
+        at_most(
+            f"tanh RNN: log10 ‖∂L_t/∂h_{{t−{n}}}‖, the largest of {len(vanishing)} runs, target far or near",
+            max(vanishing),
+            math.log10(TINY),
+            "the threshold of the naive rule: it says of all that they vanish",
+        ),
+        Claim(
+            "Naive rule, ‖∂L_t/∂h_{t−n}‖ < 1e-7: share of runs that vanish, target near",
+            naive_far[0] / naive_far[1],
+            naive[0] / naive[1],
+            *interval(*naive_far),
+            "as where the target is far, exact 95 % interval: it cannot tell them apart",
+        ),
+        _told_apart(measured, "GR402", "far"),
+        _told_apart(measured, "GR401", "near"),
+        at_most(
+            "LSTM: error left, as a share of the target's variance, the largest of all runs",
+            max(run.error for run in learned),
+            min(run.error for run in of(measured, "far")),
+            "the least that is left to the tanh RNN on the same task",
+        ),
+        at_least(
+            f"LSTM: log10 ‖∂L_t/∂h_{{t−{n}}}‖, the least of all runs",
+            min(run.log10_norm[n] for run in learned),
+            math.log10(TINY),
+            "the threshold of the naive rule",
+        ),
+    )
+
+
+def _told_apart(measured: Measured, code: str, arm: Arm) -> Claim:
+    """Fisher's exact test, one-sided: is the finding said of this arm and not of the others?"""
+    from scipy.stats import fisher_exact  # type: ignore[import-untyped]
+
+    hits, n = said(measured, arm, code)
+    others = [said(measured, other, code) for other in ARMS if other != arm]
+    false, m = (sum(each) for each in zip(*others, strict=True))
+    chance = float(fisher_exact([[hits, n - hits], [false, m - false]], alternative="greater").pvalue)
+    return at_most(
+        f"{code} said of {hits} of {n} ({ARMS[arm][0]}) and of {false} of {m} others: chance of this if all were alike",
+        chance,
+        LEVEL,
+        "level of Fisher's exact test",
+    )
+
+
+def draw(measured: Measured) -> Figure:
+    """The gradient by lag, and what is said of it."""
+    figure, (norms, told) = axes(2, width=10, height=4)
+    for arm, (label, colour) in ARMS.items():
+        rows = np.array([run.log10_norm for run in of(measured, arm)])
+        norms.plot(rows.T, color=colour, lw=0.6, alpha=0.5)
+        norms.plot(np.median(rows, 0), color=colour, lw=2, label=label)
+    norms.axhline(math.log10(TINY), color="gray", ls="--", lw=1, label="naive rule: vanishes below")
+    norms.set(
+        xlabel="lag ℓ, steps", ylabel="log₁₀ ‖∂L_t/∂h_{t−ℓ}‖, no unit", title="The gradient is as small either way"
+    )
+    norms.legend(fontsize="small")
+    _draw_said(told, measured)
+    return figure
+
+
+def _draw_said(panel: Axes, measured: Measured) -> None:
+    rules: dict[str, Callable[[Measured, Arm], tuple[int, int]]] = {"naive rule:\nvanishes": tiny}
+    rules |= {f"{code}:\n{says}": partial(said, code=code) for code, says in CODES.items()}
+    for aside, (arm, (label, colour)) in zip((-0.27, 0.0, 0.27), ARMS.items(), strict=True):
+        cells = [rule(measured, arm) for rule in rules.values()]
+        rate = np.array([hits / n for hits, n in cells])
+        ends = np.array([interval(*cell) for cell in cells]).T
+        at = np.arange(len(rules)) + aside
+        panel.bar(at, rate, 0.25, color=colour, label=label)
+        panel.errorbar(at, rate, np.abs(ends - rate), fmt="none", ecolor="gray", capsize=3, lw=1)
+    panel.set_axisbelow(True)
+    panel.set_xticks(range(len(rules)), rules)
+    panel.set(
+        xlabel="what is said", ylabel="share of runs, with 95 % intervals", title="What is said of it", ylim=(0, 1.05)
+    )
+
+
+CODES = {"GR402": "vanishes,\nwith proof", "GR401": "nothing left\nto learn there"}
+
+EXPERIMENT = Experiment(
+    title="Vanishing, or nothing to learn?",
+    sizes={
+        "quick": Size(lag=45, hidden=16, steps=64, seeds=4, lstm_seeds=2),
+        "usual": Size(lag=100, hidden=32, steps=300, seeds=10, lstm_seeds=10),
+    },
+    measured=Measured,
+    measure=measure,
+    claims=claims,
+    figures={"vanishing-or-not": draw},
+)

@@ -1,0 +1,47 @@
+"""Claims and runs in words: the same in the terminal and in the documentation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradreach.experiments.claim import Claim
+from gradreach.experiments.experiment import Run
+
+
+def number(x: float | None) -> str:
+    """Four significant digits; – where there is none."""
+    return "–" if x is None else f"{x:.4g}".replace("-", "−")
+
+
+def row(claim: Claim) -> list[str]:
+    """Says, predicted, measured, holds if, holds: the cells of one line of the table."""
+    unit = f" {claim.unit}" if claim.unit else ""
+    measured = number(claim.measured) + unit
+    predicted = "–" if claim.predicted is None else number(claim.predicted) + unit
+    return [claim.says, predicted, measured, f"{extent(claim)}: {claim.why}", "yes" if claim.holds else "NO"]
+
+
+def extent(claim: Claim) -> str:
+    """The range in which the measured number has to lie."""
+    if claim.low is None:
+        return f"≤ {number(claim.high)}"
+    if claim.high is None:
+        return f"≥ {number(claim.low)}"
+    return f"{number(claim.low)} … {number(claim.high)}"
+
+
+def provenance(run: Run[Any]) -> str:
+    """When, on what, at which sizes, how long."""
+    data = f", data {run.data}" if run.data else ""
+    return (
+        f"Measured on {run.date} in {run.seconds:.0f} s, {run.form} sizes{data}: {run.machine}, torch {run.torch}, "
+        "one thread a measurement."
+    )
+
+
+def line(claim: Claim) -> str:
+    """One claim as one line of the terminal."""
+    says, predicted, measured, range_and_why, _ = row(claim)
+    verdict = "holds" if claim.holds else "DOES NOT HOLD"
+    said = f"{verdict}: {says}: measured {measured}, predicted {predicted} ({range_and_why})"
+    return f"{said}; published: {claim.published}" if claim.published else said
