@@ -110,6 +110,14 @@ def test_the_same_sequences_at_every_look_need_their_identities() -> None:
     assert wrong[False] >= 9
 
 
+@pytest.mark.parametrize("lag", [26, 40])
+def test_the_first_lag_of_a_band_is_not_laid_to_the_band_before(lag: int) -> None:
+    ids = torch.randint(2, (96, 80), generator=draw(lag))
+    errors = torch.zeros(96, 80, 1)
+    errors[:, lag:, 0] = ids[:, :-lag] - 0.5
+    assert [begin for begin, _ in speaking(dependency(errors, ids))] == [lag]
+
+
 def test_one_stream_is_cut_in_blocks() -> None:
     x = autoregressive(1, 4000, 0.9, draw(11))
     found = dependency(planted(x, 20, draw(12)), x)

@@ -30,7 +30,8 @@ def embedded(inputs: Sequence[Tensor], width: int, products: bool, generator: to
         first, second, third = (_signs(len(ids), width, generator) for _ in range(3))
         places = [torch.searchsorted(ids, x.contiguous()) for x in inputs]
         plain = [first[place] for place in places]
-        paired = [second[place] * _earlier(third[place]) for place in places] if products else []
+        late, early = (_centred([signs[place] for place in places]) for signs in (second, third))
+        paired = [x * _earlier(y) for x, y in zip(late, early, strict=True)] if products else []
     both = [torch.cat(pair, -1) for pair in zip(plain, paired, strict=True)] if paired else plain
     return _standard(both)
 
@@ -90,6 +91,12 @@ def _earlier(x: Tensor) -> Tensor:
 
 def _signs(rows: int, width: int, generator: torch.Generator) -> Tensor:
     return torch.randint(0, 2, (rows, width), generator=generator).double() * 2 - 1
+
+
+def _centred(batches: Sequence[Tensor]) -> list[Tensor]:
+    """Mean 0 over all batches: a product of such says nothing of one factor alone, so nothing of an older step."""
+    mean = torch.cat([x.reshape(-1, x.shape[-1]) for x in batches]).mean(0)
+    return [x - mean for x in batches]
 
 
 def _standard(batches: Sequence[Tensor]) -> list[Tensor]:
