@@ -2,8 +2,22 @@ import pytest
 import torch
 from msgspec.structs import replace
 
-from gradreach.experiments import cures
-from gradreach.experiments.cures import CARRYING, CURES, NAMES, RATES, TASKS, Measured, Outcome, Reached, claims
+from gradreach.experiments.cures.claims import CARRYING, claims
+from gradreach.experiments.cures.measure import (
+    CURES,
+    NAMES,
+    RATES,
+    TASKS,
+    Job,
+    Measured,
+    Outcome,
+    Reached,
+    Untrained,
+    reach_of,
+    recall,
+    train_one,
+    unorthogonal,
+)
 
 LAGS = (20, 400)
 
@@ -25,7 +39,7 @@ GOOD = Measured(
 
 
 def test_the_symbol_is_kept_for_the_lag() -> None:
-    x, y = cures.recall(30).train(16, torch.Generator().manual_seed(0))
+    x, y = recall(30).train(16, torch.Generator().manual_seed(0))
     assert x.shape == (16, 31)
     assert torch.equal(x[:, 0], y)
     assert (x[:, 29] == 9).all()
@@ -33,7 +47,7 @@ def test_the_symbol_is_kept_for_the_lag() -> None:
 
 @pytest.mark.parametrize("layer", ["rnn", "orthogonal", "irnn"])
 def test_the_bounds_bound(layer: str) -> None:
-    found = cures.reach_of(cures.Untrained(layer, 60, 5))
+    found = reach_of(Untrained(layer, 60, 5))
     assert found.most is not None
     for i in range(1, len(found.lags)):
         assert found.reach[i] <= found.most[i] + 1e-4
@@ -41,14 +55,14 @@ def test_the_bounds_bound(layer: str) -> None:
 
 
 def test_the_plain_gradient_is_gone_where_the_identity_still_carries_it() -> None:
-    plain, identity = (cures.reach_of(cures.Untrained(layer, 60, 0)).reach[-1] for layer in ("rnn", "irnn"))
+    plain, identity = (reach_of(Untrained(layer, 60, 0)).reach[-1] for layer in ("rnn", "irnn"))
     assert plain < -8
     assert identity > -1
 
 
 def test_same_seed_same_training() -> None:
-    job = cures.Job("copying", "clipping + Ω", 10, RATES[1], 1, 5)
-    one, two = (replace(cures.train_one(job), milliseconds=0.0) for _ in range(2))
+    job = Job("copying", "clipping + Ω", 10, RATES[1], 1, 5)
+    one, two = (replace(train_one(job), milliseconds=0.0) for _ in range(2))
     assert one == two
 
 
@@ -56,7 +70,7 @@ def test_a_stretched_matrix_is_not_orthogonal() -> None:
     layer = torch.nn.RNN(2, 4)
     with torch.no_grad():
         layer.weight_hh_l0.copy_(1.1 * torch.eye(4))
-    assert cures.unorthogonal(layer) == pytest.approx(0.21, abs=1e-6)
+    assert unorthogonal(layer) == pytest.approx(0.21, abs=1e-6)
 
 
 def test_true_measurements_hold() -> None:

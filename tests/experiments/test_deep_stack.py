@@ -5,13 +5,13 @@ import pytest
 import torch
 from msgspec.structs import replace
 
-from gradreach.experiments.deep_stack import (
+from gradreach.experiments.deep_stack.claims import claims
+from gradreach.experiments.deep_stack.measure import (
     KINDS,
     Kind,
     Measured,
     Net,
     Size,
-    claims,
     layers,
     linears,
     measure,

@@ -3,10 +3,23 @@ import math
 import msgspec
 import pytest
 import torch
-from torch.nn.utils import parameters_to_vector
 
-from gradreach.experiments import exploding
-from gradreach.experiments.exploding import Course, Ending, Job, Measured, Trial
+from gradreach.experiments.exploding import network
+from gradreach.experiments.exploding.claims import claims
+from gradreach.experiments.exploding.measure import (
+    FIRST,
+    LAST,
+    RATE,
+    THRESHOLD,
+    Course,
+    Ending,
+    Job,
+    Measured,
+    Trial,
+    middle,
+    restart,
+    rise,
+)
 
 UPDATES = 60
 
@@ -57,45 +70,43 @@ FALSE: list[tuple[int, dict[str, object]]] = [
 
 @pytest.mark.parametrize(("which", "changed"), FALSE)
 def test_a_claim_fails_on_false_measurements(which: int, changed: dict[str, object]) -> None:
-    assert all(claim.holds for claim in exploding.claims(measured()))
-    claims = exploding.claims(msgspec.structs.replace(measured(), **changed))
-    assert [i for i, claim in enumerate(claims) if not claim.holds] == [which]
+    assert all(claim.holds for claim in claims(measured()))
+    found = claims(msgspec.structs.replace(measured(), **changed))
+    assert [i for i, claim in enumerate(found) if not claim.holds] == [which]
 
 
 def test_the_middle_of_a_rule_that_breaks_is_infinite() -> None:
-    assert exploding.middle(Trial(1.0, [0.1, 0.4], [1.0, 1.0])) == pytest.approx(0.2)
-    assert exploding.middle(Trial(1.0, [0.1, None], [1.0, None])) == math.inf
+    assert middle(Trial(1.0, [0.1, 0.4], [1.0, 1.0])) == pytest.approx(0.2)
+    assert middle(Trial(1.0, [0.1, None], [1.0, None])) == math.inf
 
 
 @pytest.mark.parametrize("scale", [1.1, 1.5, 3.0])
 def test_no_gradient_passes_its_bound(scale: float) -> None:
-    parts = exploding._built(exploding.RATE, 3)
-    model = exploding._exact(parts.model)
+    parts = network.built(RATE, 3)
+    model = network.exact(parts.model)
     with torch.no_grad():
-        model.body.weight_hh_l0.add_(0.2 * torch.randn(exploding.H, exploding.H, generator=torch.manual_seed(0)))
+        model.body.weight_hh_l0.add_(0.2 * torch.randn(network.H, network.H, generator=torch.manual_seed(0)))
         model.body.weight_hh_l0.mul_(scale / torch.linalg.matrix_norm(model.body.weight_hh_l0, 2))
     x, y = next(iter(parts.data))
     parts.loss(model(x), y).backward()
     found = math.log10(float(model.body.weight_hh_l0.grad.norm()))
-    assert found <= exploding.log10_bound(model)
-    by_autograd, by_reach, _ = exploding.growth(model, x, y)
+    assert found <= network.log10_bound(model)
+    by_autograd, by_reach, _ = network.growth(model, x, y)
     assert by_autograd == pytest.approx(by_reach, rel=1e-9)
 
 
 def test_the_rate_rises_from_first_to_last() -> None:
-    optimizer = exploding._built(exploding.FIRST, 0).optimizer
-    schedule = exploding._rise(optimizer, UPDATES)
+    optimizer = network.built(FIRST, 0).optimizer
+    schedule = rise(optimizer, UPDATES)
     rates = [optimizer.param_groups[0]["lr"]]
     for _ in range(UPDATES - 1):
         optimizer.step()
         schedule.step()
         rates.append(optimizer.param_groups[0]["lr"])
-    assert (rates[0], rates[-1]) == pytest.approx((exploding.FIRST, exploding.LAST))
+    assert (rates[0], rates[-1]) == pytest.approx((FIRST, LAST))
 
 
 def test_a_restart_that_forgot_something_would_show() -> None:
-    assert exploding.restart(Job(exploding.THRESHOLD, 0, UPDATES))[0] == 0
-    one, other = (
-        parameters_to_vector(exploding._built(exploding.RATE, seed).model.parameters()).detach() for seed in (0, 1)
-    )
+    assert restart(Job(THRESHOLD, 0, UPDATES))[0] == 0
+    one, other = (network.flat(network.built(RATE, seed).model) for seed in (0, 1))
     assert int((one != other).sum()) > 0

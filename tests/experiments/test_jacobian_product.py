@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace as changed
 
-from gradreach.experiments.jacobian_product import (
+from gradreach.experiments.jacobian_product.claims import claims
+from gradreach.experiments.jacobian_product.measure import (
     Case,
     Measured,
     Size,
     check,
-    claims,
     curve,
     measure,
     one_factor,

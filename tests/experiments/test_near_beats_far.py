@@ -4,16 +4,16 @@ import msgspec
 import pytest
 import torch
 
-from gradreach.experiments.near_beats_far import (
-    LAYERS,
+from gradreach.experiments.language import LAYERS
+from gradreach.experiments.near_beats_far.claims import claims
+from gradreach.experiments.near_beats_far.figures import draw_verbs
+from gradreach.experiments.near_beats_far.measure import (
     MOST,
     Counted,
     Measured,
     Trained,
     balanced,
     chosen,
-    claims,
-    draw_verbs,
     shares,
 )
 from gradreach.tasks.agreement import agreement

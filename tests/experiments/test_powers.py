@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from gradreach.experiments.eigenvalue import VALUES, linear, recurrence
-from gradreach.experiments.formats import FORMATS, Format, power, powers, resting, smallest, when
 from gradreach.experiments.lab import Lab
-from gradreach.experiments.nested_tanh import nested, slope_range, tanh_range
-from gradreach.experiments.powers import Measured, Size, claims, measure
+from gradreach.experiments.powers.claims import claims
+from gradreach.experiments.powers.eigenvalue import VALUES, linear, recurrence
+from gradreach.experiments.powers.formats import FORMATS, Format, power, powers, resting, smallest, when
+from gradreach.experiments.powers.measure import Measured, Size, measure
+from gradreach.experiments.powers.nested_tanh import nested, slope_range, tanh_range
 
 from .falsified import newly_failing
 

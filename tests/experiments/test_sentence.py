@@ -2,15 +2,16 @@ import msgspec
 import pytest
 import torch
 
-from gradreach.experiments import sentence
 from gradreach.experiments.lab import Lab
-from gradreach.experiments.sentence import (
+from gradreach.experiments.sentence.claims import claims
+from gradreach.experiments.sentence.measure import (
     Job,
     Measured,
     Size,
     by_autograd,
     carried_back,
-    claims,
+    lag,
+    measure,
     rounding,
     text,
     trained,
@@ -45,14 +46,14 @@ def test_a_row_of_a_batch_is_that_of_the_text_alone() -> None:
 
 @pytest.fixture(scope="module")
 def measured() -> Measured:
-    return sentence.measure(SMALL, Lab(quiet=True))
+    return measure(SMALL, Lab(quiet=True))
 
 
 def test_the_place_and_the_lag_are_those_of_the_words(measured: Measured) -> None:
     words, place = measured.words["sentence"], measured.place["sentence"]
     assert words[place] == "brown"
     assert words[-1] == "shepherd"
-    assert words[place + sentence.lag(measured, "sentence")] == "german"
+    assert words[place + lag(measured, "sentence")] == "german"
     assert measured.words["passage"][measured.place["passage"]] == "tickets"
     assert "shepherd" in measured.unseen
     assert "the" not in measured.unseen

@@ -2,9 +2,18 @@ import pytest
 import torch
 from msgspec.structs import replace
 
-from gradreach.experiments import temporal_order
 from gradreach.experiments.claim import Claim
-from gradreach.experiments.temporal_order import METHODS, Job, Measured, Outcome, Start, claims, model, radius
+from gradreach.experiments.temporal_order.claims import claims
+from gradreach.experiments.temporal_order.measure import (
+    METHODS,
+    Job,
+    Measured,
+    Outcome,
+    Start,
+    model,
+    radius,
+    train_one,
+)
 from gradreach.tasks.order import order
 
 
@@ -40,7 +49,7 @@ def test_the_starts(start: Start) -> None:
 
 
 def test_omega_changes_the_training_and_clipping_bounds_it() -> None:
-    done = {m: temporal_order.train_one(Job("smart tanh", m, 12, 0, 20)) for m in ("SGD-C", "SGD-CR")}
+    done = {m: train_one(Job("smart tanh", m, 12, 0, 20)) for m in ("SGD-C", "SGD-CR")}
     moved = {method: found.moved for method, found in done.items()}
     assert moved["SGD-C"] != moved["SGD-CR"]
     assert all(0 < distance <= 20 * 0.01 for distance in moved.values() if distance is not None)
@@ -48,7 +57,7 @@ def test_omega_changes_the_training_and_clipping_bounds_it() -> None:
 
 def test_same_seed_same_numbers() -> None:
     job = Job("basic tanh", "SGD", 12, 3, 10)
-    assert temporal_order.train_one(job) == temporal_order.train_one(job)
+    assert train_one(job) == train_one(job)
 
 
 def test_few_runs_make_no_claim_on_success() -> None:

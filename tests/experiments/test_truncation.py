@@ -2,8 +2,8 @@ import msgspec
 import pytest
 import torch
 
-from gradreach.experiments import truncation
-from gradreach.experiments.truncation import Cost, Job, Measured, Window
+from gradreach.experiments.truncation.claims import claims, predicted_work
+from gradreach.experiments.truncation.measure import PROBED, Cost, H, Job, Measured, Window, biases, cost, echoed, probe
 from gradreach.tasks import echo, recurrent
 from gradreach.tasks.models import Recurrent
 
@@ -11,7 +11,7 @@ from gradreach.tasks.models import Recurrent
 def measured() -> Measured:
     """As the theory has it."""
     costs = [Cost(16, k2, 256, 0, 100 * k2 + 50, 0.1) for k2 in (64, 128)]
-    costs = [msgspec.structs.replace(c, ran=round(truncation.predicted_work(c) * c.steps)) for c in costs]
+    costs = [msgspec.structs.replace(c, ran=round(predicted_work(c) * c.steps)) for c in costs]
     bias = [0.5, 0.2, 0.1, 0.0]
     right, wrong = [0.0] * 4, [0.5] * 4
     return Measured(
@@ -47,23 +47,23 @@ FALSE: list[tuple[int, dict[str, object]]] = [
 
 @pytest.mark.parametrize(("which", "changed"), FALSE)
 def test_a_claim_fails_on_false_measurements(which: int, changed: dict[str, object]) -> None:
-    assert all(claim.holds for claim in truncation.claims(measured()))
-    claims = truncation.claims(msgspec.structs.replace(measured(), **changed))
-    assert [i for i, claim in enumerate(claims) if not claim.holds] == [which]
+    assert all(claim.holds for claim in claims(measured()))
+    found = claims(msgspec.structs.replace(measured(), **changed))
+    assert [i for i, claim in enumerate(found) if not claim.holds] == [which]
 
 
 def test_steps_are_counted() -> None:
     """Two windows of 4 steps: the first has nothing behind it, the others run 4 more."""
-    found = truncation.cost(4, 8, 12)
+    found = cost(4, 8, 12)
     assert found.ran == 4 + 8 + 8
-    assert truncation.predicted_work(found) == found.ran / 12
-    assert found.saved > truncation.cost(4, 4, 12).saved
+    assert predicted_work(found) == found.ran / 12
+    assert found.saved > cost(4, 4, 12).saved
 
 
 def test_bias_is_the_relative_error_of_a_truncated_gradient() -> None:
     """Against windows written by hand: W_hh used at the last k steps alone, a copy of it before them."""
     T = 7
-    actual, _, _ = truncation.biases(T)
+    actual, _, _ = biases(T)
     torch.manual_seed(0)
     layer = torch.nn.RNN(3, 8, dtype=torch.float64)
     x, y = torch.randn(T, 4, 3, dtype=torch.float64), torch.randn(T, 4, 8, dtype=torch.float64)
@@ -89,9 +89,9 @@ def test_bias_is_the_relative_error_of_a_truncated_gradient() -> None:
 def test_only_the_readout_is_trained_at_k2_0() -> None:
     """The recurrence stays as it was drawn."""
     torch.manual_seed(0)
-    drawn = recurrent(echo(lag=3, length=100), "rnn", truncation.H)
-    expected = truncation.probe(drawn, echo(lag=3, length=100), 0, 6)
-    assert truncation.echoed(Job(lag=3, k1=1, k2=0, updates=2, seed=0))[1] == expected
+    drawn = recurrent(echo(lag=3, length=100), "rnn", H)
+    expected = probe(drawn, echo(lag=3, length=100), 0, 6)
+    assert echoed(Job(lag=3, k1=1, k2=0, updates=2, seed=0))[1] == expected
 
 
 def test_a_probe_finds_what_is_there_and_not_what_is_not() -> None:
@@ -104,6 +104,6 @@ def test_a_probe_finds_what_is_there_and_not_what_is_not() -> None:
         def carry(self, x: torch.Tensor, state: object) -> tuple[torch.Tensor, None]:  # noqa: ARG002
             return torch.stack([x.roll(lag, 1).float() for lag in range(4)], -1), None
 
-    wrong = truncation.probe(Register(), echo(lag=3, length=100), 0, 5)
+    wrong = probe(Register(), echo(lag=3, length=100), 0, 5)
     assert wrong[:4] == [0, 0, 0, 0]
-    assert all(abs(count - truncation.PROBED / 2) < 5 * truncation.PROBED**0.5 / 2 for count in wrong[4:])
+    assert all(abs(count - PROBED / 2) < 5 * PROBED**0.5 / 2 for count in wrong[4:])

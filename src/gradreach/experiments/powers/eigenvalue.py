@@ -16,7 +16,6 @@ from gradreach.recurrence.theory import eigenvalue_heuristic
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-
 VALUES = (1.01, 0.9, 0.6)
 """Eigenvalues, the leading one first."""
 DRAWN = 120

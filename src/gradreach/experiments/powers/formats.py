@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-
 Format = Literal["float16", "bfloat16", "float32", "float64"]
 FORMATS: tuple[Format, ...] = ("float16", "bfloat16", "float32", "float64")
 BASES = (1.01, 0.99, 1.1, 0.9, 0.5)

@@ -14,7 +14,6 @@ from gradreach.experiments.drawing import BLUE, CYCLE, GREEN, ORANGE, VERMILION,
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-
 NESTED = (1, 2, 3, 10, 100, 1000)
 DRAWN = 120
 """Points of a curve at most."""
