@@ -1,6 +1,9 @@
-"""How surely a share is known from a count."""
+"""How surely a share is known from a count, and whether one count is better than another."""
 
 from __future__ import annotations
+
+LEVEL = 0.05
+FISHER = "Fisher's exact test at the 5 % level"
 
 
 def interval(successes: int, n: int) -> tuple[float, float]:
@@ -13,3 +16,14 @@ def interval(successes: int, n: int) -> tuple[float, float]:
 
     exact = binomtest(successes, n).proportion_ci(0.95, method="exact")
     return float(exact.low), float(exact.high)
+
+
+def chance_of(successes: int, n: int, others: int, m: int) -> float:
+    """Of so many more successes, or yet more, in n trials than others have in m, were both alike (Fisher 1935).
+
+    >>> round(chance_of(4, 4, 0, 4), 4)
+    0.0143
+    """
+    from scipy.stats import fisher_exact
+
+    return float(fisher_exact([[successes, n - successes], [others, m - others]], alternative="greater").pvalue)

@@ -20,7 +20,7 @@ from torch import nn
 from gradreach.experiments.claim import Claim, equal
 from gradreach.experiments.drawing import BLUE, GREEN, ORANGE, VERMILION, axes
 from gradreach.experiments.experiment import Experiment
-from gradreach.experiments.intervals import interval
+from gradreach.experiments.intervals import FISHER, LEVEL, chance_of, interval
 from gradreach.experiments.lab import Lab
 from gradreach.nn import LSTM, RNN
 from gradreach.recurrence.spectrum import spectrum
@@ -175,18 +175,16 @@ def claims(measured: Measured) -> tuple[Claim, ...]:
 
 def learned(measured: Measured) -> Claim:
     """Fisher's exact test, one-sided, of IRNN's successes against the tanh RNN's, all lengths together."""
-    from scipy.stats import fisher_exact  # type: ignore[import-untyped]
-
     runs = [of(measured, layer) for layer in ("IRNN", "tanh RNN")]
-    table = [[successes(each), len(each) - successes(each)] for each in runs]
-    counts = " against ".join(f"{solved} of {solved + failed}" for solved, failed in table)
+    (ours, n), (theirs, m) = ((successes(each), len(each)) for each in runs)
     return Claim(
-        f"Chance that IRNN succeeds so much more often than the tanh RNN ({counts} runs) if it is no better",
+        f"Chance that IRNN succeeds so much more often than the tanh RNN ({ours} of {n} against {theirs} of {m} runs) "
+        "if it is no better",
         None,
-        float(fisher_exact(table, alternative="greater").pvalue),
+        chance_of(ours, n, theirs, m),
         None,
-        0.05,
-        "Fisher's exact test at the 5 % level",
+        LEVEL,
+        FISHER,
         published="Le, Jaitly and Hinton 2015 (abstract): comparable to the LSTM on adding and three other tasks; "
         f"ours at T {', '.join(str(T) for T in lengths(measured))}: IRNN {rate(measured, 'IRNN')}, LSTM "
         f"{rate(measured, 'LSTM')}",

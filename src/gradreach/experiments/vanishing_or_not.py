@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from gradreach.experiments.claim import Claim, at_least, at_most
 from gradreach.experiments.drawing import BLUE, GREEN, VERMILION, axes
 from gradreach.experiments.experiment import Experiment
-from gradreach.experiments.intervals import interval
+from gradreach.experiments.intervals import FISHER, LEVEL, chance_of, interval
 from gradreach.experiments.lab import Lab
 from gradreach.observation.watch import observe
 from gradreach.recurrence.reach import reach
@@ -44,9 +44,6 @@ ARMS: dict[Arm, tuple[str, str]] = {
 }
 TINY = 1e-7
 """The threshold of the naive rule, in ‖∂L/∂h‖."""
-
-LEVEL = 0.05
-"""Chance of counts so different up to which two arms are called told apart."""
 
 BATCH, RATE, BLOCK, PATIENCE = 64, 3e-3, 50, 40
 """The LSTM learns for so many steps at a time, so often at most, before it is watched."""
@@ -229,17 +226,14 @@ def claims(measured: Measured) -> tuple[Claim, ...]:
 
 def _told_apart(measured: Measured, code: str, arm: Arm) -> Claim:
     """Fisher's exact test, one-sided: is the finding said of this arm and not of the others?"""
-    from scipy.stats import fisher_exact  # type: ignore[import-untyped]
-
     hits, n = said(measured, arm, code)
     others = [said(measured, other, code) for other in ARMS if other != arm]
     false, m = (sum(each) for each in zip(*others, strict=True))
-    chance = float(fisher_exact([[hits, n - hits], [false, m - false]], alternative="greater").pvalue)
     return at_most(
         f"{code} said of {hits} of {n} ({ARMS[arm][0]}) and of {false} of {m} others: chance of this if all were alike",
-        chance,
+        chance_of(hits, n, false, m),
         LEVEL,
-        "level of Fisher's exact test",
+        FISHER,
     )
 
 

@@ -32,7 +32,7 @@ def extent(claim: Claim) -> str:
 
 def provenance(run: Run[Any]) -> str:
     """When, on what, at which sizes, how long."""
-    data = f", data {run.data}" if run.data else ""
+    data = ", with --data" if run.data else ""
     return (
         f"Measured on {run.date} in {run.seconds:.0f} s, {run.form} sizes{data}: {run.machine}, torch {run.torch}, "
         "one thread a measurement."

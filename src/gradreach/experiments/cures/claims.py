@@ -8,7 +8,7 @@ import torch
 
 from gradreach.experiments.claim import Claim, at_least, at_most
 from gradreach.experiments.cures.measure import NAMES, H, Measured, of, successes
-from gradreach.experiments.intervals import interval
+from gradreach.experiments.intervals import FISHER, LEVEL, chance_of, interval
 
 PLAIN = ("tanh RNN", "clipping")
 CARRYING = ("ReLU + identity", "GRU", "LSTM", "chrono LSTM")
@@ -49,24 +49,19 @@ def bounded(measured: Measured, layer: str, why: str) -> Claim:
 
 def compared(measured: Measured) -> tuple[Claim, ...]:
     """What takes several seeds."""
-    from scipy.stats import fisher_exact  # type: ignore[import-untyped]
-
-    table = []
-    for cures in (CARRYING, PLAIN):
-        runs = of(measured, cures)
-        table.append([successes(runs), len(runs) - successes(runs)])
-    counts = " against ".join(f"{solved} of {solved + failed}" for solved, failed in table)
+    runs = [of(measured, cures) for cures in (CARRYING, PLAIN)]
+    (carrying, n), (plain, m) = ((successes(each), len(each)) for each in runs)
     longest = max(outcome.lag for outcome in measured.outcomes)
     far = [outcome for outcome in of(measured, PLAIN) if outcome.lag == longest]
     return (
         Claim(
-            f"Chance that {', '.join(CARRYING)} succeed so much more often than {' and '.join(PLAIN)} ({counts} runs) "
-            "if they are no better",
+            f"Chance that {', '.join(CARRYING)} succeed so much more often than {' and '.join(PLAIN)} "
+            f"({carrying} of {n} against {plain} of {m} runs) if they are no better",
             None,
-            float(fisher_exact(table, alternative="greater").pvalue),
+            chance_of(carrying, n, plain, m),
             None,
-            0.05,
-            "Fisher's exact test at the 5 % level",
+            LEVEL,
+            FISHER,
         ),
         Claim(
             f"Runs of {' and '.join(PLAIN)} that succeed at lag {longest}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradreach.experiments.claim import Claim, at_most, equal
-from gradreach.experiments.intervals import interval
+from gradreach.experiments.intervals import FISHER, LEVEL, chance_of, interval
 from gradreach.experiments.truncation.measure import WINDOW, Cost, H, Measured
 from gradreach.nn import RNN
 from gradreach.tasks.echo import echo
@@ -58,21 +58,18 @@ def weights_saved() -> int:
 
 
 def _learned(measured: Measured) -> tuple[Claim, ...]:
-    from scipy.stats import fisher_exact  # type: ignore[import-untyped]
-
     n, solved = measured.lag, echo().solved or 0.0
-    counts = []
-    for beyond in (True, False):
-        errors = [e for window in measured.windows if (window.k2 > n) == beyond for e in window.errors]
-        counts.append((sum(e <= solved for e in errors), sum(e > solved for e in errors)))
-    (learned, not_learned), (none, all_short) = counts
+    beyond, within = (
+        [e <= solved for window in measured.windows if (window.k2 > n) == longer for e in window.errors]
+        for longer in (True, False)
+    )
     return (
         at_most(
-            f"Were the window without effect: chance that echo at lag {n} is learned in {learned} of "
-            f"{learned + not_learned} trainings with k2 > n and in {none} of {none + all_short} with k2 ≤ n",
-            float(fisher_exact(counts, alternative="greater").pvalue),
-            0.05,
-            "Fisher's exact test at 5 %",
+            f"Were the window without effect: chance that echo at lag {n} is learned in {sum(beyond)} of "
+            f"{len(beyond)} trainings with k2 > n and in {sum(within)} of {len(within)} with k2 ≤ n",
+            chance_of(sum(beyond), len(beyond), sum(within), len(within)),
+            LEVEL,
+            FISHER,
         ),
     )
 
