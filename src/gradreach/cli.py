@@ -176,6 +176,7 @@ def experiments(
 ) -> int:
     """Run what the theory claims, and set what is measured beside what is predicted."""
     from gradreach.experiments.command import listing, perform
+    from gradreach.experiments.lab import Lab
     from gradreach.experiments.registry import NAMES
 
     if quick and full:
@@ -187,7 +188,7 @@ def experiments(
     if unknown:
         raise typer.BadParameter(f"{unknown[0]}: expected all or one of {', '.join(NAMES)}", param_hint="NAME")
     form: Form = "quick" if quick else "full" if full else "usual"
-    return perform(NAMES if "all" in names else names, form, jobs, data, out)
+    return perform(NAMES if "all" in names else names, form, Lab(jobs, data=data), out, _say)
 
 
 # Commands that read a recording.

@@ -1,5 +1,6 @@
 """`gradreach tasks`, as a user meets it."""
 
+import os
 import re
 import subprocess
 import sys
@@ -96,3 +97,13 @@ def test_under_watch_from_end_to_end(tmp_path: Path) -> None:
     report = Path(done.stderr.splitlines()[-1].removeprefix("report: "))
     assert (tmp_path / report).read_text(encoding="utf-8").startswith("<!doctype html>")
     assert alone.stdout == done.stdout
+
+
+def test_a_terminal_without_the_signs_is_no_obstacle() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "gradreach.tasks"],
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=True,
+    )
+    assert b"8 ? 8" in done.stdout

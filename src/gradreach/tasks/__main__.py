@@ -10,6 +10,7 @@ import types
 from collections.abc import Sequence
 from functools import partial
 from inspect import Parameter
+from io import TextIOWrapper
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin
 
 from gradreach.tasks.layers import LAYERS
@@ -44,6 +45,8 @@ class _Parser(argparse.ArgumentParser):
 
 def main(args: Sequence[str] | None = None) -> int:
     """Train the task that is named, or list them all. Wrong options end it with one sentence and exit code 2."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without × shall not end a training
     parser = _Parser(prog="gradreach tasks", description="Train a task of the theory.", epilog=_listing(), **_FORM)
     names = parser.add_subparsers(title="arguments", metavar="NAME", dest="name")
     known = {name: _add(names, name, offer) for name, offer in OFFERS.items()}

@@ -17,7 +17,7 @@ EXPERIMENT = Experiment(
     title="Temporal order: clipping and Ω",
     sizes={
         "quick": Size(("smart tanh",), (10,), seeds=1, updates=1500),
-        "usual": Size(("smart tanh",), (10, 20, 30), seeds=5, updates=12_000),
+        "usual": Size(("smart tanh",), (10, 20, 30, 40), seeds=5, updates=12_000),
         "full": Size(("basic tanh", "smart tanh"), (50, 100, 150, 200, 250), seeds=5, updates=5_000_000),
     },
     measured=Measured,

@@ -1,0 +1,90 @@
+"""Two directives: `experiment-figure` draws what an experiment measured, `experiment-claims` sets it beside theory.
+
+Both read docs/results/NAME.json, which `gradreach experiments NAME --out docs/results` wrote.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from gradreach.experiments import words
+from gradreach.experiments.drawing import write
+from gradreach.experiments.experiment import Experiment, Run, load
+from gradreach.experiments.registry import experiment
+
+
+class OfExperiment(SphinxDirective):
+    """What both need: the experiment, and its recorded run."""
+
+    required_arguments = 1
+
+    def recorded(self) -> tuple[Experiment[Any, Any], Run[Any]]:
+        name = self.arguments[0]
+        path = Path(self.env.srcdir) / "results" / f"{name}.json"
+        if not path.is_file():
+            raise self.error(f"{path} is missing: gradreach experiments {name} --out {path.parent}")
+        self.env.note_dependency(str(path))
+        found = experiment(name)
+        return found, load(found, path)
+
+
+class ExperimentFigure(OfExperiment):
+    """`{experiment-figure} NAME FIGURE`; its content is the caption, a sentence that says what to see."""
+
+    required_arguments = 2
+    option_spec = {"alt": directives.unchanged_required}  # noqa: RUF012
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        name, figure = self.arguments
+        found, run = self.recorded()
+        if figure not in found.figures:
+            raise self.error(f"{name} has no figure {figure!r}, but {', '.join(found.figures)}")
+        self.assert_has_content()
+        caption, messages = self.state.inline_text(" ".join(self.content), self.lineno)
+        whole = nodes.figure("", classes=["experiment"])
+        for theme in ("light", "dark"):
+            path = Path(self.env.srcdir) / "_drawn" / f"{figure}-{theme}.svg"
+            write(found.figures[figure], run.measured, path, theme)
+            alt = self.options.get("alt", nodes.Text("".join(each.astext() for each in caption)))
+            whole += nodes.image(uri=f"/_drawn/{path.name}", alt=str(alt), classes=[f"only-{theme}"])
+        whole += nodes.caption("", "", *caption)
+        self.set_source_info(whole)
+        return [whole, *messages]
+
+
+class ExperimentClaims(OfExperiment):
+    """`{experiment-claims} NAME`: predicted, measured, the range and where it comes from, when and on what."""
+
+    def run(self) -> list[nodes.Node]:
+        found, run = self.recorded()
+        claims = found.claims(run.measured)
+        header = ["Claim", "Predicted", "Measured", "Holds if", "Holds"]
+        if any(claim.published for claim in claims):
+            header.append("Published")
+        rows = [[*words.row(claim), *([claim.published] if "Published" in header else [])] for claim in claims]
+        return [_table(header, rows), nodes.paragraph(text=words.provenance(run), classes=["provenance"])]
+
+
+def _table(header: list[str], rows: list[list[str]]) -> nodes.container:
+    group = nodes.tgroup(cols=len(header))
+    group += [nodes.colspec(colwidth=1) for _ in header]
+    group += nodes.thead("", _row(header))
+    group += nodes.tbody("", *map(_row, rows))
+    return nodes.container("", nodes.table("", group, classes=["claims"]), classes=["table-wrapper"])
+
+
+def _row(cells: list[str]) -> nodes.row:
+    return nodes.row("", *(nodes.entry("", nodes.paragraph(text=cell)) for cell in cells))
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.add_directive("experiment-figure", ExperimentFigure)
+    app.add_directive("experiment-claims", ExperimentClaims)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
