@@ -32,7 +32,6 @@ def reached(layer: str) -> Reached:
 
 
 GOOD = Measured(
-    300,
     [outcome(task, cure, lag, seed) for task in TASKS for cure in CURES for lag in LAGS for seed in range(2)],
     [reached(layer) for layer in NAMES],
 )

@@ -30,7 +30,7 @@ def named(measured: Measured, words: str) -> Claim:
     return found
 
 
-ALIKE = Measured(500, [outcome(method, seed=seed) for method in METHODS for seed in range(5)])
+ALIKE = Measured([outcome(method, seed=seed) for method in METHODS for seed in range(5)])
 
 
 @pytest.mark.parametrize("start", ["basic tanh", "smart tanh"])

@@ -24,9 +24,6 @@ def measured() -> Measured:
         windows=[Window(1, 3, wrong, [0, 10, 60, 100, 150, 190, 200], 400), Window(1, 6, right, [0] * 7, 400)],
         signal=1024,
         exact=1e-16,
-        exact_seconds=(0.1, 0.2),
-        first=0.5,
-        last=0.1,
         regimes_wrong=20,
         regimes=400,
     )

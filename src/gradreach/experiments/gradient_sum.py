@@ -18,8 +18,8 @@ from torch import Tensor
 from gradreach.experiments.claim import Claim, at_most, equal
 from gradreach.experiments.drawing import BLUE, HEAT, ORANGE, axes
 from gradreach.experiments.experiment import Experiment
+from gradreach.experiments.explicit_rnn import GAMMA, NAMES, Bounded, ExplicitRNN, layer
 from gradreach.experiments.lab import Lab
-from gradreach.experiments.written import GAMMA, NAMES, Bounded, Written, layer
 from gradreach.recurrence.reach import reach
 from gradreach.recurrence.theory import gradient_sum, gradient_terms, immediate
 
@@ -84,7 +84,7 @@ class Measured(Struct, frozen=True):
     sums: list[Sums]
 
 
-def setting(job: Job) -> tuple[Written, Tensor, Tensor, Tensor]:
+def setting(job: Job) -> tuple[ExplicitRNN, Tensor, Tensor, Tensor]:
     """The RNN in float64 with γλ = FACTOR, inputs (T, i), first state (d,) and local errors (T, d)."""
     draw = torch.Generator().manual_seed(job.seed)
 
@@ -93,7 +93,7 @@ def setting(job: Job) -> tuple[Written, Tensor, Tensor, Tensor]:
 
     W, U, b = normal(job.d, job.d), normal(job.d, INPUTS) / math.sqrt(INPUTS), 0.1 * normal(job.d)
     W *= FACTOR / GAMMA[job.kind] / torch.linalg.matrix_norm(W, 2)
-    rnn = Written(job.kind, W.requires_grad_(), U.requires_grad_(), b)
+    rnn = ExplicitRNN(job.kind, W.requires_grad_(), U.requires_grad_(), b)
     return rnn, normal(job.T, INPUTS), torch.sigmoid(normal(job.d)), normal(job.T, job.d)
 
 
@@ -148,7 +148,7 @@ def sums(job: Job) -> Sums:
     )
 
 
-def tensors(rnn: Written, x: Tensor, h: list[Tensor], allowed: float) -> tuple[Difference, int]:
+def tensors(rnn: ExplicitRNN, x: Tensor, h: list[Tensor], allowed: float) -> tuple[Difference, int]:
     """∂⁺h_k/∂W_hh beside autograd's at every k, and how many of its entries with p ≠ q are not 0."""
     crossed = ~torch.eye(len(rnn.W), dtype=torch.bool)
     apart, wrong = 0.0, 0

@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
 LEVEL = 0.05
 FISHER = "Fisher's exact test at the 5 % level"
+
+
+@runtime_checkable
+class Attempt(Protocol):
+    """A training: `solved` after so many updates, None where it never was."""
+
+    @property
+    def solved(self) -> int | None: ...
+
+
+def successes(attempts: Sequence[Attempt]) -> int:
+    """How many were solved."""
+    return sum(attempt.solved is not None for attempt in attempts)
 
 
 def interval(successes: int, n: int) -> tuple[float, float]:

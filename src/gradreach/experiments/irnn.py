@@ -20,7 +20,7 @@ from torch import nn
 from gradreach.experiments.claim import Claim, equal
 from gradreach.experiments.drawing import BLUE, GREEN, ORANGE, VERMILION, axes
 from gradreach.experiments.experiment import Experiment
-from gradreach.experiments.intervals import FISHER, LEVEL, chance_of, interval
+from gradreach.experiments.intervals import FISHER, LEVEL, chance_of, interval, successes
 from gradreach.experiments.lab import Lab
 from gradreach.nn import LSTM, RNN
 from gradreach.recurrence.spectrum import spectrum
@@ -145,11 +145,6 @@ def of(measured: Measured, *layers: str) -> list[Outcome]:
     return [outcome for outcome in measured.outcomes if outcome.layer in layers]
 
 
-def successes(outcomes: list[Outcome]) -> int:
-    """How many were solved."""
-    return sum(outcome.solved is not None for outcome in outcomes)
-
-
 def claims(measured: Measured) -> tuple[Claim, ...]:
     """The identity carries the error of every unit that is on; where there are runs enough to tell, it also learns."""
     longest = len(measured.norms) - 1
@@ -229,7 +224,7 @@ def _courses(panel: Axes, measured: Measured) -> None:
     for level, text in ((adding().chance, "1 said whatever comes"), (adding().solved or 0.0, "solved")):
         panel.axhline(level, ls=":", lw=1.2, color="gray")
         panel.text(measured.limit, level, text, ha="right", va="bottom", fontsize="small")
-    panel.set(xlabel="updates", ylabel="mean squared error, no unit", xlim=(0, measured.limit), ylim=(4e-3, 0.5))
+    panel.set(xlabel="update, steps", ylabel="mean squared error, no unit", xlim=(0, measured.limit), ylim=(4e-3, 0.5))
     panel.set_title(f"The runs at T {longest}")
 
 

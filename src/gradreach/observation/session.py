@@ -170,7 +170,7 @@ class Session:
         )
 
     def _new_protection(self) -> Protection:
-        from gradreach.observation.protection import Protection  # a run without a guard need not import the remedies
+        from gradreach.observation.protection import Protection  # a run without a guard need not import it
 
         return Protection(self.models)
 

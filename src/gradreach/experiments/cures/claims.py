@@ -7,8 +7,8 @@ import math
 import torch
 
 from gradreach.experiments.claim import Claim, at_least, at_most
-from gradreach.experiments.cures.measure import NAMES, H, Measured, of, successes
-from gradreach.experiments.intervals import FISHER, LEVEL, chance_of, interval
+from gradreach.experiments.cures.measure import NAMES, H, Measured, of
+from gradreach.experiments.intervals import FISHER, LEVEL, chance_of, interval, successes
 
 PLAIN = ("tanh RNN", "clipping")
 CARRYING = ("ReLU + identity", "GRU", "LSTM", "chrono LSTM")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
-from gradreach.experiments.cures.measure import CURES, NAMES, RATES, TASKS, Measured, TaskName, of, successes
+from gradreach.experiments.cures.measure import CURES, NAMES, RATES, TASKS, Measured, TaskName, of
 from gradreach.experiments.drawing import CYCLE, HEAT, axes
+from gradreach.experiments.intervals import successes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -152,7 +152,6 @@ class Reached(Struct, frozen=True):
 class Measured(Struct, frozen=True):
     """Every training, and every layer's reach before it."""
 
-    limit: int
     outcomes: list[Outcome]
     reached: list[Reached]
 
@@ -259,16 +258,9 @@ def measure(size: Size, lab: Lab) -> Measured:
         for seed in range(1, size.seeds + 1)
     ]
     layers = [Untrained(layer, size.reach, seed) for layer in NAMES for seed in range(1, size.seeds + 1)]
-    return Measured(
-        size.updates, lab.spread(train_one, jobs, "the cures"), lab.spread(reach_of, layers, "reach before training")
-    )
+    return Measured(lab.spread(train_one, jobs, "the cures"), lab.spread(reach_of, layers, "reach before training"))
 
 
 def of(measured: Measured, cures: tuple[str, ...]) -> list[Outcome]:
     """The runs of these cures."""
     return [outcome for outcome in measured.outcomes if outcome.cure in cures]
-
-
-def successes(outcomes: list[Outcome]) -> int:
-    """How many were solved."""
-    return sum(outcome.solved is not None for outcome in outcomes)

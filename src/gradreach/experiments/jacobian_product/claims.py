@@ -7,8 +7,8 @@ import math
 import torch
 
 from gradreach.experiments.claim import Claim, at_most
+from gradreach.experiments.explicit_rnn import GAMMA, NAMES
 from gradreach.experiments.jacobian_product.measure import TIGHT, Curve, Measured
-from gradreach.experiments.written import GAMMA, NAMES
 
 DIGITS = 1e-6
 """What the digits kept leave open in a difference of two logarithms."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gradreach.experiments.drawing import CYCLE, GREEN, ORANGE, PURPLE, SKY, VERMILION, axes
+from gradreach.experiments.explicit_rnn import GAMMA, NAMES
 from gradreach.experiments.jacobian_product.measure import FACTORS, TIGHT, Measured
-from gradreach.experiments.written import GAMMA, NAMES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

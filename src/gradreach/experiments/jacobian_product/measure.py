@@ -10,8 +10,8 @@ import torch
 from msgspec import Struct
 from torch import Tensor
 
+from gradreach.experiments.explicit_rnn import GAMMA, Bounded, ExplicitRNN, layer
 from gradreach.experiments.lab import Lab
-from gradreach.experiments.written import GAMMA, Bounded, Written, layer
 from gradreach.recurrence.spectrum import spectrum
 
 Weights = Literal["random", "orthogonal"]
@@ -113,7 +113,7 @@ class Measured(Struct, frozen=True):
     checks: list[Check]
 
 
-def setting(case: Case) -> tuple[Written, Tensor, Tensor]:
+def setting(case: Case) -> tuple[ExplicitRNN, Tensor, Tensor]:
     """The RNN of a case in float64, its inputs (T, i) and its first state (d,)."""
     draw = torch.Generator().manual_seed(case.seed)
     W = torch.randn(case.d, case.d, dtype=torch.float64, generator=draw)
@@ -121,10 +121,10 @@ def setting(case: Case) -> tuple[Written, Tensor, Tensor]:
     U = torch.randn(case.d, INPUTS, dtype=torch.float64, generator=draw) / math.sqrt(INPUTS)
     x = case.inputs * torch.randn(case.T, INPUTS, dtype=torch.float64, generator=draw)
     h = torch.full_like(W[0], 0.5 if case.resting and case.kind == "sigmoid" else 0.0)
-    return Written(case.kind, W, U, -W @ h), x, h
+    return ExplicitRNN(case.kind, W, U, -W @ h), x, h
 
 
-def states(rnn: Written, x: Tensor, h: Tensor) -> list[Tensor]:
+def states(rnn: ExplicitRNN, x: Tensor, h: Tensor) -> list[Tensor]:
     """h_0 … h_T."""
     found = [h]
     for inputs in x:
@@ -167,7 +167,7 @@ def one_factor(share: Tensor) -> tuple[Tensor, Tensor]:
     return length.mean(1), length.var(1)
 
 
-def product(rnn: Written, h: list[Tensor], lag: int) -> Tensor:
+def product(rnn: ExplicitRNN, h: list[Tensor], lag: int) -> Tensor:
     """diag(σ′(a_t)) W_hh … diag(σ′(a_{k+1})) W_hh of the last `lag` of the states: ∂h_t/∂h_k, (d, d)."""
     result = torch.eye(len(rnn.W), dtype=rnn.W.dtype)
     for state in h[len(h) - lag :]:
@@ -175,7 +175,7 @@ def product(rnn: Written, h: list[Tensor], lag: int) -> Tensor:
     return result
 
 
-def autograd(rnn: Written, x: Tensor, h: list[Tensor], lag: int) -> Tensor:
+def autograd(rnn: ExplicitRNN, x: Tensor, h: list[Tensor], lag: int) -> Tensor:
     """The same by autograd."""
 
     def onward(state: Tensor) -> Tensor:

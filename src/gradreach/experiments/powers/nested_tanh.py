@@ -91,7 +91,7 @@ def draw(found: Nested) -> Figure:
     figure, (curves, decay) = axes(2, width=9, height=3.9)
     for n, curve, colour in zip(NESTED, found.curves, CYCLE, strict=True):
         curves.plot(found.x, curve, color=colour, label=f"n = {n}")
-    curves.set(xlabel="x", ylabel="tanhⁿ(x)", title="tanh applied n times")
+    curves.set(xlabel="x, no unit", ylabel="tanhⁿ(x), no unit", title="tanh applied n times")
     curves.legend(fontsize="small")
     decay.loglog(found.n, found.value, color=BLUE, label="tanhⁿ(1)")
     decay.loglog(found.n, [math.sqrt(1.5 / n) for n in found.n], "--", color=ORANGE, label="√(3/(2n))")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from gradreach.experiments.claim import Claim, at_least, at_most
-from gradreach.experiments.intervals import FISHER, LEVEL, chance_of
+from gradreach.experiments.intervals import FISHER, LEVEL, chance_of, successes
 from gradreach.experiments.temporal_order.measure import (
     METHODS,
     RADIUS,
@@ -14,7 +14,6 @@ from gradreach.experiments.temporal_order.measure import (
     Measured,
     Outcome,
     of,
-    successes,
 )
 
 ENOUGH = 4

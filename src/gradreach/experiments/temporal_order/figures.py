@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gradreach.experiments.drawing import BLUE, ORANGE, VERMILION, axes
-from gradreach.experiments.intervals import interval
-from gradreach.experiments.temporal_order.measure import METHODS, TESTED_EVERY, Measured, Outcome, successes
+from gradreach.experiments.intervals import interval, successes
+from gradreach.experiments.temporal_order.measure import METHODS, TESTED_EVERY, Measured, Outcome
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,5 +52,5 @@ def _courses(panel: Axes, outcomes: list[Outcome]) -> None:
             panel.plot([0, *updates], [100 * CHANCE, *wrong], color=COLOURS[method], lw=1.1, label=label)
             if outcome.solved is not None:
                 panel.plot(updates[-1], wrong[-1], "o", ms=5, color=COLOURS[method])
-    panel.set(xlabel="updates", ylabel="wrong, %", ylim=(-2, 82))
+    panel.set(xlabel="update, steps", ylabel="wrong, %", ylim=(-2, 82))
     panel.legend(loc="lower left")

@@ -75,7 +75,6 @@ class Outcome(Struct, frozen=True):
 class Measured(Struct, frozen=True):
     """Every training."""
 
-    limit: int
     outcomes: list[Outcome]
 
 
@@ -163,14 +162,9 @@ def measure(size: Size, lab: Lab) -> Measured:
         for method in reversed(METHODS)
         for seed in range(1, size.seeds + 1)
     ]
-    return Measured(size.updates, lab.spread(train_one, jobs, "temporal order"))
+    return Measured(lab.spread(train_one, jobs, "temporal order"))
 
 
 def of(measured: Measured, method: Method) -> list[Outcome]:
     """The runs of one method."""
     return [outcome for outcome in measured.outcomes if outcome.method == method]
-
-
-def successes(outcomes: list[Outcome]) -> int:
-    """How many were solved."""
-    return sum(outcome.solved is not None for outcome in outcomes)

@@ -58,6 +58,12 @@ def draw_bias(measured: Measured) -> Figure:
     work.plot([cost.k2 for cost in alike], [cost.ran / cost.steps for cost in alike], "o-", label="steps run, a step")
     base = alike[0].saved
     work.plot([cost.k2 for cost in alike], [cost.saved / base for cost in alike], "s--", label="bytes, over k2 = 16")
+    work.plot(
+        [cost.k2 for cost in alike],
+        [cost.seconds / alike[0].seconds for cost in alike],
+        "^:",
+        label="time, over k2 = 16",
+    )
     work.set(xlabel="window k2, steps", ylabel="ratio, no unit", title="What a window costs, k1 = 16")
     work.legend(fontsize="small")
     return figure

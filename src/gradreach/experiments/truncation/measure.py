@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from statistics import mean
 from typing import Any
 
 import torch
@@ -85,8 +84,8 @@ class Measured(Struct, frozen=True):
     """Costs; b(k), k = 1 … T, as the error of tbptt's own gradient and by gr.reach, and pairs (k, b) by
     gr.truncation_bias; errors on echo at `lag` of readouts of a recurrence that was never trained, and by window.
 
-    Of the signal: its steps; the relative distance of bptt's gradient from full BPTT's, and seconds of either; the
-    share wrong in the first and last eighth of a pass, and wrong regimes at the end of so many fresh sequences.
+    Of the signal: its steps; the relative distance of bptt's gradient from full BPTT's; wrong regimes at the end of so
+    many fresh sequences after one pass.
     """
 
     costs: list[Cost]
@@ -98,9 +97,6 @@ class Measured(Struct, frozen=True):
     windows: list[Window]
     signal: int
     exact: float
-    exact_seconds: tuple[float, float]
-    first: float
-    last: float
     regimes_wrong: int
     regimes: int
 
@@ -173,20 +169,17 @@ def echoed(job: Job) -> tuple[float, list[int]]:
     return error(model, short, job.seed), probe(model, short, job.seed, 2 * job.lag)
 
 
-def _stream(model: Recurrent, batch: Batch, k1: int, k2: int) -> list[float]:
-    """The model trained by one update a window; the share of wrong answers in each, before it."""
+def _stream(model: Recurrent, batch: Batch, k1: int, k2: int) -> None:
+    """Train the model by one update a window."""
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=RATE)
-    clip, wrong = Clip(optimizer, CLIP), []
+    clip = Clip(optimizer, CLIP)
     for window in tbptt(*batch, k1=k1, k2=k2, step=model.carry, dim=1):
-        said = model.head(window.output)
         if not bool((window.y != UNSCORED).any()):
             continue
         optimizer.zero_grad()
-        cross_entropy(said, window.y).backward()
+        cross_entropy(model.head(window.output), window.y).backward()
         clip()
         optimizer.step()
-        wrong.append(float((said.argmax(-1) != window.y).double().mean()))
-    return wrong
 
 
 @torch.no_grad()
@@ -204,32 +197,27 @@ def probe(model: Recurrent, task: Task, seed: int, lags: int) -> list[int]:
     return [int(count) for count in wrong.sum(0)]
 
 
-def whole(T: int) -> tuple[float, tuple[float, float]]:
-    """How far the gradient of bptt is from that of full BPTT, relative, in float64; seconds of either."""
+def whole(T: int) -> float:
+    """How far the gradient of bptt is from that of full BPTT, relative, in float64."""
     torch.manual_seed(0)
     layer, x = RNN(1, H, dtype=torch.float64), torch.randn(T, 1, 1, dtype=torch.float64)
-    gradients, seconds = [], []
+    gradients = []
     for run in (layer, lambda x: bptt(x, step=layer)):
-        begun = time.perf_counter()
         loss = run(x)[0].square().sum()
         gradients.append(torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(layer.parameters()))]))
-        seconds.append(round(time.perf_counter() - begun, 3))
     full, checkpointed = gradients
-    return float((full - checkpointed).norm() / full.norm()), (seconds[0], seconds[1])
+    return float((full - checkpointed).norm() / full.norm())
 
 
-def signal(steps: int) -> tuple[float, float, int]:
-    """One pass over a sensor's signal: share wrong in the first and the last eighth; wrong regimes at the end of fresh
-    sequences, out of PROBED."""
+def signal(steps: int) -> int:
+    """Wrong regimes at the end of fresh sequences, out of PROBED, after one pass over a sensor's signal."""
     task = sensor(length=steps)
     torch.manual_seed(0)
     model = recurrent(task, "gru", H)
-    shares = _stream(model, task.train(N, torch.Generator().manual_seed(0)), *WINDOW)
-    few = max(1, len(shares) // 8)
+    _stream(model, task.train(N, torch.Generator().manual_seed(0)), *WINDOW)
     x, y = task.test(PROBED, torch.Generator().manual_seed(1))
     with torch.no_grad():
-        wrong = int((model(x)[:, -1].argmax(-1) != y[:, -1]).sum())
-    return mean(shares[:few]), mean(shares[-few:]), wrong
+        return int((model(x)[:, -1].argmax(-1) != y[:, -1]).sum())
 
 
 def measure(size: Size, lab: Lab) -> Measured:
@@ -244,8 +232,7 @@ def measure(size: Size, lab: Lab) -> Measured:
         errors, wrong = zip(*found[i * size.seeds : (i + 1) * size.seeds], strict=True)
         together = [sum(counts) for counts in zip(*wrong, strict=True)]
         windows.append(Window(k1, k2, list(errors), together, size.seeds * PROBED))
-    ((first, last, wrong_regimes),) = lab.spread(signal, [size.signal], "sensor")
-    off, seconds = whole(size.signal)
+    (wrong_regimes,) = lab.spread(signal, [size.signal], "sensor")
     return Measured(
         costs,
         actual,
@@ -255,10 +242,7 @@ def measure(size: Size, lab: Lab) -> Measured:
         windows[0].errors,
         windows[1:],
         size.signal,
-        off,
-        seconds,
-        first,
-        last,
+        whole(size.signal),
         wrong_regimes,
         PROBED,
     )

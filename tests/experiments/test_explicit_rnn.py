@@ -3,20 +3,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradreach.experiments.written import CURVATURE, GAMMA, Bounded, Written, layer
+from gradreach.experiments.explicit_rnn import CURVATURE, GAMMA, Bounded, ExplicitRNN, layer
 
 KINDS: list[Bounded] = ["sigmoid", "tanh"]
 
 
-def drawn(kind: Bounded, d: int, factor: float, seed: int, T: int) -> tuple[Written, torch.Tensor]:
+def drawn(kind: Bounded, d: int, factor: float, seed: int, T: int) -> tuple[ExplicitRNN, torch.Tensor]:
     torch.manual_seed(seed)
     W = torch.randn(d, d, dtype=torch.float64)
     W *= factor / GAMMA[kind] / torch.linalg.matrix_norm(W, 2)
-    rnn = Written(kind, W, torch.randn(d, 2, dtype=torch.float64), torch.randn(d, dtype=torch.float64))
+    rnn = ExplicitRNN(kind, W, torch.randn(d, 2, dtype=torch.float64), torch.randn(d, dtype=torch.float64))
     return rnn, torch.randn(T, 2, dtype=torch.float64)
 
 
-def product(rnn: Written, x: torch.Tensor) -> torch.Tensor:
+def product(rnn: ExplicitRNN, x: torch.Tensor) -> torch.Tensor:
     h, result = torch.zeros_like(rnn.b), torch.eye(len(rnn.b), dtype=rnn.b.dtype)
     for inputs in x:
         h = rnn.step(h, inputs)
@@ -33,7 +33,7 @@ def test_written_out_it_is_the_layer_and_its_slope_autograds(kind: Bounded, d: i
         h = rnn.step(h, inputs)
     assert torch.allclose(layer(rnn)(x.unsqueeze(1))[0][-1, 0], h, atol=1e-13)
     a = torch.randn(d, dtype=torch.float64, requires_grad=True)
-    still = Written(kind, torch.zeros_like(rnn.W), torch.zeros_like(rnn.U), a)
+    still = ExplicitRNN(kind, torch.zeros_like(rnn.W), torch.zeros_like(rnn.U), a)
     y = still.step(h, x[0])
     assert torch.allclose(rnn.slope(y), torch.autograd.grad(y.sum(), a)[0], atol=1e-15)
 
@@ -42,8 +42,8 @@ def test_written_out_it_is_the_layer_and_its_slope_autograds(kind: Bounded, d: i
 @given(st.sampled_from(KINDS), st.integers(1, 12), st.floats(0.2, 1.3), st.integers(0, 10**6), st.integers(1, 12))
 def test_float32_is_within_the_bound_of_float64(kind: Bounded, d: int, factor: float, seed: int, T: int) -> None:
     rnn, x = drawn(kind, d, factor, seed, T)
-    rough = Written(kind, rnn.W.float(), rnn.U.float(), rnn.b.float())
-    true = Written(kind, rough.W.double(), rough.U.double(), rough.b.double())
+    rough = ExplicitRNN(kind, rnn.W.float(), rnn.U.float(), rnn.b.float())
+    true = ExplicitRNN(kind, rough.W.double(), rough.U.double(), rough.b.double())
     apart = torch.linalg.matrix_norm(product(rough, x.float()).double() - product(true, x.float().double()), 2)
     assert apart <= T * rough.factor_error(x.float()) * factor**T * 1.001
 

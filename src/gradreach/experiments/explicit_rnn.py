@@ -24,7 +24,7 @@ CURVATURE: dict[Bounded, float] = {"sigmoid": 1 / (6 * math.sqrt(3)), "tanh": 4 
 
 
 @dataclass(frozen=True)
-class Written:
+class ExplicitRNN:
     """h_t = σ(W h_{t−1} + U x_t + b), of unbatched vectors."""
 
     kind: Bounded
@@ -60,7 +60,7 @@ class Written:
         return of_slope / γ + (1 + d * d) * u
 
 
-def layer(written: Written) -> RNN:
+def layer(written: ExplicitRNN) -> RNN:
     """The same as one of gradreach's layers, in the dtype of W."""
     with torch.random.fork_rng(devices=[]):
         rnn = RNN(written.U.shape[1], len(written.W), nonlinearity=written.kind, dtype=written.W.dtype)
