@@ -4,8 +4,9 @@ import math
 
 import pytest
 
+from gradreach.display import wording
+from gradreach.display.finding import evidence, of_finding, place
 from gradreach.record.schema import Finding
-from gradreach.report import words
 
 
 @pytest.mark.parametrize(
@@ -26,51 +27,48 @@ from gradreach.report import words
     ],
 )
 def test_figure(value: float | None, text: str) -> None:
-    assert words.figure(value) == text
+    assert wording.figure(value) == text
 
 
 @pytest.mark.parametrize(
     ("share", "text"), [(None, "–"), (0.0, "0 %"), (1.0, "100 %"), (0.013, "1.3 %"), (0.994, "99 %"), (1e-5, "0.001 %")]
 )
 def test_percent(share: float | None, text: str) -> None:
-    assert words.percent(share) == text
+    assert wording.percent(share) == text
 
 
 def test_evidence_carries_its_unit() -> None:
-    assert words.evidence("horizon", 12) == "12 steps"
-    assert words.evidence("factor", 0.68) == "0.68 per step"
-    assert words.evidence("clip_rate", 0.5) == "50 %"
-    assert words.evidence("exact", True) == "yes"
-    assert words.evidence("value", "nan") == "nan"
-    assert words.evidence("norm", None) == "–"
+    assert evidence("horizon", 12) == "12 steps"
+    assert evidence("factor", 0.68) == "0.68 per step"
+    assert evidence("clip_rate", 0.5) == "50 %"
+    assert evidence("exact", True) == "yes"
+    assert evidence("value", "nan") == "nan"
+    assert evidence("norm", None) == "–"
 
 
 def test_place() -> None:
-    assert (
-        words.place({"module": "rnn", "layer": 1, "direction": "reverse", "step": 7})
-        == "`rnn` layer 1, reverse, step 7"
-    )
-    assert words.place({"module": "seq.lstm1", "kind": "LSTMCell", "layer": 0, "direction": "forward"}) == (
+    assert place({"module": "rnn", "layer": 1, "direction": "reverse", "step": 7}) == "`rnn` layer 1, reverse, step 7"
+    assert place({"module": "seq.lstm1", "kind": "LSTMCell", "layer": 0, "direction": "forward"}) == (
         "`seq.lstm1`, LSTMCell"
     )
-    assert words.place({"module": "rnn", "kind": "GRU", "layer": 0}) == "`rnn` layer 0, GRU"
-    assert words.place({"site": "train.py:3"}) == "train.py:3"
-    assert words.place({"module": "", "step": 3}) == "step 3"
-    assert words.of_finding(Finding("GR301", "error", "t", {}, {}, "b")) == "the whole run"
+    assert place({"module": "rnn", "kind": "GRU", "layer": 0}) == "`rnn` layer 0, GRU"
+    assert place({"site": "train.py:3"}) == "train.py:3"
+    assert place({"module": "", "step": 3}) == "step 3"
+    assert of_finding(Finding("GR301", "error", "t", {}, {}, "b")) == "the whole run"
 
 
 def test_shortened_keeps_both_ends() -> None:
     text = "encoder." + "block." * 50 + "weight"
-    short = words.shortened(text, 30)
+    short = wording.shortened(text, 30)
     assert len(short) == 30
     assert short.startswith("encoder")
     assert short.endswith("weight")
-    assert words.shortened("rnn", 30) == "rnn"
+    assert wording.shortened("rnn", 30) == "rnn"
 
 
 def test_ascii_spells_the_symbols() -> None:
-    assert words.to_ascii("‖W‖ ≤ γλ × 2 … ✓ 語") == "||W|| <= gamma*lambda x 2 ... + ?"
+    assert wording.to_ascii("‖W‖ ≤ γλ × 2 … ✓ 語") == "||W|| <= gamma*lambda x 2 ... + ?"
 
 
 def test_printable_disarms_escape_codes() -> None:
-    assert words.printable("a\x1b[31mb\nc\x07") == "a?[31mb\nc?"
+    assert wording.printable("a\x1b[31mb\nc\x07") == "a?[31mb\nc?"

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 import gradreach
+from gradreach.record.kinds import numbered
 from gradreach.record.schema import TimeLook
 from gradreach.rules import remedy
 from gradreach.rules.dependency import verdicts
@@ -31,7 +32,7 @@ def model_with(kind: str) -> nn.Module:
 
 
 def look(kind: str) -> TimeLook:
-    top = {"layer": 1, "direction": "reverse"} if remedy.numbered(kind) else {}
+    top = {"layer": 1, "direction": "reverse"} if numbered(kind) else {}
     return time_look(module="model.rnn.0", kind=kind, hidden=8, **top)
 
 
@@ -48,7 +49,7 @@ def test_orthogonal_makes_each_block_of_the_named_matrix_orthogonal(kind: str) -
     seen = look(kind)
     code = remedy.orthogonal(seen.module, kind, seen.layer, seen.direction).do
     module = done(code, model_with(kind))
-    weight = getattr(module, "weight_hh_l1_reverse" if remedy.numbered(kind) else "weight_hh")
+    weight = getattr(module, "weight_hh_l1_reverse" if numbered(kind) else "weight_hh")
     for block in weight.detach().chunk(remedy.gates(kind)):
         assert torch.allclose(block.T @ block, torch.eye(block.shape[1]), atol=1e-5)
 
@@ -57,7 +58,7 @@ def test_orthogonal_makes_each_block_of_the_named_matrix_orthogonal(kind: str) -
 def test_the_gate_named_is_the_one_that_keeps_the_state(kind: str) -> None:
     (held,) = remedy.longer_reach(record(), look(kind))
     model = model_with(kind)
-    name = "bias_hh_l1_reverse" if remedy.numbered(kind) else "bias_hh"
+    name = "bias_hh_l1_reverse" if numbered(kind) else "bias_hh"
     with torch.no_grad():
         getattr(model["rnn"][0], name).zero_()  # type: ignore[index]
     bias = getattr(done(held.do, model), name).detach()
@@ -70,7 +71,7 @@ def test_gates_with_time_constants_up_to_the_lag(kind: str) -> None:
     (asked,) = verdicts(record((), looks, dependency=(dependency(lag(40), module="model.rnn.0"),)))
     start, *_ = remedy.as_far_as(record(), asked, 40)
     module = done(start.do, model_with(kind))
-    times = getattr(module, "bias_ih_l0" if remedy.numbered(kind) else "bias_ih").detach()[8:16].exp()
+    times = getattr(module, "bias_ih_l0" if numbered(kind) else "bias_ih").detach()[8:16].exp()
     assert 1.0 <= times.min() < times.max() <= 40.0
 
 

@@ -18,7 +18,8 @@ Phase = Literal["input", "parameters", "forward", "loss", "backward"]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What was run, and where. `argv` excludes the script itself; `started` is ISO 8601 in UTC."""
+    """What was run, and where. `argv` excludes the script itself; `started` is ISO 8601 in UTC; `pid` is the process's
+    number on `host`, 0 where it was not noted."""
 
     script: str
     argv: tuple[str, ...]
@@ -28,6 +29,8 @@ class Run:
     device: str
     world_size: int = 1
     rank: int = 0
+    pid: int = 0
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,8 @@ class TimeLook:
     `gamma` is the activation's bound, `gamma_mean` the measured mean of its derivative, `lambda_` and `rho` the
     spectral norm and radius of W_hh, `bound_factor` γλ per step; None where the kind of cell has no such figure.
     `factor` is exp of the slope of log r(ℓ). `saturated` is the share of activations under 5 % of their largest slope.
+    `log10_map[i][j]` is log10 R[t, k] for t = `map_rows[i]` and k = `map_columns[j]`, steps in time order of the data;
+    None where nothing comes.
     """
 
     module: str
@@ -93,6 +98,9 @@ class TimeLook:
     bound_factor: float | None = None
     lyapunov: tuple[float, ...] = ()
     saturated: float | None = None
+    log10_map: tuple[tuple[float | None, ...], ...] = ()
+    map_rows: tuple[int, ...] = ()
+    map_columns: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +326,7 @@ class Remedy:
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What a rule found: `where` places it (module, layer, step, site …), `evidence` holds the figures it rests on,
-    `because` gives the reason in plain words with this run's own numbers."""
+    `because` gives the reason in plain words, `formula` the rule's formula, both with this run's own numbers."""
 
     code: str
     severity: Severity
@@ -327,3 +335,4 @@ class Finding:
     evidence: dict[str, str | int | float | bool | None]
     because: str
     remedies: tuple[Remedy, ...] = ()
+    formula: str = ""

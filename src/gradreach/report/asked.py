@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradreach.report.words import count
+from gradreach.display.wording import count
 from gradreach.rules.dependency import Asked, LagVerdict, Verdict, sequences, spans, strongest
 from gradreach.rules.figures import percent, shown
 

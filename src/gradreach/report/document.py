@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from gradreach.display.series import extremes, finite, quantile
 from gradreach.record.schema import SCHEMA, DepthLook, Finding, Look, Probe, Record, Step, TimeLook
-from gradreach.report.series import extremes, finite, quantile
 from gradreach.rules.course import sound_looks, usual_length
 from gradreach.rules.dependency import Asked, verdicts
 
@@ -29,7 +29,7 @@ def document(
     return {
         "schema": SCHEMA,
         "version": _version(),
-        "run": {**_plain(asdict(record.run)), "seconds": finite(seconds(record))},
+        "run": _run(record),
         "outcome": _plain(asdict(record.outcome)),
         "models": dict(record.models),
         "sites": [_site(record, site) for site in range(len(record.sites))],
@@ -155,6 +155,13 @@ def depth_shown(record: Record) -> list[tuple[Look, DepthLook]]:
         if look.depth and (look.site not in shown or _finite_depth(look) or not _finite_depth(shown[look.site])):
             shown[look.site] = look
     return [(look, seen) for look in shown.values() for seen in sorted(look.depth, key=lambda seen: seen.order)]
+
+
+def _run(record: Record) -> dict[str, Any]:
+    """Of the process itself, its number and its host, nothing: a report is there to be handed on."""
+    fields = _plain(asdict(record.run))
+    del fields["pid"], fields["host"]
+    return {**fields, "seconds": finite(seconds(record))}
 
 
 def _norm(record: Record, findings: Sequence[Finding]) -> dict[str, Any]:

@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gradreach.display.finding import place, told
+from gradreach.display.wording import capital
 from gradreach.record.schema import Finding, Remedy
 from gradreach.report.verdict import by_severity
-from gradreach.report.words import capital, place, told
 
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z`])")
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
+from gradreach.display.chart import Frame, Line, Mark, Points, plot, span, spoken, svg, text, ticks
+from gradreach.display.chart import Scale as Axis
+from gradreach.display.series import known
+from gradreach.display.wording import count, figure
 from gradreach.record.schema import DepthLook, Finding, Record, TimeLook
 from gradreach.report import words
-from gradreach.report.chart import Frame, Line, Mark, Points, plot, span, spoken, svg, text, ticks
-from gradreach.report.chart import Scale as Axis
 from gradreach.report.document import nonfinite_steps, norms_of, spikes, threshold
-from gradreach.report.series import known
-from gradreach.report.words import count, figure
 
 WIDE, NARROW = 1040, 400
 ROWS = 44

@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from gradreach.display import wording
+from gradreach.display.finding import evidence, label
+from gradreach.display.series import known, quantile
 from gradreach.record.schema import DepthLook, Look, Probe, Record, TimeLook
 from gradreach.report import asked, figures, words
 from gradreach.report.document import clip_rate, depth_shown, norms_of, probes_shown, seconds, threshold, time_shown
@@ -22,7 +25,6 @@ from gradreach.report.entry import Entry, entries
 from gradreach.report.explanation import Section, not_made, sections, titled
 from gradreach.report.figures import Figure
 from gradreach.report.reach import first_seen, reach_figure
-from gradreach.report.series import known, quantile
 from gradreach.report.verdict import ending
 from gradreach.rules.course import site_name
 from gradreach.rules.dependency import Asked, LagVerdict, of_stack, spans, verdicts
@@ -112,6 +114,9 @@ def render(report: Report) -> str:
         ending=ending(record),
         modules=MODULES,
         words=words,
+        wording=wording,
+        label=label,
+        evidence=evidence,
         spans=spans,
         known=known,
         style=Markup(style),
@@ -128,7 +133,7 @@ def framed(report: Report) -> str:
 
 def inline(text: str) -> Markup:
     """`text` escaped, and what stands between backticks as code."""
-    parts = words.printable(words.local(text)).split("`")
+    parts = wording.printable(words.local(text)).split("`")
     if len(parts) % 2 == 0:  # a backtick without its fellow is a backtick
         return Markup.escape("`".join(parts))
     return Markup("").join(
@@ -216,7 +221,7 @@ def _explained(listed: Sequence[Entry]) -> list[tuple[Rule, tuple[Section, ...]]
 
 def _shown(value: object) -> object:
     """What the template prints: text without control characters, its paths relative, all else as it is."""
-    return words.printable(words.local(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return wording.printable(words.local(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 @cache
@@ -234,5 +239,5 @@ def _template() -> Template:
         lstrip_blocks=True,
         finalize=_shown,
     )
-    environment.filters.update(figure=words.figure, percent=words.percent, inline=inline, titled=titled, svg=Markup)
+    environment.filters.update(figure=wording.figure, percent=wording.percent, inline=inline, titled=titled, svg=Markup)
     return environment.get_template("report.html.j2")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from gradreach.display.chart import Frame, Line, Mark
+from gradreach.display.series import known
+from gradreach.display.wording import figure, percent
 from gradreach.record.schema import Lag, Look, Probe, Record, TimeLook
 from gradreach.report import words
-from gradreach.report.chart import Frame, Line, Mark
 from gradreach.report.figures import FAINTEST, Figure, by_index, figure_of
-from gradreach.report.series import known
-from gradreach.report.words import figure, percent
 from gradreach.rules.dependency import LIMIT, LagVerdict, Verdict, spans
 
 _BANDS: tuple[tuple[Verdict, str], ...] = (

@@ -12,15 +12,17 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from gradreach.display import wording
+from gradreach.display.finding import evidence, label, of_finding
+from gradreach.display.series import known, quantile
+from gradreach.display.wording import count, figure, percent
 from gradreach.record.schema import Finding, Record
 from gradreach.report import asked, words
 from gradreach.report.document import clip_rate, depth_shown, norms_of, seconds, threshold, time_shown
 from gradreach.report.entry import Entry, entries
 from gradreach.report.explanation import not_made, title
 from gradreach.report.flow import Flow
-from gradreach.report.series import known, quantile
 from gradreach.report.verdict import ending, which_threshold
-from gradreach.report.words import count, figure, percent
 from gradreach.rules.dependency import verdicts
 
 if TYPE_CHECKING:
@@ -43,8 +45,8 @@ class Summary:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         """Draw, with every string spelt in ASCII where the console's encoding asks for it."""
-        plain: _Say = words.to_ascii if options.ascii_only else str
-        say: _Say = lambda text: plain(words.printable(words.local(text)))  # noqa: E731
+        plain: _Say = wording.to_ascii if options.ascii_only else str
+        say: _Say = lambda text: plain(wording.printable(words.local(text)))  # noqa: E731
         report, record = self.report, self.report.record
         yield Flow(say(_headline(record)), style="dim")
         yield Text()
@@ -56,7 +58,7 @@ class Summary:
             yield from _measured(report, say, options.ascii_only)
         yield from _closing(report, say)
         if self.path:
-            yield Text(f"\nreport: {words.printable(words.local(self.path))}", no_wrap=True, overflow="ignore")
+            yield Text(f"\nreport: {wording.printable(words.local(self.path))}", no_wrap=True, overflow="ignore")
 
 
 def print_summary(report: Report, console: Console, path: str = "") -> None:
@@ -111,17 +113,15 @@ def _head(finding: Finding, where: str, say: _Say) -> Iterator[RenderableType]:
 def _finding(finding: Finding, say: _Say) -> Iterator[RenderableType]:
     """What harms or will: the whole of it, with what to do."""
     rows = _rows()
-    figures = ", ".join(
-        f"{words.label(k)} {words.evidence(k, v)}" for k, v in finding.evidence.items() if v is not None
-    )
+    figures = ", ".join(f"{label(k)} {evidence(k, v)}" for k, v in finding.evidence.items() if v is not None)
     if figures:
         rows.add_row("evidence", Flow(say(figures)))
-    rows.add_row("because", Flow(say(words.capital(finding.because))))
+    rows.add_row("because", Flow(say(wording.capital(finding.because))))
     for remedy in finding.remedies:
         rows.add_row("do", Text(say(remedy.do), style="cyan", overflow="fold"))
         rows.add_row("", Flow(say(remedy.why)))
     rows.add_row("more", Text(f"gradreach explain {finding.code}"))
-    yield from _head(finding, words.of_finding(finding), say)
+    yield from _head(finding, of_finding(finding), say)
     yield Padding(rows, (0, 0, 0, 8))
 
 

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from gradreach.display.finding import place, told
+from gradreach.display.series import known, quantile
+from gradreach.display.wording import capital, count, figure, percent, shortened
 from gradreach.record.schema import Finding, Record, Severity
 from gradreach.report.document import clip_rate, nonfinite_steps, norms_of, spikes, threshold, time_shown
-from gradreach.report.series import known, quantile
-from gradreach.report.words import capital, count, figure, of_layer, percent, place, shortened, told
+from gradreach.report.words import of_layer
 from gradreach.rules.course import MIN_LOOKS, first_break, kept_out, rate_to_horizon
 from gradreach.rules.dependency import of_stack
 

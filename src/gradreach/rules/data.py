@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import takewhile
 
+from gradreach.record.kinds import numbered
 from gradreach.record.schema import Finding, Record, Remedy, Severity, TimeLook
 from gradreach.rules.course import PASSES, at_rest, site_name
 from gradreach.rules.dependency import (
@@ -22,7 +23,7 @@ from gradreach.rules.dependency import (
     verdicts,
 )
 from gradreach.rules.figures import known, percent, shown
-from gradreach.rules.remedy import as_far_as, expression, numbered
+from gradreach.rules.remedy import as_far_as, expression
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
 from gradreach.rules.time import FAR_GROWTH
 

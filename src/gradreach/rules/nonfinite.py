@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from gradreach.record.kinds import numbered
 from gradreach.record.schema import Finding, NonFinite, Record, Remedy
 from gradreach.rules.course import first_break, norm_of, origin, site_name
 from gradreach.rules.figures import is_finite, known, shown
-from gradreach.rules.remedy import numbered, orthogonal
+from gradreach.rules.remedy import orthogonal
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
 
 _SKIP = Remedy(

@@ -5,17 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from gradreach.record.kinds import numbered
 from gradreach.record.schema import DepthLook, Record, Remedy, TimeLook
 from gradreach.rules.course import root_of
 from gradreach.rules.dependency import Asked, of_stack
-
-STOCK = ("RNN_TANH", "RNN_RELU", "RNN_SIGMOID", "RNN", "GRU", "LSTM")
-"""Kinds whose layers and directions are numbered: weight_hh_l0, weight_hh_l1_reverse."""
-
-
-def numbered(kind: str) -> bool:
-    """Whether a module of that kind numbers its layers; a cell, or a recurrence of one's own, has only one."""
-    return kind.upper() in STOCK
 
 
 def expression(path: str) -> str:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from gradreach.report.series import extremes, known
-from gradreach.report.words import figure, printable, shortened
+from gradreach.display.series import extremes, known
+from gradreach.display.wording import figure, printable, shortened
 
 Number = int | float
 Points = Sequence[tuple[Number, float | None]]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradreach.report.series import extremes, finite, quantile
+from gradreach.display.series import extremes, finite, quantile
 
 values = st.lists(st.none() | st.floats(width=32), max_size=300)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradreach.report.chart import Frame, Line, Mark, Scale, path, plot, span, thinned, ticks
+from gradreach.display.chart import Frame, Line, Mark, Scale, path, plot, span, thinned, ticks
 
 FRAME = Frame("norms", "step", "norm")
 

@@ -1,0 +1,118 @@
+"""Commands that read a recording; none of them imports torch."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gradreach.cli.arguments import Level, Recording
+from gradreach.cli.output import CLEAN, FOUND, UNREADABLE, USAGE, complain, say, unknown_rule, write
+
+if TYPE_CHECKING:
+    from gradreach.record.schema import Finding
+    from gradreach.report import Report
+
+commands = typer.Typer()
+
+
+class Format(StrEnum):
+    """How a result is printed."""
+
+    text = "text"
+    json = "json"
+
+
+Ignore = Annotated[list[str] | None, typer.Option("--ignore", metavar="CODE", help="Leave this rule out; repeatable.")]
+
+
+@commands.command(epilog="Example:  gradreach report gradreach-runs/last --html report.html")
+def report(
+    folder: Recording,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the page here; default: DIR/report.html.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the fields here, as JSON.")] = None,
+    format: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.text,
+    ignore: Ignore = None,
+) -> int:
+    """Say what a recording holds, in words and as one HTML page."""
+    made = _load(folder, ignore)
+    if isinstance(made, int):
+        return made
+    if (html and not write(html, made.to_html)) or (json and not write(json, made.to_json)):
+        return USAGE
+    if format is Format.json:
+        sys.stdout.write(made.to_json())
+        return CLEAN
+    from gradreach.report.terminal import console_for, print_summary
+
+    page = html or (None if ignore else _page_beside(folder, made))
+    print_summary(made, console_for(), str(page or ""))
+    return CLEAN
+
+
+@commands.command(epilog="Example:  gradreach check gradreach-runs/last --fail-on warning")
+def check(
+    folder: Recording,
+    fail_on: Annotated[Level, typer.Option("--fail-on", help="Exit with 1 from this severity on.")] = Level.error,
+    format: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.text,
+    ignore: Ignore = None,
+) -> int:
+    """Exit with 1 where a recording holds findings at or above a level, for use in scripts and CI."""
+    made = _load(folder, ignore)
+    if isinstance(made, int):
+        return made
+    from gradreach.report.verdict import ORDER, by_severity
+
+    levels = ORDER[: ORDER.index(fail_on.value) + 1]
+    failing = [finding for finding in by_severity(made.findings) if finding.severity in levels]
+    if format is Format.json:
+        from gradreach.report.document import checked, to_json
+
+        sys.stdout.write(to_json(checked(fail_on.value, failing)))
+    else:
+        say(
+            "\n".join(
+                [*map(_line, failing), f"{len(failing)} at or above {fail_on.value}, {len(made.findings)} in all"]
+            )
+        )
+    return FOUND if failing else CLEAN
+
+
+def _load(folder: Path, ignore: Sequence[str] | None) -> Report | int:
+    """The report of a recording, or the exit code where there is none to be had."""
+    from gradreach.record.store import Unreadable, read
+    from gradreach.report import Report
+    from gradreach.rules.registry import RULES
+
+    codes = [code.upper() for code in ignore or ()]
+    for code in codes:
+        if code not in RULES:
+            return unknown_rule(code)
+    try:
+        return Report.of(read(folder), codes)
+    except Unreadable as error:
+        complain(str(error))
+        return UNREADABLE
+
+
+def _page_beside(recording: Path, made: Report) -> Path | None:
+    """The page in the recording's folder, drawn anew where the recording has moved on since, or never had one."""
+    folder = recording if recording.is_dir() else recording.parent
+    page = folder / "report.html"
+    recorded = [recording] if recording.is_file() else list(folder.glob("rank*.sqlite*"))
+    if page.is_file() and all(page.stat().st_mtime >= file.stat().st_mtime for file in recorded):
+        return page
+    return page if write(page, made.to_html) else None
+
+
+def _line(finding: Finding) -> str:
+
+    from gradreach.display.finding import of_finding
+
+    return f"{finding.severity} {finding.code} {finding.title}, {of_finding(finding)}: {finding.because}"

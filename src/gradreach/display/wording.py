@@ -1,0 +1,92 @@
+"""How numbers and strings read in a sentence, on a terminal, on a page and in a figure alike."""
+
+from __future__ import annotations
+
+import math
+
+_ASCII = {
+    "γλ": "gamma*lambda",
+    "γ": "gamma",
+    "λ": "lambda",
+    "ρ": "rho",
+    "δ": "delta",
+    "σ": "sigma",
+    "Σ": "sum",
+    "Δ": "d",
+    "∂": "d",
+    "ℓ": "lag",
+    "‖": "||",
+    "×": "x",
+    "·": "*",
+    "−": "-",
+    "–": "-",
+    "—": "-",
+    "…": "...",
+    "→": "->",
+    "≤": "<=",
+    "≥": ">=",
+    "≈": "~",
+    "²": "^2",
+    "′": "'",
+    "‘": "'",
+    "’": "'",
+    "“": '"',
+    "”": '"',
+    "✓": "+",
+    "✗": "x",
+    "│": "|",
+    "─": "-",
+}
+
+
+def figure(value: int | float | None, digits: int = 3) -> str:
+    """A figure to `digits` significant digits, without trailing zeros; a dash where there is none."""
+    if value is None:
+        return "–"
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else ("inf" if value > 0 else "−inf")
+    if value == 0:
+        return "0"
+    size = math.floor(math.log10(abs(value)))
+    if size >= 6 or size < -3:
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        return f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}e{int(exponent)}"
+    text = f"{value:.{max(digits - 1 - size, 0)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def percent(share: int | float | None) -> str:
+    """A share of a whole in percent, to two digits; what is above 0 never reads as 0 %."""
+    if share is None or not math.isfinite(share):
+        return "–"
+    return f"{figure(100 * share, 3 if share >= 0.9995 or share < 0.1 else 2)} %"
+
+
+def capital(sentence: str) -> str:
+    """`sentence` with a capital at its start, unless that is a symbol: "r(ℓ) falls" and "c_t carries" stay."""
+    return sentence if sentence[1:2] in ("(", "_", "^") else sentence[:1].upper() + sentence[1:]
+
+
+def count(number: int, noun: str) -> str:
+    """`1 step`, `2 steps`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def shortened(text: str, most: int) -> str:
+    """`text` with its middle left out where it is longer than `most` characters; the end of a dotted path says most."""
+    if len(text) <= most:
+        return text
+    head = (most - 1) // 3
+    return f"{text[:head]}…{text[head + 1 - most :]}"
+
+
+def to_ascii(text: str) -> str:
+    """`text` for a log that holds nothing but ASCII: the field's symbols spelt out, the rest a question mark."""
+    for symbol, spelt in _ASCII.items():
+        text = text.replace(symbol, spelt)
+    return text.encode("ascii", "replace").decode()
+
+
+def printable(text: str) -> str:
+    """`text` without the control characters that could steer a terminal; newlines stay."""
+    return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
