@@ -23,6 +23,7 @@ bench: $(READY) ## what everything costs, beside its rivals in the same run
 	$(BIN)/python bench/clipping.py $(BENCH_ARGS)
 	$(BIN)/python bench/guarding.py $(BENCH_ARGS)
 	$(BIN)/python bench/truncation.py $(BENCH_ARGS)
+	$(BIN)/python bench/report.py $(BENCH_ARGS)
 
 study: $(READY) ## what thresholds, the guard and the question to the data do to whole trainings, healthy and faulty
 	$(BIN)/python bench/thresholds.py $(BENCH_ARGS)

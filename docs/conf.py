@@ -26,6 +26,7 @@ extensions = [
     "experiment_directives",
     "mathml",
     "rule_directive",
+    "threshold_directive",
 ]
 exclude_patterns = ["_build", "_drawn", "jupyter_execute", "results"]
 html_theme = "furo"

@@ -3,9 +3,10 @@
 import hypothesis
 import jaxtyping
 
+from tests.browser import browser
 from tests.zoo.summary import pytest_terminal_summary
 
-__all__ = ["pytest_terminal_summary"]
+__all__ = ["browser", "pytest_terminal_summary"]
 
 jaxtyping.install_import_hook("gradreach", "beartype.beartype")
 hypothesis.settings.register_profile("unhurried", deadline=None)

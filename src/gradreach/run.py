@@ -5,13 +5,18 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gradreach.observation.launch import Watched, Watching, rank, watch
+from gradreach.demo import DEMOS, Demo
+from gradreach.live import live_line
+from gradreach.observation.launch import Watched, Watching, rank, watch, world_size
 from gradreach.observation.program import NotRunnable, Program, leave
+from gradreach.record.progress import Progress
 from gradreach.record.store import Unreadable, rank_file, ranks, read
+from gradreach.settings import UNSET, Settings
 
 if TYPE_CHECKING:
     from gradreach.report import Report
@@ -19,21 +24,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be made of the record: a JSON file, the page elsewhere than beside it, a level that fails the run."""
+    """What is to be made of the record: a JSON file, the page elsewhere than beside it, a level that fails the run; the
+    settings by which it is judged."""
 
     json: Path | None = None
     html: Path | None = None
     fail_on: str | None = None
+    settings: Settings = UNSET
+
+    def judged(self, file: Path) -> Report:
+        """The report of a recording. Raises Unreadable."""
+        from gradreach.report import Report
+
+        return Report.of(read(file), self.settings.ignore, self.settings.thresholds)
 
 
-def run_and_report(program: Program, watching: Watching, wanted: Wanted) -> int:
-    """Run, and report to stderr (stdout is the program's own).
+def run_and_report(program: Program, watching: Watching, wanted: Wanted, *, quiet: bool = False) -> int:
+    """Run, and report to stderr (stdout is the program's own); on the way a line says where it stands, unless `quiet`.
 
     Returns the program's exit code; 1 where it succeeded but findings fail it, 2 where there is nothing to run.
     """
-    wanted = Wanted(_absolute(wanted.json), _absolute(wanted.html), wanted.fail_on)
+    wanted = replace(wanted, json=_absolute(wanted.json), html=_absolute(wanted.html))
     try:
-        watched = watch(program, watching)
+        with _told(quiet) as told:
+            watched = watch(program, watching, told)
     except (NotRunnable, OSError) as error:
         _say(str(error))
         return 2
@@ -49,20 +63,29 @@ def run_and_report(program: Program, watching: Watching, wanted: Wanted) -> int:
     return leave(watched.ended)
 
 
-def run_demo(out: Path, steps: int | None = None) -> int:
-    """Watch the demo's script, then say what to try next."""
-    script = Path(__file__).parent / "demo" / "char_rnn.py"
-    _say(f"watching {script}: a tanh RNN learns to predict the next character of English text")
-    code = run_and_report(Program(str(script)), Watching(out, stop_after=steps), Wanted())
-    for line in (
+def run_demo(demo: Demo, out: Path, steps: int | None = None, *, quiet: bool = False) -> int:
+    """Watch a demo's script, then say what to look at and what to try next."""
+    _say(f"{demo.question} Watching {demo.script}: {demo.about}")
+    code = run_and_report(Program(str(demo.script)), Watching(out, stop_after=steps), Wanted(), quiet=quiet)
+    others = " ".join(name for name in DEMOS if name != demo.name)
+    told = (
+        f"what to look at: {demo.look_at}",
         "what to try next:",
         f"  open {out / 'report.html'} in a browser",
-        "  gradreach explain GR101        what a short reach means, and when it harms",
-        f"  gradreach run {script} --length 25        a shorter window: what is lost?",
+        f"  gradreach run {demo.script} {demo.options}        {demo.then}",
+        f"  gradreach demo NAME        another question, NAME one of {others}",
         "  gradreach run your_training_script.py",
-    ):
-        print(line, file=sys.stderr)
+    )
+    for line in told:
+        _print(line)
     return code
+
+
+def _told(quiet: bool) -> AbstractContextManager[Callable[[Progress], None] | None]:
+    """What hears where the run stands: the live line, on rank 0."""
+    if quiet or rank() != 0:
+        return nullcontext()
+    return live_line(alone=world_size() == 1)
 
 
 def _report(watched: Watched, wanted: Wanted) -> Report | None:
@@ -71,11 +94,10 @@ def _report(watched: Watched, wanted: Wanted) -> Report | None:
     if watched.backward_passes == 0:
         _say("no backward pass was seen: the program called neither Tensor.backward nor torch.autograd.backward")
         return None
-    from gradreach.report import Report
     from gradreach.report.terminal import console_for, print_summary
 
     try:
-        report = Report.of(read(watched.out))
+        report = wanted.judged(watched.out)
     except (Unreadable, OSError) as error:
         _say(str(error))
         return None
@@ -83,21 +105,20 @@ def _report(watched: Watched, wanted: Wanted) -> Report | None:
     written = _save(page, report.to_html)
     if wanted.json is not None:
         _save(wanted.json, report.to_json)
-    print_summary(report, console_for(stderr=True), str(page) if written else "")
-    for sentence in _other_ranks(watched.out, report):
+    with suppress(OSError, ValueError):  # the program may have closed stderr
+        print_summary(report, console_for(stderr=True), str(page) if written else "")
+    for sentence in _other_ranks(watched.out, report, wanted):
         _say(sentence)
     return report
 
 
-def _other_ranks(out: Path, report: Report) -> list[str]:
+def _other_ranks(out: Path, report: Report, wanted: Wanted) -> list[str]:
     """What the other ranks' recordings, as far as they are written, hold beyond rank 0's."""
-    from gradreach.report import Report
-
     mine = {finding.code for finding in report.findings}
     told = []
     for other in (number for number in ranks(out) if number != 0):
         try:
-            theirs = Report.of(read(rank_file(out, other))).findings
+            theirs = wanted.judged(rank_file(out, other)).findings
         except Unreadable as error:
             told.append(str(error))
             continue
@@ -128,4 +149,11 @@ def _absolute(path: Path | None) -> Path | None:
 
 
 def _say(sentence: str) -> None:
-    print(f"gradreach: {sentence}", file=sys.stderr)
+    _print(f"gradreach: {sentence}")
+
+
+def _print(line: str) -> None:
+    """To stderr, which the program may have closed or taken away."""
+    if sys.stderr is not None:
+        with suppress(OSError, ValueError):
+            print(line, file=sys.stderr)

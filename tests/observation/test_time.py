@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -167,6 +169,9 @@ def test_a_loop_written_by_hand_is_followed_through_the_graph(watched: Watched) 
     assert look.exact
     assert look.adjoint == pytest.approx(adjoint, rel=1e-10)
     assert look.reach == pytest.approx(reach, rel=1e-10)
+    assert look.map_rows == (len(adjoint) - 1,)
+    assert look.map_columns == tuple(range(len(adjoint)))
+    assert look.log10_map[0] == pytest.approx([math.log10(size) for size in adjoint], abs=0.0051)
 
 
 class _Step(nn.Module):

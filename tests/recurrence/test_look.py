@@ -10,7 +10,8 @@ from torch.nn.utils.rnn import PackedSequence
 
 from gradreach.record.schema import TimeLook
 from gradreach.recurrence.adjoint import backward
-from gradreach.recurrence.look import look_at, output_error
+from gradreach.recurrence.look import MAP_COLUMNS, look_at, output_error
+from gradreach.recurrence.reach import reach
 from gradreach.recurrence.replay import replay
 
 from .cases import ONEDNN, Case, cases
@@ -119,3 +120,28 @@ def test_no_error_at_all() -> None:
     (seen,) = look(module, x, None)
     assert seen.reach == seen.lag_share == seen.truncation_bias == ()
     assert (seen.anchors, seen.horizon, seen.factor) == (0, 0, None)
+
+
+@pytest.mark.parametrize("T", [12, 200])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_the_map_that_is_kept_is_that_of_reach(T: int, reverse: bool) -> None:
+    torch.manual_seed(3)
+    module, x = nn.GRU(3, 8, bidirectional=True), torch.randn(T, 4, 3)
+    error = torch.randn(T, 4, 16)
+    seen = look(module, x, error)[int(reverse)]
+    whole = reach(module, x, error, reverse=reverse)
+    row_of = dict(zip(whole.anchors, whole.log10_map, strict=True))
+    assert len(seen.map_rows) == len(seen.log10_map) == min(T, 16)
+    assert list(seen.map_columns) == sorted({*seen.map_columns, *seen.map_rows, 0, T - 1})
+    assert len(seen.map_columns) <= MAP_COLUMNS
+    for t, cells in zip(seen.map_rows, seen.log10_map, strict=True):
+        for k, cell in zip(seen.map_columns, cells, strict=True):
+            expected = float(row_of[t][k])
+            assert (cell is None) == (k < t if reverse else k > t) or expected < -20
+            assert cell is None or cell == pytest.approx(expected, abs=0.0051)
+
+
+def test_no_local_error_no_map() -> None:
+    (seen,) = look(nn.RNN(3, 8), torch.randn(12, 4, 3), torch.zeros(12, 4, 8))
+    assert seen.log10_map == ()
+    assert seen.map_rows == ()

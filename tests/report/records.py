@@ -48,6 +48,7 @@ def time_look(module: str = "rnn", layer: int = 0, factor: float = 0.7, T: int =
     total = sum(reach)
     share = tuple(r / total for r in reach)
     bias = tuple(1.0 - kept for kept in accumulate(share, initial=0.0))
+    columns = tuple(range(0, T, max(T // 40, 1)))
     look = TimeLook(
         module=module,
         kind="RNN_TANH",
@@ -72,6 +73,10 @@ def time_look(module: str = "rnn", layer: int = 0, factor: float = 0.7, T: int =
         rho=0.9,
         bound_factor=1.2,
         saturated=0.04,
+        lyapunov=tuple(math.log(factor) - 0.2 * i for i in range(4)),
+        log10_map=(tuple(round(-2 + (T - 1 - k) * math.log10(factor), 2) for k in columns),),
+        map_rows=(T - 1,),
+        map_columns=columns,
     )
     return replace(look, **changes)  # type: ignore[arg-type]
 
@@ -223,9 +228,8 @@ def gan() -> Record:
     )
 
 
-def hostile() -> Record:
-    """Names that try to break out of HTML, of SVG, of rich markup and of the terminal."""
-    name = 'a<script>alert(1)</script>"]]>&[bold red]\x1b[31m'
+def hostile(name: str = 'a<script>alert(1)</script>"]]>&[bold red]\x1b[31m') -> Record:
+    """A name that tries to break out of HTML, of SVG, of rich markup and of the terminal, wherever a name stands."""
     base = vanishing()
     looks = tuple(
         replace(
@@ -252,6 +256,20 @@ def large() -> Record:
     time = tuple(time_look(f"encoder.block.{i}.recurrent", factor=0.99 - i / 100, T=1000) for i in range(10))
     depth = tuple(depth_look(f"encoder.block.{i // 4}.projection.{i}", "Linear", i, 1e-3) for i in range(500))
     return replace(long(20_000), looks=(Look(2, 0, 0.1, time=time, depth=depth), Look(9, 0, 0.1, time, depth)))
+
+
+def deep() -> Record:
+    """Twelve alike blocks of two layers, through which the gradient vanishes downward."""
+    kinds = (("attn.q", "Linear"), ("norm", "LayerNorm"), ("ff", "Linear"))
+    depth = tuple(
+        depth_look(f"net.blocks.{i}.{name}", kind, 3 * i + j, 10.0 ** (i - 14), update_ratio=10.0 ** (i - 15))
+        for i in range(12)
+        for j, (name, kind) in enumerate(kinds)
+    )
+    depth += (depth_look("net.head", "Linear", 36, 5e-3),)
+    steps = tuple(Step(i, 0.01 * i, 0, loss=2.3, norm=v) for i, v in enumerate(norms(200, 0.2, 0.3)))
+    looks = tuple(Look(step, 0, 0.1, depth=depth) for step in (2, 62, 122))
+    return replace(healthy(), run=run("deep.py"), steps=steps, looks=looks)
 
 
 def guarded() -> Record:
@@ -319,7 +337,23 @@ def probed() -> Record:
     return replace(vanishing(), looks=looks, models={"model": "TCN"}, dependency=(found,))
 
 
-_MADE = (vanishing, broken, healthy, empty, gan, hostile, long, large, guarded, asked, free, scarce, chunked, probed)
+_MADE = (
+    vanishing,
+    broken,
+    healthy,
+    empty,
+    gan,
+    hostile,
+    long,
+    large,
+    guarded,
+    asked,
+    free,
+    scarce,
+    chunked,
+    probed,
+    deep,
+)
 ALL = {made.__name__: made() for made in _MADE}
 
 VANISHING = Finding(

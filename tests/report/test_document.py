@@ -2,16 +2,21 @@
 
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib import resources
+from typing import Any
 
 import jsonschema
 import pytest
 
 from gradreach.record.schema import Finding, Overhead
+from gradreach.report import Report
 from gradreach.report.document import WHOLE, checked, document, to_json
+from gradreach.report.entry import entries
 
-from .records import ALL, BROKEN, FINDINGS
+from .mutations import missing, of_another_type
+from .records import ALL, BROKEN, CLIPPED, FINDINGS, VANISHING
 
 SCHEMA = json.loads((resources.files("gradreach.report") / "schema.json").read_text(encoding="utf-8"))
 
@@ -34,6 +39,40 @@ def test_the_schema_refuses_what_is_not_a_report() -> None:
         jsonschema.validate({**fields, "schema": "gradreach/2"}, SCHEMA)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**fields, "norm": {**fields["norm"], "global": ["NaN"]}}, SCHEMA)
+
+
+@pytest.mark.parametrize("name", ["vanishing", "broken", "gan", "guarded", "asked", "probed"])
+def test_the_schema_refuses_a_field_that_is_missing_or_another(name: str) -> None:
+    validator = jsonschema.Draft202012Validator(SCHEMA)
+    fields = document(replace(ALL[name], steps=ALL[name].steps[:125]), FINDINGS.get(name, ()), ("GR102",))
+    cases = [*missing(fields, SCHEMA), *of_another_type(fields, SCHEMA)]
+    assert len(cases) > 80
+    for path, mutated in cases:
+        assert not validator.is_valid(mutated), path
+
+
+def test_every_field_is_described() -> None:
+    def parts(part: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+        for name, inner in part.get("properties", {}).items():
+            if "description" not in inner:
+                yield (*path, name)
+            yield from parts(inner, (*path, name))
+        for inner in (part.get("items"), *part.get("oneOf", ())):
+            if isinstance(inner, dict):
+                yield from parts(inner, path)
+
+    assert list(parts(SCHEMA)) == []
+    assert list(parts(SCHEMA["$defs"]["finding"])) == []
+    assert SCHEMA["$id"]
+    assert SCHEMA["title"]
+
+
+def test_findings_come_in_the_order_of_page_and_terminal() -> None:
+    late = replace(CLIPPED, code="GR304", severity="error")
+    report = Report(ALL["vanishing"], (VANISHING, CLIPPED, late, replace(BROKEN, where={})))
+    told = [finding["code"] for finding in report.as_dict()["findings"]]
+    assert told == ["GR301", "GR304", "GR303", "GR101"]
+    assert told == [finding.code for entry in entries(report.findings) for finding in entry.findings]
 
 
 def test_non_finite_steps_are_null_and_named() -> None:

@@ -1,9 +1,8 @@
-"""The page in a real browser: light and dark, wide and narrow."""
+"""The page in a real browser: light and dark, wide and narrow, by keyboard, on paper."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +10,18 @@ import pytest
 
 from gradreach.report import Report
 
-from .records import ALL, FINDINGS
+from .records import ALL, FINDINGS, deep, hostile
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
+SHAPES = "path.line, .cell path, circle.dot, canvas"
+HOSTILE = {
+    "long": "layer." * 1700,
+    "long_word": "x" * 10_000,
+    "quotes": "\"'><img src=x onerror=alert(1)>`${alert(1)}`",
+    "newlines": "a\n</code></script><script>alert(1)</script>\r\n\tb",
+    "controls": "a\x00\x07\x1b[2J\x9b31m\u2028\u2029b",
+    "overrides": "a\u202egnp.exe\u2066\u200b\ufeffb",
+    "closings": "]]></title></style></svg></details><!--",
+}
 
 
 @pytest.fixture(scope="module", params=["vanishing", "broken", "gan", "hostile", "empty", "asked", "chunked", "probed"])
@@ -33,27 +31,41 @@ def page_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     return report.save(tmp_path_factory.mktemp("page") / f"{name}.html")
 
 
+def opened(browser: Any, report: Report, folder: Path, width: int = 1280, height: int = 800) -> Any:
+    page = browser.new_page(viewport={"width": width, "height": height})
+    page.goto(report.save(folder / "report.html").as_uri())
+    return page
+
+
+def bottom(page: Any, selector: str) -> float:
+    """Where the last such element ends, in pixels from the top of the window."""
+    return float(page.locator(selector).last.evaluate("e => e.getBoundingClientRect().bottom"))
+
+
+def complaints_of(page: Any) -> list[str]:
+    """What the page says wrong from now on, as it comes."""
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("dialog", lambda dialog: complaints.append(dialog.message))
+    return complaints
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_opens_without_a_request_or_a_complaint(browser: Any, page_file: Path, width: int, scheme: str) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     requests: list[str] = []
-    complaints: list[str] = []
+    complaints = complaints_of(page)
     page.on("request", lambda request: requests.append(request.url))
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("dialog", lambda dialog: complaints.append(dialog.message))
     page.goto(page_file.as_uri())
     assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
     assert complaints == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    figures = page.evaluate(
-        "[...document.querySelectorAll('figure')].filter(f => f.offsetParent).map(f =>"
-        " [...f.querySelectorAll('svg[role=img]')].filter(s => s.getBoundingClientRect().height > 60)"
-        ".map(s => [...s.querySelectorAll('path.line')].filter(p => p.getTotalLength() > 0).length))"
-    )
+    visible = "[...document.querySelectorAll('figure')].filter(f => f.offsetParent)"
+    figures = page.evaluate(f"{visible}.map(f => f.querySelectorAll('{SHAPES}').length)")
     assert (len(figures) > 0) == (page_file.stem != "empty")
-    assert all(len(shown) == 1 and shown[0] >= 1 for shown in figures)
+    assert all(figures)
     page.close()
 
 
@@ -68,25 +80,140 @@ def test_dark_is_dark(browser: Any, page_file: Path) -> None:
     assert shades["dark"] < 150 < 600 < shades["light"]
 
 
+@pytest.mark.parametrize("name", [name for name in ALL if name != "empty"])
+def test_first_screen_holds_verdict_answers_and_the_first_finding(browser: Any, tmp_path: Path, name: str) -> None:
+    report = Report.of(ALL[name])
+    page = opened(browser, report, tmp_path)
+    assert page.locator(".answers > div").count() == 3
+    assert bottom(page, ".answers > div") <= 800
+    assert bottom(page, "#findings > h2") <= 800
+    if report.findings:
+        assert page.locator("details.finding > summary").first.evaluate("e => e.getBoundingClientRect().bottom") <= 800
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert bottom(page, "h1") < bottom(page, ".answers > div") <= 844
+    page.close()
+
+
+@pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
+def test_no_name_breaks_the_page(browser: Any, tmp_path: Path, name: str) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    complaints = complaints_of(page)
+    page.goto(Report.of(hostile(name)).save(tmp_path / "report.html").as_uri())
+    page.wait_for_timeout(50)
+    assert complaints == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.locator("img, body > :not(a, header, main, footer, script)").count() == 0
+    assert page.locator("main > :not(section)").count() == 0
+    shown = page.locator("body").inner_text()
+    assert not [char for char in shown if not char.isprintable() and char not in "\n\t\xa0"]
+    page.set_viewport_size({"width": 1280, "height": 800})
+    assert bottom(page, ".answers > div") <= 800
+    page.close()
+
+
 def test_findings_open_by_keyboard_and_lead_to_their_explanation(browser: Any, tmp_path: Path) -> None:
-    file = Report(ALL["broken"], FINDINGS["broken"]).save(tmp_path / "broken.html")
-    page = browser.new_page()
-    page.goto(file.as_uri())
+    page = opened(browser, Report(ALL["broken"], FINDINGS["broken"]), tmp_path)
     finding = page.locator("details.finding").first
     assert finding.get_attribute("open") is not None
     finding.locator("summary").focus()
     page.keyboard.press("Enter")
     assert finding.get_attribute("open") is None
     page.keyboard.press("Enter")
-    page.locator('a[href="#explain-GR301"]').click()
+    page.locator('a[href="#explain-GR301"]').focus()
+    page.keyboard.press("Enter")
     page.wait_for_function("document.getElementById('explain-GR301').open")
-    page.keyboard.press("Home")
+    assert page.locator("#explain-GR301").evaluate("e => e.getBoundingClientRect().top") >= 0
+    page.close()
+
+
+@pytest.mark.parametrize("name", ["vanishing", "broken", "deep", "asked"])
+def test_tab_reaches_every_finding_and_every_explanation(browser: Any, tmp_path: Path, name: str) -> None:
+    report = Report.of(ALL[name])
+    page = opened(browser, report, tmp_path)
+    wanted = set(
+        page.locator("summary, a, nav a").evaluate_all(
+            "all => all.filter(e => e.checkVisibility()).map(e => e.outerHTML)"
+        )
+    )
+    seen = set()
+    for _ in range(400):
+        page.keyboard.press("Tab")
+        now = page.evaluate("document.activeElement.outerHTML")
+        if now in seen and wanted <= seen:
+            break
+        seen.add(now)
+    assert wanted <= seen
     page.close()
 
 
 def test_first_tab_skips_to_the_findings(browser: Any, tmp_path: Path) -> None:
-    page = browser.new_page()
-    page.goto(Report(ALL["broken"], FINDINGS["broken"]).save(tmp_path / "broken.html").as_uri())
+    page = opened(browser, Report(ALL["broken"], FINDINGS["broken"]), tmp_path)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.getAttribute('href')") == "#findings"
     page.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_navigation_names_the_sections_that_are_there_and_leads_to_them(
+    browser: Any, tmp_path: Path, width: int
+) -> None:
+    page = opened(browser, Report.of(ALL["asked"]), tmp_path, width)
+    links = page.locator("nav a")
+    assert links.all_inner_texts() == ["Findings", "Norm", "Time", "Depth", "Data", "Checks", "Method"]
+    for number in range(links.count()):
+        link = links.nth(number)
+        link.focus()
+        page.keyboard.press("Enter")
+        section = page.locator(str(link.get_attribute("href")))
+        page.wait_for_function("e => Math.abs(e.getBoundingClientRect().top) < 800", arg=section.element_handle())
+        assert section.locator("h2").count() >= 1
+    assert page.locator(".bar").evaluate("e => e.getBoundingClientRect().top") == 0
+    page.close()
+
+
+def test_a_finding_is_reached_from_the_module_that_it_concerns(browser: Any, tmp_path: Path) -> None:
+    page = opened(browser, Report.of(deep()), tmp_path)
+    link = page.locator(".tree a").first
+    assert link.inner_text() == "GR201"
+    target = page.locator(str(link.get_attribute("href")))
+    target.locator("summary").click()
+    assert target.get_attribute("open") is None
+    link.click()
+    page.wait_for_function("e => e.open", arg=target.element_handle())
+    assert page.locator(".tree .sign.error").count() >= 1
+    page.close()
+
+
+def test_the_remedy_is_copied(browser: Any, tmp_path: Path) -> None:
+    page = opened(browser, Report(ALL["broken"], FINDINGS["broken"]), tmp_path)
+    page.evaluate("navigator.clipboard.writeText = text => { window.copied = text; return Promise.resolve(); }")
+    page.locator(".remedies button").first.click()
+    assert page.evaluate("window.copied") == FINDINGS["broken"][0].remedies[0].do
+    page.close()
+
+
+def test_on_paper_all_is_open_and_no_button_is_left(browser: Any, tmp_path: Path) -> None:
+    page = opened(browser, Report.of(ALL["vanishing"]), tmp_path)
+    page.emulate_media(media="print", color_scheme="dark")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("details:not([open])").count() == 0
+    assert page.locator("button:visible, nav:visible").count() == 0
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    page.set_viewport_size({"width": 794, "height": 1123})  # A4
+    assert page.evaluate("document.documentElement.scrollWidth") <= 794
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("details:not([open])").count() > 0
+    page.close()
+
+
+def test_a_run_that_goes_on_says_so(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    going = replace(ALL["healthy"], outcome=replace(ALL["healthy"].outcome, how="unknown"))
+    for answer, words in (
+        (True, "As of step 199, still running"),
+        (False, "it was killed"),
+        (None, "or is still running"),
+    ):
+        monkeypatch.setattr("gradreach.report.html.still_running", lambda _record, answer=answer: answer)
+        page = opened(browser, Report.of(going), tmp_path)
+        assert words in page.locator(".facts").inner_text()
+        page.close()

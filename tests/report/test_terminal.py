@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from gradreach.display.flow import lines
 from gradreach.record.schema import Finding, Look, Overhead, Record
 from gradreach.report import Report
-from gradreach.report.flow import lines
 from gradreach.report.terminal import WIDTH, console_for, print_summary
 
 from .records import ALL, FINDINGS, VANISHING, run
@@ -47,18 +47,40 @@ def test_order_from_verdict_to_path() -> None:
     text = printed("vanishing", "out/report.html")
     parts = [
         "Clipping threshold far too low",
+        "Is my RNN vanishing?",
+        "Did anything turn NaN?",
+        "Which clip threshold?",
         "warning GR303",
         "info    GR101",
         "recurrent layer",
         "\ndepth ",
         "\nnorm ",
-        "passed  ",
-        "vanishing through depth",
-        "not made dead units (no ReLU was seen)",
+        "passed   1 check found nothing: vanishing through depth",
+        "not made dead units: no ReLU was seen",
         "overhead",
     ]
     places = [text.index(part) for part in [*parts, "report: out/report.html"]]
     assert places == sorted(places)
+
+
+def test_the_three_questions_are_answered_before_the_findings() -> None:
+    text = printed("broken")
+    assert text.index("Why did I get NaN at step 121?") < text.index("error   GR301")
+    assert "Is my RNN vanishing?" not in printed("empty")
+
+
+def test_the_answer_in_short_stands_out_on_a_terminal() -> None:
+    short = Report(ALL["broken"], FINDINGS["broken"]).answers[2].short
+    assert short
+    assert f"\x1b[1m{short}" in printed("broken", force_terminal=True, color_system="standard")
+
+
+def test_checks_that_lacked_the_same_are_named_together_under_one_word() -> None:
+    lacking = {"GR203": "no tanh", "GR204": "no ReLU", "GR201": "no tanh"}
+    out = io.StringIO()
+    print_summary(Report(ALL["healthy"], (), (), lacking), Console(file=out, width=WIDTH))
+    text = out.getvalue()
+    assert "not made saturated activations; vanishing through depth: no tanh\n         dead units: no ReLU\n" in text
 
 
 def test_a_finding_says_where_why_and_what_to_do() -> None:

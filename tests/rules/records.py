@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from gradreach.record.schema import Dependency, DepthLook, Finding, Lag, Look, Probe, Record, Run, Step, TimeLook
-from gradreach.rules.registry import findings
+from gradreach.rules.registry import judge
 
 RUN = Run(script="train.py", argv=(), started="2026-01-01T00:00:00Z", torch="2.13.0", python="3.11.7", device="cpu")
 
@@ -104,6 +104,21 @@ def chain(n: int = 10, growth: float = 1.0, **more: Any) -> tuple[DepthLook, ...
             )
         )  # fmt: skip
     return tuple(replace(layer, **more) for layer in layers)
+
+
+def findings(made: Record, ignore: Sequence[str] = ()) -> tuple[Finding, ...]:
+    """What the rules find, each with its formula in one line, whatever the record."""
+    found = judge(made, ignore).findings
+    assert all(finding.formula and "\n" not in finding.formula for finding in found)
+    return found
+
+
+def passed(made: Record) -> tuple[str, ...]:
+    return judge(made).passed
+
+
+def not_judged(made: Record) -> dict[str, str]:
+    return judge(made).not_judged
 
 
 def codes(made: Record) -> list[str]:

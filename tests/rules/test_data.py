@@ -9,9 +9,24 @@ import pytest
 
 from gradreach.record.schema import Finding, Lag, Look, Record
 from gradreach.rules.data import RULES, UNASKED
-from gradreach.rules.registry import findings, not_judged, passed
 
-from .records import at, codes, dependency, falling, flat, free, lag, probe, record, steps, the, time_look
+from .records import (
+    at,
+    codes,
+    dependency,
+    falling,
+    findings,
+    flat,
+    free,
+    lag,
+    not_judged,
+    passed,
+    probe,
+    record,
+    steps,
+    the,
+    time_look,
+)
 
 CODES = {"GR401", "GR402", "GR403"}
 SHORT, LONG = at(time_look(factor=0.5)), at(time_look(factor=0.99))

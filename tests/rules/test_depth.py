@@ -5,9 +5,8 @@ from dataclasses import replace
 import pytest
 
 from gradreach.record.schema import Look, NonFinite
-from gradreach.rules.registry import not_judged
 
-from .records import at, chain, codes, falling, flat, record, steps, the
+from .records import at, chain, codes, falling, flat, not_judged, record, steps, the
 
 
 def test_ten_logistic_layers_vanish() -> None:

@@ -46,7 +46,10 @@ def test_most_asks_for_two_thirds_and_the_last() -> None:
     assert not most([])
 
 
-@pytest.mark.parametrize(("value", "text"), [(None, "unknown"), (1e-5, "1e-5"), (2.4e7, "2.4e7"), (0.1234, "0.123")])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "unknown"), (1e-5, "1e-5"), (2.4e7, "2.4e7"), (2.4e17, "2.4e17"), (0.1234, "0.123")],
+)
 def test_shown(value: float | None, text: str) -> None:
     assert shown(value) == text
 

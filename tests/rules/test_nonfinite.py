@@ -6,9 +6,8 @@ import pytest
 
 from gradreach.record.schema import Deed, Guarded, NonFinite
 from gradreach.rules.course import first_break
-from gradreach.rules.registry import not_judged, passed
 
-from .records import at, codes, record, steps, the, time_look
+from .records import at, codes, not_judged, passed, record, steps, the, time_look
 
 NAN, INF = float("nan"), float("inf")
 
@@ -100,3 +99,18 @@ def test_what_broke_in_spite_of_the_guard_is_an_error_of_its_own_step() -> None:
     kept_out = Guarded(1, 59, deeds=(Deed(30, "skipped", "the loss is nan"),))
     told = the(record(run, nonfinite=(found,), guarded=kept_out), "GR301")
     assert (told.severity, told.where["step"]) == ("error", 40)
+
+
+def test_a_loss_that_could_not_be_run_again_is_where_it_shows_and_no_more() -> None:
+    found = NonFinite(20, 0, "loss", "nan", operation="Log ← Log")
+    told = the(record(steps(20), nonfinite=(found,)), "GR301")
+    assert "it shows first in the loss (Log ← Log)" in told.because
+    assert "whether the model's output was finite is not known" in told.because
+    assert told.remedies[0].id == "stable-loss"
+
+
+def test_a_loss_on_logits_is_not_told_to_take_logits() -> None:
+    found = NonFinite(20, 0, "loss", "nan", operation="NllLoss ← LogSoftmax")
+    told = the(record(steps(20, norm=lambda _: 3.0), nonfinite=(found,)), "GR301")
+    assert told.remedies[0].id == "clip"
+    assert "6)" in told.remedies[0].do

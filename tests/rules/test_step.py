@@ -7,9 +7,8 @@ from dataclasses import replace
 import pytest
 
 from gradreach.record.schema import Step
-from gradreach.rules.registry import not_judged, passed
 
-from .records import at, chain, codes, falling, flat, record, steps, the
+from .records import at, chain, codes, falling, flat, not_judged, passed, record, steps, the
 
 
 def noisy(width: float, seed: int = 0, start: float = 1.0):  # type: ignore[no-untyped-def]
@@ -153,6 +152,15 @@ def test_a_few_steps_to_infinity() -> None:
     )
     found = the(record(run), "GR304")
     assert found.evidence["ends_nonfinite"] is True
+
+
+def test_a_norm_that_was_back_to_ordinary_long_before_the_break_is_not_its_reason() -> None:
+    """Of a fast run most norms are those of its first steps: what counts is when, not after how many measured ones."""
+    early = steps(60, lambda i: 900.0 if i == 54 else 1.0, falling)
+    late = tuple(replace(steps(1)[0], step=step, norm=1.0, loss=1e-3) for step in range(70, 500, 40))
+    end = replace(steps(1)[0], step=504, loss=math.nan, norm=math.nan)
+    assert "GR304" not in codes(record((*early, *late, end)))
+    assert "GR304" in codes(record((*early[:50], *late, replace(late[-1], step=500, norm=900.0), end)))
 
 
 def test_a_clipped_run_is_not_blamed() -> None:

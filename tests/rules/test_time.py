@@ -5,9 +5,8 @@ from dataclasses import replace
 import pytest
 
 from gradreach.record.schema import NonFinite
-from gradreach.rules.registry import findings, not_judged, passed
 
-from .records import at, codes, dependency, flat, lag, record, steps, the, time_look
+from .records import at, codes, dependency, findings, flat, lag, not_judged, passed, record, steps, the, time_look
 
 
 def test_vanishing_is_information_with_horizon_factor_and_bound() -> None:

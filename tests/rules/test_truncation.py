@@ -8,9 +8,8 @@ import pytest
 
 from gradreach.record.schema import Lag, Record
 from gradreach.rules import truncation
-from gradreach.rules.registry import not_judged, passed
 
-from .records import at, codes, dependency, falling, flat, free, lag, record, steps, the, time_look
+from .records import at, codes, dependency, falling, flat, free, lag, not_judged, passed, record, steps, the, time_look
 
 CHUNK = 60
 

@@ -5,9 +5,8 @@ from dataclasses import replace
 import pytest
 
 from gradreach.record.schema import DepthLook
-from gradreach.rules.registry import not_judged, passed
 
-from .records import at, chain, codes, falling, flat, record, steps, the
+from .records import at, chain, codes, falling, flat, not_judged, passed, record, steps, the
 
 
 def relu(dead: float, order: int = 1, **more: object) -> DepthLook:

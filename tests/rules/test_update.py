@@ -5,9 +5,8 @@ from dataclasses import replace
 import pytest
 
 from gradreach.record.schema import DepthLook, Look
-from gradreach.rules.registry import findings, not_judged, passed
 
-from .records import at, chain, codes, falling, flat, record, steps, the
+from .records import at, chain, codes, falling, findings, flat, not_judged, passed, record, steps, the
 
 
 def rising(i: int) -> float:

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.rules.arithmetic import holds, relations
+
 ZOO = Path(__file__).parent
 HEALTHY = sorted(ZOO.glob("healthy/*.py"))
 FAULTY = sorted(ZOO.glob("faulty/*.py"))
@@ -23,7 +25,7 @@ Count = Callable[[str, object], None]
 
 
 def run(script: Path, folder: Path) -> list[Finding]:
-    """The findings of `gradreach run SCRIPT`, whose exit code must be the script's own, 0.
+    """The findings of `gradreach run SCRIPT`, whose exit code must be the script's own, 0, and each formula true.
 
     Every seventh step is watched: a fixed number, for the budget would make the looks depend on the machine's speed,
     and an odd one, so that places that take turns all get looks.
@@ -40,7 +42,11 @@ def run(script: Path, folder: Path) -> list[Finding]:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:]
-    return list(json.loads(report.read_text())["findings"])
+    findings: list[Finding] = json.loads(report.read_text())["findings"]
+    for finding in findings:
+        assert finding["formula"], finding
+        assert all(map(holds, relations(finding["formula"]))), finding["formula"]
+    return findings
 
 
 def expectations(script: Path) -> dict[str, Any]:

@@ -17,11 +17,13 @@ from typer.main import get_command
 from gradreach.cli import asking, reading, running
 from gradreach.cli.arguments import Done
 from gradreach.cli.output import CLEAN, USAGE, say
+from gradreach.cli.quick import QuickGroup
 
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(
     name="gradreach",
+    cls=QuickGroup,
     help="How far does your gradient reach, how far does your data need it to, and what closes the difference?",
     epilog="Example:  gradreach run train.py",
     no_args_is_help=True,

@@ -1,31 +1,54 @@
-"""Commands that need no run: the rules, and what they mean."""
+"""Commands that need no run: the rules, what they mean, and whether gradreach works here."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gradreach.cli.output import CLEAN, say, unknown_rule
+from gradreach.cli.output import CLEAN, FOUND, complain, say, say_as_json, unknown_rule
+from gradreach.cli.quick import QuickCommand
+
+if TYPE_CHECKING:
+    from gradreach.doctor.check import Check
 
 commands = typer.Typer()
 
 
-@commands.command(epilog="Example:  gradreach explain GR101")
-def explain(code: Annotated[str, typer.Argument(metavar="CODE", help="A rule's code, as in a finding.")]) -> int:
-    """Say what a rule looks for, why it matters, when it does not, and what to do."""
+class Form(StrEnum):
+    """How what the checks came to is printed."""
+
+    text = "text"
+    json = "json"
+
+
+@commands.command(
+    cls=QuickCommand,
+    options_metavar="CODE...",
+    context_settings={"allow_extra_args": True},
+    epilog="Example:  gradreach explain GR101",
+)
+def explain(context: typer.Context) -> int:
+    """Say what a rule looks for, why it matters, when it does not, and what to do.
+
+    CODE is a rule's code, as in a finding.
+    """
+    if not context.args:
+        raise typer.BadParameter("name a rule by its code, as in a finding", param_hint="CODE")
     from gradreach.rules.registry import RULES
 
-    rule = RULES.get(code.upper())
-    if rule is None:
-        return unknown_rule(code)
+    unknown = [code for code in context.args if code.upper() not in RULES]
+    if unknown:
+        return unknown_rule(unknown[0])
     from gradreach.report.explanation import as_text
 
-    say(as_text(rule))
+    say("\n\n".join(as_text(RULES[code.upper()]) for code in context.args))
     return CLEAN
 
 
-@commands.command(epilog="Example:  gradreach rules")
+@commands.command(cls=QuickCommand, epilog="Example:  gradreach rules")
 def rules() -> int:
     """List every rule: code, severities, title."""
     from gradreach.rules.registry import RULES
@@ -33,3 +56,42 @@ def rules() -> int:
     width = max(len("/".join(rule.severities)) for rule in RULES.values())
     say("\n".join(f"{rule.code}  {'/'.join(rule.severities):<{width}}  {rule.title}" for rule in RULES.values()))
     return CLEAN
+
+
+@commands.command(epilog="Example:  gradreach doctor")
+def doctor(form: Annotated[Form, typer.Option("--format", help="What to print.")] = Form.text) -> int:
+    """Check that gradreach works here: versions, devices, hooks, compile, AMP, distributed, disk, settings."""
+    from gradreach.doctor.check import made
+    from gradreach.doctor.checks import checks
+
+    came: list[Check] = []
+    for check in made(checks(), _begin):
+        came.append(check)
+        if form is Form.text:
+            say(_line(check))
+    sound = all(check.seen.state != "error" for check in came)
+    if form is Form.json:
+        say_as_json({"schema": "gradreach-doctor/1", "ok": sound, "checks": [check.as_dict() for check in came]})
+    return CLEAN if sound else FOUND
+
+
+def _begin(name: str) -> None:
+    """Say which check is being made, on a terminal where the next line takes its place, else only the slow one."""
+    if name == "compile" and not sys.stderr.isatty():
+        complain("trying torch.compile, which may take a minute")
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[Kchecking {name}\r")
+        sys.stderr.flush()
+
+
+def _line(check: Check) -> str:
+    from textwrap import fill
+
+    from gradreach.doctor.check import MARKS
+
+    seen, width, indent = check.seen, 100, " " * 15
+    head = f"{MARKS[seen.state]} {check.name:<13}"
+    told = fill(seen.text, width, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False)
+    return told + (
+        f"\n{fill(seen.do, width, initial_indent=indent + '→ ', subsequent_indent=indent)}" if seen.do else ""
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from gradreach.display import wording
 
@@ -16,6 +17,13 @@ def say(text: str) -> None:
     """Print a result, in ASCII where stdout holds nothing else."""
     text = wording.printable(text)
     print(text if (sys.stdout.encoding or "").lower().startswith("utf") else wording.to_ascii(text))
+
+
+def say_as_json(value: Any) -> None:
+    """Print a result as one line of JSON, ASCII alone."""
+    import json
+
+    print(json.dumps(value))
 
 
 def complain(text: str) -> None:

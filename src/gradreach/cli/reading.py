@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gradreach.cli.arguments import Level, Recording
+from gradreach.cli.arguments import Level, Recording, in_force
 from gradreach.cli.output import CLEAN, FOUND, UNREADABLE, USAGE, complain, say, unknown_rule, write
 
 if TYPE_CHECKING:
@@ -27,6 +27,15 @@ class Format(StrEnum):
     json = "json"
 
 
+class CheckFormat(StrEnum):
+    """How a check's result is printed."""
+
+    text = "text"
+    json = "json"
+    github = "github"
+    junit = "junit"
+
+
 Ignore = Annotated[list[str] | None, typer.Option("--ignore", metavar="CODE", help="Leave this rule out; repeatable.")]
 
 
@@ -39,8 +48,17 @@ def report(
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the fields here, as JSON.")] = None,
     format: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.text,
     ignore: Ignore = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Show where a run that goes on stands, until it ends; then report.")
+    ] = False,
 ) -> int:
     """Say what a recording holds, in words and as one HTML page."""
+    if follow:
+        from gradreach.report import following
+
+        if json or format is Format.json:
+            raise typer.BadParameter("takes no --json and no --format json beside it", param_hint="--follow")
+        return following.follow(folder, lambda: _load(folder, ignore), html)
     made = _load(folder, ignore)
     if isinstance(made, int):
         return made
@@ -60,7 +78,7 @@ def report(
 def check(
     folder: Recording,
     fail_on: Annotated[Level, typer.Option("--fail-on", help="Exit with 1 from this severity on.")] = Level.error,
-    format: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.text,
+    format: Annotated[CheckFormat, typer.Option("--format", help="What to print.")] = CheckFormat.text,
     ignore: Ignore = None,
 ) -> int:
     """Exit with 1 where a recording holds findings at or above a level, for use in scripts and CI."""
@@ -71,17 +89,48 @@ def check(
 
     levels = ORDER[: ORDER.index(fail_on.value) + 1]
     failing = [finding for finding in by_severity(made.findings) if finding.severity in levels]
-    if format is Format.json:
+    if format is CheckFormat.json:
         from gradreach.report.document import checked, to_json
 
         sys.stdout.write(to_json(checked(fail_on.value, failing)))
+    elif format is CheckFormat.junit:
+        from gradreach.report.annotations import as_junit
+
+        sys.stdout.write(as_junit(made, failing))
     else:
-        say(
-            "\n".join(
-                [*map(_line, failing), f"{len(failing)} at or above {fail_on.value}, {len(made.findings)} in all"]
-            )
-        )
+        say("\n".join([*_told(made, failing, format), _total(made, failing, fail_on)]))
     return FOUND if failing else CLEAN
+
+
+@commands.command(epilog="Example:  gradreach compare gradreach-out/before gradreach-out/after --html change.html")
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="A", help="The earlier recording, or the one to measure by.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="The recording that is set beside it.")],
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page here.")] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the fields here, as JSON.")] = None,
+    format: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.text,
+    ignore: Ignore = None,
+) -> int:
+    """Say what changed from one recording to another: findings, figures beyond their noise, curves."""
+    here = _load(a, ignore)
+    if isinstance(here, int):
+        return here
+    there = _load(b, ignore)
+    if isinstance(there, int):
+        return there
+    from gradreach.report import comparison
+
+    made = comparison.compare(here, there, (str(a), str(b)))
+    if (html and not write(html, made.to_html)) or (json and not write(json, made.to_json)):
+        return USAGE
+    if format is Format.json:
+        sys.stdout.write(made.to_json())
+        return CLEAN
+    from gradreach.report.comparison.terminal import print_comparison
+    from gradreach.report.terminal import console_for
+
+    print_comparison(made, console_for(), str(html or ""))
+    return CLEAN
 
 
 def _load(folder: Path, ignore: Sequence[str] | None) -> Report | int:
@@ -94,8 +143,9 @@ def _load(folder: Path, ignore: Sequence[str] | None) -> Report | int:
     for code in codes:
         if code not in RULES:
             return unknown_rule(code)
+    settings = in_force()
     try:
-        return Report.of(read(folder), codes)
+        return Report.of(read(folder), [*settings.ignore, *codes], settings.thresholds)
     except Unreadable as error:
         complain(str(error))
         return UNREADABLE
@@ -111,8 +161,16 @@ def _page_beside(recording: Path, made: Report) -> Path | None:
     return page if write(page, made.to_html) else None
 
 
-def _line(finding: Finding) -> str:
+def _told(made: Report, failing: Sequence[Finding], format: CheckFormat) -> list[str]:
+    """The findings that count, a line each."""
+    if format is CheckFormat.github:
+        from gradreach.report.annotations import as_github
 
+        return as_github(made, failing)
     from gradreach.display.finding import of_finding
 
-    return f"{finding.severity} {finding.code} {finding.title}, {of_finding(finding)}: {finding.because}"
+    return [f"{each.severity} {each.code} {each.title}, {of_finding(each)}: {each.because}" for each in failing]
+
+
+def _total(made: Report, failing: Sequence[Finding], level: Level) -> str:
+    return f"{len(failing)} at or above {level.value}, {len(made.findings)} in all"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gradreach.cli.arguments import Done, Level
+from gradreach.cli.arguments import Done, Level, in_force
 from gradreach.cli.output import CLEAN, say
+from gradreach.demo import DEMOS
 
 if TYPE_CHECKING:
     from gradreach.experiments.experiment import Form
@@ -29,7 +30,9 @@ def run(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where to record; default gradreach-out/SCRIPT.")
     ] = None,
-    budget: Annotated[float, typer.Option(help="Share of the wall time that watching may cost.")] = 0.02,
+    budget: Annotated[
+        float | None, typer.Option(help="Share of the wall time that watching may cost; default 0.02.")
+    ] = None,
     every: Annotated[int | None, typer.Option(metavar="N", help="Watch every N-th step, whatever it costs.")] = None,
     steps: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="End the script after N backward passes.")
@@ -42,6 +45,9 @@ def run(
     guard: Annotated[
         bool, typer.Option("--guard", help="Clip, skip bad steps and roll back: this changes the training.")
     ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No line on how far it is while the script runs.")
+    ] = False,
 ) -> Done:
     """Run a training script, unchanged, and report what happens to its gradients."""
     from gradreach.observation.launch import Watching
@@ -50,6 +56,9 @@ def run(
     given = list(program or ())
     if module is None and not given:
         raise typer.BadParameter("name a script, or a module after -m", param_hint="SCRIPT")
+    settings = in_force()
+    if budget is None:
+        budget = settings.budget
     if not 0.0 < budget <= 1.0:
         raise typer.BadParameter(f"{budget} is no share of the wall time; try 0.02 for 2 %", param_hint="--budget")
     if every is not None and every < 1:
@@ -59,20 +68,30 @@ def run(
     folder = out or Path("gradreach-out") / (name or "script")
     from gradreach.run import Wanted, run_and_report
 
-    wanted = Wanted(json, html, fail_on.value if fail_on else None)
+    wanted = Wanted(json, html, fail_on.value if fail_on else None, settings)
     watching = Watching(folder, budget, every, steps, guard)
-    return partial(run_and_report, Program(target, tuple(given), module is not None), watching, wanted)
+    return partial(run_and_report, Program(target, tuple(given), module is not None), watching, wanted, quiet=quiet)
 
 
-@commands.command(epilog="Example:  gradreach demo")
+@commands.command(epilog="Example:  gradreach demo vanishing")
 def demo(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where to record.")] = Path("gradreach-out/demo"),
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help=f"One of {', '.join(DEMOS)}.")] = "text",
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to record; default gradreach-out/demo-NAME.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after N backward passes.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No line on how far it is while it runs.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="Say what each one asks, and end.")] = False,
 ) -> Done:
-    """Watch a small tanh RNN learn the English of Python's own manual: the main job, in a minute."""
+    """Watch a small network train, in under a minute: one for each question that people come with."""
+    if listed:
+        say("\n".join(f"{each.name:<10} {each.question:<36} {each.about}" for each in DEMOS.values()))
+        return CLEAN
+    if name not in DEMOS:
+        raise typer.BadParameter(f"{name}: expected one of {', '.join(DEMOS)}", param_hint="NAME")
     from gradreach.run import run_demo
 
-    return partial(run_demo, out, steps)
+    return partial(run_demo, DEMOS[name], out or Path("gradreach-out") / f"demo-{name}", steps, quiet=quiet)
 
 
 @commands.command(
@@ -98,8 +117,9 @@ def tasks(
     from gradreach.observation.program import Program
     from gradreach.run import Wanted, run_and_report
 
-    watching = Watching(out or Path("gradreach-out") / Path(given[0]).name)
-    return partial(run_and_report, Program("gradreach.tasks", given, True), watching, Wanted())
+    settings = in_force()
+    watching = Watching(out or Path("gradreach-out") / Path(given[0]).name, settings.budget)
+    return partial(run_and_report, Program("gradreach.tasks", given, True), watching, Wanted(settings=settings))
 
 
 @commands.command(epilog="Example:  gradreach experiments cliff --quick")

@@ -23,6 +23,9 @@ SERIES = 6
 HUGE = 1e290
 """The largest value an axis shows: differences of two such are still floats."""
 
+STRIP = 4
+"""Height of a strip along the bottom, in pixels."""
+
 TIPS = 40
 """Points of a series that carry a tooltip."""
 
@@ -75,6 +78,23 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Strip:
+    """Stretches of the x axis, each from its first to its last place, marked along the bottom of the plot."""
+
+    name: str
+    stretches: Sequence[tuple[Number, Number]]
+    style: str = "clipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """The ranges that a plot shows of x and of y."""
+
+    x: tuple[Number, Number]
+    y: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """Size, axes and title of a plot, in pixels and words."""
 
@@ -115,8 +135,28 @@ def span(values: Iterable[float | None], log: bool, floor: float = 0.0) -> tuple
 
 
 def thinned(points: Points, most: int) -> Points:
-    """At most `most` of the points, the lowest and highest of each stretch among them."""
-    return [points[i] for i in extremes([y for _, y in points], max(most // 2, 1))]
+    """At most `most` ≥ 4 of the points: the ends, and the lowest and highest of each stretch between."""
+    if len(points) <= most:
+        return points
+    kept = extremes([y for _, y in points], max(most // 2 - 1, 1))
+    return [points[i] for i in sorted({0, *kept, len(points) - 1})]
+
+
+def merged(stretches: Iterable[tuple[Number, Number]], gap: Number) -> list[tuple[Number, Number]]:
+    """The stretches, in order, where those nearer than `gap` to the one before are drawn as one with it."""
+    drawn: list[tuple[Number, Number]] = []
+    for first, last in stretches:
+        if drawn and first - drawn[-1][1] < gap:
+            drawn[-1] = (drawn[-1][0], max(last, drawn[-1][1]))
+        else:
+            drawn.append((first, last))
+    return drawn
+
+
+def styles(line: Line, frame: Frame) -> str:
+    """The classes of a line in the style sheet: its series, and whether it is faint, or dense and so drawn thin."""
+    dense = " dense" if len(line.points) > 0.75 * frame.width else ""
+    return f"s{line.style % SERIES}{' faint' if line.faint else ''}{dense}"
 
 
 def path(points: Points, x: Scale, y: Scale) -> str:
@@ -132,20 +172,28 @@ def path(points: Points, x: Scale, y: Scale) -> str:
     return "".join(parts)
 
 
-def plot(frame: Frame, lines: Sequence[Line], marks: Sequence[Mark] = ()) -> str:
-    """An SVG figure of `lines` over one x axis, with grid, labelled axes and tooltips; empty if no point is finite."""
+def axes(frame: Frame, lines: Sequence[Line], marks: Sequence[Mark] = ()) -> Axes | None:
+    """The ranges that hold every line and mark; None where no point of a line is finite."""
     values = [y for line in lines for _, y in line.points]
     if not known(values):
-        return ""
-    values += [mark.y for mark in marks if mark.y is not None and mark.x is None]
-    low, high = span(values, frame.log, frame.floor)
+        return None
+    rules = [mark.y for mark in marks if mark.y is not None and mark.x is None]
+    values += [y / 2 if frame.log else y for y in rules]  # a rule on the axis itself would not be seen
     places = [at for line in lines for at, _ in line.points]
     places += [at for mark in marks for at in (mark.x, mark.until) if at is not None]
     first, last = min(places), max(places)
-    x = Scale(first, last if last > first else first + 1, frame.left, frame.width - 12)
-    y = Scale(low, high, frame.height - 40, 12, frame.log)
-    body = [_grid(frame, x, y), *(_mark(mark, x, y) for mark in marks), *(_line(line, x, y, frame) for line in lines)]
-    return svg(frame, "".join(body))
+    return Axes((first, last if last > first else first + 1), span(values, frame.log, frame.floor))
+
+
+def plot(frame: Frame, lines: Sequence[Line], marks: Sequence[Mark] = (), strips: Sequence[Strip] = ()) -> str:
+    """An SVG figure of `lines` over one x axis, with grid, labelled axes and tooltips; empty if no point is finite."""
+    ranges = axes(frame, lines, marks)
+    if ranges is None:
+        return ""
+    x = Scale(*ranges.x, frame.left, frame.width - 12)
+    y = Scale(*ranges.y, frame.height - 40, 12, frame.log)
+    parts = [_grid(frame, x, y), *(_mark(mark, x, y) for mark in marks), *(_strip(strip, x, y) for strip in strips)]
+    return svg(frame, "".join([*parts, *(_line(line, x, y, frame) for line in lines)]))
 
 
 def svg(frame: Frame, body: str) -> str:
@@ -185,7 +233,7 @@ def _grid(frame: Frame, x: Scale, y: Scale) -> str:
 
 def _line(line: Line, x: Scale, y: Scale, frame: Frame) -> str:
     points = thinned(line.points, frame.width)
-    style = f"s{line.style % SERIES}{' faint' if line.faint else ''}"
+    style = styles(line, frame)
     drawn = "" if line.dots else f'<path class="line {style}" d="{path(points, x, y)}"/>'
     if line.faint:
         return drawn
@@ -213,6 +261,13 @@ def _mark(mark: Mark, x: Scale, y: Scale) -> str:
     level = y.at(mark.y if mark.y is not None else y.low)
     rule = f'<path class="{mark.style}" d="M{_px(x.start)} {_px(level)}H{_px(x.end)}">{tip}</path>'
     return rule + (text(x.start + 5, level + 14, mark.word, "start", "label") if mark.word else "")
+
+
+def _strip(strip: Strip, x: Scale, y: Scale) -> str:
+    pixels = [(x.at(first), max(x.at(last), x.at(first) + 1)) for first, last in strip.stretches]
+    top = _px(y.start - STRIP)
+    drawn = "".join(f"M{_px(a)} {top}H{_px(b)}V{_px(y.start)}H{_px(a)}z" for a, b in merged(pixels, 1))
+    return f'<path class="{strip.style}" d="{drawn}"><title>{spoken(strip.name)}</title></path>' if drawn else ""
 
 
 def _px(value: Number) -> str:

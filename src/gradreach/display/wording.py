@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import re
 
 _ASCII = {
     "γλ": "gamma*lambda",
@@ -12,6 +14,9 @@ _ASCII = {
     "δ": "delta",
     "σ": "sigma",
     "Σ": "sum",
+    "Π": "prod",
+    "β": "beta",
+    "η": "eta",
     "Δ": "d",
     "∂": "d",
     "ℓ": "lag",
@@ -26,7 +31,18 @@ _ASCII = {
     "≤": "<=",
     "≥": ">=",
     "≈": "~",
+    "←": "<-",
+    "±": "+-",
+    "√": "sqrt",
+    "∞": "inf",
+    "⊗": "(x)",
     "²": "^2",
+    "ᵀ": "^T",
+    "⁺": "+",
+    "₀": "_0",
+    "₁": "_1",
+    "₂": "_2",
+    "\u00a0": " ",
     "′": "'",
     "‘": "'",
     "’": "'",
@@ -90,3 +106,18 @@ def to_ascii(text: str) -> str:
 def printable(text: str) -> str:
     """`text` without the control characters that could steer a terminal; newlines stay."""
     return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
+
+
+def local(text: str) -> str:
+    """`text` with the paths in it that lie under the current folder relative to it."""
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:
+        return text
+    return re.sub(rf"(?<![\w./-]){re.escape(here)}/(?=\S)", "", text) if here != os.sep else text
+
+
+def safe(text: str, ascii_only: bool = False) -> str:
+    """`text` fit to be shown: paths as seen from here, nothing that steers a terminal, in ASCII where that is asked."""
+    text = printable(local(text))
+    return to_ascii(text) if ascii_only else text

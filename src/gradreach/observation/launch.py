@@ -7,6 +7,7 @@ import platform
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradreach.observation.program import Ended, Program, after_import, execute
+from gradreach.record.progress import Progress
 from gradreach.record.schema import Outcome, Run
 from gradreach.record.store import Writer, rank_file, ranks
 
@@ -51,8 +53,8 @@ class Watched:
     trouble: str = ""
 
 
-def watch(program: Program, watching: Watching) -> Watched:
-    """Run a program under watch.
+def watch(program: Program, watching: Watching, told: Callable[[Progress], None] | None = None) -> Watched:
+    """Run a program under watch; `told` hears about twice a second, between two steps, where it stands.
 
     Raises NotRunnable where there is nothing to run, OSError where nothing can be written.
     """
@@ -71,7 +73,7 @@ def watch(program: Program, watching: Watching) -> Watched:
         from gradreach.observation.session import Session
 
         budget = Budget(watching.budget, watching.every)
-        sessions.append(Session(writer, budget, stop_after=watching.stop_after, guard=watching.guard))
+        sessions.append(Session(writer, budget, stop_after=watching.stop_after, guard=watching.guard, told=told))
 
     after_import("torch", torch_is_there)
     began = time.perf_counter()
@@ -113,6 +115,8 @@ def describe_run(script: str, argv: tuple[str, ...], device: str = "cpu") -> Run
         device=device,
         world_size=world_size(),
         rank=rank(),
+        pid=os.getpid(),
+        host=platform.node(),
     )
 
 

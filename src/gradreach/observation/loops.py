@@ -19,7 +19,9 @@ from gradreach.observation.graph import mark, nearest
 from gradreach.observation.models import Models
 from gradreach.observation.recurrent import unscaled
 from gradreach.record.schema import TimeLook
-from gradreach.recurrence.curve import curve_from_norms, factor, horizon
+from gradreach.recurrence.curve import curve, factor, horizon
+from gradreach.recurrence.look import kept_map
+from gradreach.recurrence.reach_map import table
 
 FEWEST_CALLS = 3
 MOST_CALLS = 50_000
@@ -127,7 +129,9 @@ def look_at_loop(
     carrying = [t for t, size in enumerate(sizes) if size > 0.0]
     anchors = _spread(carrying, MOST_ANCHORS)
     rows = {t: [size / scale for size in _propagate(states, errors[t], t)] for t in anchors}
-    r = curve_from_norms(rows)
+    reach = table(list(rows.values()), tuple(rows))
+    r = curve(reach)
+    map_rows, map_columns, cells = kept_map(reach, len(states))
     sampled = "" if len(anchors) == len(carrying) else f"{len(anchors)} of the steps with a local error"
     if len(states) < len(loop.states):
         sampled = f"the last {len(states)} of {len(loop.states)} steps"
@@ -149,6 +153,9 @@ def look_at_loop(
         anchors=len(anchors),
         exact=True,
         sampled=sampled,
+        log10_map=cells,
+        map_rows=map_rows,
+        map_columns=map_columns,
     )
     return look, _stacked(loop, states, errors, scale)
 

@@ -28,6 +28,7 @@ from gradreach.observation.sentinel import Sentinel
 from gradreach.observation.step_watch import StepWatch
 from gradreach.observation.taps import Taps
 from gradreach.observation.update import Update
+from gradreach.record.progress import Progress
 from gradreach.record.store import Writer
 from gradreach.remedies.clip import Clip
 from gradreach.remedies.clipping.limits import Limit
@@ -47,7 +48,7 @@ class Session:
     """Watches this process from construction to `close`. Nothing of it ever raises into the script.
 
     `only` restricts the models to one root; `stop_after` ends the run with StopRun after so many backward passes;
-    `guard` stands before the optimizers' steps, and may raise GaveUp.
+    `guard` stands before the optimizers' steps, and may raise GaveUp; `told` hears at each flush where the run stands.
     """
 
     def __init__(
@@ -58,12 +59,14 @@ class Session:
         only: nn.Module | None = None,
         stop_after: int | None = None,
         guard: bool = False,
+        told: Callable[[Progress], None] | None = None,
     ) -> None:
         self.count = 0
         self.scaler: Any = None
         self.models = Models()
         self.budget = budget
         self._writer = writer
+        self._told = told
         self._stop_after = stop_after
         self._pid = os.getpid()
         self._thread = threading.get_ident()
@@ -111,6 +114,8 @@ class Session:
         if self._protection is not None:
             self._writer.guarded(self._protection.told)
         self._writer.flush()
+        if self._told is not None:
+            self._told(self._writer.progress)
 
     def backward(self, real: Callable[..., None], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """The wrapped `torch.autograd.backward`; a pass within another (checkpointing) is part of that step."""
@@ -296,6 +301,7 @@ class Session:
         if end - self._flushed_at > FLUSH_SECONDS:
             self.flush()
             self._flushed_at = end
+            self._skipped = time.perf_counter() - end
 
     def _plan(self) -> None:
         if self._watch is not None:  # it is led up to

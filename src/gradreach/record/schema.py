@@ -6,8 +6,13 @@ A figure that could not be measured is None, never 0.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from gradreach.display.terminal import Drawn
 
 SCHEMA = "gradreach/1"
 
@@ -54,6 +59,14 @@ class Step:
     threshold: float | None = None
     clip: Literal["", "norm", "value"] = ""
     watched: bool = False
+
+    @property
+    def broken(self) -> bool:
+        """Whether loss or norm is not finite, other than by the overflow that a loss scaler looks for."""
+        loss, norm = self.loss, self.pre_clip if self.norm is None else self.norm
+        if (loss is None or math.isfinite(loss)) and (norm is None or math.isfinite(norm)):
+            return False
+        return (loss is not None and math.isnan(loss)) or self.scale == 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +302,7 @@ class Outcome:
     seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Record:
     """All that was seen of one run. `dependency` holds the last test of each module and line that calls backward;
     `models` maps each root module's name to its class; `notes` are plain sentences
@@ -306,6 +319,17 @@ class Record:
     outcome: Outcome = Outcome()
     notes: tuple[str, ...] = ()
     dependency: tuple[Dependency, ...] = ()
+
+    @cached_property
+    def not_finite(self) -> tuple[Step, ...]:
+        """The steps whose loss or norm is NaN or infinite, whatever the reason; every rule asks for them."""
+        isfinite = math.isfinite
+        return tuple(
+            step
+            for step in self.steps
+            if (step.loss is not None and not isfinite(step.loss))
+            or ((norm := step.pre_clip if step.norm is None else step.norm) is not None and not isfinite(norm))
+        )
 
     @property
     def passes(self) -> int:
@@ -336,3 +360,17 @@ class Finding:
     because: str
     remedies: tuple[Remedy, ...] = ()
     formula: str = ""
+
+    def _repr_html_(self) -> str:
+        """The finding as a card in a notebook."""
+        from gradreach.display import notebook
+        from gradreach.display.finding import card
+
+        return notebook.html(card(self))
+
+    def __rich__(self) -> Drawn:
+        """The finding as rich prints it."""
+        from gradreach.display.finding import card
+        from gradreach.display.terminal import Drawn
+
+        return Drawn(card(self))

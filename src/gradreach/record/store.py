@@ -6,15 +6,18 @@ leaves everything that was flushed. A reader may open the file while it is writt
 
 from __future__ import annotations
 
+import gc
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import fields, replace
+from itertools import chain, starmap
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from gradreach.record.progress import Progress
 from gradreach.record.schema import Deed, Dependency, Guarded, Look, NonFinite, Outcome, Overhead, Record, Run, Step
 
 FORMAT = 1
@@ -48,12 +51,16 @@ def rank_file(folder: Path, rank: int = 0) -> Path:
 
 
 class Writer:
-    """Appends to one rank's file. A disk that fails later is remembered in `failure` and never raises into the run."""
+    """Appends to one rank's file. A disk that fails later is remembered in `failure` and never raises into the run.
+
+    `progress` is where the run stands as of the last flush.
+    """
 
     def __init__(self, path: Path, run: Run) -> None:
         """Start a new file at `path` in place of an older recording there; raises OSError where that cannot be done."""
         self.path = path
         self.failure: str | None = None
+        self.progress = Progress()
         self._run = run
         self._rows: list[tuple[str, bytes]] = []
         self._steps: list[Step] = []
@@ -81,6 +88,7 @@ class Writer:
 
     def look(self, look: Look) -> None:
         """Append what was seen on a watched step."""
+        self.progress = self.progress.advanced(looks=(look,))
         self._append("look", look)
 
     def dependency(self, found: Dependency) -> None:
@@ -89,6 +97,7 @@ class Writer:
 
     def nonfinite(self, found: NonFinite) -> None:
         """Append the origin of a non-finite value."""
+        self.progress = self.progress.advanced(nonfinite=(found,))
         self._append("nonfinite", found)
 
     def site(self, place: str) -> int:
@@ -129,6 +138,7 @@ class Writer:
                 self._write()
             except sqlite3.Error as error:
                 self.failure = f"the recording stopped at {self.path}: {error}"
+        self.progress = self.progress.advanced(self._steps)
         self._rows.clear()
         self._steps.clear()
 
@@ -171,6 +181,38 @@ def read(path: Path | str) -> Record:
         raise Unreadable(f"{file} is damaged inside ({error}); record the run again") from error
 
 
+class Tail:
+    """Reads on in the file of a run that goes on. Each look opens it anew: a reader that stays hinders its closing."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._first: tuple[str, bytes] | None = None
+        self._last = 0
+
+    def more(self) -> Record | None:
+        """The run with what was written since the last look; None where nothing was.
+
+        Where another run has taken the file's place, all of that one. Raises Unreadable as `read` does.
+        """
+        try:
+            with closing(_open_for_reading(self._file)) as connection:
+                _check(connection, self._file)
+                query = "SELECT id, kind, data FROM rows WHERE id = 1 OR id > ? ORDER BY id"
+                rows = connection.execute(query, (self._last,)).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise Unreadable(f"{self._file} is not a whole recording of gradreach ({error})") from error
+        if not rows:
+            raise Unreadable(f"{self._file} holds nothing; record the run again")
+        first = rows[0][1:]
+        if self._first not in (None, first):
+            self._first, self._last = None, 0
+            return self.more()
+        if self._first is not None and len(rows) == 1:
+            return None
+        self._first, self._last = first, rows[-1][0]
+        return _assemble([row[1:] for row in rows])
+
+
 def ranks(folder: Path | str) -> tuple[int, ...]:
     """The ranks that have a file in a recording's folder."""
     found = (file.stem.removeprefix("rank") for file in Path(folder).glob("rank*.sqlite"))
@@ -190,16 +232,21 @@ def _create(path: Path) -> sqlite3.Connection:
 
 def _read_rows(file: Path) -> list[tuple[str, bytes]]:
     with closing(_open_for_reading(file)) as connection:
-        if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
-            raise Unreadable(f"{file} is no recording of gradreach; name the folder that `gradreach run` wrote to")
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version != FORMAT:
-            age = "a newer" if version > FORMAT else "an older"
-            raise Unreadable(
-                f"{file} was written by {age} gradreach (layout {version}, this one reads {FORMAT}); "
-                "record the run again, or read it with the version that wrote it"
-            )
+        _check(connection, file)
         return connection.execute("SELECT kind, data FROM rows ORDER BY id").fetchall()
+
+
+def _check(connection: sqlite3.Connection, file: Path) -> None:
+    """Raises Unreadable where the file is a stranger's or of another version."""
+    if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
+        raise Unreadable(f"{file} is no recording of gradreach; name the folder that `gradreach run` wrote to")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version != FORMAT:
+        age = "a newer" if version > FORMAT else "an older"
+        raise Unreadable(
+            f"{file} was written by {age} gradreach (layout {version}, this one reads {FORMAT}); "
+            "record the run again, or read it with the version that wrote it"
+        )
 
 
 def _open_for_reading(file: Path) -> sqlite3.Connection:
@@ -215,18 +262,16 @@ def _open_for_reading(file: Path) -> sqlite3.Connection:
 
 
 def _assemble(rows: Sequence[tuple[str, bytes]]) -> Record:
-    by_kind: dict[str, list[Any]] = {kind: [] for kind in _ROW_TYPES}
-    for kind, data in rows:
-        by_kind[kind].append(msgspec.msgpack.decode(data, type=_ROW_TYPES[kind]))
+    with _without_collection():
+        by_kind: dict[str, list[Any]] = {kind: [] for kind in _ROW_TYPES}
+        for kind, data in rows:
+            by_kind[kind].append(msgspec.msgpack.decode(data, type=_ROW_TYPES[kind]))
+        steps = tuple(chain.from_iterable(map(_steps, by_kind["steps"])))
     if not by_kind["run"]:
         raise KeyError("run")
     return Record(
         run=by_kind["run"][-1],
-        steps=tuple(
-            Step(**dict(zip(batch, values, strict=True)))
-            for batch in by_kind["steps"]
-            for values in zip(*batch.values(), strict=True)
-        ),
+        steps=steps,
         looks=tuple(sorted(by_kind["look"], key=lambda look: look.step)),
         dependency=tuple({(d.module, d.site): d for d in by_kind["dependency"]}.values()),
         nonfinite=tuple(by_kind["nonfinite"]),
@@ -237,3 +282,22 @@ def _assemble(rows: Sequence[tuple[str, bytes]]) -> Record:
         outcome=by_kind["outcome"][-1] if by_kind["outcome"] else Outcome(),
         notes=tuple(by_kind["note"]),
     )
+
+
+def _steps(columns: dict[str, list[Any]]) -> Iterator[Step]:
+    """The steps of one batch; a file of an older version lacks the columns that were added last."""
+    if tuple(columns) != _STEP_FIELDS[: len(columns)]:
+        raise KeyError(", ".join(columns))
+    return starmap(Step, zip(*columns.values(), strict=True))
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """No garbage collection while records are made by the hundred thousand: it would look at all of them each time."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()

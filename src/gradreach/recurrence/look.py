@@ -20,6 +20,9 @@ from gradreach.recurrence.scan import Unroll
 TOLERANCE = 1e-6
 """Relative difference of outputs up to which a replay is exact; four roundings of the output's dtype if more."""
 
+MAP_COLUMNS = 44
+"""Steps k at which a look keeps the reach map: the anchors themselves, the rest evenly spaced."""
+
 
 @torch.no_grad()
 def look_at(
@@ -82,6 +85,7 @@ def _look(
     reach, sampled = _reach(run, adjoint, limits, adjoint.gradients["weight_hh" + replay.names[n]])
     r = curve(reach)
     limit = bounds(run)
+    rows, columns, cells = kept_map(reach, T, reverse=run.reverse)
     return TimeLook(
         module=path,
         kind=kind,
@@ -109,7 +113,30 @@ def _look(
         bound_factor=limit.bound_factor,
         lyapunov=limit.lyapunov,
         saturated=limit.saturated,
+        log10_map=cells,
+        map_rows=rows,
+        map_columns=columns,
     )
+
+
+Cells = tuple[tuple[float | None, ...], ...]
+
+
+def kept_map(reach: ReachMap, T: int, *, reverse: bool = False) -> tuple[tuple[int, ...], tuple[int, ...], Cells]:
+    """What a look keeps of the reach map: steps t, steps k, and log10 R[t, k] to two decimals, None where it is 0."""
+    rows = reach.anchors
+    spare = max(MAP_COLUMNS - len(set(rows)), 0)
+    even = range(T) if T <= MAP_COLUMNS else (round(j * (T - 1) / max(spare - 1, 1)) for j in range(spare))
+    columns = tuple(sorted({*rows, *even}))
+    by_lag = (reach.log2_norms * math.log10(2)).tolist()
+    cells = tuple(
+        tuple(_kept(norms, k - t if reverse else t - k) for k in columns) for t, norms in zip(rows, by_lag, strict=True)
+    )
+    return rows, columns, cells
+
+
+def _kept(norms: Sequence[float], lag: int) -> float | None:
+    return round(norms[lag], 2) if 0 <= lag < len(norms) and math.isfinite(norms[lag]) else None
 
 
 def _reach(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float
@@ -22,6 +22,9 @@ from gradreach.recurrence.custom.step import Cell
 from gradreach.recurrence.custom.step import unroll as unroll_cell
 from gradreach.recurrence.reach_map import ReachMap, choose_anchors, reach_map
 from gradreach.recurrence.replay import Replay, replay
+
+if TYPE_CHECKING:
+    from gradreach.display.terminal import Drawn
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,20 @@ class Reach:
     def window(self, tolerance: float = 0.05) -> int | None:
         """The smallest k2 with truncation bias b(k2) ≤ `tolerance`; None where none that was swept does."""
         return next((k for k, bias in enumerate(self.truncation_bias) if k > 0 and bias <= tolerance), None)
+
+    def _repr_html_(self) -> str:
+        """The reach as a card in a notebook, with its figures."""
+        from gradreach.display import notebook
+        from gradreach.recurrence.shown import of_reach
+
+        return notebook.html(of_reach(self))
+
+    def __rich__(self) -> Drawn:
+        """The reach as rich prints it."""
+        from gradreach.display.terminal import Drawn
+        from gradreach.recurrence.shown import of_reach
+
+        return Drawn(of_reach(self))
 
     def _by_step(self, by_lag: Tensor, nothing: float) -> Tensor:
         whole = torch.full((len(self.anchors), self.T), nothing, dtype=torch.float64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,9 @@ from gradreach.recurrence.jacobian import Jacobians, jacobians
 from gradreach.recurrence.products import product_spectrum, scientific
 from gradreach.recurrence.replay import replay
 from gradreach.recurrence.scan import Unroll
+
+if TYPE_CHECKING:
+    from gradreach.display.terminal import Drawn
 
 GATE_NAMES: dict[Kind, tuple[str, ...]] = {"GRU": ("r", "z", "n"), "LSTM": ("i", "f", "g", "o")}
 
@@ -65,6 +68,20 @@ class Spectrum:
             bound = scientific(self.log10_bound[lag]) if self.log10_bound else "–"
             lines.append(f"{lag:5} {bound:>11} {scientific(self.log10_norm[lag]):>11} {scientific(values[-1]):>13}")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The spectrum as a card in a notebook, with its figures."""
+        from gradreach.display import notebook
+        from gradreach.recurrence.shown import of_spectrum
+
+        return notebook.html(of_spectrum(self))
+
+    def __rich__(self) -> Drawn:
+        """The spectrum as rich prints it."""
+        from gradreach.display.terminal import Drawn
+        from gradreach.recurrence.shown import of_spectrum
+
+        return Drawn(of_spectrum(self))
 
 
 def spectrum(

@@ -11,13 +11,18 @@ from gradreach.display.series import extremes, finite, quantile
 from gradreach.record.schema import SCHEMA, DepthLook, Finding, Look, Probe, Record, Step, TimeLook
 from gradreach.rules.course import sound_looks, usual_length
 from gradreach.rules.dependency import Asked, verdicts
+from gradreach.rules.thresholds import DEFAULT, Thresholds
 
 WHOLE = 20_000
 """Steps up to which series are kept whole; beyond, the lowest and highest value of each stretch stay."""
 
 
 def document(
-    record: Record, findings: Sequence[Finding], passed: Sequence[str], not_judged: Mapping[str, str] | None = None
+    record: Record,
+    findings: Sequence[Finding],
+    passed: Sequence[str],
+    not_judged: Mapping[str, str] | None = None,
+    thresholds: Thresholds = DEFAULT,
 ) -> dict[str, Any]:
     """The report's fields, every float finite or None.
 
@@ -25,28 +30,28 @@ def document(
     of the script that calls backward, the last watched step whose gradients were finite; `step` and `site` name it.
     `dependency` has an entry for each lag of each of the `dependency_tests`, with the reach there and the verdict.
     """
-    asked = verdicts(record)
+    asked = verdicts(record, thresholds)
     return {
         "schema": SCHEMA,
-        "version": _version(),
+        "version": version_here(),
         "run": _run(record),
-        "outcome": _plain(asdict(record.outcome)),
+        "outcome": plain(asdict(record.outcome)),
         "models": dict(record.models),
         "sites": [_site(record, site) for site in range(len(record.sites))],
         "steps": record.passes,
         "watched_steps": len(record.looks),
-        "overhead": _plain(asdict(record.overhead)) if record.overhead else None,
-        "guarded": _plain(asdict(record.guarded)) if record.guarded else None,
+        "overhead": plain(asdict(record.overhead)) if record.overhead else None,
+        "guarded": plain(asdict(record.guarded)) if record.guarded else None,
         "norm": _norm(record, findings),
         "time": [_time(look, seen) for look, seen in time_shown(record)],
         "depth": [_depth(look, seen) for look, seen in depth_shown(record)],
         "probes": [
-            {**_plain(asdict(seen)), "step": look.step, "site": look.site} for look, seen in probes_shown(record)
+            {**plain(asdict(seen)), "step": look.step, "site": look.site} for look, seen in probes_shown(record)
         ],
         "dependency": [entry for each in asked for entry in _lags(each)],
         "dependency_tests": [_test(each) for each in asked],
-        "nonfinite": [_plain(asdict(found)) for found in record.nonfinite],
-        "findings": [_plain(asdict(finding)) for finding in findings],
+        "nonfinite": [plain(asdict(found)) for found in record.nonfinite],
+        "findings": [plain(asdict(finding)) for finding in findings],
         "checks_passed": list(passed),
         "checks_not_judged": dict(not_judged or {}),
         "notes": list(record.notes),
@@ -59,7 +64,7 @@ def checked(fail_on: str, failing: Sequence[Finding]) -> dict[str, Any]:
         "schema": SCHEMA,
         "fail_on": fail_on,
         "failed": bool(failing),
-        "findings": [_plain(asdict(finding)) for finding in failing],
+        "findings": [plain(asdict(finding)) for finding in failing],
     }
 
 
@@ -68,6 +73,25 @@ def to_json(fields: dict[str, Any]) -> str:
     import msgspec
 
     return msgspec.json.encode(fields).decode() + "\n"
+
+
+def plain(value: Any) -> Any:
+    """`value` with every tuple a list and every non-finite float None."""
+    if isinstance(value, float):
+        return finite(value)
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        isfinite = math.isfinite
+        return [(item if isfinite(item) else None) if isinstance(item, float) else plain(item) for item in value]
+    return value
+
+
+def version_here() -> str:
+    """The version of gradreach that writes."""
+    from importlib.metadata import version
+
+    return version("gradreach")
 
 
 def seconds(record: Record) -> float | None:
@@ -84,12 +108,7 @@ def norms_of(steps: Sequence[Step]) -> list[float | None]:
 
 def nonfinite_steps(record: Record) -> list[int]:
     """Steps whose norm or loss was NaN or infinite, or that the replay was called for."""
-    isfinite = math.isfinite
-    seen = {
-        step.step
-        for step, norm in zip(record.steps, norms_of(record.steps), strict=True)
-        if (norm is not None and not isfinite(norm)) or (step.loss is not None and not isfinite(step.loss))
-    }
+    seen = {step.step for step in record.not_finite}
     return sorted(seen | {found.step for found in record.nonfinite})
 
 
@@ -159,7 +178,7 @@ def depth_shown(record: Record) -> list[tuple[Look, DepthLook]]:
 
 def _run(record: Record) -> dict[str, Any]:
     """Of the process itself, its number and its host, nothing: a report is there to be handed on."""
-    fields = _plain(asdict(record.run))
+    fields = plain(asdict(record.run))
     del fields["pid"], fields["host"]
     return {**fields, "seconds": finite(seconds(record))}
 
@@ -171,10 +190,10 @@ def _norm(record: Record, findings: Sequence[Finding]) -> dict[str, Any]:
     if len(norms) > WHOLE:
         kept = sorted({*extremes(norms, WHOLE // 4), *extremes(losses, WHOLE // 4)})
     return {
-        "global": _plain([norms[i] for i in kept]),
+        "global": plain([norms[i] for i in kept]),
         "steps": [record.steps[i].step for i in kept],
         "site": [record.steps[i].site for i in kept],
-        "loss": _plain([losses[i] for i in kept]),
+        "loss": plain([losses[i] for i in kept]),
         "clip": {"threshold": finite(threshold(record.steps)), "rate": clip_rate(record.steps)},
         "median": quantile(norms, 0.5),
         "largest": quantile(norms, 1.0),
@@ -197,7 +216,7 @@ def _site(record: Record, site: int) -> dict[str, Any]:
 
 
 def _time(look: Look, seen: TimeLook) -> dict[str, Any]:
-    fields = _plain(asdict(seen))
+    fields = plain(asdict(seen))
     fields["lambda"] = fields.pop("lambda_")
     return {**fields, "step": look.step, "site": look.site}
 
@@ -205,31 +224,19 @@ def _time(look: Look, seen: TimeLook) -> dict[str, Any]:
 def _lags(asked: Asked) -> list[dict[str, Any]]:
     place = {"module": asked.dependency.module, "site": asked.dependency.site}
     return [
-        {**place, **_plain(asdict(each.lag)), "reach": finite(each.reach), "verdict": each.verdict}
+        {**place, **plain(asdict(each.lag)), "reach": finite(each.reach), "verdict": each.verdict}
         for each in asked.lags
     ]
 
 
 def _test(asked: Asked) -> dict[str, Any]:
-    fields = _plain(asdict(asked.dependency))
+    fields = plain(asdict(asked.dependency))
     del fields["lags"]
     return {**fields, "horizon": asked.reach.horizon}
 
 
 def _depth(look: Look, seen: DepthLook) -> dict[str, Any]:
-    return {**_plain(asdict(seen)), "step": look.step, "site": look.site}
-
-
-def _plain(value: Any) -> Any:
-    """`value` with every tuple a list and every non-finite float None."""
-    if isinstance(value, float):
-        return finite(value)
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        isfinite = math.isfinite
-        return [(item if isfinite(item) else None) if isinstance(item, float) else _plain(item) for item in value]
-    return value
+    return {**plain(asdict(seen)), "step": look.step, "site": look.site}
 
 
 def _numbers(value: object) -> list[float]:
@@ -243,14 +250,10 @@ def _broken(value: float | None) -> bool:
 
 
 def _finite_reach(seen: TimeLook) -> bool:
-    return bool(seen.reach) and not any(_broken(r) for r in seen.reach)
+    isfinite = math.isfinite
+    return bool(seen.reach) and all(r is None or isfinite(r) for r in seen.reach)
 
 
 def _finite_depth(look: Look) -> bool:
-    return not any(_broken(seen.grad_rms) for seen in look.depth)
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("gradreach")
+    isfinite = math.isfinite
+    return all(seen.grad_rms is None or isfinite(seen.grad_rms) for seen in look.depth)

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from textwrap import fill
 
+from gradreach.rules.figures import shown
 from gradreach.rules.registry import RULES
 from gradreach.rules.rule import Rule
+from gradreach.rules.thresholds import of_rule
 
 WIDTH = 100
 
@@ -44,11 +46,28 @@ def sections(rule: Rule) -> tuple[Section, ...]:
         Section("What it is", (text.cause,)),
         Section("The mathematics", text.mathematics, formulas=True),
         Section("When it speaks", (text.thresholds,)),
+        Section("Keys of [tool.gradreach.thresholds] that move it", _keys(rule.code), items=True),
         Section("What to do", text.remedies, items=True),
-        Section("How to silence it", (text.silence,)),
+        Section("How to silence it", _silence(rule)),
         Section("References", text.references, items=True),
     )
     return tuple(part for part in parts if any(part.paragraphs))
+
+
+def _keys(code: str) -> tuple[str, ...]:
+    """The keys of pyproject.toml that make a rule speak earlier or later."""
+    return tuple(f"{each.key} = {shown(each.default)} ({each.range}): {each.meaning}" for each in of_rule(code))
+
+
+def _silence(rule: Rule) -> tuple[str, ...]:
+    """When it is right to silence a rule, and the two ways to do so; one that never speaks needs none."""
+    if rule.check is None:
+        return (rule.explain.silence,)
+    return (
+        rule.explain.silence,
+        f"On the command line: --ignore {rule.code}",
+        f'In pyproject.toml, under [tool.gradreach]: ignore = ["{rule.code}"]',
+    )
 
 
 def as_text(rule: Rule) -> str:

@@ -1,25 +1,37 @@
-"""The figures of the page, each drawn from a record: norms, adjoints, truncation, depth, updates."""
+"""The figures of the page, and those of what was seen on one step: adjoints, truncation, depth, updates."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 
-from gradreach.display.chart import Frame, Line, Mark, Points, plot, span, spoken, svg, text, ticks
+from gradreach.display.chart import (
+    Frame,
+    Line,
+    Mark,
+    Points,
+    Strip,
+    plot,
+    span,
+    spoken,
+    svg,
+    text,
+    thinned,
+    ticks,
+)
 from gradreach.display.chart import Scale as Axis
+from gradreach.display.chart_data import chart_data
 from gradreach.display.series import known
 from gradreach.display.wording import count, figure
-from gradreach.record.schema import DepthLook, Finding, Record, TimeLook
+from gradreach.record.schema import DepthLook, TimeLook
 from gradreach.report import words
-from gradreach.report.document import nonfinite_steps, norms_of, spikes, threshold
 
 WIDE, NARROW = 1040, 400
 ROWS = 44
 """Modules up to which the depth is drawn as named rows; a deeper model is drawn as a curve."""
 
-MARKS = 60
-"""Spikes, and runs of non-finite steps, that are marked one by one."""
+TOLERANCE = 0.05
+"""The truncation bias that a recommended k2 may have."""
 
 FAINTEST = 1e-12
 """The least value that a log axis goes down to, relative to its largest: float32 sums hold no more."""
@@ -27,52 +39,16 @@ FAINTEST = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A drawn figure: SVG by width of the screen (`narrow` empty where one fits all), its legend and a caption."""
+    """A drawn figure: SVG by width of the screen (`narrow` empty where one fits all), its legend and a caption.
+
+    `data` describes the same chart as JSON for the page's script, empty where the drawing is all there is.
+    """
 
     svg: str
     caption: str
     narrow: str = ""
     legend: tuple[tuple[str, str], ...] = ()
-
-
-def norm_figure(record: Record, findings: Sequence[Finding]) -> Figure | None:
-    """The global norm before clipping, step by step on a log axis, one line for each site that calls backward."""
-    sites = sorted({step.site for step in record.steps})[:6]
-    norms = dict(zip((step.step for step in record.steps), norms_of(record.steps), strict=True))
-    places = [(step.step, step.site) for step in record.steps]
-    lines = []
-    for style, site in enumerate(sites):
-        points = [(float(step), norms[step]) for step, at in places if at == site]
-        if known(value for _, value in points):
-            lines.append(Line(f"norm, {record.sites[site]}" if len(sites) > 1 else "norm", points, style))
-    limit = threshold(record.steps)
-    marks = [Mark("clip threshold", y=limit, word=f"threshold {figure(limit)}")] if limit else []
-    marks += [
-        Mark(_broken(first, last, norms.get(first)), x=float(first), until=float(last), style="broken")
-        for first, last in _runs(nonfinite_steps(record), [step.step for step in record.steps])[:MARKS]
-    ]
-    marks += [
-        Mark(f"spike at step {step}: {figure(value)}", x=float(step), y=value, style="spike")
-        for step in spikes(findings)[:MARKS]
-        if (value := norms.get(step)) is not None
-    ]
-    frame = Frame("Global gradient norm by step", "step", "norm", WIDE, 300, log=True)
-    return figure_of(frame, lines, marks, "Global norm of each backward pass, before any clipping.", both=True)
-
-
-def loss_figure(record: Record) -> Figure | None:
-    """The loss, step by step, one line for each site."""
-    sites = sorted({step.site for step in record.steps})[:6]
-    lines = [
-        Line(
-            f"loss, {record.sites[site]}" if len(sites) > 1 else "loss",
-            [(float(step.step), step.loss) for step in record.steps if step.site == site],
-            style,
-        )
-        for style, site in enumerate(sites)
-    ]
-    frame = Frame("Loss by step", "step", "loss", WIDE, 190)
-    return figure_of(frame, lines, [], "The loss that backward was called on.", both=True)
+    data: str = ""
 
 
 def adjoint_figure(seen: TimeLook) -> Figure | None:
@@ -89,7 +65,7 @@ def adjoint_figure(seen: TimeLook) -> Figure | None:
 
 
 def truncation_figure(seen: TimeLook) -> Figure | None:
-    """Lag share s(ℓ) and truncation bias b(k) on one axis: both are relative to ‖dW‖."""
+    """Lag share s(ℓ) and truncation bias b(k) on one axis, both relative to ‖dW‖, and the k2 that they recommend."""
     lines = [
         Line("truncation bias b(k)", by_index(seen.truncation_bias), 3),
         Line("lag share s(ℓ)", by_index(seen.lag_share)),
@@ -97,9 +73,24 @@ def truncation_figure(seen: TimeLook) -> Figure | None:
     frame = Frame(
         f"Truncation bias and lag share of {words.of_layer(seen)}", "lag ℓ, or k2 = k steps", "relative to ‖dW‖"
     )
+    caption = "b(k): relative error of the weights' gradient if it were carried back only k steps. "
+    k2 = window(seen)
+    if k2 is None or k2 >= seen.T:
+        return figure_of(frame, lines, [], f"{caption}No k2 under {seen.T} keeps it to 5 %.", group=lags_of(seen))
+    marks = [Mark(f"k2 = {k2}: the smallest k with b(k) ≤ 5 %", x=k2, style="horizon", word=f"k2 = {k2}")]
     return figure_of(
-        frame, lines, [], "b(k): relative error of the weights' gradient if it were carried back only k steps."
+        frame, lines, marks, f"{caption}k2 = {k2} is the smallest that keeps it to 5 %.", group=lags_of(seen)
     )
+
+
+def window(seen: TimeLook) -> int | None:
+    """The k2 that is recommended: the smallest k with truncation bias b(k) ≤ 5 %, None where no k seen has it."""
+    return next((k for k, b in enumerate(seen.truncation_bias) if k > 0 and b <= TOLERANCE), None)
+
+
+def lags_of(seen: TimeLook) -> str:
+    """The group of the figures of one layer that lie over its lags."""
+    return f"lags of {words.of_layer(seen)}"
 
 
 def gradient_figure(looks: Sequence[DepthLook]) -> Figure | None:
@@ -125,15 +116,34 @@ def update_figure(looks: Sequence[DepthLook]) -> Figure | None:
 
 
 def figure_of(
-    frame: Frame, lines: Sequence[Line], marks: Sequence[Mark], caption: str, both: bool = False
+    frame: Frame,
+    lines: Sequence[Line],
+    marks: Sequence[Mark],
+    caption: str,
+    both: bool = False,
+    group: str = "",
+    strips: Sequence[Strip] = (),
+    key: Sequence[tuple[str, str]] = (),
 ) -> Figure | None:
-    """Lines and marks drawn with their legend, for `both` widths of screen; None where there is nothing to draw."""
-    drawn = plot(frame, lines, marks)
+    """Lines, marks and strips drawn with their legend and given as data; None where there is nothing to draw.
+
+    `both` draws it for two widths of screen, `group` links it to other figures over the same x axis, `key` adds to the
+    legend.
+    """
+    lines = [replace(line, points=thinned(line.points, points_of(frame.width, len(lines)))) for line in lines]
+    drawn = plot(frame, lines, marks, strips)
     if not drawn:
         return None
-    narrow = plot(replace(frame, width=NARROW, height=min(frame.height, 240)), lines, marks) if both else ""
-    shown = tuple((line.name, _key(line)) for line in lines if _drawn(line, frame))
-    return Figure(drawn, caption, narrow, shown if len(shown) > 1 else ())
+    small = replace(frame, width=NARROW, height=min(frame.height, 240))
+    narrow = plot(small, lines, marks, strips) if both else ""
+    shown = (*((line.name, _key(line)) for line in lines if _drawn(line, frame)), *key)
+    data = chart_data(frame, lines, marks, strips, group)
+    return Figure(drawn, caption, narrow, shown if len(shown) > 1 else (), data)
+
+
+def points_of(width: int, lines: int) -> int:
+    """Points a line that a figure holds: enough for a screen when it is zoomed in fourfold, less among many lines."""
+    return max(4 * width // max(lines, 1), width)
 
 
 def _key(line: Line) -> str:
@@ -192,22 +202,6 @@ def _joined(places: Sequence[tuple[float, int, float]], style: int) -> str:
 
 def _point(at: float, y: int, style: int, tip: str) -> str:
     return f'<circle class="dot s{style}" cx="{at:.1f}" cy="{y}" r="4"><title>{spoken(tip)}</title></circle>'
-
-
-def _broken(first: int, last: int, norm: float | None) -> str:
-    if first == last:
-        return f"not finite at step {first}" + (f": norm {figure(norm)}" if norm is not None else "")
-    return f"not finite from step {first} to {last}"
-
-
-def _runs(broken: Sequence[int], steps: Sequence[int]) -> list[tuple[int, int]]:
-    """First and last of each unbroken run of `broken` among `steps`, both in order."""
-    wanted, runs = set(broken), []
-    for flag, run in groupby(steps, key=wanted.__contains__):
-        members = list(run)
-        if flag:
-            runs.append((members[0], members[-1]))
-    return runs
 
 
 def by_index(values: Sequence[float | None]) -> Points:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from html import escape
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,24 +16,38 @@ from markupsafe import Markup
 from gradreach.display import wording
 from gradreach.display.finding import evidence, label
 from gradreach.display.series import known, quantile
-from gradreach.record.schema import DepthLook, Look, Probe, Record, TimeLook
-from gradreach.report import asked, figures, words
-from gradreach.report.document import clip_rate, depth_shown, norms_of, probes_shown, seconds, threshold, time_shown
+from gradreach.record.process import still_running
+from gradreach.record.schema import Record
+from gradreach.report import words
+from gradreach.report.assets import assets
+from gradreach.report.document import clip_rate, norms_of, seconds, threshold, time_shown
 from gradreach.report.entry import Entry, entries
 from gradreach.report.explanation import Section, not_made, sections, titled
-from gradreach.report.figures import Figure
-from gradreach.report.reach import first_seen, reach_figure
+from gradreach.report.norm import loss_figure, norm_figure
+from gradreach.report.through_depth import depth
+from gradreach.report.through_time import asked_of, layers, present
+from gradreach.report.tree import bar
 from gradreach.report.verdict import ending
-from gradreach.rules.course import site_name
-from gradreach.rules.dependency import Asked, LagVerdict, of_stack, spans, verdicts
+from gradreach.rules.dependency import spans, verdicts
 from gradreach.rules.registry import RULES
 
 if TYPE_CHECKING:
     from gradreach.report.report import Report
     from gradreach.rules.rule import Rule
 
-FINDINGS, LAYERS, MODULES = 60, 8, 300
-"""What a page shows in full; the JSON report holds the rest."""
+LARGEST = 3_000_000
+"""Bytes of a page, whatever was recorded."""
+
+CUT = "This page was cut to 3 MB; the JSON report holds all of it."
+
+COMMAND = 110
+"""Characters of the command that head the page; all of it stands at its end."""
+
+_GLUED = re.compile(r"(?<=\d) (?=%)|(?<=×) (?=\d)")
+"""Spaces at which no line may end."""
+
+NAME = 120
+"""Characters of a name within a sentence."""
 
 _WHAT_TO_DO = {
     "GR101": "If you need a longer reach",
@@ -48,34 +60,18 @@ _TEMPLATES = Path(__file__).with_name("templates")
 
 
 @dataclass(frozen=True, slots=True)
-class LayerView:
-    """One direction of one recurrent layer as the page shows it."""
+class Limits:
+    """How many of each a page shows; the JSON report holds the rest."""
 
-    name: str
-    look: Look
-    seen: TimeLook
-    figures: tuple[Figure, ...]
+    findings: int = 60
+    layers: int = 16
+    modules: int = 300
+    lags: int = 240
+    sites: int = 60
 
-
-@dataclass(frozen=True, slots=True)
-class AskedView:
-    """What one module's errors were asked, and the answers; of a model without a recurrence the reach as well."""
-
-    name: str
-    site: str
-    question: str
-    answers: tuple[str, ...]
-    lags: tuple[LagVerdict, ...]
-    figures: tuple[Figure, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DepthView:
-    """The modules that one site's backward pass went through."""
-
-    site: str
-    looks: tuple[DepthLook, ...]
-    figures: tuple[Figure, ...]
+    def halved(self) -> Limits:
+        """Half as many of each."""
+        return Limits(self.findings // 2, self.layers // 2, self.modules // 2, self.lags // 2, self.sites // 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,37 +87,56 @@ class SiteView:
 
 
 def render(report: Report) -> str:
-    """The whole page as text."""
-    record = report.record
-    style, script = _asset("report.css"), _asset("report.js")
-    listed, tests = entries(report.findings), verdicts(record)
+    """The whole page as text, of at most LARGEST bytes: a larger one is drawn again with half of what it lists."""
+    limits = Limits()
+    page = _page(report, report.record, limits)
+    while len(page.encode(errors="replace")) > LARGEST and limits.modules:
+        limits = limits.halved()
+        page = _page(report, replace(report.record, notes=(*report.record.notes, CUT)), limits)
+    return page
+
+
+def _page(report: Report, record: Record, limits: Limits) -> str:
+    listed, tests = entries(report.findings), verdicts(record, report.thresholds)
+    shared = assets()
+    shown = listed[: limits.findings]
+    placed = [(number, finding) for number, entry in enumerate(shown) for finding in entry.findings]
+    explained = _explained(listed)
     return _template().render(
         report=report,
+        headline=_headline(report.verdict.sentence),
+        started=_started(record.run.started),
         record=record,
-        entries=listed[:FINDINGS],
-        more_findings=max(len(listed) - FINDINGS, 0),
-        explained=_explained(listed),
+        entries=shown,
+        entry_of=[number for number, _ in placed],
+        placed=[finding for _, finding in placed],
+        command=words.of_command(record.run, COMMAND),
+        going_on=_going_on(record),
+        more_findings=max(len(listed) - limits.findings, 0),
+        explained=explained,
+        codes_explained={rule.code for rule, _ in explained},
         not_made=not_made(report.not_judged),
         headings=_WHAT_TO_DO,
         answers=report.answers,
-        sites=_sites(record),
-        norm_figures=_present(figures.norm_figure(record, report.findings), figures.loss_figure(record)),
-        layers=_layers(record, tests),
-        asked=_asked(record, tests),
-        all_layers=[seen for _, seen in time_shown(record)][:MODULES],
-        depth=_depth(record),
+        sites=_sites(record)[: limits.sites],
+        norm_figures=present(norm_figure(record, report.findings), loss_figure(record)),
+        layers=layers(record, tests)[: limits.layers],
+        asked=[replace(view, lags=view.lags[: limits.lags]) for view in asked_of(record, tests)[: limits.layers]],
+        all_layers=[seen for _, seen in time_shown(record)][: limits.modules],
+        depth=depth(record, [finding for _, finding in placed])[: limits.sites],
+        bar=bar,
         seconds=seconds(record),
-        ending=ending(record),
-        modules=MODULES,
+        ending=_ended(record),
+        modules=limits.modules,
         words=words,
         wording=wording,
         label=label,
         evidence=evidence,
         spans=spans,
         known=known,
-        style=Markup(style),
-        script=Markup(script),
-        policy=_policy(style, script),
+        style=shared.style,
+        script=shared.script,
+        policy=shared.policy,
     )
 
 
@@ -133,23 +148,41 @@ def framed(report: Report) -> str:
 
 def inline(text: str) -> Markup:
     """`text` escaped, and what stands between backticks as code."""
-    parts = wording.printable(words.local(text)).split("`")
+    parts = _GLUED.sub("\u00a0", wording.printable(words.local(text))).split("`")
     if len(parts) % 2 == 0:  # a backtick without its fellow is a backtick
         return Markup.escape("`".join(parts))
     return Markup("").join(
-        Markup("<code>{}</code>").format(part) if i % 2 else Markup.escape(part) for i, part in enumerate(parts)
+        Markup("<code>{}</code>").format(wording.shortened(part, NAME)) if i % 2 else Markup.escape(part)
+        for i, part in enumerate(parts)
     )
 
 
-def _policy(style: str, script: str) -> str:
-    return (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
+def _headline(sentence: str) -> tuple[str, str]:
+    """A verdict's first clause, and the rest of it with its own capital; a name with a colon in it is not cut."""
+    head, _, rest = sentence.partition(": ")
+    if not rest or head.count("`") % 2:
+        return sentence, ""
+    return f"{head}.", wording.capital(rest)
 
 
-def _hash(source: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+def _started(iso: str) -> str:
+    """An ISO 8601 time in UTC to the minute."""
+    date, _, time = iso.partition("T")
+    return f"{date} {time[:5]} UTC" if time else iso
+
+
+def _going_on(record: Record) -> str:
+    """That the figures are those of a run that goes on; empty for one that has ended."""
+    if not still_running(record):
+        return ""
+    return f"As of step {record.steps[-1].step:,}, still running" if record.steps else "Still running"
+
+
+def _ended(record: Record) -> str:
+    """How the run ended where that is worth a word."""
+    if record.outcome.how == "unknown" and (going := still_running(record)) is not None:
+        return "" if going else "it was killed"
+    return ending(record)
 
 
 def _sites(record: Record) -> list[SiteView]:
@@ -163,56 +196,6 @@ def _sites(record: Record) -> list[SiteView]:
     return views
 
 
-def _asked(record: Record, tests: Sequence[Asked]) -> list[AskedView]:
-    """Every test, and every probe that no test goes with."""
-    probes = {(look.site, seen.module): seen for look, seen in probes_shown(record)}
-    views = []
-    for each in tests:
-        found = each.dependency
-        drawn = _probed(probes.pop((found.site, found.module), None), each.lags)
-        said = asked.question(each), asked.answers(each)
-        views.append(AskedView(asked.name(each), site_name(record, found.site), *said, each.lags, drawn))
-    for (site, module), probe in probes.items():
-        title = f"`{module}`" if module else "the model"
-        views.append(AskedView(title, site_name(record, site), "", (), (), _probed(probe, ())))
-    return views
-
-
-def _probed(probe: Probe | None, lags: Sequence[LagVerdict]) -> tuple[Figure, ...]:
-    return _present(reach_figure(probe, asked=lags)) if probe is not None else ()
-
-
-def _needed(tests: Sequence[Asked], look: Look, seen: TimeLook) -> tuple[LagVerdict, ...]:
-    """What the error depends on at the place of a layer whose gradient goes to earlier inputs."""
-    here = [each for each in tests if each.dependency.site == look.site and seen.direction == "forward"]
-    return next((each.depends for each in here if of_stack(each.dependency.module, seen.module)), ())
-
-
-def _layers(record: Record, tests: Sequence[Asked]) -> list[LayerView]:
-    views = []
-    for look, seen in time_shown(record)[:LAYERS]:
-        drawn = _present(
-            reach_figure(seen, first_seen(record, (look, seen)), _needed(tests, look, seen)),
-            figures.adjoint_figure(seen),
-            figures.truncation_figure(seen),
-        )
-        views.append(LayerView(words.of_layer(seen), look, seen, drawn))
-    return views
-
-
-def _depth(record: Record) -> list[DepthView]:
-    views = []
-    for site, pairs in groupby(depth_shown(record), key=lambda pair: pair[0].site):
-        looks = tuple(seen for _, seen in pairs)
-        drawn = _present(figures.gradient_figure(looks), figures.update_figure(looks))
-        views.append(DepthView(record.sites[site] if site < len(record.sites) else "", looks, drawn))
-    return views
-
-
-def _present(*drawn: Figure | None) -> tuple[Figure, ...]:
-    return tuple(figure for figure in drawn if figure is not None)
-
-
 def _explained(listed: Sequence[Entry]) -> list[tuple[Rule, tuple[Section, ...]]]:
     """The rules behind the findings, each once, with what they have to say."""
     codes = dict.fromkeys(entry.first.code for entry in listed)
@@ -222,11 +205,6 @@ def _explained(listed: Sequence[Entry]) -> list[tuple[Rule, tuple[Section, ...]]
 def _shown(value: object) -> object:
     """What the template prints: text without control characters, its paths relative, all else as it is."""
     return wording.printable(words.local(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-@cache
-def _asset(name: str) -> str:
-    return (_TEMPLATES / name).read_text(encoding="utf-8")
 
 
 @cache

@@ -10,7 +10,7 @@ from gradreach.display.series import known
 from gradreach.display.wording import figure, percent
 from gradreach.record.schema import Lag, Look, Probe, Record, TimeLook
 from gradreach.report import words
-from gradreach.report.figures import FAINTEST, Figure, by_index, figure_of
+from gradreach.report.figures import FAINTEST, Figure, by_index, figure_of, lags_of
 from gradreach.rules.dependency import LIMIT, LagVerdict, Verdict, spans
 
 _BANDS: tuple[tuple[Verdict, str], ...] = (
@@ -46,7 +46,8 @@ def reach_figure(
         if any(each.verdict == "reached" and each.lag.at > seen.horizon for each in asked):
             caption += " What another layer reaches counts as reached."
     frame = Frame(f"Reach curve of {_name(seen)}", "lag ℓ, steps back", "reach", log=True, floor=floor)
-    drawn = figure_of(frame, lines, marks, caption)
+    group = lags_of(seen) if isinstance(seen, TimeLook) else ""
+    drawn = figure_of(frame, lines, marks, caption, group=group)
     if drawn is None or not told:
         return drawn
     curves = drawn.legend or ((lines[0].name, "s0"),)

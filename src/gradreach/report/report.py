@@ -9,28 +9,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradreach.record.schema import Finding, Record
+from gradreach.rules.thresholds import DEFAULT, Thresholds
 
 if TYPE_CHECKING:
+    from gradreach.report.answers import Answer
     from gradreach.report.terminal import Summary
-    from gradreach.report.verdict import Answer, Verdict
+    from gradreach.report.verdict import Verdict
 
 
 @dataclass(frozen=True)
 class Report:
-    """A record, what the rules found in it, the codes of the checks it passed, and of the others what they lacked."""
+    """A record, what the rules found in it, the codes of the checks it passed, and of the others what they lacked;
+    the thresholds that they went by."""
 
     record: Record
     findings: tuple[Finding, ...] = ()
     passed: tuple[str, ...] = ()
     not_judged: Mapping[str, str] = field(default_factory=dict)
+    thresholds: Thresholds = DEFAULT
 
     @classmethod
-    def of(cls, record: Record, ignore: Sequence[str] = ()) -> Report:
-        """Apply every rule to `record`, save those whose codes are in `ignore`."""
+    def of(cls, record: Record, ignore: Sequence[str] = (), thresholds: Thresholds = DEFAULT) -> Report:
+        """Apply every rule to `record`, save those whose codes are in `ignore`, each from its threshold on."""
         from gradreach.rules import registry
 
-        judged = registry.judge(record, ignore)
-        return cls(record, judged.findings, judged.passed, judged.not_judged)
+        judged = registry.judge(record, ignore, thresholds)
+        return cls(record, judged.findings, judged.passed, judged.not_judged, thresholds)
 
     @cached_property
     def verdict(self) -> Verdict:
@@ -42,15 +46,16 @@ class Report:
     @cached_property
     def answers(self) -> tuple[Answer, ...]:
         """The answers to the three questions that people come with; none where no step was seen."""
-        from gradreach.report.verdict import answers
+        from gradreach.report.answers import answers
 
-        return answers(self.record, self.findings)
+        return answers(self.record, self.findings, self.thresholds)
 
     def as_dict(self) -> dict[str, Any]:
         """The report's fields, schema "gradreach/1", every float finite or None."""
         from gradreach.report.document import document
+        from gradreach.report.verdict import by_severity
 
-        return document(self.record, self.findings, self.passed, self.not_judged)
+        return document(self.record, by_severity(self.findings), self.passed, self.not_judged, self.thresholds)
 
     def save(self, path: str | Path) -> Path:
         """Write the report as its suffix says, .html or .json, and return the path.

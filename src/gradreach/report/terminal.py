@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.box import ASCII, SIMPLE_HEAD
@@ -12,27 +13,27 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gradreach.display import wording
-from gradreach.display.finding import evidence, label, of_finding
+from gradreach.display.finding import card
+from gradreach.display.flow import Flow
 from gradreach.display.series import known, quantile
-from gradreach.display.wording import count, figure, percent
-from gradreach.record.schema import Finding, Record
+from gradreach.display.terminal import INDENT, STYLE, Drawn, grid, head
+from gradreach.display.wording import count, figure, percent, safe
+from gradreach.record.schema import Record
 from gradreach.report import asked, words
 from gradreach.report.document import clip_rate, depth_shown, norms_of, seconds, threshold, time_shown
 from gradreach.report.entry import Entry, entries
 from gradreach.report.explanation import not_made, title
-from gradreach.report.flow import Flow
-from gradreach.report.verdict import ending, which_threshold
+from gradreach.report.verdict import ending
 from gradreach.rules.dependency import verdicts
 
 if TYPE_CHECKING:
+    from gradreach.report.answers import Answer
     from gradreach.report.report import Report
 
 WIDTH = 100
 ROWS = 12
 """Recurrent layers that the table shows; the rest are in the files."""
 
-_STYLE = {"error": "bold red", "warning": "bold yellow", "info": "bold blue", "healthy": "bold green", "unseen": "bold"}
 _Say = Callable[[str], str]
 
 
@@ -45,20 +46,25 @@ class Summary:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         """Draw, with every string spelt in ASCII where the console's encoding asks for it."""
-        plain: _Say = wording.to_ascii if options.ascii_only else str
-        say: _Say = lambda text: plain(wording.printable(words.local(text)))  # noqa: E731
+        say: _Say = partial(safe, ascii_only=options.ascii_only)
         report, record = self.report, self.report.record
         yield Flow(say(_headline(record)), style="dim")
         yield Text()
-        yield Flow(say(report.verdict.sentence), style=_STYLE[report.verdict.level])
+        yield Flow(say(report.verdict.sentence), style=STYLE[report.verdict.level])
+        if report.answers:
+            yield Text()
+            yield _answers(report.answers, say)
         for entry in entries(report.findings):
             yield Text()
-            yield from _information(entry, say) if entry.first.severity == "info" else _finding(entry.first, say)
+            if entry.first.severity == "info":
+                yield from _information(entry, say, options)
+            else:
+                yield Drawn(card(entry.first))
         if record.steps:
             yield from _measured(report, say, options.ascii_only)
         yield from _closing(report, say)
         if self.path:
-            yield Text(f"\nreport: {wording.printable(words.local(self.path))}", no_wrap=True, overflow="ignore")
+            yield Text(f"\nreport: {safe(self.path)}", no_wrap=True, overflow="ignore")
 
 
 def print_summary(report: Report, console: Console, path: str = "") -> None:
@@ -87,49 +93,24 @@ def _headline(record: Record) -> str:
     return ", ".join(parts)
 
 
-def _information(entry: Entry, say: _Say) -> Iterator[RenderableType]:
-    """What is true and harmless: title, place and reason."""
-    yield from _head(entry.first, entry.place, say)
-    for where, reason in entry.reasons:
-        yield Padding(Flow(say(f"{where}: {reason}" if where else reason)), (0, 0, 0, 8))
-    if entry.common:
-        yield Padding(Flow(say(entry.common)), (0, 0, 0, 8))
-    yield Padding(Text(f"gradreach explain {entry.first.code}", style="dim"), (0, 0, 0, 8))
-
-
-def _head(finding: Finding, where: str, say: _Say) -> Iterator[RenderableType]:
-    """Severity, code, title and place; the place on a line of its own where one line does not hold both."""
-    head = Text.assemble(
-        (f"{finding.severity:<8}", _STYLE[finding.severity]), (f"{finding.code} ", "bold"), (say(finding.title), "bold")
-    )
-    at = say(where)
-    if len(head) + 2 + len(at) <= WIDTH:
-        yield head.append(f"  {at}" if at else "")
-        return
-    yield head
-    yield Padding(Flow(at), (0, 0, 0, 8))
-
-
-def _finding(finding: Finding, say: _Say) -> Iterator[RenderableType]:
-    """What harms or will: the whole of it, with what to do."""
-    rows = _rows()
-    figures = ", ".join(f"{label(k)} {evidence(k, v)}" for k, v in finding.evidence.items() if v is not None)
-    if figures:
-        rows.add_row("evidence", Flow(say(figures)))
-    rows.add_row("because", Flow(say(wording.capital(finding.because))))
-    for remedy in finding.remedies:
-        rows.add_row("do", Text(say(remedy.do), style="cyan", overflow="fold"))
-        rows.add_row("", Flow(say(remedy.why)))
-    rows.add_row("more", Text(f"gradreach explain {finding.code}"))
-    yield from _head(finding, of_finding(finding), say)
-    yield Padding(rows, (0, 0, 0, 8))
-
-
-def _rows() -> Table:
+def _answers(answers: Sequence[Answer], say: _Say) -> Table:
     rows = Table.grid(padding=(0, 1))
-    rows.add_column(style="dim", no_wrap=True)
+    rows.add_column(no_wrap=True, style="dim")
     rows.add_column(overflow="fold")
+    for each in answers:
+        rows.add_row(say(each.question), Flow(say(each.answer), bold=len(say(each.short))))
     return rows
+
+
+def _information(entry: Entry, say: _Say, options: ConsoleOptions) -> Iterator[RenderableType]:
+    """What is true and harmless: title, place and reason."""
+    finding = entry.first
+    yield from head(finding.severity, f"{finding.code} {finding.title}", entry.place, options)
+    for where, reason in entry.reasons:
+        yield Padding(Flow(say(f"{where}: {reason}" if where else reason)), (0, 0, 0, INDENT))
+    if entry.common:
+        yield Padding(Flow(say(entry.common)), (0, 0, 0, INDENT))
+    yield Padding(Text(f"gradreach explain {entry.first.code}", style="dim"), (0, 0, 0, INDENT))
 
 
 def _measured(report: Report, say: _Say, ascii_only: bool) -> Iterator[RenderableType]:
@@ -140,13 +121,12 @@ def _measured(report: Report, say: _Say, ascii_only: bool) -> Iterator[Renderabl
         yield _layers(record, say, ascii_only)
         if len(shown) > ROWS:
             yield Text(f"  and {count(len(shown) - ROWS, 'more recurrent layer')} in the report")
-    facts = _rows()
-    for each in verdicts(record):
+    facts = grid()
+    for each in verdicts(record, report.thresholds):
         facts.add_row("data", Flow(say(asked.line(each))))
     if depth := _depth(record):
         facts.add_row("depth", Flow(say(depth)))
     facts.add_row("norm", Flow(say(_norm(record))))
-    facts.add_row("clip", Flow(say(which_threshold(record, report.findings))))
     yield Text()
     yield facts
 
@@ -200,12 +180,12 @@ def _norm(record: Record) -> str:
 
 def _closing(report: Report, say: _Say) -> Iterator[RenderableType]:
     record = report.record
-    rows = _rows()
+    rows = grid()
     if report.passed:
-        names = ", ".join(title(code) for code in report.passed)
-        rows.add_row("passed", Flow(say(f"{count(len(report.passed), 'check')}, finding none of: {names}")))
-    if lacking := _lacking(report):
-        rows.add_row("not made", Flow(say(lacking)))
+        names = "; ".join(title(code) for code in report.passed)
+        rows.add_row("passed", Flow(say(f"{count(len(report.passed), 'check')} found nothing: {names}")))
+    for row, (titles, reason) in enumerate(_lacking(report)):
+        rows.add_row("" if row else "not made", Flow(say(f"{'; '.join(titles)}: {reason}")))
     if record.guarded:
         rows.add_row("guard", Flow(say(words.of_guarded(record.guarded))))
     if record.overhead:
@@ -217,9 +197,9 @@ def _closing(report: Report, say: _Say) -> Iterator[RenderableType]:
         yield rows
 
 
-def _lacking(report: Report) -> str:
-    """The checks that this run gave no evidence for, those that lacked the same together."""
+def _lacking(report: Report) -> list[tuple[list[str], str]]:
+    """The checks that this run gave no evidence for, those that lacked the same together, and what they lacked."""
     by_reason: dict[str, list[str]] = {}
     for code, reason in not_made(report.not_judged).items():
         by_reason.setdefault(reason, []).append(title(code))
-    return "; ".join(f"{', '.join(titles)} ({reason})" for reason, titles in by_reason.items())
+    return [(titles, reason) for reason, titles in by_reason.items()]

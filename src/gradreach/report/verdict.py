@@ -1,26 +1,22 @@
-"""What a run comes to in one sentence, and the answers to the three questions that people come with."""
+"""What a run comes to in one sentence."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from gradreach.display.finding import place, told
-from gradreach.display.series import known, quantile
-from gradreach.display.wording import capital, count, figure, percent, shortened
+from gradreach.display.wording import capital, count, shortened
 from gradreach.record.schema import Finding, Record, Severity
-from gradreach.report.document import clip_rate, nonfinite_steps, norms_of, spikes, threshold, time_shown
+from gradreach.report.document import time_shown
 from gradreach.report.words import of_layer
-from gradreach.rules.course import MIN_LOOKS, first_break, kept_out, rate_to_horizon
+from gradreach.rules.course import MIN_LOOKS, first_break
 from gradreach.rules.dependency import of_stack
 
 Level = Literal["error", "warning", "info", "healthy", "unseen"]
 ORDER: tuple[Severity, ...] = ("error", "warning", "info")
-
-KEEP = 0.1
-"""Share of clipped steps up to which a threshold acts on the exception, and is left alone."""
 
 _OPENING = {
     "GR101": "Your gradients vanish through time in",
@@ -55,14 +51,6 @@ class Verdict:
 
     level: Level
     sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The answer to one question that people come with."""
-
-    question: str
-    answer: str
 
 
 def by_severity(findings: Sequence[Finding]) -> list[Finding]:
@@ -105,25 +93,6 @@ def _reached(finding: Finding) -> float:
     return horizon / max(T, 1) if isinstance(horizon, int) and isinstance(T, int) else 1.0
 
 
-def answers(record: Record, findings: Sequence[Finding]) -> tuple[Answer, ...]:
-    """Is my RNN vanishing? Why did I get NaN at step N? Which clip threshold?"""
-    if not record.steps:
-        return ()
-    first = first_break(record)
-    why = "Did anything turn NaN?" if first is None else f"Why did I get NaN at step {first}?"
-    return (
-        Answer("Is my RNN vanishing?", _is_it_vanishing(record, findings)),
-        Answer(why, _why_nan(record, findings, first)),
-        Answer("Which clip threshold?", which_threshold(record, findings)),
-    )
-
-
-def suggested_threshold(record: Record, findings: Sequence[Finding]) -> float | None:
-    """The threshold that leaves all but 1 % of ordinary steps alone: the 99 % quantile of norms outside spikes."""
-    left_out = {*spikes(findings), *nonfinite_steps(record)}
-    return quantile(norms_of([step for step in record.steps if step.step not in left_out]), 0.99)
-
-
 def _sentence(record: Record, finding: Finding, others: int, harmless: bool) -> str:
     if finding.code == "GR301":
         at = finding.where.get("step", first_break(record))
@@ -162,96 +131,8 @@ def _origin(finding: Finding) -> str:
     module = f" of `{where['module']}`" if where.get("module") else ""
     operation = f" ({finding.evidence['operation']})" if finding.evidence.get("operation") else ""
     at = f", at its time step {where['time_step']}" if "time_step" in where else ""
-    return f"the first {value} arose in {_ARISES[phase]}{module}{operation}{at}"
-
-
-def _is_it_vanishing(record: Record, findings: Sequence[Finding]) -> str:
-    shown = [seen for _, seen in time_shown(record)]
-    if not shown:
-        if any(finding.code == "GR402" for finding in findings):
-            return "No recurrent layer ran on a watched step, yet what the error depends on lies out of reach: GR402."
-        return "No recurrent layer ran on a watched step, so there is no gradient through time to vanish."
-    shown = [seen for seen in shown if known(seen.reach)]
-    if not shown:
-        return "It cannot be told: no finite gradient through time was seen."
-    seen = min(shown, key=lambda seen: seen.horizon / max(seen.T, 1))
-    reached = f"{of_layer(seen)} carries at least 1 % of its gradient {seen.horizon} of {seen.T - 1} steps back"
-    if (near := rate_to_horizon(seen)) is not None:
-        reached += f", times {figure(near)} a step on the way"
-    codes = {finding.code for finding in findings}
-    lost = [finding.severity for finding in findings if finding.code == "GR402"]
-    if "error" in lost:
-        return f"Yes, with harm: the data depends on more than the gradient reaches. {reached}."
-    if lost:
-        return f"Yes, so far: the data depends on more than the gradient reaches, yet the loss still falls. {reached}."
-    if "GR102" in codes:
-        return f"No, it explodes: {reached}."
-    if "GR101" in codes and _nothing_far(findings, seen.module):
-        return f"Yes, without harm: {reached}. The data was asked, and nothing to learn was found further back."
-    if "GR101" in codes:
-        return f"Yes: {reached}. It does harm only where what is to be learned lies further back."
-    return f"No: {reached}."
-
-
-def _why_nan(record: Record, findings: Sequence[Finding], first: int | None) -> str:
-    if first is None:
-        overflows = len(nonfinite_steps(record))
-        if kept := len(kept_out(record).intersection(nonfinite_steps(record))):
-            return (
-                f"Yes, at {count(kept, 'step')}, but the guard took no update from such a step: the weights are whole."
-            )
-        if overflows:
-            return f"Only {count(overflows, 'overflow')} that the loss scaler meets by skipping the step; harmless."
-        measured = len(known(norms_of(record.steps)))
-        return f"No: {count(measured, 'measured norm')} of {count(record.passes, 'step')}, all finite."
-    because = next((finding.because for finding in findings if finding.code == "GR301"), None)
-    return (
-        capital(because)
-        if because
-        else f"From step {first} on the loss or the norm is not finite; where it arose could not be told."
-    )
-
-
-def which_threshold(record: Record, findings: Sequence[Finding]) -> str:
-    """What the run's own norms say on the threshold to clip at, one for each line that calls backward."""
-    advice = suggested_threshold(record, findings)
-    if advice is None:
-        return "No finite norm was measured, so no threshold can be told."
-    if len({step.site for step in record.steps}) > 1:
-        return f"One for each line that calls backward, by its own norms: {_by_site(record, findings)}."
-    limit, rate = threshold(record.steps), clip_rate(record.steps)
-    if record.guarded is not None and record.guarded.threshold is not None:
-        ended = figure(record.guarded.threshold)
-        return f"The guard's own: it ended at {ended}, and acted on {percent(rate)} of steps."
-    if exploded := _exploded(findings):
-        return f"{'Nothing clips by norm' if limit is None else f'Yours is {figure(limit)}'}; {exploded}."
-    ordinary = f"{figure(advice, 2)} would act on the largest 1 % of ordinary steps alone"
-    if limit is None or rate is None:
-        return f"Nothing clips by norm; {ordinary}."
-    if 0 < rate <= KEEP:
-        return f"Keep yours, {figure(limit)}: it acts on {percent(rate)} of steps."
-    return f"Yours, {figure(limit)}, acts on {percent(rate)} of steps; {ordinary}."
-
-
-def _exploded(findings: Sequence[Finding]) -> str:
-    """What to clip at where the run's norms are those of an explosion, which no threshold should follow; else empty."""
-    for finding in findings:
-        usual = finding.evidence.get("usual_norm")
-        if finding.code == "GR304" and isinstance(usual, float):
-            return f"{figure(2 * usual, 2)} is twice the norm before it blew up"
-    if any(finding.code in ("GR102", "GR202") for finding in findings):
-        return "the norms of an exploding gradient tell of none: mend its cause first"
-    return ""
-
-
-def _by_site(record: Record, findings: Sequence[Finding]) -> str:
-    told = []
-    for site, name in enumerate(record.sites):
-        part = replace(record, steps=tuple(step for step in record.steps if step.site == site))
-        advice = suggested_threshold(part, findings)
-        if advice is not None:
-            told.append(f"{figure(advice, 2)} at {name}")
-    return ", ".join(told[:4]) + (f" and {len(told) - 4} more" if len(told) > 4 else "")
+    shows = "shows" if phase == "loss" and not finding.evidence.get("replayed") else "arose"
+    return f"the first {value} {shows} in {_ARISES[phase]}{module}{operation}{at}"
 
 
 def _seen(record: Record) -> str:

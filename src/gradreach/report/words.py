@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections import Counter
 
 from gradreach.display.wording import count, figure, percent, shortened
-from gradreach.record.kinds import numbered
-from gradreach.record.schema import DepthLook, Guarded, Overhead, Run, TimeLook
-
-
-def of_layer(seen: TimeLook) -> str:
-    """The name of one direction of one recurrent layer: "rnn layer 0", "rnn layer 1 reverse", "cell"."""
-    name = seen.module or seen.kind
-    if numbered(seen.kind):
-        name += f" layer {seen.layer}"
-    return f"{name} reverse" if seen.direction == "reverse" else name
+from gradreach.display.wording import local as local
+from gradreach.record.kinds import of_layer as of_layer
+from gradreach.record.schema import DepthLook, Guarded, Overhead, Run
 
 
 def of_module(seen: DepthLook) -> str:
@@ -58,12 +49,3 @@ def of_command(run: Run, most: int) -> str:
             return " ".join([*kept, "…"])
         kept.append(word)
     return " ".join(kept)
-
-
-def local(text: str) -> str:
-    """`text` with the paths in it that lie under the current folder relative to it."""
-    try:
-        here = os.getcwd()
-    except FileNotFoundError:
-        return text
-    return re.sub(rf"(?<![\w./-]){re.escape(here)}/(?=\S)", "", text) if here != os.sep else text

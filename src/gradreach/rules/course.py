@@ -5,22 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 from gradreach.record.schema import Look, NonFinite, Probe, Record, Step, TimeLook
 from gradreach.rules.figures import is_finite, known, median, positive, spread
+from gradreach.rules.thresholds import Thresholds
 
 MIN_LOOKS = 3
 """Looks below which a layer is not judged: one look may fall on an odd batch, and two cannot outvote it."""
 
 SMALL_FALL = 0.05
 """Part of its first value by which a loss must fall to count as learning; chance alone passes it seldom."""
-
-BLOW_UP = 100.0
-"""Growth of the norm past which it is not the ordinary change of a norm in training, which stays within 10 or so."""
-
-DIVERGED = 10.0
-"""Multiple of its first value past which a loss has left what an untrained model does."""
 
 PASSES = 200
 """Backward passes below which a loss is not said to have stopped falling: it may not have begun to."""
@@ -63,7 +59,12 @@ def site_name(record: Record, site: int) -> str:
 
 def root_of(record: Record, path: str) -> str:
     """The root module that a dotted path belongs to: the longest registered name that it starts with."""
-    fitting = [name for name in record.models if path == name or path.startswith(f"{name}.")]
+    return _root(tuple(record.models), path)
+
+
+@lru_cache(maxsize=4096)
+def _root(roots: tuple[str, ...], path: str) -> str:
+    fitting = [name for name in roots if path == name or path.startswith(f"{name}.")]
     return max(fitting, key=len, default=path.split(".", 1)[0])
 
 
@@ -71,23 +72,13 @@ def first_break(record: Record) -> int | None:
     """The first step with a NaN or an infinity that neither a loss scaler nor a guard took care of."""
     handled = {found.step for found in record.nonfinite if found.scaled_away} | kept_out(record)
     broken = [found.step for found in record.nonfinite if found.step not in handled]
-    broken += [step.step for step in record.steps if step.step not in handled and is_broken(step)]
+    broken += [step.step for step in record.not_finite if step.step not in handled and step.broken]
     return min(broken, default=None)
 
 
 def kept_out(record: Record) -> frozenset[int]:
     """The steps that a guard took no update from: whatever was wrong with them did not reach the weights."""
     return record.guarded.steps("skipped") if record.guarded is not None else frozenset()
-
-
-def is_broken(step: Step) -> bool:
-    """Whether the step's loss or norm is non-finite and not merely the overflow that a loss scaler probes for."""
-    if step.loss is not None and math.isnan(step.loss):
-        return True
-    bad_loss = step.loss is not None and math.isinf(step.loss)
-    norm = norm_of(step)
-    bad_norm = norm is not None and not math.isfinite(norm)
-    return (bad_loss or bad_norm) and step.scale == 1.0
 
 
 def origin(record: Record) -> NonFinite | None:
@@ -170,12 +161,13 @@ def takes_turns(record: Record, site: int) -> bool:
     return bool(at) and any(step.site != site and at[0] < step.step < at[-1] for step in record.steps)
 
 
-def blow_up(record: Record) -> BlowUp | None:
-    """The first place whose norm grew by BLOW_UP over its ordinary size while the loss diverged or broke."""
-    return next((found for site in active_sites(record) if (found := _blow_up_at(record, site)) is not None), None)
+def blow_up(record: Record, thresholds: Thresholds) -> BlowUp | None:
+    """The first place whose norm grew far over its ordinary size while the loss diverged or broke."""
+    found = (_blow_up_at(record, site, thresholds) for site in active_sites(record))
+    return next((each for each in found if each is not None), None)
 
 
-def _blow_up_at(record: Record, site: int) -> BlowUp | None:
+def _blow_up_at(record: Record, site: int, thresholds: Thresholds) -> BlowUp | None:
     end = first_break(record)
     steps = [step for step in steps_at(record, site) if end is None or step.step <= end]
     measured = [(step.step, norm) for step in steps if is_finite(norm := norm_of(step)) and norm > 0]
@@ -186,9 +178,9 @@ def _blow_up_at(record: Record, site: int) -> BlowUp | None:
     broke = end is not None and any(step.step == end for step in steps) and _by_growth(record)
     losses = known(step.loss for step in steps)
     start, last = _ends(losses)
-    diverged = start is not None and last is not None and last - start > (DIVERGED - 1) * abs(start) > 0
-    late = at >= measured[len(measured) // 2][0]
-    if peak < BLOW_UP * before or not late or not (broke or diverged):
+    diverged = start is not None and last is not None and last - start > (thresholds.diverged - 1) * abs(start) > 0
+    late = 2 * at >= measured[0][0] + measured[-1][0]
+    if peak < thresholds.blow_up * before or not late or not (broke or diverged):
         return None
     return BlowUp(site, at, before, peak, start, last, broke)
 

@@ -7,12 +7,11 @@ from itertools import takewhile
 
 from gradreach.record.kinds import numbered
 from gradreach.record.schema import Finding, Record, Remedy, Severity, TimeLook
+from gradreach.rules import formula
 from gradreach.rules.course import PASSES, at_rest, site_name
 from gradreach.rules.dependency import (
-    FOUND,
-    LEVEL,
+    CLEAR,
     LIMIT,
-    WORTH,
     Asked,
     LagVerdict,
     harms,
@@ -25,20 +24,17 @@ from gradreach.rules.dependency import (
 from gradreach.rules.figures import known, percent, shown
 from gradreach.rules.remedy import as_far_as, expression
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
-from gradreach.rules.time import FAR_GROWTH
+from gradreach.rules.thresholds import DEFAULT, Thresholds
 
 MOSTLY = 2 / 3
 """Part of the lags past the horizon that must have been cleared: few positions reach back to the farthest."""
 
-MUCH_LEFT = 0.5
-"""Rms of the error, relative to the first look, from which most of the task is unlearned."""
-
 UNASKED = "no error was tested against the inputs before it"
 
 
-def nothing_far(record: Record) -> Judged:
+def nothing_far(record: Record, thresholds: Thresholds) -> Judged:
     """GR401: past the horizon the error depends on nothing that is worth learning."""
-    tests = verdicts(record)
+    tests = verdicts(record, thresholds)
     if why := _unasked(tests):
         return Judged(why_not=why)
     past = [asked for asked in tests if asked.beyond]
@@ -47,7 +43,7 @@ def nothing_far(record: Record) -> Judged:
     free = [asked for asked in past if all(each.verdict in ("nothing", "undecided") for each in asked.beyond)]
     found = [asked for asked in free if 0 < _width(_cleared(asked)) >= MOSTLY * _width(asked.beyond)]
     if found:
-        return Judged(tuple(_nothing_far(record, asked) for asked in found))
+        return Judged(tuple(_nothing_far(record, asked, thresholds) for asked in found))
     return Judged(why_not=next((not_enough(asked, asked.beyond) for asked in free), ""))
 
 
@@ -60,7 +56,7 @@ def _width(lags: Sequence[LagVerdict]) -> int:
     return sum(each.lag.until - each.lag.lag + 1 for each in lags)
 
 
-def _nothing_far(record: Record, asked: Asked) -> Finding:
+def _nothing_far(record: Record, asked: Asked, thresholds: Thresholds) -> Finding:
     found, horizon, lags = asked.dependency, asked.reach.horizon, [each.lag for each in _cleared(asked)]
     rest = [each.lag for each in asked.beyond[len(lags) :]]
     detectable, q = max(lag.detectable for lag in lags), min(known(lag.q for lag in lags), default=1.0)
@@ -81,15 +77,17 @@ def _nothing_far(record: Record, asked: Asked) -> Finding:
         f"gradreach run --every 1 {record.run.script}  # and its arguments as before",
         "more looks give the test more sequences, and with these it sees smaller shares",
     )
-    return Finding("GR401", "info", NOTHING_FAR.title, _where(record, asked), evidence, because, (more,))
+    how = f"min q over {spans(lags)} steps back = {shown(q)} > {max(CLEAR, thresholds.dependency_level):g}; "
+    how += f"detectable share = {percent(detectable, 2)} ≤ {percent(thresholds.dependency_found)}"
+    return Finding("GR401", "info", NOTHING_FAR.title, _where(record, asked), evidence, because, (more,), how)
 
 
-def unreached(record: Record) -> Judged:
+def unreached(record: Record, thresholds: Thresholds) -> Judged:
     """GR402: the error depends on inputs from which less than 1 % of the gradient arrives."""
-    tests = verdicts(record)
+    tests = verdicts(record, thresholds)
     if why := _unasked(tests):
         return Judged(why_not=why)
-    found = tuple(_unreached(record, asked) for asked in tests if asked.judged("vanishing"))
+    found = tuple(_unreached(record, asked, thresholds) for asked in tests if asked.judged("vanishing"))
     missed = [why for asked in tests if (why := _unknown(asked) or not_enough(asked, _within(asked, asked.beyond)))]
     return Judged(found, "" if found or not missed else missed[0])
 
@@ -99,7 +97,7 @@ def _unknown(asked: Asked) -> str:
     return f"the error depends on the input {spans(lags)} steps back, and no reach is known there" if lags else ""
 
 
-def _unreached(record: Record, asked: Asked) -> Finding:
+def _unreached(record: Record, asked: Asked, thresholds: Thresholds) -> Finding:
     found, lost = asked.dependency, asked.judged("vanishing")
     most = strongest(lost)
     because = (
@@ -121,19 +119,22 @@ def _unreached(record: Record, asked: Asked) -> Finding:
     }  # fmt: skip
     remedies = as_far_as(record, asked, most.lag.at)
     severity: Severity = "error" if harm else "info"
-    return Finding("GR402", severity, UNREACHED.title, _where(record, asked), evidence, because, remedies)
+    told = formula.explained(most.lag.share, most.lag.q, thresholds.dependency_level)
+    how = f"r({most.lag.at}) = {shown(most.reach)} < {LIMIT:g}, yet {spans([most.lag])} steps back lie {told}"
+    return Finding("GR402", severity, UNREACHED.title, _where(record, asked), evidence, because, remedies, how)
 
 
-def unlearned(record: Record) -> Judged:
+def unlearned(record: Record, thresholds: Thresholds) -> Judged:
     """GR403: the gradient arrives from all that the error depends on, and the loss no longer falls."""
-    tests = verdicts(record)
+    tests = verdicts(record, thresholds)
     if why := _unasked(tests):
         return Judged(why_not=why)
     arrives = [asked for asked in tests if asked.depends and len(asked.judged("reached")) == len(asked.depends)]
-    left = [asked for asked in arrives if asked.dependency.error >= MUCH_LEFT and not _floods(asked)]
+    large = [asked for asked in arrives if asked.dependency.error >= thresholds.error_left]
+    left = [asked for asked in large if not _floods(asked, thresholds.far_growth)]
     resting = [(asked, rest) for asked in left if (rest := at_rest(record, asked.dependency.site)) is not None]
     if resting:
-        return Judged(tuple(_unlearned(record, asked, rest) for asked, rest in resting))
+        return Judged(tuple(_unlearned(record, asked, rest, thresholds) for asked, rest in resting))
     if left:
         return Judged(
             why_not="the loss still falls, or was seen too short to tell: what is not learned yet may be soon"
@@ -142,12 +143,12 @@ def unlearned(record: Record) -> Judged:
     return Judged(why_not=missed[0] if missed and not arrives else "")
 
 
-def _floods(asked: Asked) -> bool:
+def _floods(asked: Asked, far_growth: float) -> bool:
     """Whether what comes from far back drowns the rest: that explodes, and hides what else the task may lack."""
-    return any((each.reach or 0.0) >= FAR_GROWTH for each in asked.depends)
+    return any((each.reach or 0.0) >= far_growth for each in asked.depends)
 
 
-def _unlearned(record: Record, asked: Asked, rest: tuple[float, float]) -> Finding:
+def _unlearned(record: Record, asked: Asked, rest: tuple[float, float], thresholds: Thresholds) -> Finding:
     found, most = asked.dependency, strongest(asked.depends)
     before, last = rest
     because = (
@@ -161,7 +162,10 @@ def _unlearned(record: Record, asked: Asked, rest: tuple[float, float]) -> Findi
         "q": most.lag.q, "reach": most.reach, "horizon": asked.reach.horizon, "error_left": found.error,
         "loss_before": before, "loss_last": last, "sequences": found.sequences, "looks": found.looks,
     }  # fmt: skip
-    return Finding("GR403", "warning", UNLEARNED.title, _where(record, asked), evidence, because, _learning(asked))
+    told = formula.explained(most.lag.share, most.lag.q, thresholds.dependency_level)
+    how = f"r({most.lag.at}) = {shown(most.reach)} ≥ {LIMIT:g}; {spans([most.lag])} steps back lie {told}; "
+    how += f"error left {shown(found.error)} ≥ {thresholds.error_left:g}"
+    return Finding("GR403", "warning", UNLEARNED.title, _where(record, asked), evidence, because, _learning(asked), how)
 
 
 def _learning(asked: Asked) -> tuple[Remedy, ...]:
@@ -224,9 +228,10 @@ _REACH = (
     "vanishes"
 )
 _LEVEL = (
-    f"A lag counts as one that the error depends on from q ≤ {LEVEL:g}, and where what it holds is {WORTH:.0%} or more "
-    "of the variance that the error had at the first look: share × min(1, error now / error then)². So a task that is "
-    f"learned is silent. Reached means r(n) ≥ {LIMIT:g}, the horizon's own limit."
+    f"A lag counts as one that the error depends on from q ≤ {DEFAULT.dependency_level:g}, so that chance alone tells "
+    f"so of one test in a hundred, and where what it holds is {percent(DEFAULT.dependency_worth)} or more of the "
+    "variance that the error had at the first look: share × min(1, error now / error then)². So a task that is learned "
+    f"is silent. Reached means r(n) ≥ {LIMIT:g}, the horizon's own limit."
 )
 _RESTS = (
     f"The loss rests where, over {PASSES} backward passes or more, its median in the last quarter lies under that of "
@@ -251,15 +256,15 @@ NOTHING_FAR = Rule(
         cause="What the model still gets wrong depends no more on the input past the horizon, given the nearer input "
         "and the model's own state. A reach that ends there costs nothing that the test could see.",
         mathematics=(_SCORE, _HELD, _NULL, _BANDS),
-        thresholds=f"The rule speaks where bands past the horizon were tested, none has q ≤ {LEVEL:g}, and over the "
-        f"nearer two thirds of their lags or more a share of {FOUND:.0%} of the error's variance would have been found "
-        "95 times in 100. With fewer sequences it says that there is not enough data yet, and what could have been "
-        "missed.",
+        thresholds="The rule speaks where bands past the horizon were tested, none has "
+        f"q ≤ {DEFAULT.dependency_level:g}, and the nearer two thirds of their lags or more have q > {CLEAR:g} where a "
+        f"share of {percent(DEFAULT.dependency_found)} of the error's variance would have been found 95 times in 100. "
+        "With fewer sequences it says that there is not enough data yet, and what could have been missed.",
         remedies=(
             "None needed: a longer reach costs time, and has nothing to bring.",
             "Shorter sequences or a smaller k2: cheaper steps; what changes later in training goes unseen.",
         ),
-        silence="At will: it is information. Then: --ignore GR401.",
+        silence="At will: it is information.",
         references=_REFERENCES,
     ),
     nothing_far,
@@ -283,7 +288,7 @@ UNREACHED = Rule(
             "weights.",
             "Skip connections through time: reach divided by the skip; lags between are seen coarsely.",
         ),
-        silence="Where the far dependency is known and not wanted. Then: --ignore GR402.",
+        silence="Where the far dependency is known and not wanted.",
         references=_REFERENCES,
     ),
     unreached,
@@ -300,13 +305,13 @@ UNLEARNED = Rule(
         "the loss has stopped falling: the task is hard, or the model undertrained; this is not vanishing.",
         mathematics=(_SCORE, _HELD, _NULL, _BANDS, _SHARE, _REACH),
         thresholds=_LEVEL + " Dependent and reached at every such lag is this finding, once the loss rests and the "
-        "error is still {MUCH_LEFT:g} or more of what it was.",
+        f"error is still {DEFAULT.error_left:g} or more of what it was.",
         remedies=(
             "Train longer or with a higher rate: time.",
             "More hidden units: memory and time.",
             "Help the gradient's way no further: it arrives already.",
         ),
-        silence="Where the loss is known to be as low as the data allow. Then: --ignore GR403.",
+        silence="Where the loss is known to be as low as the data allow.",
         references=_REFERENCES,
     ),
     unlearned,

@@ -11,23 +11,15 @@ from typing import Literal
 from gradreach.record.schema import Dependency, Lag, Probe, Record, TimeLook
 from gradreach.rules.course import MIN_LOOKS, at_rest, sound_looks, usual_length
 from gradreach.rules.figures import is_finite, known, median, percent
+from gradreach.rules.thresholds import DEFAULT, Thresholds
 
 Verdict = Literal["vanishing", "reached", "cut off", "not judged", "slight", "nothing", "undecided"]
 """Of a lag on which the error depends: less than 1 % of the gradient arrives from there, or more, or the chunk ends
 before it, or no reach is known. "slight": it depends, but on too little to matter. Else "nothing" where a share worth
 learning would have been found, and "undecided" where it might have been missed or has not shown itself for sure."""
 
-LEVEL = 0.01
-"""q up to which a lag counts as one that the error depends on: one run in a hundred is told so by chance."""
-
 CLEAR = 0.05
-"""q above which a lag counts as free of any; between the two nothing is said of it."""
-
-WORTH = 0.01
-"""Share of the variance that the error had at first from which a dependency is worth learning."""
-
-FOUND = 0.05
-"""Share of the error's variance that must have been detectable before a lag is called free of any."""
+"""q above which a lag counts as free of any; between the level and this nothing is said of it."""
 
 LIMIT = 0.01
 """The value of r at which the horizon ends."""
@@ -100,9 +92,9 @@ class Asked:
         return tuple(each for each in past if each.verdict in ("nothing", "undecided") or each.lag.at > horizon)
 
 
-def verdicts(record: Record) -> tuple[Asked, ...]:
+def verdicts(record: Record, thresholds: Thresholds = DEFAULT) -> tuple[Asked, ...]:
     """Every test of the record with the reach at its place and the verdict on each of its lags."""
-    return tuple(_asked(record, found) for found in record.dependency)
+    return tuple(_asked(record, found, thresholds) for found in record.dependency)
 
 
 def harms(record: Record, asked: Asked) -> bool:
@@ -146,17 +138,18 @@ def not_enough(asked: Asked, lags: Sequence[LagVerdict]) -> str:
     )
 
 
-def _asked(record: Record, found: Dependency) -> Asked:
+def _asked(record: Record, found: Dependency, thresholds: Thresholds) -> Asked:
     reach = _reach_of(record, found)
-    return Asked(found, reach, tuple(_judged(found, lag, reach) for lag in found.lags))
+    return Asked(found, reach, tuple(_judged(found, lag, reach, thresholds) for lag in found.lags))
 
 
-def _judged(found: Dependency, lag: Lag, reach: Reach) -> LagVerdict:
+def _judged(found: Dependency, lag: Lag, reach: Reach, thresholds: Thresholds) -> LagVerdict:
     r = reach.at(lag.at)
-    if not lag.q <= LEVEL:
-        return LagVerdict(lag, r, "nothing" if lag.q > CLEAR and lag.detectable <= FOUND else "undecided")
+    if not lag.q <= thresholds.dependency_level:
+        free = lag.q > CLEAR and lag.detectable <= thresholds.dependency_found
+        return LagVerdict(lag, r, "nothing" if free else "undecided")
     left = min(1.0, found.error)
-    if not lag.share * left * left >= WORTH:
+    if not lag.share * left * left >= thresholds.dependency_worth:
         return LagVerdict(lag, r, "slight")
     if r is None:
         return LagVerdict(lag, r, "not judged")

@@ -16,14 +16,19 @@ def is_finite(value: float | None) -> TypeGuard[float]:
     return value is not None and math.isfinite(value)
 
 
+def is_positive(value: float | None) -> TypeGuard[float]:
+    """Whether there is a finite figure above 0."""
+    return value is not None and 0 < value < math.inf
+
+
 def known(values: Iterable[float | None]) -> list[float]:
     """The finite figures among `values`."""
-    return [value for value in values if is_finite(value)]
+    return [value for value in values if value is not None and math.isfinite(value)]
 
 
 def positive(values: Iterable[float | None]) -> list[float]:
     """The finite figures above 0 among `values`."""
-    return [value for value in values if is_finite(value) and value > 0]
+    return [value for value in values if value is not None and 0 < value < math.inf]
 
 
 def median(values: Sequence[float]) -> float:
@@ -82,7 +87,12 @@ def shown(value: float | None) -> str:
         return "unknown"
     if 1e3 <= abs(value) < 1e6:
         return f"{value:.0f}"
-    return f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e")
+    return plain(f"{value:.3g}")
+
+
+def plain(figure: str) -> str:
+    """A formatted figure without the exponent's padding: 1e+07 reads 1e7."""
+    return figure.replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
 
 
 def percent(share: float, digits: int = 3) -> str:

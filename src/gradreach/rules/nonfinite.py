@@ -8,9 +8,10 @@ from dataclasses import replace
 from gradreach.record.kinds import numbered
 from gradreach.record.schema import Finding, NonFinite, Record, Remedy
 from gradreach.rules.course import first_break, norm_of, origin, site_name
-from gradreach.rules.figures import is_finite, known, shown
-from gradreach.rules.remedy import orthogonal
+from gradreach.rules.figures import is_finite, known, median, shown
+from gradreach.rules.remedy import clip, orthogonal
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
+from gradreach.rules.thresholds import Thresholds
 
 _SKIP = Remedy(
     "skip-step",
@@ -34,6 +35,7 @@ _BY_PHASE = {
         "an operation may be finite where its slope is not",
     ),
 }
+_IS = {"input": "x", "parameters": "w", "forward": "y(x; w)", "loss": "L(y)", "backward": "∂L/∂w"}
 _ARISES = {
     "input": "it came in with the data",
     "parameters": "the weights held it before the step began",
@@ -43,7 +45,25 @@ _ARISES = {
 }
 
 
-def nonfinite(record: Record) -> Judged:
+_SHOWS = "it shows first in the loss"
+_ON_LOGITS = ("LogSoftmax", "NllLoss", "BinaryCrossEntropyWithLogits", "CrossEntropy")
+"""Operations, as autograd names them, of losses that take logits: only a model's output breaks them."""
+
+
+_LARGE_STEPS = "a loss on logits breaks only where the model's output did, and large steps lead there"
+
+
+def only_shows(found: NonFinite) -> bool:
+    """Whether the loss is merely the first place where it was seen: what the model gave was not looked at."""
+    return found.phase == "loss" and not found.replayed
+
+
+def came_from_the_model(found: NonFinite) -> bool:
+    """Whether a loss on logits shows it, which turns no finite output into what is not."""
+    return only_shows(found) and any(name in found.operation for name in _ON_LOGITS)
+
+
+def nonfinite(record: Record, _thresholds: Thresholds) -> Judged:
     """GR301: the first NaN or infinity, with the place where it arose."""
     if not record.steps and not record.nonfinite:
         return Judged(why_not="no backward pass was seen")
@@ -83,13 +103,15 @@ def _located(record: Record, found: NonFinite) -> Finding:
     at = f" in `{found.module}`" if found.module else ""
     by = f" ({found.operation})" if found.operation else ""
     when = f" at its time step {found.time_step}" if found.time_step is not None else ""
-    how = (
-        ""
-        if found.replayed
-        else "; the step could not be run again, so the place follows from what is non-finite after it"
+    unsure = "; the step could not be run again, so " + (
+        "whether the model's output was finite is not known (--every 1 keeps each step for that)"
+        if only_shows(found)
+        else "the place follows from what is non-finite after it"
     )
+    how = "" if found.replayed else unsure
     detail = f" {_sentence(found.detail)}" if found.detail else ""
-    because = f"step {found.step} holds the first {value}: {_ARISES[found.phase]}{at}{by}{when}{how}.{detail}"
+    arises = _SHOWS if only_shows(found) else _ARISES[found.phase]
+    because = f"step {found.step} holds the first {value}: {arises}{at}{by}{when}{how}.{detail}"
     last = _last_sound(record, found.step)
     if found.phase == "parameters" and last is not None and last < found.step - 1:
         because += f" The steps between {last}, the last one measured and sound, and {found.step} were not measured."
@@ -98,10 +120,28 @@ def _located(record: Record, found: NonFinite) -> Finding:
         "nonfinite_steps": _broken_steps(record), "loss_before": _loss_before(record, found.step),
         "last_sound_step": last,
     }  # fmt: skip
-    return Finding("GR301", "error", NON_FINITE.title, where, evidence, because, (_remedy(record, found), _SKIP))
+    spreads = _spreads(record, found.step, _IS[found.phase], "NaN" if found.value == "nan" else "∞")
+    remedies = (_remedy(record, found), _SKIP)
+    return Finding("GR301", "error", NON_FINITE.title, where, evidence, because, remedies, spreads)
+
+
+def _spreads(record: Record, number: int, what: str, value: str) -> str:
+    """From where it arose to the weights that an update would leave, and the loss that was still sound."""
+    update = "NaN" if value == "NaN" else f"±{value} or NaN"
+    told = f"step {number}: {what} = {value} → w − η · ∂L/∂w = {update}"
+    before = _loss_before(record, number)
+    return told if before is None else f"{told}; last finite loss {shown(before)}"
 
 
 def _remedy(record: Record, found: NonFinite) -> Remedy:
+    if came_from_the_model(found):
+        norms = known(norm_of(step) for step in record.steps if step.step < found.step and step.site == found.site)
+        return clip(
+            record,
+            found.site,
+            shown(2 * median(norms)) if norms else "1.0",
+            _LARGE_STEPS,
+        )
     if found.phase != "forward" or found.time_step is None:
         return _BY_PHASE[found.phase]
     remedy = orthogonal(found.module, _kind(record, found) or found.operation, found.layer, found.direction)
@@ -123,7 +163,10 @@ def _unlocated(record: Record, number: int) -> Finding:
         "loss_before": _loss_before(record, number),
     }  # fmt: skip
     where: Where = {"step": number, "site": site_name(record, step.site)}
-    return Finding("GR301", "error", NON_FINITE.title, where, evidence, because, (_SKIP,))
+    value = norm_of(step) if what == "norm" else step.loss
+    symbol = "NaN" if value is None or math.isnan(value) else "∞"
+    spreads = _spreads(record, number, "‖∂L/∂w‖" if what == "norm" else "L", symbol)
+    return Finding("GR301", "error", NON_FINITE.title, where, evidence, because, (_SKIP,), spreads)
 
 
 def _sentence(text: str) -> str:
@@ -161,15 +204,15 @@ NON_FINITE = Rule(
             "largest finite number: float16 6.6e4, bfloat16 and float32 3.4e38",
             "clipping: g · threshold/‖g‖ turns one NaN into NaN everywhere, so the look comes before the clip",
         ),
-        thresholds="None: the first non-finite loss or norm. Overflows under a loss scaler are its way to find the "
-        "scale; they are passed over as long as it skips the step. A warning where the guard of `run --guard` kept all "
-        "such steps out of the weights.",
+        thresholds="At the first non-finite loss or norm; there is no figure to set. Overflows under a loss scaler are "
+        "its way to find the scale; they are passed over as long as it skips the step. A warning where the guard of "
+        "`run --guard` kept all such steps out of the weights.",
         remedies=(
             "Keep the operation in its domain (clamp, + 1e-12): free, and changes the function a little there.",
             "Losses on logits: free, exact.",
             "Skip the step, as gradreach run --guard does: training goes on; hides a bug if nobody counts.",
         ),
-        silence="Hardly ever right; where a script skips such steps itself, --ignore GR301.",
+        silence="Hardly ever right: where a script skips such steps itself.",
         references=(
             "IEEE 754 (2019): Standard for floating-point arithmetic",
             "Micikevicius et al. (2018): Mixed precision training",

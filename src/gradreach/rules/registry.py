@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gradreach.record.schema import Finding, Record
 from gradreach.rules import data, depth, nonfinite, step, time, truncation, units, update
 from gradreach.rules.rule import Rule
+from gradreach.rules.thresholds import DEFAULT, Thresholds
 
 RULES: dict[str, Rule] = {
     rule.code: rule
@@ -27,12 +28,12 @@ class Judgement:
     not_judged: dict[str, str]
 
 
-def judge(record: Record, ignore: Collection[str] = ()) -> Judgement:
-    """Apply every rule once; those whose codes are in `ignore` find nothing.
+def judge(record: Record, ignore: Collection[str] = (), thresholds: Thresholds = DEFAULT) -> Judgement:
+    """Apply every rule once, each from its threshold on; those whose codes are in `ignore` find nothing.
 
     Findings come the most serious first, then by code.
     """
-    judged = {rule.code: rule.check(record) for rule in RULES.values() if rule.check is not None}
+    judged = {rule.code: rule.check(record, thresholds) for rule in RULES.values() if rule.check is not None}
     found = [finding for code, each in judged.items() if code not in ignore for finding in each.findings]
     missing = {rule.code: "its evidence is not recorded" for rule in RULES.values() if rule.check is None}
     return Judgement(
@@ -41,18 +42,3 @@ def judge(record: Record, ignore: Collection[str] = ()) -> Judgement:
         not_judged=missing
         | {code: each.why_not for code, each in judged.items() if each.why_not and not each.findings},
     )
-
-
-def findings(record: Record, ignore: Collection[str] = ()) -> tuple[Finding, ...]:
-    """What the rules find, the most serious first, then by code; rules whose codes are in `ignore` do not speak."""
-    return judge(record, ignore).findings
-
-
-def passed(record: Record) -> tuple[str, ...]:
-    """The codes of the checks that could be made and found nothing."""
-    return judge(record).passed
-
-
-def not_judged(record: Record) -> dict[str, str]:
-    """Of each check that could not be made its code, and what the record lacked."""
-    return judge(record).not_judged

@@ -134,7 +134,8 @@ def scale_input(module: str) -> Remedy:
 
 def clip(record: Record, site: int, threshold: str, why: str) -> Remedy:
     """Clip the global norm of the model that a site's backward pass goes through, where it is a single one."""
-    roots = {root_of(record, seen.module) for look in record.looks if look.site == site for seen in look.depth}
+    modules = {seen.module for look in record.looks if look.site == site for seen in look.depth}
+    roots = {root_of(record, module) for module in modules}
     roots = roots or set(record.models)
     what, note = "parameters", "  # those that step() changes; between backward() and step()"
     if len(roots) == 1:

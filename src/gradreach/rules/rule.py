@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gradreach.record.schema import Finding, Record, Severity
+from gradreach.rules.thresholds import Thresholds
 
 Where = dict[str, str | int | float]
 Evidence = dict[str, str | int | float | bool | None]
@@ -23,7 +24,8 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Explain:
-    """What `explain CODE` prints. `remedies` name each its trade-off; `references` give author, year and title."""
+    """What `explain CODE` prints. `thresholds` says when the rule speaks and why then; `remedies` name each its
+    trade-off, `silence` when it is right to ignore the rule; `references` give author, year and title."""
 
     cause: str
     mathematics: tuple[str, ...]
@@ -44,4 +46,4 @@ class Rule:
     severities: tuple[Severity, ...]
     family: Family
     explain: Explain
-    check: Callable[[Record], Judged] | None = None
+    check: Callable[[Record, Thresholds], Judged] | None = None

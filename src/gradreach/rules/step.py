@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gradreach.record.schema import Finding, Record, Remedy, Severity, Step
+from gradreach.rules import formula
 from gradreach.rules.course import (
     active_sites,
     blow_up,
@@ -22,25 +23,20 @@ from gradreach.rules.course import (
 from gradreach.rules.figures import is_finite, known, median, percent, shown, spread
 from gradreach.rules.remedy import clip
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
+from gradreach.rules.thresholds import DEFAULT, Thresholds
 
 WINDOW = 20
 DEVIATIONS = 6.0
-SPIKE = 10.0
 RECORD_SIZE = 3.0
-GIANT = 100.0
-"""A spike: over the last WINDOW norms of its place, SPIKE times the median, DEVIATIONS robust
-deviations of the logarithm above it, and RECORD_SIZE times all before. GIANT times the median counts
-without lasting harm, if the batch's own loss stands out too."""
+"""A spike stands so many robust deviations of the logarithm over the last WINDOW norms of its place, RECORD_SIZE times
+over all before, and as many times over their median as the thresholds say: fewer where it harmed the loss, more where
+the batch's own loss merely stands out."""
 
 NARROWEST = 0.1
 """Least deviation of log norm assumed: a full batch's norm hardly varies, and 10 % more is no spike."""
 
 AFTER = 5
 """Steps after a spike over which the loss must stay up to count as harmed."""
-
-CLIPPED_RATE = 0.95
-FAR_BELOW = 10.0
-"""Share of clipped steps, and median of norm / threshold, from which clipping is the rule and not the exception."""
 
 SLOW = 1e-4
 """‖Δw‖ / ‖w‖ of a step that clipping has made short: a tenth of the usual 1e-3."""
@@ -57,7 +53,7 @@ class _Spike:
     loss_stands_out: bool
 
 
-def spikes(record: Record) -> Judged:
+def spikes(record: Record, thresholds: Thresholds) -> Judged:
     """GR302: single norms far out of the ordinary that nothing clipped, with harm to the loss or of giant size."""
     end = first_break(record)
     series = {
@@ -66,16 +62,18 @@ def spikes(record: Record) -> Judged:
     }
     if all(len(steps) <= WINDOW for steps in series.values()):
         return Judged(why_not=f"no more than {WINDOW} norms were measured at any place")
-    burst = blow_up(record)
+    burst, giant = blow_up(record, thresholds), thresholds.giant_spike
     found = []
     for site, steps in series.items():
-        bad = [s for s in _spikes_at(steps) if s.harmed or (s.loss_stands_out and s.norm >= GIANT * s.usual)]
+        out = _spikes_at(steps, thresholds.spike)
+        bad = [s for s in out if s.harmed or (s.loss_stands_out and s.norm >= giant * s.usual)]
         if bad and (burst is None or burst.site != site):
-            found.append(_spiked(record, site, bad))
+            found.append(_spiked(record, site, bad, thresholds))
     return Judged(tuple(found))
 
 
-def _spikes_at(steps: Sequence[Step]) -> list[_Spike]:
+def _spikes_at(steps: Sequence[Step], times: float) -> list[_Spike]:
+    """The norms that stand out of those before and were so many times their median."""
     window: deque[float] = deque(maxlen=WINDOW)
     found: list[_Spike] = []
     largest = 0.0
@@ -84,13 +82,13 @@ def _spikes_at(steps: Sequence[Step]) -> list[_Spike]:
         if not is_finite(norm) or norm <= 0:
             continue
         log = math.log(norm)
-        if len(window) >= WINDOW:
-            centre, width = median(window), max(spread(window), NARROWEST)
+        if len(window) >= WINDOW and norm >= RECORD_SIZE * largest:
+            centre = median(window)
             usual = math.exp(centre)
-            if norm >= SPIKE * usual and log - centre >= DEVIATIONS * width and norm >= RECORD_SIZE * largest:
+            if norm >= times * usual and log - centre >= DEVIATIONS * _width(window):
                 harmed = _harmed(steps, place)
-                if harmed or _comes_back(steps[place + 1 :], usual):
-                    if not _was_clipped(step, usual):
+                if harmed or _comes_back(steps[place + 1 :], times * usual):
+                    if not _was_clipped(step, times * usual):
                         found.append(_Spike(step, norm, usual, harmed, _stands_out(steps, place)))
                     continue
         window.append(log)
@@ -98,14 +96,18 @@ def _spikes_at(steps: Sequence[Step]) -> list[_Spike]:
     return found
 
 
-def _was_clipped(step: Step, usual: float) -> bool:
-    return step.clip == "value" or (step.threshold is not None and step.threshold <= SPIKE * usual)
+def _width(logs: Sequence[float]) -> float:
+    return max(spread(logs), NARROWEST)
 
 
-def _comes_back(after: Sequence[Step], usual: float) -> bool:
+def _was_clipped(step: Step, limit: float) -> bool:
+    return step.clip == "value" or (step.threshold is not None and step.threshold <= limit)
+
+
+def _comes_back(after: Sequence[Step], limit: float) -> bool:
     """Whether the norm was ordinary again soon: a lasting rise is a change of phase, and counts only with harm."""
     norms = known(norm_of(step) for step in after[:AFTER])
-    return not norms or min(norms) < SPIKE * usual
+    return not norms or min(norms) < limit
 
 
 def _stands_out(steps: Sequence[Step], place: int) -> bool:
@@ -127,7 +129,7 @@ def _harmed(steps: Sequence[Step], place: int) -> bool:
     return rise > 3 * spread(before) and rise > 0.5 * abs(median(before))
 
 
-def _spiked(record: Record, site: int, bad: list[_Spike]) -> Finding:
+def _spiked(record: Record, site: int, bad: list[_Spike], thresholds: Thresholds) -> Finding:
     worst = max(bad, key=lambda spike: spike.norm / spike.usual)
     harmed = sum(spike.harmed for spike in bad)
     because = (
@@ -143,10 +145,12 @@ def _spiked(record: Record, site: int, bad: list[_Spike]) -> Finding:
     why = "twice the usual norm leaves ordinary steps alone and bounds the rest"
     bounded = clip(record, site, shown(2 * worst.usual), why)
     look = Remedy("look-at-batch", f"# print the batch of step {worst.step.step}", "a spike often is one bad sample")
-    return Finding("GR302", "warning", SPIKES.title, where, evidence, because, (bounded, look))
+    limit = thresholds.spike if worst.harmed else thresholds.giant_spike
+    how = f"‖g‖ / median ‖g‖ of {WINDOW} steps before = {formula.quotient(worst.norm, worst.usual)} ≥ {limit:g}"
+    return Finding("GR302", "warning", SPIKES.title, where, evidence, because, (bounded, look), how)
 
 
-def clipped(record: Record) -> Judged:
+def clipped(record: Record, thresholds: Thresholds) -> Judged:
     """GR303: nearly every step is cut to a small part of its norm; a warning where the weights then stand still."""
     end = first_break(record)
     found, any_clip = [], False
@@ -164,12 +168,15 @@ def clipped(record: Record) -> Judged:
         any_clip = True
         rate = sum(norm > threshold for norm, threshold in pairs) / len(pairs)
         times = median([norm / threshold for norm, threshold in pairs if threshold > 0] or [math.inf])
-        if rate >= CLIPPED_RATE and times >= FAR_BELOW:
-            found.append(_clipped(record, site, median([n for n, _ in pairs]), pairs[-1][1], rate, times))
+        if rate >= thresholds.clipped_rate and times >= thresholds.clipped_times:
+            norm, limit = median([n for n, _ in pairs]), pairs[-1][1]
+            found.append(_clipped(record, site, norm, limit, rate, times, thresholds.clipped_rate))
     return Judged(tuple(found), "" if any_clip else "the script does not clip by norm")
 
 
-def _clipped(record: Record, site: int, norm: float, threshold: float, rate: float, times: float) -> Finding:
+def _clipped(
+    record: Record, site: int, norm: float, threshold: float, rate: float, times: float, least: float
+) -> Finding:
     ratio = update_ratio([look for look in sound_looks(record) if look.site == site])
     harm = stalled(record, site) and ratio is not None and ratio < SLOW
     severity: Severity = "warning" if harm else "info"
@@ -184,25 +191,22 @@ def _clipped(record: Record, site: int, norm: float, threshold: float, rate: flo
         else "; harmless as long as the learning rate suits it."
     )
     evidence: Evidence = {
-        "clip_rate": rate,
-        "threshold": threshold,
-        "norm": norm,
-        "times": times,
-        "update_size": ratio,
-        "stalled": harm,
-    }
+        "clip_rate": rate, "threshold": threshold, "norm": norm, "times": times, "update_size": ratio, "stalled": harm,
+    }  # fmt: skip
     raised = clip(record, site, shown(2 * norm), "clips the exceptional step alone")
     raise_it = replace(raised, id="raise-threshold")
     rate_up = Remedy("raise-rate", f"lr = lr * {shown(times)}", "the same step length, if the threshold is to stay")
     where: Where = {"site": site_name(record, site)}
-    return Finding("GR303", severity, CLIPPING.title, where, evidence, because, (raise_it, rate_up))
+    how = f"g ← g · {shown(threshold)} / ‖g‖: {formula.quotient(threshold, norm)} of it is left, "
+    how += f"in {percent(rate)} ≥ {percent(least)} of the steps"
+    return Finding("GR303", severity, CLIPPING.title, where, evidence, because, (raise_it, rate_up), how)
 
 
-def unclipped(record: Record) -> Judged:
+def unclipped(record: Record, thresholds: Thresholds) -> Judged:
     """GR304: the norm blew up, the loss went with it, and no threshold was in force."""
     if sum(is_finite(norm_of(step)) for step in record.steps) < 2:
         return Judged(why_not="fewer than two norms were measured")
-    burst = blow_up(record)
+    burst = blow_up(record, thresholds)
     if burst is None or any(step.clip for step in record.steps if step.site == burst.site):
         return Judged()
     then = "and then became non-finite" if burst.ends_nonfinite else f"and the loss went to {shown(burst.loss_after)}"
@@ -219,7 +223,13 @@ def unclipped(record: Record) -> Judged:
         Remedy("lower-rate", "lr = lr / 10", "a rate above 2 / curvature diverges with any clipping, only slower"),
     )
     where: Where = {"step": burst.step, "site": site_name(record, burst.site)}
-    return Judged((Finding("GR304", "error", UNCLIPPED.title, where, evidence, because, remedies),))
+    how = f"‖g‖ / ‖g‖ before = {formula.quotient(burst.peak, burst.before)} ≥ {thresholds.blow_up:g}; "
+    how += (
+        "then it is not finite"
+        if burst.ends_nonfinite
+        else f"loss {shown(burst.loss_before)} → {shown(burst.loss_after)}"
+    )
+    return Judged((Finding("GR304", "error", UNCLIPPED.title, where, evidence, because, remedies, how),))
 
 
 SPIKES = Rule(
@@ -235,17 +245,17 @@ SPIKES = Rule(
         mathematics=("z = (ln‖g‖ − median) / (1.4826 · median |ln‖g‖ − median|), over the place's last 20 norms",),
         thresholds="Each line that calls backward has its own window, for two losses' norms differ; it is short "
         f"because norms drift as training goes on, and the first {WINDOW} norms are never judged. A spike lies "
-        f"{DEVIATIONS:g} deviations and {SPIKE:g} times over the median, and {RECORD_SIZE:g} times over every "
+        f"{DEVIATIONS:g} deviations and {DEFAULT.spike:g} times over the median, and {RECORD_SIZE:g} times over every "
         "earlier norm, so that the wide noise of small batches and the rare mistakes of a converged model pass. It "
         f"is reported where no threshold cut it and it did harm (the loss rose by half over the next {AFTER} steps) "
-        f"or is {GIANT:g} times the median with a loss as far out of line: heavy-tailed noise leaves the loss where "
-        "it was.",
+        f"or is {DEFAULT.giant_spike:g} times the median with a loss as far out of line: heavy-tailed noise leaves the "
+        "loss where it was.",
         remedies=(
             "Clip at twice the usual norm: free, ordinary steps stay as they are.",
             "Look at the batch: the only remedy for bad data.",
             "Skip such steps: loses the sample; rare true signals with it.",
         ),
-        silence="Where rare, strong batches are the signal (sparse rewards). Then: --ignore GR302.",
+        silence="Where rare, strong batches are the signal (sparse rewards).",
         references=(_PASCANU, "Zhang, He, Sra, Jadbabaie (2020): Why gradient clipping accelerates training"),
     ),
     spikes,
@@ -264,15 +274,17 @@ CLIPPING = Rule(
             "g ← g · threshold / ‖g‖:   ‖Δw‖ = rate · threshold at every step of SGD; Adam divides the "
             "factor out again",
         ),
-        thresholds=f"{CLIPPED_RATE:.0%} of the steps of the second half, at a median of {FAR_BELOW:g} times the "
-        "threshold. That alone is information: with a rate to match it is normalised gradient descent, a sound "
-        "method, and thresholds a few times under the norm are common. It is a warning where updates also stay "
-        f"under {SLOW:g} of the weights (1e-3 is usual) and the loss certainly does not fall.",
+        thresholds=f"Where {percent(DEFAULT.clipped_rate)} of the second half's steps are clipped, from a norm of "
+        f"{DEFAULT.clipped_times:g} times the threshold in the median: then it is the rule and no exception. That "
+        "alone is information: with a rate to match it is "
+        "normalised gradient descent, a sound method, and thresholds a few times under the norm are common. It is a "
+        f"warning where updates also stay under {SLOW:g} of the weights (1e-3 is usual) and the loss certainly does "
+        "not fall.",
         remedies=(
             "Raise the threshold to about twice the usual norm: free; exceptional steps are still cut.",
             "Raise the rate instead: free; keeps the normalised step.",
         ),
-        silence="Where normalised steps are meant. Then: --ignore GR303.",
+        silence="Where normalised steps are meant.",
         references=(
             _PASCANU,
             "Hazan, Levy, Shalev-Shwartz (2015): Beyond convexity: stochastic quasi-convex optimization",
@@ -294,15 +306,15 @@ UNCLIPPED = Rule(
             "w ← w − rate · g diverges where rate · curvature > 2, and where the product of Jacobians "
             "exceeds 1 for long",
         ),
-        thresholds="The largest norm is 100 times the median of the first half and falls into the second half; the "
-        "loss ends above 10 times its first value, or the step becomes non-finite other than by its data; and no "
-        "clipping call was seen at that place. Norms of adversaries, or of a model that grows sure of itself, "
-        "change by 10 or so and the loss does not leave its range.",
+        thresholds=f"The largest norm is {DEFAULT.blow_up:g} times the median of the first half and falls into the "
+        f"second half; the loss ends above {DEFAULT.diverged:g} times its first value, or the step becomes non-finite "
+        "other than by its data; and no clipping call was seen at that place. Norms of adversaries, or of a model that "
+        "grows sure of itself, change by 10 or so and the loss does not leave its range.",
         remedies=(
             "Clip by the global norm: free, keeps the direction.",
             "A lower rate: slower; removes the cause where the rate is too high.",
         ),
-        silence="Where divergence is what is studied. Then: --ignore GR304.",
+        silence="Where divergence is what is studied.",
         references=(_PASCANU, "Mikolov (2012): Statistical language models based on neural networks"),
     ),
     unclipped,

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from gradreach.record.schema import Finding, Record, Severity, TimeLook
+from gradreach.rules import formula
 from gradreach.rules.course import (
     MIN_LOOKS,
     BlowUp,
@@ -22,24 +23,10 @@ from gradreach.rules.dependency import LIMIT, Asked, harms, of_stack, spans, str
 from gradreach.rules.figures import is_finite, known, median, most, percent, shown
 from gradreach.rules.remedy import clip, longer_reach, orthogonal, smaller_sums
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
+from gradreach.rules.thresholds import DEFAULT, Thresholds
 
 SHORTEST = 10
 """Sequences of fewer steps are too short for a horizon to mean anything."""
-
-FAR_SHARE = 0.5
-"""A gradient that falls to 1 % before this part of the sequence leaves more than half of it out of reach."""
-
-FAR_GROWTH = 100.0
-"""r at the farthest lag from which the far gradient dominates: the near one is 1 % of it, the horizon's own limit."""
-
-HARMFUL_GROWTH = 10.0
-"""The same where the steps did blow up, so that growth has already proven its harm."""
-
-SATURATED = 0.8
-"""Share of saturated units from which four in five pass on less than 5 % of the largest slope."""
-
-SATURATED_GATED = 0.95
-"""The same for GRU and LSTM, whose gates do their work by being open or shut."""
 
 _BENGIO = "Bengio, Simard, Frasconi (1994): Learning long-term dependencies with gradient descent is difficult"
 _PASCANU = "Pascanu, Mikolov, Bengio (2013): On the difficulty of training recurrent neural networks"
@@ -75,7 +62,7 @@ def _middle(values: list[float]) -> float | None:
     return median(values) if values else None
 
 
-def vanishing(record: Record) -> Judged:
+def vanishing(record: Record, thresholds: Thresholds) -> Judged:
     """GR101: the gradient falls under 1 % within half of the sequence."""
     layers = {
         key: usable
@@ -87,18 +74,18 @@ def vanishing(record: Record) -> Judged:
     fading = {
         key: looks
         for key, looks in layers.items()
-        if most([_fades(seen) and (seen.factor or 0.0) < 1.0 for seen in looks])
+        if most([_fades(seen, thresholds.far_share) and (seen.factor or 0.0) < 1.0 for seen in looks])
     }
-    tests = verdicts(record) if fading else ()
+    tests = verdicts(record, thresholds) if fading else ()
     return Judged(tuple(_vanishing(record, key, looks, tests) for key, looks in fading.items()))
 
 
-def _fades(seen: TimeLook) -> bool:
-    """Nothing of 1 % comes from half of the sequence or farther. A shortcut of the state brings back what came in
+def _fades(seen: TimeLook, far_share: float) -> bool:
+    """Nothing of 1 % comes from that part of the sequence or farther. A shortcut of the state brings back what came in
     between: the curve falls under the horizon's limit and rises above it again."""
-    if seen.horizon >= FAR_SHARE * (seen.T - 1):
+    if seen.horizon >= far_share * (seen.T - 1):
         return False
-    return not any(r >= LIMIT for r in seen.reach[math.ceil(FAR_SHARE * (seen.T - 1)) :])
+    return not any(r >= LIMIT for r in seen.reach[math.ceil(far_share * (seen.T - 1)) :])
 
 
 def _vanishing(record: Record, key: Layer, looks: list[TimeLook], tests: Sequence[Asked]) -> Finding:
@@ -113,14 +100,18 @@ def _vanishing(record: Record, key: Layer, looks: list[TimeLook], tests: Sequenc
     because += ". A step further back adds less than 1 % of what the nearest one adds"
     harm = _harm(record, tests, key)
     because += f", {harm}." if harm else "; that does harm only where what is to be learned lies so far back."
+    lag, far = max((each for each in enumerate(seen.reach) if is_finite(each[1])), default=(0, 1.0))
     evidence: Evidence = {
         "horizon": seen.horizon, "T": seen.T, "factor": seen.factor, "factor_to_horizon": near, "bound_factor": bound,
-        "gamma_mean": seen.gamma_mean, "lambda": seen.lambda_, "rho": seen.rho, "looks": len(looks),
-        "exact": seen.exact,
+        "gamma": seen.gamma, "gamma_mean": seen.gamma_mean, "lambda": seen.lambda_, "rho": seen.rho,
+        "far_reach": far, "lag": lag, "looks": len(looks), "exact": seen.exact,
     }  # fmt: skip
     where = _where(record, key, seen.kind)
     severity: Severity = "error" if harm else "info"
-    return Finding("GR101", severity, VANISHING.title, where, evidence, because, longer_reach(record, seen))
+    how = formula.against_bound(seen, lag, far)
+    if not is_finite(bound) and near:
+        how = f"r(ℓ) ≈ {shown(near)}^ℓ: {formula.raised(near, seen.horizon + 1)} < {LIMIT:g}"
+    return Finding("GR101", severity, VANISHING.title, where, evidence, because, longer_reach(record, seen), how)
 
 
 def _harm(record: Record, tests: Sequence[Asked], key: Layer) -> str:
@@ -133,7 +124,7 @@ def _harm(record: Record, tests: Sequence[Asked], key: Layer) -> str:
     return ""
 
 
-def exploding(record: Record) -> Judged:
+def exploding(record: Record, thresholds: Thresholds) -> Judged:
     """GR102: the reach curve rises, and what comes from far back outweighs what comes from near."""
     layers = {
         key: usable
@@ -142,13 +133,13 @@ def exploding(record: Record) -> Judged:
     }
     if not layers:
         return Judged(why_not=_unwatched(record, f"of more than {SHORTEST} lags was watched"))
-    burst = blow_up(record)
+    burst = blow_up(record, thresholds)
     found = origin(record)
     broke = first_break(record) is not None and (found is None or found.phase != "input")
-    limit = HARMFUL_GROWTH if burst or broke else FAR_GROWTH
+    limit = min(thresholds.far_growth, thresholds.harmful_growth) if burst or broke else thresholds.far_growth
     return Judged(
         tuple(
-            _exploding(record, key, looks, burst, broke)
+            _exploding(record, key, looks, burst, broke, limit)
             for key, looks in layers.items()
             if (len(looks) >= 2 or burst or broke)
             and most([(seen.factor or 0.0) > 1.0 and (_far_reach(seen) or 0.0) >= limit for seen in looks])
@@ -161,13 +152,15 @@ def _layers_with_break(record: Record) -> dict[Layer, list[TimeLook]]:
     return _layers(record) or _layers(Record(record.run, looks=record.looks, sites=record.sites, models=record.models))
 
 
-def _exploding(record: Record, key: Layer, looks: list[TimeLook], burst: BlowUp | None, broke: bool) -> Finding:
+def _exploding(
+    record: Record, key: Layer, looks: list[TimeLook], burst: BlowUp | None, broke: bool, limit: float
+) -> Finding:
     seen = looks[-1]
-    far, factor = _far_reach(seen), seen.factor
+    far, factor = _far_reach(seen) or 0.0, seen.factor
     lag = len(seen.reach) - 1
     because = (
         f"{lag} steps back the gradient is {shown(far)} times the near one, on average times "
-        f"{shown((far or 0.0) ** (1 / lag))} a step: the weights follow the far past almost alone"
+        f"{shown(far ** (1 / lag))} a step: the weights follow the far past almost alone"
     )
     if is_finite(seen.bound_factor):
         because += f" (bound γλ = {shown(seen.bound_factor)} a step)"
@@ -186,12 +179,11 @@ def _exploding(record: Record, key: Layer, looks: list[TimeLook], burst: BlowUp 
         orthogonal(seen.module, seen.kind, seen.layer, seen.direction),
         clip(record, key[0], threshold, "bounds the step; the far gradient still dominates its direction"),
     )
-    return Finding(
-        "GR102", severity, EXPLODING.title, _where(record, key, seen.kind), evidence, because + ".", remedies
-    )
+    where, how = _where(record, key, seen.kind), f"{formula.against_bound(seen, lag, far)} ≥ {limit:g}"
+    return Finding("GR102", severity, EXPLODING.title, where, evidence, because + ".", remedies, how)
 
 
-def saturated(record: Record) -> Judged:
+def saturated(record: Record, thresholds: Thresholds) -> Judged:
     """GR103: almost all units sit where the activation is flat, look after look."""
     layers = {
         key: usable
@@ -201,16 +193,15 @@ def saturated(record: Record) -> Judged:
     }
     if not layers:
         return Judged(why_not=_unwatched(record, f"with saturating units was watched {MIN_LOOKS} times"))
-    return Judged(
-        tuple(_saturated(record, key, looks) for key, looks in layers.items() if most([_is_flat(s) for s in looks]))
-    )
+    flat = {key: looks for key, looks in layers.items() if most([_is_flat(seen, thresholds) for seen in looks])}
+    return Judged(tuple(_saturated(record, key, looks) for key, looks in flat.items()))
 
 
-def _is_flat(seen: TimeLook) -> bool:
+def _is_flat(seen: TimeLook, thresholds: Thresholds) -> bool:
     share = seen.saturated or 0.0
     if "LSTM" in seen.kind.upper() or "GRU" in seen.kind.upper():
-        return share >= SATURATED_GATED and seen.horizon < FAR_SHARE * (seen.T - 1)
-    return share >= SATURATED
+        return share >= thresholds.saturated_gated and seen.horizon < thresholds.far_share * (seen.T - 1)
+    return share >= thresholds.saturated
 
 
 def _saturated(record: Record, key: Layer, looks: list[TimeLook]) -> Finding:
@@ -225,7 +216,8 @@ def _saturated(record: Record, key: Layer, looks: list[TimeLook]) -> Finding:
         "horizon": seen.horizon, "T": seen.T, "looks": len(looks),
     }  # fmt: skip
     where = _where(record, key, seen.kind)
-    return Finding("GR103", "warning", SATURATION.title, where, evidence, because, smaller_sums(seen))
+    how = formula.mean_slope(share)
+    return Finding("GR103", "warning", SATURATION.title, where, evidence, because, smaller_sums(seen), how)
 
 
 VANISHING = Rule(
@@ -243,10 +235,11 @@ VANISHING = Rule(
             "r(ℓ) = Σ_t R[t, t−ℓ] / Σ_t R[t, t];   horizon = largest ℓ with r ≥ 0.01 up to it;   factor = exp(slope "
             "of log r)",
         ),
-        thresholds="The horizon is measured at r = 0.01 and compared with T − 1. The rule speaks where it stays "
-        f"under {FAR_SHARE:.0%} of it in two looks of three, for sequences of {SHORTEST} steps or more: then more of "
-        "the sequence lies out of reach than within. It is information, and an error only beside an error GR402, which "
-        "proves that the data depends on what is out of reach.",
+        thresholds="The horizon is measured at r = 0.01, where a step further back adds 1 % of what the nearest adds, "
+        f"and compared with T − 1. The rule speaks where it stays under {percent(DEFAULT.far_share)} of it in two "
+        f"looks of three, for sequences of {SHORTEST} steps or more: then more of the sequence lies out of reach than "
+        "within. It is information, and an error only beside an error GR402, which proves that the data depends on "
+        "what is out of reach.",
         remedies=(
             "Orthogonal W_hh: free, but training moves it away again unless it is held there.",
             "LSTM or GRU: longer reach, three to four times the weights.",
@@ -254,7 +247,7 @@ VANISHING = Rule(
             "Shorter sequences or skip connections through time: cheaper steps; lags between the skips are seen "
             "coarsely.",
         ),
-        silence="Right wherever the task is local. Then: --ignore GR101.",
+        silence="Right wherever the task is local.",
         references=(_BENGIO, _HOCHREITER, _PASCANU),
     ),
     vanishing,
@@ -273,16 +266,16 @@ EXPLODING = Rule(
             "r(ℓ) ≈ factor^ℓ with factor > 1; needs γλ > 1",
             "the largest Lyapunov exponent above 0 says the same of the states: neighbours part as exp(exponent · ℓ)",
         ),
-        thresholds=f"Warning from r = {FAR_GROWTH:g} at the farthest lag, where the near gradient is under 1 % of "
+        thresholds=f"Warning from r = {DEFAULT.far_growth:g} at the farthest lag, where the near gradient is 1 % of "
         "the far one; a factor slightly over 1, as orthogonal or identity starts have, stays far below. Error from "
-        f"r = {HARMFUL_GROWTH:g} where the global norm did blow up or the run became non-finite. It must hold in two "
-        "looks of three.",
+        f"r = {DEFAULT.harmful_growth:g} where the global norm did blow up or the run became non-finite, for then the "
+        "harm is proven. It must hold in two looks of three, so that an odd batch does not speak.",
         remedies=(
             "Clip the global norm: keeps the run alive; the direction still comes from the far past.",
             "Orthogonal W_hh or a smaller one: removes the cause; a small one makes it vanish instead.",
             "Truncated BPTT: cuts the product off at k2 steps; what lies beyond cannot be learned.",
         ),
-        silence="Where chaos is wanted (reservoirs that are read out, never trained through). Then: --ignore GR102.",
+        silence="Where chaos is wanted (reservoirs that are read out, never trained through).",
         references=(_PASCANU, "Sompolinsky, Crisanti, Sommers (1988): Chaos in random neural networks"),
     ),
     exploding,
@@ -299,18 +292,20 @@ SATURATION = Rule(
         "almost no gradient, neither through time nor to the input.",
         mathematics=(
             "tanh′(a) = 1 − h²,  under 0.05 from |a| = 2.2 on",
-            "δ_{k} ← W_hhᵀ diag(σ′(a)) δ_{k+1}: the mean of σ′ enters once a step",
+            "mean σ′ / max σ′ ≤ 1 − 0.95 · share, where the share has under 5 % of the largest slope",
+            "δ_k ← W_hhᵀ diag(σ′(a_{k+1})) δ_{k+1}: the slope enters once a step",
         ),
-        thresholds=f"From {SATURATED:.0%} of the activations in two looks of three: the mean slope is then at most "
-        f"{1 - SATURATED + 0.05 * SATURATED:.2f}. A trained tanh RNN may well have a third or a half. LSTM and GRU "
-        f"gates saturate rightly, so for them it takes {SATURATED_GATED:.0%} over all activations, and a gradient "
-        "that does not reach half of the sequence. ReLU has no such region.",
+        thresholds=f"From {percent(DEFAULT.saturated)} of the activations in two looks of three: the mean slope is "
+        f"then at most {1 - 0.95 * DEFAULT.saturated:.2f}. A trained tanh RNN may well have a third or a half. Of LSTM "
+        "and GRU the tanh of the candidate counts, for gates are at work when held open or shut; these may carry the "
+        f"gradient past a flat candidate, so it takes {percent(DEFAULT.saturated_gated)} and a gradient that does not "
+        "reach half of the sequence. ReLU has no such region.",
         remedies=(
             "Scale the input to mean 0 and deviation 1: free, and right in any case.",
             "Smaller or orthogonal initial weights: free; with gain above 1 saturation returns.",
             "A lower learning rate, where saturation came with training: slower.",
         ),
-        silence="Where the state is meant to be binary. Then: --ignore GR103.",
+        silence="Where the state is meant to be binary.",
         references=(
             "Glorot, Bengio (2010): Understanding the difficulty of training deep feedforward neural networks",
             _BENGIO,

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from gradreach.record.schema import Finding, Record, Remedy, Severity
+from gradreach.rules import formula
 from gradreach.rules.course import site_name
 from gradreach.rules.dependency import (
-    FOUND,
-    LEVEL,
     LIMIT,
-    WORTH,
     Asked,
     LagVerdict,
     harms,
@@ -21,17 +19,18 @@ from gradreach.rules.dependency import (
 from gradreach.rules.figures import percent, shown
 from gradreach.rules.remedy import as_far_as, carried_back
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
+from gradreach.rules.thresholds import DEFAULT, Thresholds
 
 _WILLIAMS = "Williams, Peng (1990): An efficient gradient-based algorithm for on-line training of recurrent networks"
 
 
-def cut_off(record: Record) -> Judged:
+def cut_off(record: Record, thresholds: Thresholds) -> Judged:
     """GR104: the error depends on inputs from before the chunk that its gradient is carried back through."""
-    tests = verdicts(record)
+    tests = verdicts(record, thresholds)
     past = [(asked, lags) for asked in tests if (lags := _past_the_chunk(asked))]
     if not past:
         return Judged(why_not="no stream was followed from one chunk into the next")
-    found = tuple(_cut_off(record, asked) for asked in tests if asked.judged("cut off"))
+    found = tuple(_cut_off(record, asked, thresholds) for asked in tests if asked.judged("cut off"))
     missed = [why for asked, lags in past if (why := not_enough(asked, lags))]
     return Judged(found, "" if found or not missed else missed[0])
 
@@ -41,7 +40,7 @@ def _past_the_chunk(asked: Asked) -> list[LagVerdict]:
     return [each for each in asked.lags if asked.reach.layers and each.lag.until >= asked.reach.T]
 
 
-def _cut_off(record: Record, asked: Asked) -> Finding:
+def _cut_off(record: Record, asked: Asked, thresholds: Thresholds) -> Finding:
     found, chunk = asked.dependency, max(asked.reach.T, 1)
     lost = asked.judged("cut off")
     most = strongest(lost).lag
@@ -64,7 +63,9 @@ def _cut_off(record: Record, asked: Asked) -> Finding:
     remedies = (carried_back(chunk, most.at), *nearer)
     where: Where = {"module": found.module, "site": site_name(record, found.site)}
     severity: Severity = "warning" if harms(record, asked) else "info"
-    return Finding("GR104", severity, TRUNCATION.title, where, evidence, because + ".", remedies)
+    told = formula.explained(most.share, most.q, thresholds.dependency_level)
+    how = f"∂L_t/∂h_(t−ℓ) = 0 for ℓ ≥ {chunk}, yet {spans([most])} steps back lie {told}"
+    return Finding("GR104", severity, TRUNCATION.title, where, evidence, because + ".", remedies, how)
 
 
 TRUNCATION = Rule(
@@ -81,14 +82,15 @@ TRUNCATION = Rule(
             "beyond the chunk there is no dW_ℓ to measure; whether the error depends on x_{t−ℓ} can be tested (GR402)",
         ),
         thresholds="Judged where the state is carried from chunk to chunk, so that the inputs before a chunk are "
-        f"known: it speaks where q ≤ {LEVEL:g} at a lag of the chunk's length or more, and what lies there is "
-        f"{WORTH:.0%} or more of the variance that the error had at first. Silence counts as a pass only where "
-        f"{FOUND:.0%} of it would have been seen.",
+        f"known: it speaks where q ≤ {DEFAULT.dependency_level:g} at a lag of the chunk's length or more, and what "
+        f"lies there is {percent(DEFAULT.dependency_worth)} or more of the variance that the error had at first: less "
+        "is not worth the longer window. It is information while the loss still falls. Silence counts as a pass only "
+        f"where {percent(DEFAULT.dependency_found)} of it would have been seen.",
         remedies=(
             "A larger k2 with the same k1: less bias, memory and time grow with k2.",
             "Chunks of random length: the bias averages out, the variance grows.",
         ),
-        silence="Where the loss is local by design. Then: --ignore GR104.",
+        silence="Where the loss is local by design.",
         references=(_WILLIAMS, "Tallec, Ollivier (2017): Unbiasing truncated backpropagation through time"),
     ),
     cut_off,
@@ -104,14 +106,15 @@ STATE = Rule(
         cause="Chunks of one stream follow each other, yet each starts from a zero state; or the state is carried "
         "without detach, so every backward pass runs through all chunks before.",
         mathematics=("h_0 of the next chunk = h_T of the last, with its gradient cut: state = state.detach()",),
-        thresholds="Judged by whether the data of one chunk goes on where the last one ended, and by the graph's "
-        "growth from pass to pass.",
+        thresholds="Not judged yet: what would show it is not recorded, so this rule never speaks. It would be judged "
+        "by whether the data of one chunk goes on where the last one ended, and by the graph's growth from pass to "
+        "pass: time and memory of a step that rise steadily are its sign.",
         remedies=(
             "Carry and detach: state = tuple(s.detach() for s in state); batches must then keep their streams in "
             "order.",
             "Shuffled, independent windows: then a zero state is right, and nothing beyond a window can be learned.",
         ),
-        silence="Where windows are independent samples. Then: --ignore GR105.",
+        silence="It never speaks; where windows are independent samples, it would have nothing to say.",
         references=(_WILLIAMS,),
     ),
 )

@@ -6,16 +6,12 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from gradreach.record.schema import DepthLook, Finding, Record, Remedy
+from gradreach.rules import formula
 from gradreach.rules.course import MIN_LOOKS, root_of, site_name, sound_looks, stalled, worse_than_at_first
 from gradreach.rules.figures import is_finite, known, median, most, percent
 from gradreach.rules.remedy import expression, initial_scale, normalise, scale_input
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
-
-SATURATED = 0.8
-"""Share of activations under 5 % of their largest slope from which at most a quarter of the gradient passes."""
-
-DEAD = 0.9
-"""Share of units at zero for the whole batch; healthy sparse layers reach less, even in small batches."""
+from gradreach.rules.thresholds import DEFAULT, Thresholds
 
 FEWEST_UNITS = 4
 """Units of a layer below which a share means little."""
@@ -33,18 +29,21 @@ def _by_module(record: Record, wanted: Callable[[DepthLook], bool]) -> dict[tupl
     """The looks at each hidden activation; what no layer with weights follows is an output and saturates rightly."""
     modules: dict[tuple[int, str], list[DepthLook]] = defaultdict(list)
     for look in sound_looks(record):
+        asked = [seen for seen in look.depth if wanted(seen)]
+        if not asked:
+            continue
         last: dict[str, int] = {}
         for seen in look.depth:
             if seen.parameters:
                 root = root_of(record, seen.module)
                 last[root] = max(last.get(root, -1), seen.order)
-        for seen in look.depth:
-            if wanted(seen) and seen.order < last.get(root_of(record, seen.module), -1):
+        for seen in asked:
+            if seen.order < last.get(root_of(record, seen.module), -1):
                 modules[(look.site, seen.module)].append(seen)
     return {key: looks for key, looks in modules.items() if len(looks) >= MIN_LOOKS}
 
 
-def saturated(record: Record) -> Judged:
+def saturated(record: Record, thresholds: Thresholds) -> Judged:
     """GR203: a hidden layer's units sit where tanh or logistic are flat, from the start or while the loss stalls."""
     modules = _by_module(record, lambda seen: seen.activation in _SATURATING and is_finite(seen.saturated))
     if not modules:
@@ -52,8 +51,8 @@ def saturated(record: Record) -> Judged:
     found: dict[str, Finding] = {}
     for (site, module), looks in modules.items():
         shares = known(seen.saturated for seen in looks)
-        flat = most([share >= SATURATED for share in shares])
-        if flat and (shares[0] >= SATURATED or stalled(record, site) or worse_than_at_first(record, site)):
+        flat = [share >= thresholds.saturated for share in shares]
+        if most(flat) and (flat[0] or stalled(record, site) or worse_than_at_first(record, site)):
             found.setdefault(module, _saturated(record, site, looks[-1], median(shares)))
     return Judged(tuple(found.values()))
 
@@ -68,7 +67,8 @@ def _saturated(record: Record, site: int, seen: DepthLook, share: float) -> Find
         "grad_rms": seen.grad_rms,
     }  # fmt: skip
     where: Where = {"module": seen.module, "kind": seen.kind, "site": site_name(record, site)}
-    return Finding("GR203", "warning", SATURATION.title, where, evidence, because, _remedies_of_saturated(record, seen))
+    remedies, how = _remedies_of_saturated(record, seen), formula.mean_slope(share)
+    return Finding("GR203", "warning", SATURATION.title, where, evidence, because, remedies, how)
 
 
 def _remedies_of_saturated(record: Record, seen: DepthLook) -> tuple[Remedy, ...]:
@@ -87,7 +87,7 @@ def _leaky(seen: DepthLook) -> Remedy:
     return Remedy("leaky", f"F.leaky_relu(x, 0.01)  # in place of the ReLU after `{seen.module}`", why)
 
 
-def dead(record: Record) -> Judged:
+def dead(record: Record, thresholds: Thresholds) -> Judged:
     """GR204: nearly all units of a hidden ReLU layer are off for every sample, look after look."""
     modules = _by_module(record, lambda seen: is_finite(seen.dead) and seen.units >= FEWEST_UNITS)
     if not modules:
@@ -97,36 +97,27 @@ def dead(record: Record) -> Judged:
     found: dict[str, Finding] = {}
     for (site, module), looks in modules.items():
         shares = known(seen.dead for seen in looks)
-        if most([share >= DEAD for share in shares]):
-            found.setdefault(module, _dead(record, site, looks[-1], shares))
+        if most([share >= thresholds.dead for share in shares]):
+            found.setdefault(module, _dead(record, site, looks[-1], shares, thresholds.dead))
     return Judged(tuple(found.values()))
 
 
-def _dead(record: Record, site: int, seen: DepthLook, shares: list[float]) -> Finding:
-    share = median(shares)
+def _dead(record: Record, site: int, seen: DepthLook, shares: list[float], limit: float) -> Finding:
+    share = min(median(shares), 1.0)
     values = f" ({seen.rows:,} values of each)" if seen.rows else ""
     because = (
         f"{round(share * seen.units)} of {seen.units} units ({percent(share)}) are zero for every sample of the "
-        f"batch{values} in {sum(s >= DEAD for s in shares)} of {len(shares)} looks: their slope is 0, so no gradient "
+        f"batch{values} in {sum(s >= limit for s in shares)} of {len(shares)} looks: their slope is 0, so no gradient "
         "can bring them back."
     )
     evidence: Evidence = {
-        "dead": share,
-        "units": seen.units,
-        "rows": seen.rows,
-        "looks": len(shares),
-        "grad_rms": seen.grad_rms,
-    }
+        "dead": share, "units": seen.units, "rows": seen.rows, "looks": len(shares), "grad_rms": seen.grad_rms,
+    }  # fmt: skip
     where: Where = {"module": seen.module, "kind": seen.kind, "site": site_name(record, site)}
-    return Finding(
-        "GR204",
-        "warning",
-        DEATH.title,
-        where,
-        evidence,
-        because,
-        (_leaky(seen), _RATE, scale_input(root_of(record, seen.module))),
-    )
+    remedies = (_leaky(seen), _RATE, scale_input(root_of(record, seen.module)))
+    how = f"relu′(a) = 0 for a < 0: ∂L/∂w = Σ δ · relu′(a) · x = 0 in {percent(share)} ≥ {percent(limit)} of "
+    how += f"{seen.units} units"
+    return Finding("GR204", "warning", DEATH.title, where, evidence, because, remedies, how)
 
 
 SATURATION = Rule(
@@ -138,17 +129,20 @@ SATURATION = Rule(
     Explain(
         cause="The sums that enter tanh or a logistic function are so large that it is flat there; the layers below "
         "learn next to nothing.",
-        mathematics=("tanh′(a) < 0.05 from |a| = 2.2 on;   σ′(a) < 0.05 · 1/4 from |a| = 4.4 on",),
-        thresholds=f"From {SATURATED:.0%} of a hidden layer's activations, in two looks of three and the last one: "
-        "on average a quarter of the gradient passes at most. With sums of size 1 it is 3 %. It must be so from the "
-        "first look, or the loss stand still: features that grow decided while the loss falls are healthy. Outputs, "
-        "after which no weights follow, saturate rightly.",
+        mathematics=(
+            "tanh′(a) < 0.05 from |a| = 2.2 on;   σ′(a) < 0.05 · 1/4 from |a| = 4.4 on",
+            "mean σ′ / max σ′ ≤ 1 − 0.95 · share, where the share has under 5 % of the largest slope",
+        ),
+        thresholds=f"From {percent(DEFAULT.saturated)} of a hidden layer's activations, in two looks of three and the "
+        "last one: a quarter of the gradient passes on average, at most. Of tanh units whose sums have deviation 1 "
+        "only 3 % are so flat. It must be so from the first look, or the loss stand still: features that grow decided "
+        "while the loss falls are healthy. Outputs, after which no weights follow, saturate rightly.",
         remedies=(
             "Scale the inputs: free, and right in any case.",
             "Smaller initial weights: free.",
             "Normalisation before the activation: a little time.",
         ),
-        silence="Where units are meant to be binary (hashing, hard attention). Then: --ignore GR203.",
+        silence="Where units are meant to be binary (hashing, hard attention).",
         references=(_GLOROT,),
     ),
     saturated,
@@ -164,15 +158,15 @@ DEATH = Rule(
         cause="A ReLU unit whose sum is negative for every sample puts out zero, has slope zero, and so gets no "
         "gradient that could change it.",
         mathematics=("relu′(a) = 0 for a < 0:   ∂L/∂w = Σ_samples δ · relu′(a) · x = 0",),
-        thresholds=f"From {DEAD:.0%} of a layer's units (of {FEWEST_UNITS} or more), zero for the whole batch, in "
-        "two looks of three and the last one. The bar is high because healthy ReLU layers are sparse: where a unit "
-        "is on for a tenth of all samples, nine in ten are off in a batch of one.",
+        thresholds=f"From {percent(DEFAULT.dead)} of a layer's units (of {FEWEST_UNITS} or more), zero for the whole "
+        "batch, in two looks of three and the last one. The bar is high because healthy ReLU layers are sparse: where "
+        "a unit is on for a tenth of all samples, nine in ten are off in a batch of one.",
         remedies=(
             "Leaky ReLU or GELU: free; activations are no longer sparse.",
             "A lower learning rate or a warm-up: slower at first.",
             "Scaled inputs and biases of 0: free.",
         ),
-        silence="Where a layer is meant to be extremely sparse. Then: --ignore GR204.",
+        silence="Where a layer is meant to be extremely sparse.",
         references=(_HE, _LU),
     ),
     dead,

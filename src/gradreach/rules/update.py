@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from gradreach.record.schema import DepthLook, Finding, Look, Record, Remedy
+from gradreach.rules import formula
 from gradreach.rules.course import (
     MIN_LOOKS,
     root_of,
@@ -15,20 +16,15 @@ from gradreach.rules.course import (
     stalled,
     worse_than_at_first,
 )
-from gradreach.rules.figures import known, median, positive, shown
+from gradreach.rules.figures import is_positive, known, median, positive, shown
 from gradreach.rules.remedy import expression
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
-
-TOO_LARGE = 0.1
-"""‖Δw‖ / ‖w‖ at which ten steps replace the weights: a hundred times the usual 1e-3."""
+from gradreach.rules.thresholds import DEFAULT, Thresholds
 
 REPLACED = 1.0
 GROWN = 10.0
 """One update as large as the weights, after which they grew by this: the start was thrown away. Large updates make
 large weights, so the ratio alone forgets what happened."""
-
-TOO_SMALL = 1e-6
-"""A thousandth of the usual 1e-3: it takes a million steps to move the weights by their own size."""
 
 LEVERAGE = 0.1
 """‖w‖·‖∂L/∂w‖ / |L| from which there is something to gain: a converged model lies below."""
@@ -40,7 +36,7 @@ SMALLEST_WEIGHT = 1e-3
 """Root mean square under which weights count as started at zero, where any update is large beside them."""
 
 
-def updates(record: Record) -> Judged:
+def updates(record: Record, thresholds: Thresholds) -> Judged:
     """GR305: the updates replace the weights or leave them as they are, and the loss shows it."""
     sites: dict[int, list[Look]] = defaultdict(list)
     for look in sound_looks(record):
@@ -49,21 +45,23 @@ def updates(record: Record) -> Judged:
     sites = {site: looks for site, looks in sites.items() if len(looks) >= MIN_LOOKS}
     if not sites:
         return Judged(why_not=f"fewer than {MIN_LOOKS} looks saw an update")
-    found = [finding for site, looks in sites.items() for finding in _judge(record, site, looks)]
+    found = [finding for site, looks in sites.items() for finding in _judge(record, site, looks, thresholds)]
     return Judged(tuple(found))
 
 
-def _judge(record: Record, site: int, looks: Sequence[Look]) -> list[Finding]:
+def _judge(record: Record, site: int, looks: Sequence[Look], thresholds: Thresholds) -> list[Finding]:
     modules = _modules(looks)
     slow = stalled(record, site)
     if slow or worse_than_at_first(record, site):
-        large = {name: seen for name, seen in modules.items() if _is_too_large(seen)}
+        large = {name: seen for name, seen in modules.items() if _is_too_large(seen, thresholds.update_too_large)}
         if large:
             worst = max(large, key=lambda name: max(positive(s.update_ratio for s in large[name])))
-            return [_too_large(record, site, worst, large)]
+            return [_too_large(record, site, worst, large, thresholds.update_too_large)]
+    if not slow:
+        return []
     largest = max((median(positive(s.update_ratio for s in seen)) for seen in modules.values()), default=1.0)
-    if slow and largest <= TOO_SMALL and _could_gain(record, site, looks):
-        return [_too_small(record, site, largest, looks)]
+    if largest <= thresholds.update_too_small and _could_gain(record, site, looks):
+        return [_too_small(record, site, largest, looks, thresholds.update_too_small)]
     return []
 
 
@@ -72,7 +70,7 @@ def _modules(looks: Sequence[Look]) -> dict[str, list[DepthLook]]:
     modules: dict[str, list[DepthLook]] = defaultdict(list)
     for look in looks:
         for seen in look.depth:
-            if positive([seen.update_ratio]) and positive([seen.weight_norm]) and "Norm" not in seen.kind:
+            if is_positive(seen.update_ratio) and is_positive(seen.weight_norm) and "Norm" not in seen.kind:
                 modules[seen.module].append(seen)
     return {
         name: seen
@@ -85,10 +83,10 @@ def _weight_rms(seen: DepthLook) -> float:
     return float((seen.weight_norm or 0.0) / max(seen.parameters, 1) ** 0.5)
 
 
-def _is_too_large(seen: Sequence[DepthLook]) -> bool:
+def _is_too_large(seen: Sequence[DepthLook], limit: float) -> bool:
     ratios = positive(each.update_ratio for each in seen)
     norms = positive(each.weight_norm for each in seen)
-    return median(ratios) >= TOO_LARGE or (max(ratios) >= REPLACED and norms[-1] >= GROWN * norms[0])
+    return median(ratios) >= limit or (max(ratios) >= REPLACED and norms[-1] >= GROWN * norms[0])
 
 
 def _could_gain(record: Record, site: int, looks: Sequence[Look]) -> bool:
@@ -104,7 +102,7 @@ def _pull(seen: DepthLook) -> float | None:
     return seen.weight_norm * seen.weight_grad_norm
 
 
-def _too_large(record: Record, site: int, worst: str, large: dict[str, list[DepthLook]]) -> Finding:
+def _too_large(record: Record, site: int, worst: str, large: dict[str, list[DepthLook]], limit: float) -> Finding:
     seen = large[worst]
     ratios = positive(each.update_ratio for each in seen)
     norms = positive(each.weight_norm for each in seen)
@@ -116,16 +114,21 @@ def _too_large(record: Record, site: int, worst: str, large: dict[str, list[Dept
         "update_size": median(ratios), "largest_update_size": max(ratios), "weight_norm_first": norms[0],
         "weight_norm_last": norms[-1], "modules": len(large), "looks": len(seen),
     }  # fmt: skip
-    factor = 10.0 if median(ratios) < TOO_LARGE else max(10.0, median(ratios) / 1e-3)
+    usual, largest = median(ratios), max(ratios)
+    how = f"‖Δw‖ / ‖w‖ = {shown(usual)} ≥ {limit:g}: {formula.quotient(1.0, usual)} updates replace the weights"
+    if usual < limit:
+        how = f"max ‖Δw‖ / ‖w‖ = {shown(largest)} ≥ {REPLACED:g}; "
+        how += f"‖w‖ / ‖w‖ at first = {formula.quotient(norms[-1], norms[0])} ≥ {GROWN:g}"
+    factor = 10.0 if median(ratios) < limit else max(10.0, median(ratios) / 1e-3)
     remedy = Remedy("lower-rate", f"lr = lr / {shown(factor)}", "brings the update near a thousandth of the weights")
     warm = Remedy(
         "warm-up", "torch.optim.lr_scheduler.LinearLR(optimizer, 0.01, total_iters=500)", "spares the first steps"
     )
     where: Where = {"module": worst, "kind": seen[-1].kind, "site": site_name(record, site)}
-    return Finding("GR305", "warning", UPDATES.title, where, evidence, because, (remedy, warm))
+    return Finding("GR305", "warning", UPDATES.title, where, evidence, because, (remedy, warm), how)
 
 
-def _too_small(record: Record, site: int, ratio: float, looks: Sequence[Look]) -> Finding:
+def _too_small(record: Record, site: int, ratio: float, looks: Sequence[Look], limit: float) -> Finding:
     because = (
         f"an update changes the weights by {shown(ratio)} of their size, where 1e-3 is usual: {shown(1 / ratio)} "
         "steps for a change of their own size, while the gradient still asks for one and the loss does not fall."
@@ -135,14 +138,18 @@ def _too_small(record: Record, site: int, ratio: float, looks: Sequence[Look]) -
     )
     evidence: Evidence = {"update_size": ratio, "looks": len(looks)}
     where: Where = {"site": site_name(record, site)}
-    return Finding("GR305", "warning", UPDATES.title, where, evidence, because, (remedy,))
+    how = f"‖Δw‖ / ‖w‖ = {shown(ratio)} ≤ {shown(limit)}: {formula.quotient(1.0, ratio)} updates to move w by its size"
+    return Finding("GR305", "warning", UPDATES.title, where, evidence, because, (remedy,), how)
 
 
-def untouched(record: Record) -> Judged:
+def untouched(record: Record, _thresholds: Thresholds) -> Judged:
     """GR306: trainable parameters without a gradient in every look at which their model ran."""
     ran: dict[str, list[Look]] = defaultdict(list)
+    roots = {
+        module: root_of(record, module) for module in {seen.module for look in record.looks for seen in look.depth}
+    }
     for look in record.looks:
-        for root in {root_of(record, seen.module) for seen in look.depth}:
+        for root in {roots[seen.module] for seen in look.depth}:
             ran[root].append(look)
     if not any(len(looks) >= MIN_LOOKS for looks in ran.values()):
         return Judged(why_not=f"no model was watched {MIN_LOOKS} times")
@@ -200,11 +207,8 @@ def _untouched(record: Record, group: str, members: Sequence[str], ran: dict[str
     who = f"{len(members)} trainable parameters of `{group}`" if whole else f"the trainable `{group}`"
     because = f"{who} had no gradient in any of {len(looks)} looks: {reason}."
     evidence: Evidence = {
-        "parameters": len(members),
-        "names": ", ".join(members[:8]),
-        "called": runs,
-        "looks": len(looks),
-    }
+        "parameters": len(members), "names": ", ".join(members[:8]), "called": runs, "looks": len(looks),
+    }  # fmt: skip
     where: Where = {"module": group} if whole else {"module": group.rpartition(".")[0], "parameter": group}
     remedies = (
         Remedy(
@@ -212,7 +216,8 @@ def _untouched(record: Record, group: str, members: Sequence[str], ran: dict[str
         ),
         Remedy("freeze", f"{expression(group)}.requires_grad_(False)", "says that it is meant to stay as it is"),
     )
-    return Finding("GR306", "warning", UNTOUCHED.title, where, evidence, because, remedies)
+    how = f"∂L/∂w = 0: w.grad is None for {len(members)} w, in {len(looks)} of {len(looks)} looks"
+    return Finding("GR306", "warning", UNTOUCHED.title, where, evidence, because, remedies, how)
 
 
 UPDATES = Rule(
@@ -226,16 +231,17 @@ UPDATES = Rule(
         "it changes nothing.",
         mathematics=("‖Δw‖ / ‖w‖ per module and update: about 1e-3 in ordinary training",),
         thresholds=f"Per module, on the median of {MIN_LOOKS} looks or more; normalisation layers and weights that "
-        f"start at zero are left out, for any update is large beside them. Too large: {TOO_LARGE:g}, or once "
-        f"{REPLACED:g} with weights that then grew {GROWN:g}-fold, and a loss that stands still or ends above where "
-        f"it began. Too small: {TOO_SMALL:g} even for the module that moves most, a loss that certainly does not "
-        f"fall, and a gradient with ‖w‖·‖∂L/∂w‖ of {LEVERAGE:g} of the loss or more: with a model at its optimum "
-        "there is nothing to gain.",
+        "start at zero are left out, for any update is large beside them. Too large: from "
+        f"‖Δw‖ / ‖w‖ = {DEFAULT.update_too_large:g}, with which ten updates replace the weights, or once {REPLACED:g} "
+        f"with weights that then grew {GROWN:g}-fold; and a loss that stands still or ends above where it began. Too "
+        f"small: up to {shown(DEFAULT.update_too_small)} even for the module that moves most, a million updates for a "
+        "change of the weights by their own size; a loss that certainly does not fall, and a gradient with ‖w‖·‖∂L/∂w‖ "
+        f"of {LEVERAGE:g} of the loss or more: with a model at its optimum there is nothing to gain.",
         remedies=(
             "Change the rate by the factor named: free.",
             "Warm-up: for large first updates of adaptive methods alone.",
         ),
-        silence="For fine-tuning that is meant to move weights by a hair. Then: --ignore GR305.",
+        silence="For fine-tuning that is meant to move weights by a hair.",
         references=(
             "Bottou (2012): Stochastic gradient descent tricks",
             "You, Gitman, Ginsburg (2017): Large batch training of convolutional networks",
@@ -263,7 +269,7 @@ UNTOUCHED = Rule(
             "requires_grad_(False): if it should not; saves its optimizer state.",
             "Delete it: smaller model; old checkpoints no longer fit.",
         ),
-        silence="For heads of a loaded model that this task does not use. Then: --ignore GR306.",
+        silence="For heads of a loaded model that this task does not use.",
         references=("Paszke et al. (2019): PyTorch: An imperative style, high-performance deep learning library",),
     ),
     untouched,

@@ -18,15 +18,21 @@ _TIE = "\ue000"
 
 
 class Flow:
-    """Text that breaks into lines by itself, at spaces alone; a word longer than a line is cut."""
+    """Text that breaks into lines by itself, at spaces alone; a word longer than a line is cut.
 
-    def __init__(self, text: str, style: str = "") -> None:
+    The first `bold` characters are what it says in short.
+    """
+
+    def __init__(self, text: str, style: str = "", bold: int = 0) -> None:
         self.text = text
         self.style = style
+        self.bold = bold
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         """Draw within the width that the console gives."""
-        yield Text("\n".join(lines(self.text, options.max_width)), style=self.style, overflow="fold")
+        drawn = Text("\n".join(lines(self.text, options.max_width)), style=self.style, overflow="fold")
+        drawn.stylize("bold", 0, self.bold)
+        yield drawn
 
 
 def lines(text: str, width: int) -> list[str]:

@@ -1,0 +1,123 @@
+"""How far a run is: what is said of it while it goes on, carried from step to step at little cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import median
+
+from gradreach.record.kinds import of_layer
+from gradreach.record.schema import Look, NonFinite, Step
+
+WINDOW = 20
+SPIKE = 10.0
+RECORD_SIZE = 3.0
+"""An alarm: a norm SPIKE times the median of the last WINDOW of its place, and RECORD_SIZE times all before.
+
+Rule GR302 asks for more, harm or a giant size, once the steps that follow are known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Norms:
+    """The norms at one line that calls backward: the last WINDOW of them, and the largest of all."""
+
+    last: tuple[float, ...] = ()
+    largest: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run stands: its last measured step (-1 before the first), that step's loss and norm, and the time since
+    the run began.
+
+    `horizon` of `T` steps is that of `layer`, the recurrent layer of the last look whose gradient reaches the smallest
+    part of its sequence; T = 0 where none was seen. `nonfinite` steps had a loss or norm that is NaN or infinite,
+    overflows that a loss scaler skips not counted; the first was `broke`, with `value`. `spikes` counts the other
+    alarms, the last of them at `spiked`.
+    """
+
+    step: int = -1
+    seconds: float = 0.0
+    loss: float | None = None
+    norm: float | None = None
+    T: int = 0
+    horizon: int = 0
+    layer: str = ""
+    nonfinite: int = 0
+    broke: int | None = None
+    value: str = ""
+    spikes: int = 0
+    spiked: int | None = None
+    norms: Mapping[int, Norms] = field(default_factory=dict)
+
+    def advanced(
+        self, steps: Sequence[Step] = (), looks: Sequence[Look] = (), nonfinite: Sequence[NonFinite] = ()
+    ) -> Progress:
+        """Where it stands after these too, which come in the order of the steps."""
+        return _found(_looked(_stepped(self, steps), looks), nonfinite)
+
+
+def _stepped(before: Progress, steps: Sequence[Step]) -> Progress:
+    if not steps:
+        return before
+    norms = {site: (list(known.last), known.largest) for site, known in before.norms.items()}
+    broken = [step for step in steps if step.broken]
+    spikes, spiked = before.spikes, before.spiked
+    for step in steps:
+        norm = _norm(step)
+        if norm is None or not math.isfinite(norm):
+            continue
+        window, largest = norms.get(step.site, ([], 0.0))
+        if len(window) == WINDOW and norm >= RECORD_SIZE * largest and norm >= SPIKE * median(window):
+            spikes, spiked = spikes + 1, step.step
+        norms[step.site] = ([*window[1 - WINDOW :], norm], max(largest, norm))
+    after = replace(
+        before,
+        step=steps[-1].step,
+        seconds=steps[-1].seconds,
+        loss=steps[-1].loss,
+        norm=_norm(steps[-1]),
+        nonfinite=before.nonfinite + len(broken),
+        spikes=spikes,
+        spiked=spiked,
+        norms={site: Norms(tuple(window), largest) for site, (window, largest) in norms.items()},
+    )
+    return _broke(after, broken[0].step, _value(broken[0])) if broken else after
+
+
+def _looked(before: Progress, looks: Sequence[Look]) -> Progress:
+    for look in reversed(looks):
+        seen = [each for each in look.time if any(map(math.isfinite, each.reach))]
+        if seen:
+            short = min(seen, key=lambda each: each.horizon / max(each.T, 1))
+            return replace(before, T=short.T, horizon=short.horizon, layer=of_layer(short))
+    return before
+
+
+def _found(before: Progress, nonfinite: Sequence[NonFinite]) -> Progress:
+    real = [found for found in nonfinite if not found.scaled_away]
+    return _broke(before, real[0].step, "infinity" if real[0].value == "inf" else "NaN") if real else before
+
+
+def _broke(before: Progress, step: int, value: str) -> Progress:
+    """The first non-finite step counts where it is told of by its replay alone."""
+    first = before.broke is None or step < before.broke
+    return replace(
+        before,
+        broke=step if first else before.broke,
+        value=value if first else before.value,
+        nonfinite=max(before.nonfinite, 1),
+    )
+
+
+def _norm(step: Step) -> float | None:
+    return step.norm if step.norm is not None else step.pre_clip
+
+
+def _value(step: Step) -> str:
+    return "NaN" if any(map(math.isnan, _figures(step))) else "infinity"
+
+
+def _figures(step: Step) -> list[float]:
+    return [value for value in (step.loss, _norm(step)) if value is not None]

@@ -1,0 +1,81 @@
+"""For each rule one record, or one for each of its formulas, in which it speaks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gradreach.record.schema import DepthLook, NonFinite, Record, Step
+
+from .records import at, chain, dependency, falling, flat, free, lag, record, steps, time_look
+
+
+def between(layer: DepthLook) -> tuple[DepthLook, ...]:
+    """An activation with a layer with weights before and behind it."""
+    first, last = chain(1)
+    return replace(first, order=0), replace(layer, order=1), replace(last, order=2)
+
+
+def _clipped(count: int = 200) -> tuple[Step, ...]:
+    return tuple(replace(step, norm=40.0 + i % 5, threshold=0.25, clip="norm") for i, step in enumerate(steps(count)))
+
+
+def _spiked(size: float, harmed: bool) -> tuple[Step, ...]:
+    """A norm of 2 with a single larger one at step 120, after which the loss stays up or comes back at once."""
+
+    def loss(i: int) -> float:
+        return 300.0 if i == 120 else falling(i) + (3.0 if harmed and i > 120 else 0.0)
+
+    return steps(200, lambda i: size if i == 120 else 2.0 + 0.1 * (i % 3), loss)
+
+
+def blown(times: float, loss: float) -> tuple[Step, ...]:
+    """A norm of 3 and a loss of 2 that grow to so many times as much over the last quarter."""
+
+    def grown(i: int, start: float, by: float) -> float:
+        return float(start * by ** max((i - 74) / 25, 0.0))
+
+    return steps(100, lambda i: grown(i, 3.0, times), lambda i: grown(i, 2.0, loss))
+
+
+TANH = DepthLook("model.1", "Tanh", 1, 1, 1.0, 1e-2, activation="tanh", saturated=0.84)
+RELU = DepthLook("model.1", "ReLU", 1, 1, 1.0, 1e-2, activation="relu", dead=0.953125, units=64, rows=512)
+BROKEN = NonFinite(41, 0, "loss", "nan", replayed=True)
+GATED = time_look(factor=0.826, kind="LSTM", gamma=None, lambda_=None, rho=None, bound_factor=None, saturated=0.97)
+FAR = dependency(lag(61, 91, at=61, share=0.24), T=180)
+CHUNKED = dependency(free(1, 59), lag(60, 90, at=70), T=180)
+NOTHING = (free(1, 6), free(7, 20), free(21, 59, detectable=0.031))
+_BRANCH = ("model.side.0.weight", "model.side.0.bias")
+
+SPEAKING: dict[str, Record] = {
+    "GR101": record(steps(), at(time_look(factor=0.61, T=100, lambda_=0.71, bound_factor=0.71))),
+    "GR101 of gates": record(steps(), at(GATED)),
+    "GR101 without a trace": record(steps(), at(time_look(reach=(1.0, 1e-3, *[0.0] * 58), horizon=0))),
+    "GR102": record(steps(), at(time_look(factor=1.2, lambda_=1.3, bound_factor=1.3))),
+    "GR102 that blew up": record(blown(1000.0, 1e4), at(time_look(factor=1.05))),
+    "GR103": record(steps(), at(time_look(saturated=0.83))),
+    "GR103 of gates": record(steps(), at(GATED)),
+    "GR104": record(steps(loss=flat), at(time_look(factor=0.99)), dependency=(CHUNKED,)),
+    "GR201": record(steps(loss=flat), at(*chain(10, 0.141))),
+    "GR202": record(steps(loss=flat), at(*chain(10, 4.0, update_ratio=1e-3))),
+    "GR203": record(steps(), at(*between(TANH))),
+    "GR204": record(steps(), at(*between(RELU))),
+    "GR301": record((*steps(41), replace(steps(1, loss=lambda _: float("nan"))[0], step=41)), nonfinite=(BROKEN,)),
+    "GR301 without its origin": record(steps(50, norm=lambda i: float("inf") if i == 30 else 1.0)),
+    "GR302": record(_spiked(900.0, harmed=False)),
+    "GR302 with harm": record(_spiked(62.0, harmed=True)),
+    "GR303": record(_clipped()),
+    "GR304": record(blown(1000.0, 1e4)),
+    "GR305 too large": record(steps(loss=flat), at(*chain(3, update_ratio=0.2))),
+    "GR305 thrown away": record(
+        steps(loss=flat),
+        (
+            *at(*chain(3, update_ratio=7.0), count=1),
+            *(replace(look, step=50 + look.step) for look in at(*chain(3, update_ratio=0.03, weight_norm=60.0))),
+        ),
+    ),
+    "GR305 too small": record(steps(loss=flat), at(*chain(3, update_ratio=1e-8))),
+    "GR306": record(steps(), at(chain(1)[0], without_gradient=_BRANCH)),
+    "GR401": record(steps(400, loss=flat), at(time_look(factor=0.5)), dependency=(dependency(*NOTHING),)),
+    "GR402": record(steps(400, loss=flat), at(time_look(factor=0.626, T=180)), dependency=(FAR,)),
+    "GR403": record(steps(400, loss=flat), at(time_look(factor=0.99)), dependency=(dependency(lag(40)),)),
+}

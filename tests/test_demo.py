@@ -1,0 +1,69 @@
+"""Each demo, cut to as few steps as show what it is for, is found to be what it is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gradreach.demo import DEMOS
+from gradreach.record.store import read
+from gradreach.report import Report
+
+CODES: dict[str, tuple[int, set[str], str]] = {
+    "text": (120, {"GR101"}, "vanish through time"),
+    "vanishing": (400, {"GR402", "GR101"}, "vanish before they reach what the data holds"),
+    "nan": (400, {"GR301"}, "Training broke at step"),
+    "clip": (250, {"GR303"}, "threshold far too low"),
+    "deep": (300, {"GR201"}, "vanish through depth"),
+    "healthy": (200, set(), "Healthy: "),
+}
+"""Steps, the codes that must be found, and a part of the verdict."""
+
+
+def demo(name: str, out: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "gradreach", "demo", name, "--out", str(out), *options]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, cwd=out.parent)
+
+
+def test_every_demo_is_told() -> None:
+    assert set(CODES) == set(DEMOS)
+    assert all(each.script.is_file() for each in DEMOS.values())
+    assert {path.stem for path in DEMOS["text"].script.parent.glob("[a-z]*.py")} == set(DEMOS)
+
+
+def test_no_demo_knows_of_gradreach() -> None:
+    for each in DEMOS.values():
+        assert "gradreach" not in each.script.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", DEMOS)
+def test_each_demo_is_found_to_be_what_it_is(name: str, tmp_path: Path) -> None:
+    steps, codes, verdict = CODES[name]
+    done = demo(name, tmp_path / "out", "--steps", str(steps))
+    assert done.returncode == 0
+    report = Report.of(read(tmp_path / "out"))
+    found = {finding.code for finding in report.findings}
+    assert codes <= found
+    assert verdict in report.verdict.sentence
+    alarms = {finding.code for finding in report.findings if finding.severity != "info"}
+    assert alarms <= codes
+    assert (tmp_path / "out" / "report.html").is_file()
+    said = done.stderr.splitlines()
+    assert DEMOS[name].question in said[0]
+    assert f"what to look at: {DEMOS[name].look_at}" in said
+    assert done.stdout.startswith("step    0  ")
+
+
+def test_the_list_and_a_name_that_there_is_not(tmp_path: Path) -> None:
+    listed = demo("--list", tmp_path / "out")
+    assert listed.returncode == 0
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == list(DEMOS)
+    unknown = demo("nothing", tmp_path / "out")
+    assert unknown.returncode == 2
+    assert "expected one of text, vanishing" in " ".join(unknown.stderr.split())
+    assert not (tmp_path / "out").exists()
