@@ -1,17 +1,21 @@
-"""Each demo, cut to as few steps as show what it is for, is found to be what it is."""
+"""Each demo, cut to as few steps as show what it is for, is found to be what it is, and its page shows it."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gradreach.demo import DEMOS
 from gradreach.record.store import read
 from gradreach.report import Report
+
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
 
 CODES: dict[str, tuple[int, set[str], str]] = {
     "text": (120, {"GR101"}, "vanish through time"),
@@ -42,7 +46,7 @@ def test_no_demo_knows_of_gradreach() -> None:
 
 
 @pytest.mark.parametrize("name", DEMOS)
-def test_each_demo_is_found_to_be_what_it_is(name: str, tmp_path: Path) -> None:
+def test_each_demo_is_found_to_be_what_it_is(name: str, tmp_path: Path, browser: Any) -> None:
     steps, codes, verdict = CODES[name]
     done = demo(name, tmp_path / "out", "--steps", str(steps))
     assert done.returncode == 0
@@ -57,6 +61,42 @@ def test_each_demo_is_found_to_be_what_it_is(name: str, tmp_path: Path) -> None:
     assert DEMOS[name].question in said[0]
     assert f"what to look at: {DEMOS[name].look_at}" in said
     assert done.stdout.startswith("step    0  ")
+    for width, scheme in product((1280, 390), ("light", "dark")):
+        opens_well(browser, tmp_path / "out" / "report.html", width, scheme)
+
+
+INK = """canvas => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return data.filter((value, at) => at % 4 === 3 && value > 200).length;
+}"""
+
+
+def opens_well(browser: Any, file: Path, width: int, scheme: str) -> None:
+    """No complaint, no request, charts with ink, all answers without scrolling, findings by keyboard, axe content."""
+    page = browser.new_page(viewport={"width": width, "height": 800 if width > 600 else 844}, color_scheme=scheme)
+    trouble: list[str] = []
+    page.on("console", lambda message: trouble.append(message.text))
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.on("request", lambda request: request.url.startswith(("file:", "data:")) or trouble.append(request.url))
+    page.goto(file.as_uri())
+    page.wait_for_selector("#norm .live canvas")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    answers = page.locator(".answers > div")
+    assert answers.count() == 3
+    bottoms = answers.evaluate_all("all => all.map(each => each.getBoundingClientRect().bottom)")
+    assert max(bottoms) <= page.viewport_size["height"]
+    for canvas in page.locator("canvas:visible").all():
+        assert canvas.evaluate(INK) > 200
+    assert page.locator("#norm canvas:visible").count() == 2
+    reached = set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.closest('details.finding > summary')?.textContent ?? ''"))
+    assert len(reached - {""}) == page.locator("details.finding").count()
+    found = axe.Axe().run(page).response["violations"]
+    assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
+    assert trouble == []
+    page.close()
 
 
 def test_the_list_and_a_name_that_there_is_not(tmp_path: Path) -> None:

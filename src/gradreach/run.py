@@ -94,7 +94,8 @@ def _report(watched: Watched, wanted: Wanted) -> Report | None:
     if watched.backward_passes == 0:
         _say("no backward pass was seen: the program called neither Tensor.backward nor torch.autograd.backward")
         return None
-    from gradreach.report.terminal import console_for, print_summary
+    from gradreach.display.terminal import console_for
+    from gradreach.report.terminal import print_summary
 
     try:
         report = wanted.judged(watched.out)

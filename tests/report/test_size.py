@@ -7,8 +7,8 @@ import pytest
 
 from gradreach.record.schema import Look, Record
 from gradreach.report import Report
-from gradreach.report.assets import assets
 from gradreach.report.html import CUT, LARGEST
+from gradreach.report.page import assets
 
 from .records import ALL, dependency, depth_look, lag, time_look
 

@@ -9,9 +9,10 @@ import pytest
 from rich.console import Console
 
 from gradreach.display.flow import lines
+from gradreach.display.terminal import WIDTH, console_for
 from gradreach.record.schema import Finding, Look, Overhead, Record
 from gradreach.report import Report
-from gradreach.report.terminal import WIDTH, console_for, print_summary
+from gradreach.report.terminal import print_summary
 
 from .records import ALL, FINDINGS, VANISHING, run
 

@@ -67,7 +67,8 @@ def report(
     if format is Format.json:
         sys.stdout.write(made.to_json())
         return CLEAN
-    from gradreach.report.terminal import console_for, print_summary
+    from gradreach.display.terminal import console_for
+    from gradreach.report.terminal import print_summary
 
     page = html or (None if ignore else _page_beside(folder, made))
     print_summary(made, console_for(), str(page or ""))
@@ -126,8 +127,8 @@ def compare(
     if format is Format.json:
         sys.stdout.write(made.to_json())
         return CLEAN
+    from gradreach.display.terminal import console_for
     from gradreach.report.comparison.terminal import print_comparison
-    from gradreach.report.terminal import console_for
 
     print_comparison(made, console_for(), str(html or ""))
     return CLEAN

@@ -21,6 +21,10 @@ INDENT = 8
 """Columns by which all but the head of a judged card stands in."""
 
 
+WIDTH = 100
+"""Columns that a text takes at most, whatever the terminal has."""
+
+
 class Drawn:
     """A card that rich prints; its figures are left to those who can show them."""
 
@@ -39,6 +43,23 @@ class Drawn:
             yield Padding(rows, indent)
         if card.table is not None:
             yield Padding(_table(card.table, ascii_only), indent)
+
+
+def print_within(drawn: RenderableType, console: Console) -> None:
+    """Print to `console`, at most WIDTH columns wide unless a line may not wrap, no line ending in blanks."""
+    with console.capture() as capture:
+        console.print(drawn, width=min(console.width, WIDTH), crop=False)
+    lines = [line.rstrip() for line in capture.get().rstrip("\n").split("\n")]
+    console.file.write("\n".join(line for line, before in zip(lines, ["", *lines], strict=False) if line or before))
+    console.file.write("\n")
+
+
+def console_for(*, stderr: bool = False) -> Console:
+    """A console on stdout or stderr: colour and width of the terminal, or no colour and at most WIDTH columns."""
+    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = WIDTH
+    return console
 
 
 def head(level: str, title: str, place: str, options: ConsoleOptions) -> Iterator[RenderableType]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from gradreach.display.terminal import console_for
 from gradreach.display.wording import to_ascii
 from gradreach.live import live_line
 from gradreach.record.process import still_running
@@ -15,7 +16,7 @@ from gradreach.record.progress import Progress
 from gradreach.record.schema import Record
 from gradreach.record.store import Tail, Unreadable, rank_file
 from gradreach.report.report import Report
-from gradreach.report.terminal import console_for, print_summary
+from gradreach.report.terminal import print_summary
 
 PAUSE = 0.5
 PAGE_EVERY = 10.0

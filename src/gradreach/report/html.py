@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from markupsafe import Markup
 
 from gradreach.display import wording
 from gradreach.display.finding import evidence, label
@@ -19,11 +13,11 @@ from gradreach.display.series import known, quantile
 from gradreach.record.process import still_running
 from gradreach.record.schema import Record
 from gradreach.report import words
-from gradreach.report.assets import assets
 from gradreach.report.document import clip_rate, norms_of, seconds, threshold, time_shown
 from gradreach.report.entry import Entry, entries
-from gradreach.report.explanation import Section, not_made, sections, titled
+from gradreach.report.explanation import Section, not_made, sections
 from gradreach.report.norm import loss_figure, norm_figure
+from gradreach.report.page import assets, template
 from gradreach.report.through_depth import depth
 from gradreach.report.through_time import asked_of, layers, present
 from gradreach.report.tree import bar
@@ -43,20 +37,12 @@ CUT = "This page was cut to 3 MB; the JSON report holds all of it."
 COMMAND = 110
 """Characters of the command that head the page; all of it stands at its end."""
 
-_GLUED = re.compile(r"(?<=\d) (?=%)|(?<=×) (?=\d)")
-"""Spaces at which no line may end."""
-
-NAME = 120
-"""Characters of a name within a sentence."""
-
 _WHAT_TO_DO = {
     "GR101": "If you need a longer reach",
     "GR303": "If the steps are too short",
     "GR401": "If you want to be surer",
 }
 """Over the remedies of findings that are information: what would be a reason to apply them."""
-
-_TEMPLATES = Path(__file__).with_name("templates")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +88,7 @@ def _page(report: Report, record: Record, limits: Limits) -> str:
     shown = listed[: limits.findings]
     placed = [(number, finding) for number, entry in enumerate(shown) for finding in entry.findings]
     explained = _explained(listed)
-    return _template().render(
+    return template("report.html.j2").render(
         report=report,
         headline=_headline(report.verdict.sentence),
         started=_started(record.run.started),
@@ -144,17 +130,6 @@ def framed(report: Report) -> str:
     """The page inside an iframe, for a notebook's cell."""
     look = "width:100%;height:44em;border:0"
     return f'<iframe sandbox="allow-scripts" srcdoc="{escape(render(report))}" style="{look}"></iframe>'
-
-
-def inline(text: str) -> Markup:
-    """`text` escaped, and what stands between backticks as code."""
-    parts = _GLUED.sub("\u00a0", wording.printable(words.local(text))).split("`")
-    if len(parts) % 2 == 0:  # a backtick without its fellow is a backtick
-        return Markup.escape("`".join(parts))
-    return Markup("").join(
-        Markup("<code>{}</code>").format(wording.shortened(part, NAME)) if i % 2 else Markup.escape(part)
-        for i, part in enumerate(parts)
-    )
 
 
 def _headline(sentence: str) -> tuple[str, str]:
@@ -200,22 +175,3 @@ def _explained(listed: Sequence[Entry]) -> list[tuple[Rule, tuple[Section, ...]]
     """The rules behind the findings, each once, with what they have to say."""
     codes = dict.fromkeys(entry.first.code for entry in listed)
     return [(RULES[code], sections(RULES[code])) for code in codes if code in RULES]
-
-
-def _shown(value: object) -> object:
-    """What the template prints: text without control characters, its paths relative, all else as it is."""
-    return wording.printable(words.local(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_shown,
-    )
-    environment.filters.update(figure=wording.figure, percent=wording.percent, inline=inline, titled=titled, svg=Markup)
-    return environment.get_template("report.html.j2")

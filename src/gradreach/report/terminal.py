@@ -16,7 +16,7 @@ from rich.text import Text
 from gradreach.display.finding import card
 from gradreach.display.flow import Flow
 from gradreach.display.series import known, quantile
-from gradreach.display.terminal import INDENT, STYLE, Drawn, grid, head
+from gradreach.display.terminal import INDENT, STYLE, Drawn, grid, head, print_within
 from gradreach.display.wording import count, figure, percent, safe
 from gradreach.record.schema import Record
 from gradreach.report import asked, words
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from gradreach.report.answers import Answer
     from gradreach.report.report import Report
 
-WIDTH = 100
 ROWS = 12
 """Recurrent layers that the table shows; the rest are in the files."""
 
@@ -69,19 +68,7 @@ class Summary:
 
 def print_summary(report: Report, console: Console, path: str = "") -> None:
     """Print a report to `console`, at most 100 columns wide; only the closing path may be longer."""
-    with console.capture() as capture:
-        console.print(Summary(report, path), width=min(console.width, WIDTH), crop=False)
-    lines = [line.rstrip() for line in capture.get().rstrip("\n").split("\n")]
-    console.file.write("\n".join(line for line, before in zip(lines, ["", *lines], strict=False) if line or before))
-    console.file.write("\n")
-
-
-def console_for(*, stderr: bool = False) -> Console:
-    """A console on stdout or stderr: colour and width of the terminal, or neither colour nor more than 100 columns."""
-    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
-        console.width = WIDTH
-    return console
+    print_within(Summary(report, path), console)
 
 
 def _headline(record: Record) -> str:

@@ -169,8 +169,25 @@ def test_too_short_runs_are_told_so() -> None:
 
 
 def test_too_few_measured_steps_are_told_so() -> None:
-    sparse = replace(SEED, steps=tuple(step for step in SEED.steps if step.step % 14 == 0))
+    sparse = replace(SEED, steps=tuple(step for step in SEED.steps if step.step % 40 == 0))
     assert figure(of(A, sparse), "loss").lacking == "B measured too few of these steps"
+
+
+def test_steps_measured_too_seldom_for_batches_are_compared_one_by_one() -> None:
+    def seldom(made: Record) -> Record:
+        return replace(made, steps=tuple(step for step in made.steps if step.step % 14 == 0))
+
+    same, other = (
+        figure(of(seldom(A), seldom(SEED)), "loss"),
+        figure(of(seldom(A), seldom(falling(5, level=1.5))), "loss"),
+    )
+    assert same.change is not None
+    assert not same.changed
+    assert other.changed
+    assert other.change is not None
+    assert other.change.low < 1.0 < other.change.high
+    rate = figure(of(seldom(clipped(A, 1e-6)), seldom(clipped(SEED, 1e6))), "clip_rate")
+    assert (rate.a, rate.b, rate.changed) == (1.0, 0.0, True)
 
 
 def test_clip_rate() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gradreach.report.comparison.by_step import _batched, _mean
+from gradreach.report.comparison.by_step import _batched, _mean, _sparse
 from gradreach.report.comparison.measure import Part
 from gradreach.report.comparison.noise import BATCHES, DRIFTS, LEVEL, correlation, holm, paired, unpaired
 
@@ -119,3 +119,20 @@ def test_two_runs_of_the_same_loss_are_told_apart_no_oftener_than_they_may(phi: 
 
 def test_two_levels_are_told_apart() -> None:
     assert _claims(0.5, 600, 50, apart=0.04) >= 0.9
+
+
+@pytest.mark.parametrize("phi", [0.0, 0.9])
+def test_steps_measured_seldom_keep_the_level(phi: float) -> None:
+    rng = np.random.default_rng(17)
+    fall = 3.0 * np.exp(-np.arange(400) / 60)
+    claims = 0
+    for _ in range(200):
+        a, b = ((fall + 0.1 * noise(rng, 400, phi))[200::11].tolist() for _ in "AB")
+        change = _sparse(a, b, Part(200, 399), 0.0)
+        assert change is not None
+        claims += change.p <= LEVEL
+    assert stats.binomtest(claims, 200, LEVEL, alternative="greater").pvalue > 0.01
+
+
+def test_equal_values_do_not_hang_together() -> None:
+    assert correlation([0.1] * 18, 0) == 0.0

@@ -9,7 +9,7 @@ from itertools import pairwise
 from gradreach.display.series import quantile
 from gradreach.record.schema import Record, Step
 from gradreach.report.comparison.measure import Key, Measure, Part, quotient
-from gradreach.report.comparison.noise import BATCHES, DRIFTS, SHORTEST, paired
+from gradreach.report.comparison.noise import BATCHES, DRIFTS, FEWEST, SHORTEST, Change, paired, unpaired
 from gradreach.report.document import nonfinite_steps
 from gradreach.rules.course import norm_of, site_name, steps_at
 
@@ -86,8 +86,10 @@ def _mean_of(key: Key, name: str, place: str, a: Points, b: Points, part: Part, 
     over = f"mean, {_steps(part)}"
     batches = _batched(a, b, part, _mean)
     if isinstance(batches, str):
-        x, y = (_mean(values) if values else None for values in (_values(a, part), _values(b, part)))
-        return Measure(key, name, place, unit, x, y, over, lacking=batches)
+        here, there = _values(a, part), _values(b, part)
+        x, y = (_mean(values) if values else None for values in (here, there))
+        sparse = _sparse(here, there, part, 1.0 if unit == "share" else 0.0)
+        return Measure(key, name, place, unit, x, y, over, sparse, lacking="" if sparse else batches)
     grain = BATCHES / min(len(a), len(b)) if unit == "share" else 0.0
     change = paired(*batches, grain, drift=_length(part) >= DRIFTS * BATCHES)
     return Measure(key, name, place, unit, _mean(batches[0]), _mean(batches[1]), over, change)
@@ -99,8 +101,11 @@ def _median_of(key: Key, name: str, place: str, unit: str, a: Points, b: Points,
     over = f"median, {_steps(part)}"
     batches = _batched(a, b, part, _middle)
     if isinstance(batches, str):
-        x, y = (math.exp(_middle(values)) if values else None for values in (_values(a, part), _values(b, part)))
-        return Measure(key, name, place, unit, x, y, over, ratio=True, lacking=batches)
+        here, there = _values(a, part), _values(b, part)
+        x, y = (math.exp(_middle(values)) if values else None for values in (here, there))
+        sparse = _sparse(here, there, part, 0.0)
+        change = None if sparse is None else quotient(sparse)
+        return Measure(key, name, place, unit, x, y, over, change, ratio=True, lacking="" if change else batches)
     x, y = math.exp(_mean(batches[0])), math.exp(_mean(batches[1]))
     change = quotient(paired(*batches, drift=_length(part) >= DRIFTS * BATCHES))
     return Measure(key, name, place, unit, x, y, over, change, ratio=True)
@@ -136,6 +141,13 @@ def _batched(a: Points, b: Points, part: Part, statistic: Statistic) -> Batches 
             return f"{name} measured too few of these steps"
         sides.append([statistic(batch) for batch in batches])
     return sides[0], sides[1]
+
+
+def _sparse(a: Sequence[float], b: Sequence[float], part: Part, grain: float) -> Change | None:
+    """The change where a run measured too few steps for batches: from these themselves, which then lie far apart."""
+    if _length(part) < SHORTEST * BATCHES or min(len(a), len(b)) < FEWEST:
+        return None
+    return unpaired(a, b, grain)
 
 
 def _values(points: Points, part: Part) -> list[float]:

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from markupsafe import Markup
-
-from gradreach import report as package
 from gradreach.display import wording
 from gradreach.display.chart import Frame, Line, Mark
 from gradreach.display.series import known
-from gradreach.report.assets import assets
 from gradreach.report.comparison import words
 from gradreach.report.comparison.comparison import Comparison
 from gradreach.report.comparison.curve import Curve
@@ -21,8 +14,8 @@ from gradreach.report.comparison.judgement import Level
 from gradreach.report.comparison.measure import Part
 from gradreach.report.comparison.places import Matched, State
 from gradreach.report.figures import FAINTEST, WIDE, Figure, figure_of
-from gradreach.report.html import inline
-from gradreach.report.words import local, of_command
+from gradreach.report.page import assets, template
+from gradreach.report.words import of_command
 
 FIGURES, FINDINGS, CURVES, LENGTH = 300, 60, 24, 110
 """What a page shows in full, and the characters of a command; the JSON form holds the rest."""
@@ -51,7 +44,7 @@ def render(comparison: Comparison) -> str:
         (letter, name, report.record)
         for letter, name, report in zip("AB", comparison.names, (comparison.a, comparison.b), strict=True)
     ]
-    return _template().render(
+    return template("compare.html.j2").render(
         comparison=comparison,
         sides=sides,
         judged=judged,
@@ -112,22 +105,3 @@ def _caption(curve: Curve) -> str:
     if curve.names:
         return f"{curve.title}, in order of execution, from {curve.names[0]} to {curve.names[-1]}."
     return f"{curve.title}."
-
-
-def _shown(value: object) -> object:
-    """What the template prints: text without control characters, its paths relative, all else as it is."""
-    return wording.printable(local(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(Path(package.__path__[0]) / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_shown,
-    )
-    environment.filters.update(figure=wording.figure, percent=wording.percent, inline=inline, svg=Markup)
-    return environment.get_template("compare.html.j2")

@@ -34,6 +34,9 @@ DRIFTS = 20
 FEWEST = 6
 """Looks a run from which on an interval can be given."""
 
+_ROUNDING = 1e-12
+"""Scatter, relative to the values, that is left of equal ones when their mean is taken from them."""
+
 _CLOSEST = 0.95
 """The largest ρ reckoned with: beyond it a series says next to nothing on its own mean."""
 
@@ -85,7 +88,7 @@ def correlation(values: Sequence[float], degree: int) -> float:
     n = len(values)
     rest = _without_trend(values, degree)
     size = math.fsum(value * value for value in rest)
-    if size == 0:
+    if size <= n * (_ROUNDING * max(map(abs, values))) ** 2:
         return 0.0
     measured = math.fsum(x * y for x, y in pairwise(rest)) / size
     above = n * measured + 1 + degree

@@ -12,14 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from gradreach.display.flow import Flow
-from gradreach.display.terminal import INDENT, STYLE, grid
+from gradreach.display.terminal import INDENT, STYLE, grid, print_within
 from gradreach.display.wording import capital, count, safe
 from gradreach.report.comparison import words
 from gradreach.report.comparison.comparison import Comparison
 from gradreach.report.comparison.judgement import Level
 from gradreach.report.comparison.measure import Measure
 from gradreach.report.comparison.places import Matched, State
-from gradreach.report.terminal import WIDTH
 from gradreach.report.words import of_command
 
 ROWS = 12
@@ -68,11 +67,7 @@ class Drawn:
 
 def print_comparison(comparison: Comparison, console: Console, path: str = "") -> None:
     """Print a comparison to `console`, at most 100 columns wide; only the closing path may be longer."""
-    with console.capture() as capture:
-        console.print(Drawn(comparison, path), width=min(console.width, WIDTH), crop=False)
-    lines = [line.rstrip() for line in capture.get().rstrip("\n").split("\n")]
-    console.file.write("\n".join(line for line, before in zip(lines, ["", *lines], strict=False) if line or before))
-    console.file.write("\n")
+    print_within(Drawn(comparison, path), console)
 
 
 def _settings(comparison: Comparison, say: _Say) -> Iterator[RenderableType]:

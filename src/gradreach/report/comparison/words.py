@@ -52,8 +52,9 @@ def of_noise(comparison: Comparison) -> str:
     """How the intervals came about, and for how many figures they were corrected."""
     return (
         f"95 % intervals: of step series by t on the differences of {BATCHES} batch means over the same steps, widened "
-        f"for what batches still share; of looks by Welch's t. {count(comparison.tested, 'figure')} compared; a change "
-        "counts where it stands at 5 % after Holm's correction for all of them."
+        "for what batches still share; of looks, and of steps measured too seldom for batches, by Welch's t. "
+        f"{count(comparison.tested, 'figure')} compared; a change counts where it stands at 5 % after Holm's "
+        "correction for all of them."
     )
 
 

@@ -1,0 +1,93 @@
+"""What the pages share: style, script, the policy that lets in these alone, and how a template prints."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from gradreach.display import wording
+from gradreach.report.explanation import titled
+
+_TEMPLATES = Path(__file__).with_name("templates")
+_UPLOT = Path(__file__).with_name("vendor") / "uplot"
+
+_GLUED = re.compile(r"(?<=\d) (?=%)|(?<=×) (?=\d)")
+"""Spaces at which no line may end."""
+
+NAME = 120
+"""Characters of a name within a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assets:
+    """What a page carries: `style` and `script` go into one element each, `policy` into its meta element."""
+
+    style: Markup
+    script: Markup
+    policy: str
+
+
+@cache
+def assets(*styles: str, scripts: tuple[str, ...] = ("report.js",)) -> Assets:
+    """The assets of a page with charts: its shared style and script, and after them the templates named."""
+    style = "\n".join([_vendored("uPlot.min.css"), *map(_text, ("report.css", "charts.css", *styles))])
+    script = "\n".join([_vendored("uPlot.iife.min.js"), *map(_text, ("charts.js", *scripts))])
+    policy = (
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    return Assets(Markup(style), Markup(script), policy)
+
+
+@cache
+def template(name: str) -> Template:
+    """One of the templates beside this file, all strings escaped; what an expression names and is not there raises."""
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+    environment.filters.update(figure=wording.figure, percent=wording.percent, inline=inline, titled=titled, svg=Markup)
+    return environment.get_template(name)
+
+
+def inline(text: str) -> Markup:
+    """`text` escaped, and what stands between backticks as code."""
+    parts = _GLUED.sub("\u00a0", wording.printable(wording.local(text))).split("`")
+    if len(parts) % 2 == 0:  # a backtick without its fellow is a backtick
+        return Markup.escape("`".join(parts))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(wording.shortened(part, NAME)) if i % 2 else Markup.escape(part)
+        for i, part in enumerate(parts)
+    )
+
+
+def _shown(value: object) -> object:
+    """What the template prints: text without control characters, its paths relative, all else as it is."""
+    return (
+        wording.printable(wording.local(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
+    )
+
+
+def _text(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _vendored(name: str) -> str:
+    """A file of uPlot under its licence, which must go wherever a copy goes."""
+    licence = (_UPLOT / "LICENSE").read_text(encoding="utf-8")
+    return f"/*! uPlot 1.6.32\n{licence}\n*/\n" + (_UPLOT / name).read_text(encoding="utf-8")
+
+
+def _hash(source: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
