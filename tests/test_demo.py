@@ -93,9 +93,10 @@ def opens_well(browser: Any, file: Path, width: int, scheme: str) -> None:
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.closest('details.finding > summary')?.textContent ?? ''"))
     assert len(reached - {""}) == page.locator("details.finding").count()
-    found = axe.Axe().run(page).response["violations"]
-    assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
     assert trouble == []
+    if (width, scheme) in ((1280, "light"), (390, "dark")):
+        found = axe.Axe().run(page).response["violations"]
+        assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
     page.close()
 
 

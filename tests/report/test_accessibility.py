@@ -25,11 +25,10 @@ def test_axe_finds_no_violation(browser: Any, tmp_path: Path, name: str) -> None
     file = Report.of(ALL[name]).save(tmp_path / "report.html")
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.goto(file.as_uri())
-    for width in (1280, 390):
+    for width, scheme in ((1280, "light"), (390, "dark")):  # colours do not depend on the width, nor places on colours
         page.set_viewport_size({"width": width, "height": 844})
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
-            assert violations(page) == [], (width, scheme)
+        page.emulate_media(color_scheme=scheme)
+        assert violations(page) == [], (width, scheme)
     page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
     assert violations(page) == [], "all open"
     page.close()

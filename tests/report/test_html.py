@@ -11,7 +11,8 @@ from xml.etree import ElementTree
 import pytest
 
 from gradreach.report import Report
-from gradreach.report.html import _headline, inline, render
+from gradreach.report.html import _headline, render
+from gradreach.report.page import inline
 from gradreach.report.tree import MOST
 
 from .records import ALL, FINDINGS, VANISHING, depth_look
