@@ -90,6 +90,19 @@ def test_a_page_older_than_the_recording_is_drawn_anew(tmp_path: Path) -> None:
     assert page.read_text() == "kept"
 
 
+def test_a_page_older_than_the_settings_is_drawn_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write(tmp_path / "run", ALL["broken"])
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", str(folder)]) == 0
+    page = folder / "report.html"
+    assert "GR301" in page.read_text(encoding="utf-8")
+    later = page.stat().st_mtime + 10
+    (tmp_path / "pyproject.toml").write_text('[tool.gradreach]\nignore = ["GR301"]\n')
+    os.utime(tmp_path / "pyproject.toml", (later, later))
+    assert main(["report", str(folder)]) == 0
+    assert "explain-GR301" not in page.read_text(encoding="utf-8")
+
+
 def test_a_folder_that_cannot_be_written_still_has_its_summary(healthy: Path, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     done = gradreach("report", healthy, "--html", tmp_path / "taken" / "page.html")

@@ -70,7 +70,7 @@ def report(
     from gradreach.display.terminal import console_for
     from gradreach.report.terminal import print_summary
 
-    page = html or (None if ignore else _page_beside(folder, made))
+    page = html or (None if ignore else _page_beside(folder, made, in_force().source))
     print_summary(made, console_for(), str(page or ""))
     return CLEAN
 
@@ -152,12 +152,13 @@ def _load(folder: Path, ignore: Sequence[str] | None) -> Report | int:
         return UNREADABLE
 
 
-def _page_beside(recording: Path, made: Report) -> Path | None:
-    """The page in the recording's folder, drawn anew where the recording has moved on since, or never had one."""
+def _page_beside(recording: Path, made: Report, settings: Path | None) -> Path | None:
+    """The page in the recording's folder, drawn anew where recording or settings have changed since."""
     folder = recording if recording.is_dir() else recording.parent
     page = folder / "report.html"
-    recorded = [recording] if recording.is_file() else list(folder.glob("rank*.sqlite*"))
-    if page.is_file() and all(page.stat().st_mtime >= file.stat().st_mtime for file in recorded):
+    sources = [recording] if recording.is_file() else list(folder.glob("rank*.sqlite*"))
+    sources += [settings] if settings is not None else []
+    if page.is_file() and all(page.stat().st_mtime >= file.stat().st_mtime for file in sources):
         return page
     return page if write(page, made.to_html) else None
 

@@ -11,7 +11,7 @@ import re
 from markupsafe import Markup, escape
 
 from gradreach.display.card import Card, Drawing, Row, Table
-from gradreach.display.wording import safe
+from gradreach.display.wording import safe, shortened
 
 _TONE = {"error": "#d1511f", "warning": "#b8860b", "info": "#3b86c8"}
 _RULE = "rgba(128,128,128,.45)"
@@ -62,13 +62,14 @@ def html(card: Card) -> str:
     return str(Markup("<div style='{}'>{}</div>").format(style, Markup("").join(parts)))
 
 
-def inline(text: str) -> Markup:
-    """`text` escaped, and what stands between backticks as code."""
+def inline(text: str, longest: int | None = None) -> Markup:
+    """`text` escaped, and what stands between backticks as code, shortened to `longest` characters each."""
     parts = safe(text).split("`")
     if len(parts) % 2 == 0:  # a backtick without its fellow is a backtick
         return escape("`".join(parts))
+    code = [part if longest is None else shortened(part, longest) for part in parts]
     return Markup("").join(
-        Markup("<code>{}</code>").format(part) if i % 2 else escape(part) for i, part in enumerate(parts)
+        Markup("<code>{}</code>").format(code[i]) if i % 2 else escape(part) for i, part in enumerate(parts)
     )
 
 

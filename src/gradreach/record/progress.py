@@ -65,7 +65,7 @@ def _stepped(before: Progress, steps: Sequence[Step]) -> Progress:
     broken = [step for step in steps if step.broken]
     spikes, spiked = before.spikes, before.spiked
     for step in steps:
-        norm = _norm(step)
+        norm = step.unclipped
         if norm is None or not math.isfinite(norm):
             continue
         window, largest = norms.get(step.site, ([], 0.0))
@@ -77,7 +77,7 @@ def _stepped(before: Progress, steps: Sequence[Step]) -> Progress:
         step=steps[-1].step,
         seconds=steps[-1].seconds,
         loss=steps[-1].loss,
-        norm=_norm(steps[-1]),
+        norm=steps[-1].unclipped,
         nonfinite=before.nonfinite + len(broken),
         spikes=spikes,
         spiked=spiked,
@@ -111,13 +111,9 @@ def _broke(before: Progress, step: int, value: str) -> Progress:
     )
 
 
-def _norm(step: Step) -> float | None:
-    return step.norm if step.norm is not None else step.pre_clip
-
-
 def _value(step: Step) -> str:
     return "NaN" if any(map(math.isnan, _figures(step))) else "infinity"
 
 
 def _figures(step: Step) -> list[float]:
-    return [value for value in (step.loss, _norm(step)) if value is not None]
+    return [value for value in (step.loss, step.unclipped) if value is not None]

@@ -61,9 +61,14 @@ class Step:
     watched: bool = False
 
     @property
+    def unclipped(self) -> float | None:
+        """The global norm before clipping: measured, else what the script's own clipping call returned."""
+        return self.pre_clip if self.norm is None else self.norm
+
+    @property
     def broken(self) -> bool:
         """Whether loss or norm is not finite, other than by the overflow that a loss scaler looks for."""
-        loss, norm = self.loss, self.pre_clip if self.norm is None else self.norm
+        loss, norm = self.loss, self.unclipped
         if (loss is None or math.isfinite(loss)) and (norm is None or math.isfinite(norm)):
             return False
         return (loss is not None and math.isnan(loss)) or self.scale == 1.0
@@ -328,7 +333,7 @@ class Record:
             step
             for step in self.steps
             if (step.loss is not None and not isfinite(step.loss))
-            or ((norm := step.pre_clip if step.norm is None else step.norm) is not None and not isfinite(norm))
+            or ((norm := step.unclipped) is not None and not isfinite(norm))
         )
 
     @property

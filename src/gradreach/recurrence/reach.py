@@ -95,14 +95,14 @@ class Reach:
     def _repr_html_(self) -> str:
         """The reach as a card in a notebook, with its figures."""
         from gradreach.display import notebook
-        from gradreach.recurrence.shown import of_reach
+        from gradreach.recurrence.cards import of_reach
 
         return notebook.html(of_reach(self))
 
     def __rich__(self) -> Drawn:
         """The reach as rich prints it."""
         from gradreach.display.terminal import Drawn
-        from gradreach.recurrence.shown import of_reach
+        from gradreach.recurrence.cards import of_reach
 
         return Drawn(of_reach(self))
 

@@ -72,14 +72,14 @@ class Spectrum:
     def _repr_html_(self) -> str:
         """The spectrum as a card in a notebook, with its figures."""
         from gradreach.display import notebook
-        from gradreach.recurrence.shown import of_spectrum
+        from gradreach.recurrence.cards import of_spectrum
 
         return notebook.html(of_spectrum(self))
 
     def __rich__(self) -> Drawn:
         """The spectrum as rich prints it."""
         from gradreach.display.terminal import Drawn
-        from gradreach.recurrence.shown import of_spectrum
+        from gradreach.recurrence.cards import of_spectrum
 
         return Drawn(of_spectrum(self))
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gradreach.display.series import known, quantile
-from gradreach.display.wording import count, figure, percent, shortened
+from gradreach.display.wording import count, figure, local, percent, shortened
+from gradreach.record.kinds import of_layer
 from gradreach.record.schema import Finding, Record, TimeLook
-from gradreach.report.breaking import why_broken
 from gradreach.report.document import clip_rate, nonfinite_steps, norms_of, spikes, threshold, time_shown
-from gradreach.report.words import local, of_layer
+from gradreach.report.why_broken import why_broken
 from gradreach.rules.course import first_break, kept_out, rate_to_horizon
 from gradreach.rules.dependency import Asked, of_stack, spans, strongest, verdicts
 from gradreach.rules.thresholds import DEFAULT, Thresholds

@@ -102,8 +102,8 @@ def seconds(record: Record) -> float | None:
 
 
 def norms_of(steps: Sequence[Step]) -> list[float | None]:
-    """Of each step the global norm before any clipping: measured, else what the script's own clipping call returned."""
-    return [step.norm if step.norm is not None else step.pre_clip for step in steps]
+    """Of each step the global norm before any clipping."""
+    return [step.unclipped for step in steps]
 
 
 def nonfinite_steps(record: Record) -> list[int]:

@@ -23,6 +23,7 @@ from gradreach.display.chart import Scale as Axis
 from gradreach.display.chart_data import chart_data
 from gradreach.display.series import known
 from gradreach.display.wording import count, figure
+from gradreach.record.kinds import of_layer
 from gradreach.record.schema import DepthLook, TimeLook
 from gradreach.report import words
 
@@ -58,9 +59,7 @@ def adjoint_figure(seen: TimeLook) -> Figure | None:
         Line("adjoint ‖δ‖", by_index(seen.adjoint)),
         Line("local error ‖e‖", by_index(seen.local_error), 2, dots=True),
     ]
-    frame = Frame(
-        f"Adjoint over time of {words.of_layer(seen)}", "time step k", "norm", log=True, floor=FAINTEST * largest
-    )
+    frame = Frame(f"Adjoint over time of {of_layer(seen)}", "time step k", "norm", log=True, floor=FAINTEST * largest)
     return figure_of(frame, lines, [], "What reaches the hidden state at step k: from above alone, and by all paths.")
 
 
@@ -70,9 +69,7 @@ def truncation_figure(seen: TimeLook) -> Figure | None:
         Line("truncation bias b(k)", by_index(seen.truncation_bias), 3),
         Line("lag share s(ℓ)", by_index(seen.lag_share)),
     ]
-    frame = Frame(
-        f"Truncation bias and lag share of {words.of_layer(seen)}", "lag ℓ, or k2 = k steps", "relative to ‖dW‖"
-    )
+    frame = Frame(f"Truncation bias and lag share of {of_layer(seen)}", "lag ℓ, or k2 = k steps", "relative to ‖dW‖")
     caption = "b(k): relative error of the weights' gradient if it were carried back only k steps. "
     k2 = window(seen)
     if k2 is None or k2 >= seen.T:
@@ -90,7 +87,7 @@ def window(seen: TimeLook) -> int | None:
 
 def lags_of(seen: TimeLook) -> str:
     """The group of the figures of one layer that lie over its lags."""
-    return f"lags of {words.of_layer(seen)}"
+    return f"lags of {of_layer(seen)}"
 
 
 def gradient_figure(looks: Sequence[DepthLook]) -> Figure | None:

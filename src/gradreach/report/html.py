@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gradreach.display import wording
 from gradreach.display.finding import evidence, label
 from gradreach.display.series import known, quantile
+from gradreach.record.kinds import of_layer
 from gradreach.record.process import still_running
 from gradreach.record.schema import Record
 from gradreach.report import words
@@ -115,6 +116,7 @@ def _page(report: Report, record: Record, limits: Limits) -> str:
         ending=_ended(record),
         modules=limits.modules,
         words=words,
+        of_layer=of_layer,
         wording=wording,
         label=label,
         evidence=evidence,

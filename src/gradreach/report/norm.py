@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
+from gradreach.display import wording
 from gradreach.display.chart import SERIES, Frame, Line, Mark, Number, Strip, merged, thinned
 from gradreach.display.series import known
 from gradreach.display.wording import figure, percent
 from gradreach.record.schema import Finding, Record, Step
-from gradreach.report import words
 from gradreach.report.document import clip_rate, nonfinite_steps, norms_of, spikes
 from gradreach.report.figures import WIDE, Figure, figure_of, points_of
 from gradreach.rules.course import site_name
@@ -72,7 +72,7 @@ def _by_site(record: Record, what: str) -> list[tuple[str, list[Step]]]:
     shown = sorted(sites)[:SERIES]
     if len(sites) == 1:
         return [(what, sites[shown[0]])]
-    return [(f"{what}, {words.local(site_name(record, site))}", sites[site]) for site in shown]
+    return [(f"{what}, {wording.local(site_name(record, site))}", sites[site]) for site in shown]
 
 
 def _thresholds(record: Record, style: int) -> tuple[list[Mark], list[Line]]:

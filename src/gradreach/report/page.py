@@ -12,7 +12,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from gradreach.display import wording
+from gradreach.display import notebook, wording
 from gradreach.report.explanation import titled
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -62,14 +62,8 @@ def template(name: str) -> Template:
 
 
 def inline(text: str) -> Markup:
-    """`text` escaped, and what stands between backticks as code."""
-    parts = _GLUED.sub("\u00a0", wording.printable(wording.local(text))).split("`")
-    if len(parts) % 2 == 0:  # a backtick without its fellow is a backtick
-        return Markup.escape("`".join(parts))
-    return Markup("").join(
-        Markup("<code>{}</code>").format(wording.shortened(part, NAME)) if i % 2 else Markup.escape(part)
-        for i, part in enumerate(parts)
-    )
+    """`text` escaped, what stands between backticks as code, and no line ending between a figure and its sign."""
+    return notebook.inline(_GLUED.sub("\u00a0", text), NAME)
 
 
 def _shown(value: object) -> object:

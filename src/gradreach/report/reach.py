@@ -8,8 +8,8 @@ from dataclasses import replace
 from gradreach.display.chart import Frame, Line, Mark
 from gradreach.display.series import known
 from gradreach.display.wording import figure, percent
+from gradreach.record.kinds import of_layer
 from gradreach.record.schema import Lag, Look, Probe, Record, TimeLook
-from gradreach.report import words
 from gradreach.report.figures import FAINTEST, Figure, by_index, figure_of, lags_of
 from gradreach.rules.dependency import LIMIT, LagVerdict, Verdict, spans
 
@@ -76,7 +76,7 @@ def first_seen(record: Record, shown: tuple[Look, TimeLook]) -> TimeLook | None:
 
 
 def _name(seen: TimeLook | Probe) -> str:
-    return words.of_layer(seen) if isinstance(seen, TimeLook) else seen.module or "the model"
+    return of_layer(seen) if isinstance(seen, TimeLook) else seen.module or "the model"
 
 
 def _of(asked: Sequence[LagVerdict], verdict: Verdict) -> list[Lag]:

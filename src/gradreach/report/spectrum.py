@@ -7,8 +7,8 @@ import math
 from gradreach.display.chart import Frame, Number, Scale, spoken, svg, text, ticks
 from gradreach.display.series import known
 from gradreach.display.wording import figure
+from gradreach.record.kinds import of_layer
 from gradreach.record.schema import TimeLook
-from gradreach.report import words
 from gradreach.report.figures import Figure
 
 STEADY = 0.01
@@ -41,7 +41,7 @@ def spectrum_figure(seen: TimeLook) -> Figure | None:
             f'<circle class="dot s0" cx="{x.at(value):.1f}" cy="{top + 18}" r="4.5"><title>{tip}</title></circle>'
         )
     parts.append(text(WIDTH / 2, base + 35, "growth per step, log e", "middle", "name"))
-    frame = Frame(f"Lyapunov exponents of {words.of_layer(seen)}", "", "", WIDTH, base + 42)
+    frame = Frame(f"Lyapunov exponents of {of_layer(seen)}", "", "", WIDTH, base + 42)
     return Figure(svg(frame, "".join(parts)), told(seen))
 
 

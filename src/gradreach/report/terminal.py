@@ -18,6 +18,7 @@ from gradreach.display.flow import Flow
 from gradreach.display.series import known, quantile
 from gradreach.display.terminal import INDENT, STYLE, Drawn, grid, head, print_within
 from gradreach.display.wording import count, figure, percent, safe
+from gradreach.record.kinds import of_layer
 from gradreach.record.schema import Record
 from gradreach.report import asked, words
 from gradreach.report.document import clip_rate, depth_shown, norms_of, seconds, threshold, time_shown
@@ -127,7 +128,7 @@ def _layers(record: Record, say: _Say, ascii_only: bool) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for seen in shown[:ROWS]:
         table.add_row(
-            Text(say(f"{words.of_layer(seen)} ({seen.kind})")),
+            Text(say(f"{of_layer(seen)} ({seen.kind})")),
             str(seen.T),
             str(seen.horizon) if known(seen.reach) else say("–"),
             say(figure(seen.factor)),

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gradreach.display.heat import heat
+from gradreach.record.kinds import of_layer
 from gradreach.record.schema import Look, Probe, Record, TimeLook
-from gradreach.report import asked, figures, words
+from gradreach.report import asked, figures
 from gradreach.report.document import probes_shown, time_shown
 from gradreach.report.figures import Figure
 from gradreach.report.reach import first_seen, reach_figure
@@ -77,13 +78,13 @@ def layers(record: Record, tests: Sequence[Asked]) -> list[LayerView]:
             figures.truncation_figure(seen),
         )
         beside = present(map_figure(seen), spectrum_figure(seen))
-        views.append(LayerView(words.of_layer(seen), look, seen, drawn, beside))
+        views.append(LayerView(of_layer(seen), look, seen, drawn, beside))
     return views
 
 
 def map_figure(seen: TimeLook) -> Figure | None:
     """The reach map R[t, k] as a heat map; None where the look has none."""
-    drawn = heat(f"Reach map of {words.of_layer(seen)}", seen.log10_map, seen.map_rows, seen.map_columns)
+    drawn = heat(f"Reach map of {of_layer(seen)}", seen.log10_map, seen.map_rows, seen.map_columns)
     if not drawn:
         return None
     rows = seen.map_rows

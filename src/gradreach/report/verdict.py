@@ -9,9 +9,9 @@ from typing import Literal
 
 from gradreach.display.finding import place, told
 from gradreach.display.wording import capital, count, shortened
+from gradreach.record.kinds import of_layer
 from gradreach.record.schema import Finding, Record, Severity
 from gradreach.report.document import time_shown
-from gradreach.report.words import of_layer
 from gradreach.rules.course import MIN_LOOKS, first_break
 from gradreach.rules.dependency import of_stack
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from gradreach.display.wording import count, figure, percent, shortened
-from gradreach.display.wording import local as local
-from gradreach.record.kinds import of_layer as of_layer
+from gradreach.display.wording import count, figure, local, percent, shortened
 from gradreach.record.schema import DepthLook, Guarded, Overhead, Run
 
 

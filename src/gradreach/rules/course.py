@@ -37,11 +37,6 @@ class BlowUp:
     ends_nonfinite: bool
 
 
-def norm_of(step: Step) -> float | None:
-    """The global norm before clipping: measured, else what the script's own clipping call returned."""
-    return step.norm if step.norm is not None else step.pre_clip
-
-
 def steps_at(record: Record, site: int) -> list[Step]:
     """The backward passes that one line of the script called."""
     return [step for step in record.steps if step.site == site]
@@ -170,7 +165,7 @@ def blow_up(record: Record, thresholds: Thresholds) -> BlowUp | None:
 def _blow_up_at(record: Record, site: int, thresholds: Thresholds) -> BlowUp | None:
     end = first_break(record)
     steps = [step for step in steps_at(record, site) if end is None or step.step <= end]
-    measured = [(step.step, norm) for step in steps if is_finite(norm := norm_of(step)) and norm > 0]
+    measured = [(step.step, norm) for step in steps if is_finite(norm := step.unclipped) and norm > 0]
     if len(measured) < 2:
         return None
     before = _ordinary([norm for _, norm in measured])

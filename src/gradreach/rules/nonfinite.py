@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from gradreach.record.kinds import numbered
 from gradreach.record.schema import Finding, NonFinite, Record, Remedy
-from gradreach.rules.course import first_break, norm_of, origin, site_name
+from gradreach.rules.course import first_break, origin, site_name
 from gradreach.rules.figures import is_finite, known, median, shown
 from gradreach.rules.remedy import clip, orthogonal
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
@@ -135,7 +135,7 @@ def _spreads(record: Record, number: int, what: str, value: str) -> str:
 
 def _remedy(record: Record, found: NonFinite) -> Remedy:
     if came_from_the_model(found):
-        norms = known(norm_of(step) for step in record.steps if step.step < found.step and step.site == found.site)
+        norms = known(step.unclipped for step in record.steps if step.step < found.step and step.site == found.site)
         return clip(
             record,
             found.site,
@@ -159,11 +159,11 @@ def _unlocated(record: Record, number: int) -> Finding:
     what = "norm" if is_finite(step.loss) or step.loss is None else "loss"
     because = f"step {number} is the first whose {what} is not finite; its origin was not recorded."
     evidence: Evidence = {
-        "loss": shown(step.loss), "norm": shown(norm_of(step)), "nonfinite_steps": _broken_steps(record),
+        "loss": shown(step.loss), "norm": shown(step.unclipped), "nonfinite_steps": _broken_steps(record),
         "loss_before": _loss_before(record, number),
     }  # fmt: skip
     where: Where = {"step": number, "site": site_name(record, step.site)}
-    value = norm_of(step) if what == "norm" else step.loss
+    value = step.unclipped if what == "norm" else step.loss
     symbol = "NaN" if value is None or math.isnan(value) else "∞"
     spreads = _spreads(record, number, "‖∂L/∂w‖" if what == "norm" else "L", symbol)
     return Finding("GR301", "error", NON_FINITE.title, where, evidence, because, (_SKIP,), spreads)
@@ -177,12 +177,12 @@ def _sentence(text: str) -> str:
 
 def _broken_steps(record: Record) -> int:
     handled = {found.step for found in record.nonfinite if found.scaled_away}
-    bad = {s.step for s in record.steps for v in (s.loss, norm_of(s)) if v is not None and not math.isfinite(v)}
+    bad = {s.step for s in record.steps for v in (s.loss, s.unclipped) if v is not None and not math.isfinite(v)}
     return len((bad | {found.step for found in record.nonfinite}) - handled)
 
 
 def _last_sound(record: Record, number: int) -> int | None:
-    return max((step.step for step in record.steps if step.step < number and is_finite(norm_of(step))), default=None)
+    return max((step.step for step in record.steps if step.step < number and is_finite(step.unclipped)), default=None)
 
 
 def _loss_before(record: Record, number: int) -> float | None:

@@ -13,7 +13,6 @@ from gradreach.rules.course import (
     active_sites,
     blow_up,
     first_break,
-    norm_of,
     site_name,
     sound_looks,
     stalled,
@@ -57,7 +56,7 @@ def spikes(record: Record, thresholds: Thresholds) -> Judged:
     """GR302: single norms far out of the ordinary that nothing clipped, with harm to the loss or of giant size."""
     end = first_break(record)
     series = {
-        site: [s for s in steps_at(record, site) if is_finite(norm_of(s)) and (end is None or s.step < end)]
+        site: [s for s in steps_at(record, site) if is_finite(s.unclipped) and (end is None or s.step < end)]
         for site in active_sites(record)
     }
     if all(len(steps) <= WINDOW for steps in series.values()):
@@ -78,7 +77,7 @@ def _spikes_at(steps: Sequence[Step], times: float) -> list[_Spike]:
     found: list[_Spike] = []
     largest = 0.0
     for place, step in enumerate(steps):
-        norm = norm_of(step)
+        norm = step.unclipped
         if not is_finite(norm) or norm <= 0:
             continue
         log = math.log(norm)
@@ -106,7 +105,7 @@ def _was_clipped(step: Step, limit: float) -> bool:
 
 def _comes_back(after: Sequence[Step], limit: float) -> bool:
     """Whether the norm was ordinary again soon: a lasting rise is a change of phase, and counts only with harm."""
-    norms = known(norm_of(step) for step in after[:AFTER])
+    norms = known(step.unclipped for step in after[:AFTER])
     return not norms or min(norms) < limit
 
 
@@ -204,7 +203,7 @@ def _clipped(
 
 def unclipped(record: Record, thresholds: Thresholds) -> Judged:
     """GR304: the norm blew up, the loss went with it, and no threshold was in force."""
-    if sum(is_finite(norm_of(step)) for step in record.steps) < 2:
+    if sum(is_finite(step.unclipped) for step in record.steps) < 2:
         return Judged(why_not="fewer than two norms were measured")
     burst = blow_up(record, thresholds)
     if burst is None or any(step.clip for step in record.steps if step.site == burst.site):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from gradreach.display.series import known
 from gradreach.display.wording import count
+from gradreach.record.kinds import of_layer
 from gradreach.record.schema import DepthLook, Look, Record, TimeLook
 from gradreach.report import words
 from gradreach.report.comparison.measure import Key, Measure, Part, quotient
@@ -24,7 +25,7 @@ def of_time(a: Record, b: Record, part: Part, sites: Sites) -> list[Measure]:
         span = _span(a, b, part, (x, y))
         here, there = layers(a, span, x), layers(b, span, y)
         for key in (key for key in there if key in here):
-            place = words.of_layer(there[key][-1]) + _at(b, y, sites)
+            place = of_layer(there[key][-1]) + _at(b, y, sites)
             x_seen, y_seen = here[key], there[key]
             horizons = [[float(seen.horizon) for seen in side if known(seen.reach)] for side in (x_seen, y_seen)]
             factors = [known(seen.factor for seen in side) for side in (x_seen, y_seen)]

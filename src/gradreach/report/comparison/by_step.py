@@ -11,7 +11,7 @@ from gradreach.record.schema import Record, Step
 from gradreach.report.comparison.measure import Key, Measure, Part, quotient
 from gradreach.report.comparison.noise import BATCHES, DRIFTS, FEWEST, SHORTEST, Change, paired, unpaired
 from gradreach.report.document import nonfinite_steps
-from gradreach.rules.course import norm_of, site_name, steps_at
+from gradreach.rules.course import site_name, steps_at
 
 IN_A_BATCH = 2
 """Measured steps that each batch needs of either run."""
@@ -58,7 +58,7 @@ def _losses(steps: Sequence[Step]) -> Points:
 
 
 def _norms(steps: Sequence[Step]) -> Points:
-    pairs = [(step.step, norm_of(step)) for step in steps]
+    pairs = [(step.step, step.unclipped) for step in steps]
     return [(step, norm) for step, norm in pairs if norm is not None and math.isfinite(norm)]
 
 

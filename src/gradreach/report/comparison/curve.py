@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from gradreach.display.chart import Points, thinned
 from gradreach.display.series import known
+from gradreach.record.kinds import of_layer
 from gradreach.record.schema import Record, TimeLook
 from gradreach.report import words
 from gradreach.report.comparison.by_look import layers, modules
 from gradreach.report.comparison.measure import Part
-from gradreach.rules.course import norm_of, site_name, steps_at
+from gradreach.rules.course import site_name, steps_at
 
 MOST = 4000
 """Points of a curve that are kept: of each stretch the lowest and the highest."""
@@ -48,7 +49,7 @@ def _by_step(a: Record, b: Record, sites: Sites) -> list[Curve]:
         sides = steps_at(a, x), steps_at(b, y)
         here, there = (thinned([(step.step, step.loss) for step in side], MOST) for side in sides)
         made.append(Curve(f"Loss by step{at}", "step", "loss", False, here, there))
-        here, there = (thinned([(step.step, norm_of(step)) for step in side], MOST) for side in sides)
+        here, there = (thinned([(step.step, step.unclipped) for step in side], MOST) for side in sides)
         made.append(Curve(f"Gradient norm by step{at}", "step", "norm", True, here, there))
     return made
 
@@ -62,7 +63,7 @@ def _reach(a: Record, b: Record, looked: Part, sites: Sites) -> list[Curve]:
             first, last = _last(here[key]), _last(there[key])
             if first is None or last is None:
                 continue
-            title = f"Reach of {words.of_layer(last)}{_at(b, y, sites)}"
+            title = f"Reach of {of_layer(last)}{_at(b, y, sites)}"
             curves = list(enumerate(first.reach)), list(enumerate(last.reach))
             made.append(Curve(title, "lag ℓ, steps back", "reach", True, *curves, (first.horizon, last.horizon)))
     return made

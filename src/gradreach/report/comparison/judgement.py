@@ -12,7 +12,7 @@ from gradreach.report.comparison.comparison import Comparison
 from gradreach.report.comparison.measure import Measure
 from gradreach.report.comparison.places import Matched, State
 from gradreach.report.comparison.words import signed
-from gradreach.rules.course import first_break, norm_of
+from gradreach.rules.course import first_break
 
 Level = Literal["better", "worse", "mixed", "changed", "same", "incomparable"]
 """Of B: "mixed" where something is better and something worse, "changed" where there is a difference but neither loss
@@ -75,7 +75,7 @@ def _script(record: Record) -> str:
 def _repeated(comparison: Comparison) -> str:
     """The steps that both runs measured, where loss and norm are the same on every one; else empty."""
     sides = [
-        {step.step: (step.loss, norm_of(step)) for step in report.record.steps}
+        {step.step: (step.loss, step.unclipped) for step in report.record.steps}
         for report in (comparison.a, comparison.b)
     ]
     both = sides[0].keys() & sides[1].keys()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gradreach.display.series import known, quantile
 from gradreach.display.wording import figure, shortened
 from gradreach.record.schema import NonFinite, Record
-from gradreach.rules.course import norm_of, origin, steps_at
+from gradreach.rules.course import origin, steps_at
 from gradreach.rules.nonfinite import came_from_the_model, only_shows
 
 BEFORE = 20
@@ -87,7 +87,7 @@ def _before(record: Record, first: int, found: NonFinite | None) -> str:
     steps = [step for step in steps_at(record, site) if step.step < first]
     scale = next((step.scale for step in record.steps if step.step == first), 1.0)
     under = f" Loss scale: {figure(scale, 6)}." if scale != 1.0 else ""
-    norm, loss = _growth([norm_of(s) for s in steps]), _growth([s.loss for s in steps])
+    norm, loss = _growth([s.unclipped for s in steps]), _growth([s.loss for s in steps])
     if not steps or norm is None:
         return f"No sound step came before.{under}" if not steps else f"No norm was measured before.{under}"
     for name, series in (("norm", norm), ("loss", loss)):
@@ -110,7 +110,7 @@ def _growth(values: Sequence[float | None]) -> _Growth | None:
 
 
 def _way_out(record: Record, found: NonFinite, clip_at: float | None) -> str:
-    norms = [norm_of(step) for step in steps_at(record, found.site) if step.step < found.step]
+    norms = [step.unclipped for step in steps_at(record, found.site) if step.step < found.step]
     growth = _growth(norms)
     unclipped = not any(step.clip for step in record.steps)
     if found.phase != "input" and growth is not None and growth.grown and unclipped:
