@@ -24,6 +24,11 @@ def test_what_is_shown_is_local_and_printable(tmp_path: Path, monkeypatch: pytes
     assert safe(text, ascii_only=True) == "train.py?[31m: lambda <= 1"
 
 
+def test_no_break_spaces_are_shown() -> None:
+    assert safe("1\u00a0% of steps") == "1\u00a0% of steps"
+    assert safe("1\u00a0% of steps", ascii_only=True) == "1 % of steps"
+
+
 def test_only_what_lies_under_the_current_folder_is_shortened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert local(f"{tmp_path.parent}/x.py") == f"{tmp_path.parent}/x.py"

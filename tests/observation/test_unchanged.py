@@ -119,3 +119,59 @@ def test_compiled_code_is_compiled_as_often_and_warns_of_nothing(by_method: bool
         assert "compiles" in record.notes[0]
         assert {look.module for look in record.looks[-1].depth} == {"model.0", "model.1.1"}
         assert all(look.update_ratio for look in record.looks[0].depth)
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")  # said by torch itself
+@pytest.mark.parametrize("layout", [torch.sparse_coo, torch.sparse_csr])
+@pytest.mark.parametrize("every", [1, None])
+def test_sparse_arguments_raise_nothing_into_the_script(
+    layout: torch.layout, every: int | None, watched: Watched
+) -> None:
+    """A sparse matrix has no `nbytes`; models on graphs are handed one, and large inputs beside it."""
+
+    class Convolution(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(4, 3)
+
+        def forward(self, neighbours: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+            return self.linear(neighbours @ x)
+
+    def train() -> int:
+        model, neighbours = Convolution(), torch.eye(5).to_sparse(layout=layout)
+        steps = 0
+        while steps < 6:
+            sum(model(neighbours, torch.ones(5, 4)).square().sum() for _ in range(3)).backward()
+            steps += 1
+        return steps
+
+    assert watched(train, every)[0] == 6
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")  # torch's jvp uses it
+@pytest.mark.parametrize("every", [1, None])
+def test_transforms_of_functions_raise_nothing_into_the_script(every: int | None, watched: Watched) -> None:
+    """Under vmap and grad a tensor has no address, and some operations have no rule."""
+    from torch.func import functional_call, grad, jacrev, jvp, vmap
+
+    def train() -> list[torch.Tensor]:
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+        seen = []
+        for _ in range(6):
+            weights = {name: p.detach() for name, p in model.named_parameters()}
+
+            def loss(weights: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+                return functional_call(model, weights, (x,)).square().mean()
+
+            x = torch.randn(6, 4)
+            seen += [*vmap(grad(loss), (None, 0))(weights, x).values(), jacrev(model)(x[0]), jvp(model, (x,), (x,))[1]]
+            model.zero_grad()
+            (model(x).square().mean() + vmap(model)(x).mean()).backward()
+            seen += [p.grad.clone() for p in model.parameters()]
+        return seen
+
+    plain, (seen, record) = train(), watched(train, every)
+    assert all(torch.equal(a, b) for a, b in zip(seen, plain, strict=True))
+    assert record.steps
+    assert record.notes == ()

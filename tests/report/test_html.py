@@ -56,6 +56,11 @@ def page(request: pytest.FixtureRequest) -> tuple[str, Page]:
     return text, Page(text)
 
 
+def test_no_page_has_a_question_mark_in_a_figure(page: tuple[str, Page]) -> None:
+    text, _ = page
+    assert not re.search(r"\d\?%|×\?\d", re.sub(r"<script.*?</script>", "", text, flags=re.S))
+
+
 def test_loads_nothing(page: tuple[str, Page]) -> None:
     _, seen = page
     loaded = [(tag, name, value) for tag, name, value in seen.attributes if name in LOADS and not value.startswith("#")]

@@ -104,8 +104,8 @@ def to_ascii(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """`text` without the control characters that could steer a terminal; newlines stay."""
-    return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
+    """`text` without the control characters that could steer a terminal; newlines and no-break spaces stay."""
+    return "".join(char if char.isprintable() or char in "\n\u00a0" else "?" for char in text)
 
 
 def local(text: str) -> str:

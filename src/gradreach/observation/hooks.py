@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import nn
 from torch.nn.modules import module as torch_module
 
 Enter = Callable[[nn.Module, tuple[Any, ...]], None]
 Leave = Callable[[nn.Module, tuple[Any, ...], dict[str, Any], Any], None]
+
+
+def is_transformed() -> bool:
+    """Whether a transform of torch.func (vmap, grad, jvp …) runs the call: its tensors stand for many, or for none."""
+    return torch._C._are_functorch_transforms_active()
 
 
 class ModuleHooks:

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
+from gradreach.observation.hooks import is_transformed
+
 MOST_CALLS = 64
 MOST_BYTES = 1 << 28
 """Of a step with more root calls, or larger inputs together, the last are kept; the last one always is."""
@@ -37,7 +39,7 @@ class KeptCall:
     @property
     def bytes(self) -> int:
         """Memory that the kept inputs hold."""
-        return sum(tensor.nbytes for tensor in tensors_of((self.args, self.kwargs)))
+        return sum(bytes_of(tensor) for tensor in tensors_of((self.args, self.kwargs)))
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,8 @@ class Sentinel:
 
     def _wrapped(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            if not self.armed or self._inside or id(module) not in self._roots or not torch.is_grad_enabled():
+            idle = not self.armed or self._inside or id(module) not in self._roots
+            if idle or not torch.is_grad_enabled() or is_transformed():
                 return original(module, *args, **kwargs)
             begin = time.perf_counter()
             generators = Generators.now()
@@ -147,6 +150,14 @@ def tensors_of(value: Any) -> list[Tensor]:
     return []
 
 
+def bytes_of(tensor: Tensor) -> int:
+    """Memory that a tensor's numbers hold; of a sparse one the numbers that are stored."""
+    if tensor.layout == torch.strided:
+        return tensor.numel() * tensor.element_size()
+    stored = tensor._nnz() if tensor.layout == torch.sparse_coo else tensor.values().numel()
+    return stored * tensor.element_size()
+
+
 def _without_graph(tensor: Tensor) -> Tensor:
     """The same values, without the graph that made them: it must not be kept alive."""
     return tensor.detach().requires_grad_(tensor.requires_grad)
@@ -163,6 +174,6 @@ def _catcher(gradients: dict[int, Tensor], place: int, index: int) -> Callable[[
     def gradient_arrives(arrived: tuple[Tensor | None, ...]) -> None:
         gradient = arrived[index]
         if gradient is not None:
-            gradients[place] = gradient if gradient.nbytes <= MOST_GRADIENT_BYTES else gradient.new_zeros(0)
+            gradients[place] = gradient if bytes_of(gradient) <= MOST_GRADIENT_BYTES else gradient.new_zeros(0)
 
     return gradient_arrives

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gradreach.observation.depth import Depth
 from gradreach.observation.graph import walk
-from gradreach.observation.hooks import ModuleHooks
+from gradreach.observation.hooks import ModuleHooks, is_transformed
 from gradreach.observation.loops import LoopErrors, Loops, look_at_loop
 from gradreach.observation.models import Models, trainable_without_gradient
 from gradreach.observation.pools import Pools, Stream
@@ -189,4 +189,4 @@ class StepWatch:
 
     def _concerned(self, module: nn.Module) -> bool:
         mine = self._parts is None or id(module) in self._parts
-        return mine and torch.is_grad_enabled() and threading.get_ident() == self._thread
+        return mine and torch.is_grad_enabled() and threading.get_ident() == self._thread and not is_transformed()

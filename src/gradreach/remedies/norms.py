@@ -29,7 +29,9 @@ def values(gradient: Tensor) -> Tensor:
     They share the gradient's memory, but for a sparse one with repeated indices.
     """
     gradient = local(gradient)
-    return gradient.coalesce().values() if gradient.is_sparse else gradient
+    if gradient.layout == torch.strided:
+        return gradient
+    return gradient.coalesce().values() if gradient.is_sparse else gradient.values()
 
 
 @torch.no_grad()

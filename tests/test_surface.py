@@ -1,0 +1,76 @@
+"""What people rely on stays: public names, fields of the JSON reports, commands with their options.
+
+What a release adds is added to the files in `tests/surface`; what is there does not go.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gradreach as gr
+import gradreach.report
+
+SURFACE = Path(__file__).with_name("surface")
+SCHEMAS = {"report": "schema.json", "compare": "comparison/schema.json"}
+
+
+def _promised(name: str) -> dict[str, Any]:
+    promised: dict[str, Any] = json.loads((SURFACE / name).read_text(encoding="utf-8"))
+    return promised
+
+
+def _paths(node: dict[str, Any], root: dict[str, Any], at: str = "", within: tuple[str, ...] = ()) -> set[str]:
+    """Every field that a schema describes: `norm.clip.rate`, `time[].reach`."""
+    reference = node.get("$ref")
+    if reference:
+        if reference in within:
+            return set()
+        target = root
+        for part in reference.removeprefix("#/").split("/"):
+            target = target[part]
+        return _paths(target, root, at, (*within, reference))
+    found = set()
+    for name, below in node.get("properties", {}).items():
+        path = f"{at}.{name}".lstrip(".")
+        found |= {path} | _paths(below, root, path, within)
+    if isinstance(node.get("items"), dict):
+        found |= _paths(node["items"], root, f"{at}[]", within)
+    for choice in (*node.get("anyOf", ()), *node.get("oneOf", ()), *node.get("allOf", ())):
+        found |= _paths(choice, root, at, within)
+    return found
+
+
+def test_public_names_stay() -> None:
+    for name, within in _promised("names.json").items():
+        assert name in dir(gr)
+        missing = [each for each in within if not hasattr(getattr(gr, name), each) and each not in _fields(name)]
+        assert not missing, name
+
+
+def _fields(name: str) -> set[str]:
+    """The fields of a public dataclass; those without a default are no attributes of the class."""
+    return set(getattr(getattr(gr, name), "__dataclass_fields__", ()))
+
+
+@pytest.mark.parametrize("report", SCHEMAS)
+def test_fields_of_the_json_reports_stay(report: str) -> None:
+    schema = json.loads((Path(gradreach.report.__file__).parent / SCHEMAS[report]).read_text(encoding="utf-8"))
+    assert set(_promised("fields.json")[report]) <= _paths(schema, schema)
+
+
+@pytest.mark.parametrize("command", sorted(_promised("help.json")))
+def test_commands_and_their_options_stay(command: str) -> None:
+    words = [] if command == "gradreach" else [command]
+    environment = {**os.environ, "COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"}
+    told = subprocess.run(
+        [sys.executable, "-m", "gradreach", *words, "--help"], env=environment, capture_output=True, text=True
+    )
+    assert told.returncode == 0
+    assert told.stdout == _promised("help.json")[command]
