@@ -17,9 +17,9 @@ import timing
 import torch
 from torch import nn
 
-from gradreach.remedies.clip import Adaptive, Auto, Clip, Norm, Percentile, PerLayer, Value, ZScore
-from gradreach.remedies.clipping.limits import Limit
-from gradreach.remedies.clipping.threshold import Threshold
+from gradreach.remedies.clip.clip import Adaptive, Auto, Clip, Norm, Percentile, PerLayer, Value, ZScore
+from gradreach.remedies.clip.limits import Limit
+from gradreach.remedies.clip.threshold import Threshold
 
 SHAPES = {"small": (16, 16), "large": (256, 256)}
 COUNTS = (10, 200, 2000)

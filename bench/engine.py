@@ -19,8 +19,8 @@ from timing import Work, against, in_turns, peak_memory, table
 from torch import Tensor, nn
 
 import gradreach as gr
-from gradreach.recurrence.reach_map import reach_map
-from gradreach.recurrence.replay import replay
+from gradreach.engine.reach_map import reach_map
+from gradreach.engine.replay import replay
 
 FAMILIES = {"RNN": nn.RNN, "GRU": nn.GRU, "LSTM": nn.LSTM}
 CELLS = {"RNN": nn.RNNCell, "GRU": nn.GRUCell, "LSTM": nn.LSTMCell}

@@ -22,8 +22,8 @@ import timing
 import torch
 from torch import Tensor, nn
 
-import gradreach.remedies.guarding.checkpoint as checkpoint
-from gradreach.remedies.guard import GaveUp, Guard
+import gradreach.remedies.guard.checkpoint as checkpoint
+from gradreach.remedies.guard.guard import GaveUp, Guard
 
 STEPS, STRIKE, EVERY = 400, 250, 50
 

@@ -18,8 +18,8 @@ import timing
 import torch
 from torch import Tensor, nn
 
-from gradreach.remedies.clip import Clip
-from gradreach.remedies.guard import Guard
+from gradreach.remedies.clip.clip import Clip
+from gradreach.remedies.guard.guard import Guard
 
 TURNS = {"LSTM": 200, "CNN": 200, "small tensors": 600}
 WARM_UP = 25

@@ -20,8 +20,8 @@ import torch
 from timing import Work, against, in_turns, peak_memory, table
 from torch import Tensor, nn
 
-from gradreach.remedies.bptt import bptt
-from gradreach.remedies.tbptt import tbptt
+from gradreach.remedies.tbptt.bptt import bptt
+from gradreach.remedies.tbptt.tbptt import tbptt
 
 H = 64
 ROWS = {"LSTM": 8, "RNN": 64}

@@ -22,4 +22,4 @@ def test_examples(name: str) -> None:
 
 
 def test_examples_are_found() -> None:
-    assert {"gradreach.nn.layers", "gradreach.recurrence.reach", "gradreach.recurrence.spectrum"} <= set(MODULES)
+    assert {"gradreach.remedies.layers.layers", "gradreach.engine.reach", "gradreach.engine.spectrum"} <= set(MODULES)

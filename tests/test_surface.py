@@ -18,7 +18,7 @@ import gradreach as gr
 import gradreach.report
 
 SURFACE = Path(__file__).with_name("surface")
-SCHEMAS = {"report": "schema.json", "compare": "comparison/schema.json"}
+SCHEMAS = {"report": "schema.json", "compare": "compare/schema.json"}
 
 
 def _promised(name: str) -> dict[str, Any]:

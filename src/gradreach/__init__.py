@@ -6,25 +6,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gradreach import nn as nn
     from gradreach import tasks as tasks
-    from gradreach.nn.swap import swap
-    from gradreach.observation.watch import Watch, diagnose, observe
-    from gradreach.recurrence import theory
-    from gradreach.recurrence.custom.step import Cell
-    from gradreach.recurrence.feedforward import depth_spectrum
-    from gradreach.recurrence.reach import reach
-    from gradreach.recurrence.spectrum import spectrum
-    from gradreach.remedies import clip, init
-    from gradreach.remedies.bptt import bptt
-    from gradreach.remedies.clip import Clip
-    from gradreach.remedies.guard import GaveUp, Guard
+    from gradreach.engine import theory
+    from gradreach.engine.custom.step import Cell
+    from gradreach.engine.depth import depth_spectrum
+    from gradreach.engine.reach import reach
+    from gradreach.engine.spectrum import spectrum
+    from gradreach.remedies import init
+    from gradreach.remedies import layers as nn
+    from gradreach.remedies.clip import clip
+    from gradreach.remedies.clip.clip import Clip
+    from gradreach.remedies.guard.guard import GaveUp, Guard
+    from gradreach.remedies.layers.swap import swap
     from gradreach.remedies.omega import Omega
     from gradreach.remedies.orthogonal import orthogonal
-    from gradreach.remedies.tbptt import tbptt
-    from gradreach.remedies.truncation import truncation_bias
+    from gradreach.remedies.tbptt.bptt import bptt
+    from gradreach.remedies.tbptt.tbptt import tbptt
+    from gradreach.remedies.tbptt.truncation_bias import truncation_bias
     from gradreach.report.report import Report
     from gradreach.score.dependency import dependency
+    from gradreach.watch.observe import Watch, diagnose, observe
 
 __all__ = [
     "Cell",
@@ -53,32 +54,32 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Cell": "gradreach.recurrence.custom.step",
-    "Clip": "gradreach.remedies.clip",
-    "GaveUp": "gradreach.remedies.guard",
-    "Guard": "gradreach.remedies.guard",
+    "Cell": "gradreach.engine.custom.step",
+    "Clip": "gradreach.remedies.clip.clip",
+    "GaveUp": "gradreach.remedies.guard.guard",
+    "Guard": "gradreach.remedies.guard.guard",
     "Omega": "gradreach.remedies.omega",
     "Report": "gradreach.report.report",
-    "Watch": "gradreach.observation.watch",
-    "bptt": "gradreach.remedies.bptt",
+    "Watch": "gradreach.watch.observe",
+    "bptt": "gradreach.remedies.tbptt.bptt",
     "dependency": "gradreach.score.dependency",
-    "depth_spectrum": "gradreach.recurrence.feedforward",
-    "diagnose": "gradreach.observation.watch",
-    "observe": "gradreach.observation.watch",
+    "depth_spectrum": "gradreach.engine.depth",
+    "diagnose": "gradreach.watch.observe",
+    "observe": "gradreach.watch.observe",
     "orthogonal": "gradreach.remedies.orthogonal",
-    "reach": "gradreach.recurrence.reach",
-    "spectrum": "gradreach.recurrence.spectrum",
-    "swap": "gradreach.nn.swap",
-    "tbptt": "gradreach.remedies.tbptt",
-    "truncation_bias": "gradreach.remedies.truncation",
+    "reach": "gradreach.engine.reach",
+    "spectrum": "gradreach.engine.spectrum",
+    "swap": "gradreach.remedies.layers.swap",
+    "tbptt": "gradreach.remedies.tbptt.tbptt",
+    "truncation_bias": "gradreach.remedies.tbptt.truncation_bias",
 }
 
 _MODULES = {
-    "clip": "gradreach.remedies.clip",
+    "clip": "gradreach.remedies.clip.clip",
     "init": "gradreach.remedies.init",
-    "nn": "gradreach.nn",
+    "nn": "gradreach.remedies.layers",
     "tasks": "gradreach.tasks",
-    "theory": "gradreach.recurrence.theory",
+    "theory": "gradreach.engine.theory",
 }
 
 

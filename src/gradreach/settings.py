@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gradreach.display.wording import figure
-from gradreach.rules.thresholds import DEFAULT, Thresholds, listed
+from gradreach.facts.thresholds import DEFAULT, Thresholds, listed
+from gradreach.facts.wording import figure
 
 BUDGET = 0.02
 """Share of the wall time that watching may cost where nothing else is said."""

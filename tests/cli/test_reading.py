@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from gradreach.cli import main
-from tests.report.comparison.pairs import falling
+from tests.report.compare.pairs import falling
 from tests.report.records import ALL
 from tests.test_cli import write
 

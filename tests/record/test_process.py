@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gradreach.observation.launch import describe_run
 from gradreach.record.process import CLOCK_SLACK, still_running
 from gradreach.record.schema import Outcome, Record
+from gradreach.watch.launch.launch import describe_run
 
 HERE = Record(describe_run("train.py", ()))
 

@@ -12,7 +12,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from gradreach.remedies.guard import GaveUp, Guard
+from gradreach.remedies.guard.guard import GaveUp, Guard
 
 
 class Counted:

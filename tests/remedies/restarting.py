@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gradreach.remedies.guard import Guard
-from gradreach.remedies.guarding import checkpoint
+from gradreach.remedies.guard import checkpoint
+from gradreach.remedies.guard.guard import Guard
 
 
 class Data:

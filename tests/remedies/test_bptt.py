@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from gradreach.remedies import bptt as module
-from gradreach.remedies.bptt import bptt
-from gradreach.remedies.tbptt import tbptt
+from gradreach.remedies.tbptt import bptt as module
+from gradreach.remedies.tbptt.bptt import bptt
+from gradreach.remedies.tbptt.tbptt import tbptt
 from tests.remedies.streams import KINDS, Stream, equal, stream, streams
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gradreach.remedies.clip import Adaptive, Auto, Clip, Norm, Percentile, PerLayer, Value, ZScore, rule_of
+from gradreach.remedies.clip.clip import Adaptive, Auto, Clip, Norm, Percentile, PerLayer, Value, ZScore, rule_of
 
 RULES = [Norm(0.5), Value(0.01), PerLayer(0.1), Adaptive(0.01), Percentile(10), ZScore(warmup=2), Auto()]
 name_of = lambda rule: type(rule).__name__  # noqa: E731
@@ -275,8 +275,8 @@ def test_the_gpu_form_of_a_rule_computes_what_the_host_form_does(rule: object, m
         refill(device, norm)
         ours()
         with monkeypatch.context() as patch:
-            patch.setattr("gradreach.remedies.clip.on_host", lambda _: False)
-            patch.setattr("gradreach.remedies.clipping.limits.on_host", lambda _: False)
+            patch.setattr("gradreach.remedies.clip.clip.on_host", lambda _: False)
+            patch.setattr("gradreach.remedies.clip.limits.on_host", lambda _: False)
             theirs()
         for mine, other in zip(host.parameters(), device.parameters(), strict=True):
             assert torch.allclose(mine.grad, other.grad, rtol=1e-5, equal_nan=True)

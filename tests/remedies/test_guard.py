@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import lr_scheduler
 
-from gradreach.remedies.guard import GaveUp, Guard
+from gradreach.remedies.guard.guard import GaveUp, Guard
 
 NAN = float("nan")
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from torch import Tensor, nn
 
-from gradreach.remedies.guard import GaveUp, Guard
+from gradreach.remedies.guard.guard import GaveUp, Guard
 
 PATIENCE, LIMIT, ATTEMPTS, EVERY = 2, 6, 2, 4
 

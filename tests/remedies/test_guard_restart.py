@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from gradreach.remedies.guard import Guard
-from gradreach.remedies.guarding import checkpoint
+from gradreach.remedies.guard import checkpoint
+from gradreach.remedies.guard.guard import Guard
 
 SCRIPT = Path(__file__).with_name("restarting.py")
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import lr_scheduler
 
-from gradreach.remedies.clip import Clip
-from gradreach.remedies.guard import GaveUp, Guard
+from gradreach.remedies.clip.clip import Clip
+from gradreach.remedies.guard.guard import GaveUp, Guard
 
 
 def network() -> nn.Sequential:

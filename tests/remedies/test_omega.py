@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_sequence
 
-from gradreach import nn as ours
-from gradreach.recurrence.reach import reach
+from gradreach.engine.reach import reach
+from gradreach.remedies import layers as ours
 from gradreach.remedies.omega import Omega
 from gradreach.remedies.orthogonal import orthogonal
 

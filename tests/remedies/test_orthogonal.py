@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
-from gradreach import nn as ours
-from gradreach.recurrence.reach import reach
+from gradreach.engine.reach import reach
 from gradreach.remedies import init
+from gradreach.remedies import layers as ours
 from gradreach.remedies.orthogonal import orthogonal
 
 KINDS = [nn.RNN, nn.GRU, nn.LSTM]

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
 import gradreach as gr
-from gradreach.recurrence.scan import Remedies
-from gradreach.remedies.tbptt import tbptt
-from tests.nn import plainly
+from gradreach.engine.scan import Remedies
+from gradreach.remedies.tbptt.tbptt import tbptt
+from tests.remedies.layers import plainly
 from tests.remedies.streams import Stream, equal, stream, streams, windows
 
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import gradreach as gr
-from gradreach.remedies import truncation as module
-from gradreach.remedies.tbptt import tbptt
-from gradreach.remedies.truncation import truncation_bias
+from gradreach.remedies.tbptt import truncation_bias as module
+from gradreach.remedies.tbptt.tbptt import tbptt
+from gradreach.remedies.tbptt.truncation_bias import truncation_bias
 from tests.remedies.streams import KINDS, Stream, stream, windows
 
 

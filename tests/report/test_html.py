@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 import pytest
 
 from gradreach.report import Report
+from gradreach.report.charts.module_tree import MOST
 from gradreach.report.html import _headline, render
 from gradreach.report.page import inline
-from gradreach.report.tree import MOST
 
 from .records import ALL, FINDINGS, VANISHING, depth_look
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from gradreach.display.flow import lines
-from gradreach.display.terminal import WIDTH, console_for
 from gradreach.record.schema import Finding, Look, Overhead, Record
 from gradreach.report import Report
+from gradreach.report.charts.flow import lines
+from gradreach.report.charts.terminal_card import WIDTH, console_for
 from gradreach.report.terminal import print_summary
 
 from .records import ALL, FINDINGS, VANISHING, run

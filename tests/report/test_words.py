@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from gradreach.display import wording
-from gradreach.display.finding import evidence, of_finding, place
+from gradreach.facts import wording
 from gradreach.record.schema import Finding
+from gradreach.report.finding_text import evidence, of_finding, place
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from gradreach.facts.course import first_break
 from gradreach.record.schema import Deed, Guarded, NonFinite
-from gradreach.rules.course import first_break
 
 from .records import at, codes, not_judged, passed, record, steps, the, time_look
 

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 import gradreach
+from gradreach.facts.dependency import verdicts
 from gradreach.record.kinds import numbered
 from gradreach.record.schema import TimeLook
 from gradreach.rules import remedy
-from gradreach.rules.dependency import verdicts
 
 from .records import at, chain, dependency, lag, record, time_look
 

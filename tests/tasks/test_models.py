@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from gradreach.nn import Residual
+from gradreach.remedies.layers import Residual
 from gradreach.tasks import adding, memorisation, recurrent, scalar, stack
 from gradreach.tasks.deep import deep
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gradreach.display import wording
+from gradreach.facts import wording
 
 CLEAN, FOUND, USAGE, UNREADABLE = 0, 1, 2, 3
 """Exit codes: nothing found, findings at or above the level, wrong usage, a recording that cannot be read."""

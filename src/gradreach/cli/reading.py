@@ -54,7 +54,7 @@ def report(
 ) -> int:
     """Say what a recording holds, in words and as one HTML page."""
     if follow:
-        from gradreach.report import following
+        from gradreach.report.live import follow as following
 
         if json or format is Format.json:
             raise typer.BadParameter("takes no --json and no --format json beside it", param_hint="--follow")
@@ -67,7 +67,7 @@ def report(
     if format is Format.json:
         sys.stdout.write(made.to_json())
         return CLEAN
-    from gradreach.display.terminal import console_for
+    from gradreach.report.charts.terminal_card import console_for
     from gradreach.report.terminal import print_summary
 
     page = html or (None if ignore else _page_beside(folder, made, in_force().source))
@@ -91,11 +91,11 @@ def check(
     levels = ORDER[: ORDER.index(fail_on.value) + 1]
     failing = [finding for finding in by_severity(made.findings) if finding.severity in levels]
     if format is CheckFormat.json:
-        from gradreach.report.document import checked, to_json
+        from gradreach.report.json_report import checked, to_json
 
         sys.stdout.write(to_json(checked(fail_on.value, failing)))
     elif format is CheckFormat.junit:
-        from gradreach.report.annotations import as_junit
+        from gradreach.report.ci_formats import as_junit
 
         sys.stdout.write(as_junit(made, failing))
     else:
@@ -119,7 +119,7 @@ def compare(
     there = _load(b, ignore)
     if isinstance(there, int):
         return there
-    from gradreach.report import comparison
+    from gradreach.report import compare as comparison
 
     made = comparison.compare(here, there, (str(a), str(b)))
     if (html and not write(html, made.to_html)) or (json and not write(json, made.to_json)):
@@ -127,8 +127,8 @@ def compare(
     if format is Format.json:
         sys.stdout.write(made.to_json())
         return CLEAN
-    from gradreach.display.terminal import console_for
-    from gradreach.report.comparison.terminal import print_comparison
+    from gradreach.report.charts.terminal_card import console_for
+    from gradreach.report.compare.terminal import print_comparison
 
     print_comparison(made, console_for(), str(html or ""))
     return CLEAN
@@ -166,10 +166,10 @@ def _page_beside(recording: Path, made: Report, settings: Path | None) -> Path |
 def _told(made: Report, failing: Sequence[Finding], format: CheckFormat) -> list[str]:
     """The findings that count, a line each."""
     if format is CheckFormat.github:
-        from gradreach.report.annotations import as_github
+        from gradreach.report.ci_formats import as_github
 
         return as_github(made, failing)
-    from gradreach.display.finding import of_finding
+    from gradreach.report.finding_text import of_finding
 
     return [f"{each.severity} {each.code} {each.title}, {of_finding(each)}: {each.because}" for each in failing]
 

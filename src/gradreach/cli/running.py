@@ -50,8 +50,8 @@ def run(
     ] = False,
 ) -> Done:
     """Run a training script, unchanged, and report what happens to its gradients."""
-    from gradreach.observation.launch import Watching
-    from gradreach.observation.program import Program
+    from gradreach.watch.launch.launch import Watching
+    from gradreach.watch.launch.program import Program
 
     given = list(program or ())
     if module is None and not given:
@@ -66,7 +66,7 @@ def run(
     target = module or given.pop(0)
     name = target.rpartition(".")[2] if module else Path(target).stem
     folder = out or Path("gradreach-out") / (name or "script")
-    from gradreach.run import Wanted, run_and_report
+    from gradreach.cli.run_and_report import Wanted, run_and_report
 
     wanted = Wanted(json, html, fail_on.value if fail_on else None, settings)
     watching = Watching(folder, budget, every, steps, guard)
@@ -89,7 +89,7 @@ def demo(
         return CLEAN
     if name not in DEMOS:
         raise typer.BadParameter(f"{name}: expected one of {', '.join(DEMOS)}", param_hint="NAME")
-    from gradreach.run import run_demo
+    from gradreach.cli.run_and_report import run_demo
 
     return partial(run_demo, DEMOS[name], out or Path("gradreach-out") / f"demo-{name}", steps, quiet=quiet)
 
@@ -113,9 +113,9 @@ def tasks(
         from gradreach.tasks.__main__ import main as of_task
 
         return of_task(given)
-    from gradreach.observation.launch import Watching
-    from gradreach.observation.program import Program
-    from gradreach.run import Wanted, run_and_report
+    from gradreach.cli.run_and_report import Wanted, run_and_report
+    from gradreach.watch.launch.launch import Watching
+    from gradreach.watch.launch.program import Program
 
     settings = in_force()
     watching = Watching(out or Path("gradreach-out") / Path(given[0]).name, settings.budget)

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from gradreach.display.series import known
-from gradreach.display.wording import count, figure
 from gradreach.doctor.check import Seen
 from gradreach.doctor.process import Failed, TooSlow, answer_of
+from gradreach.facts.series import known
+from gradreach.facts.wording import count, figure
 
 if TYPE_CHECKING:
     from gradreach.record.schema import Record

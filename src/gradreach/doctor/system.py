@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gradreach import settings
-from gradreach.display.wording import count, figure, percent
 from gradreach.doctor.check import Seen
+from gradreach.facts.wording import count, figure, percent
 
 PYTHON = (3, 11)
 LEAST_SPACE = 200 * 2**20

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gradreach.nn import RNN
+from gradreach.remedies.layers import RNN
 
 Bounded = Literal["tanh", "sigmoid"]
 NAMES: dict[Bounded, str] = {"sigmoid": "logistic", "tanh": "tanh"}

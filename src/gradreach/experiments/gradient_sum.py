@@ -15,13 +15,13 @@ import torch
 from msgspec import Struct
 from torch import Tensor
 
+from gradreach.engine.reach import reach
+from gradreach.engine.theory import gradient_sum, gradient_terms, immediate
 from gradreach.experiments.claim import Claim, at_most, equal
 from gradreach.experiments.drawing import BLUE, HEAT, ORANGE, axes
 from gradreach.experiments.experiment import Experiment
 from gradreach.experiments.explicit_rnn import GAMMA, NAMES, Bounded, ExplicitRNN, layer
 from gradreach.experiments.lab import Lab
-from gradreach.recurrence.reach import reach
-from gradreach.recurrence.theory import gradient_sum, gradient_terms, immediate
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

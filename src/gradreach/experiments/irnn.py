@@ -17,13 +17,13 @@ import torch
 from msgspec import Struct
 from torch import nn
 
+from gradreach.engine.spectrum import spectrum
 from gradreach.experiments.claim import Claim, equal
 from gradreach.experiments.drawing import BLUE, GREEN, ORANGE, VERMILION, axes
 from gradreach.experiments.experiment import Experiment
 from gradreach.experiments.intervals import FISHER, LEVEL, chance_of, interval, successes
 from gradreach.experiments.lab import Lab
-from gradreach.nn import LSTM, RNN
-from gradreach.recurrence.spectrum import spectrum
+from gradreach.remedies.layers import LSTM, RNN
 from gradreach.tasks.adding import adding
 from gradreach.tasks.models import Recurrent
 from gradreach.tasks.recipe import Optimizer, Recipe

@@ -21,16 +21,16 @@ from msgspec import Struct
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from gradreach.engine.reach import reach
 from gradreach.experiments.claim import Claim, at_least, at_most
 from gradreach.experiments.drawing import BLUE, GREEN, VERMILION, axes
 from gradreach.experiments.experiment import Experiment
 from gradreach.experiments.intervals import FISHER, LEVEL, chance_of, interval
 from gradreach.experiments.lab import Lab
-from gradreach.observation.watch import observe
-from gradreach.recurrence.reach import reach
 from gradreach.remedies.init import chrono_
 from gradreach.tasks.models import Recurrent, recurrent
 from gradreach.tasks.task import Batch, Task
+from gradreach.watch.observe import observe
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from gradreach.display.terminal import Drawn
+    from gradreach.report.charts.terminal_card import Drawn
 
 SCHEMA = "gradreach/1"
 
@@ -368,14 +368,14 @@ class Finding:
 
     def _repr_html_(self) -> str:
         """The finding as a card in a notebook."""
-        from gradreach.display import notebook
-        from gradreach.display.finding import card
+        from gradreach.report.charts import notebook_card as notebook
+        from gradreach.report.finding_text import card
 
         return notebook.html(card(self))
 
     def __rich__(self) -> Drawn:
         """The finding as rich prints it."""
-        from gradreach.display.finding import card
-        from gradreach.display.terminal import Drawn
+        from gradreach.report.charts.terminal_card import Drawn
+        from gradreach.report.finding_text import card
 
         return Drawn(card(self))

@@ -1,4 +1,4 @@
-"""Initialisers for the recurrent layers of torch.nn and gradreach.nn, each in place and returning the layer.
+"""Initialisers for the recurrent layers of torch.nn and gr.nn, each in place and returning the layer.
 
 >>> import torch, gradreach as gr
 >>> lstm = gr.init.chrono_(gr.init.orthogonal_(torch.nn.LSTM(8, 16)), t_max=100)

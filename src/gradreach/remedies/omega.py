@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 from torch.nn.utils.rnn import PackedSequence
 
-from gradreach.recurrence.adjoint import LayerAdjoint, backward
-from gradreach.recurrence.cells import pull
-from gradreach.recurrence.replay import replay
-from gradreach.recurrence.scan import UNREMEDIED, Unroll
+from gradreach.engine.adjoint import LayerAdjoint, backward
+from gradreach.engine.cells import pull
+from gradreach.engine.replay import replay
+from gradreach.engine.scan import UNREMEDIED, Unroll
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Omega:
     after it, so here σ′(a_{k+1}) is the factor. GRU and LSTM likewise: their gates are constants, the state of an LSTM
     is (h, c).
 
-    `layer` is nn.RNN, nn.GRU, nn.LSTM or the gradreach.nn layer of that name without skip. Nothing of the training
+    `layer` is nn.RNN, nn.GRU, nn.LSTM or the gr.nn layer of that name without skip. Nothing of the training
     changes but what add_gradient() adds. A loss that is scaled needs scaler.unscale_(optimizer) before it; among
     several processes each adds its own, so average it before the step. A second Omega on a layer adds its own as well.
     Close it before a model is saved whole: torch.load(weights_only=True) refuses an open one.

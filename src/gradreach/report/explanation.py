@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from textwrap import fill
 
-from gradreach.rules.figures import shown
+from gradreach.facts.statistics import shown
+from gradreach.facts.thresholds import of_rule
 from gradreach.rules.registry import RULES
 from gradreach.rules.rule import Rule
-from gradreach.rules.thresholds import of_rule
 
 WIDTH = 100
 

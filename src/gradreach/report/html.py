@@ -7,23 +7,23 @@ from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING
 
-from gradreach.display import wording
-from gradreach.display.finding import evidence, label
-from gradreach.display.series import known, quantile
+from gradreach.facts import wording
+from gradreach.facts.dependency import spans, verdicts
+from gradreach.facts.series import known, quantile
 from gradreach.record.kinds import of_layer
 from gradreach.record.process import still_running
 from gradreach.record.schema import Record
 from gradreach.report import words
-from gradreach.report.document import clip_rate, norms_of, seconds, threshold, time_shown
-from gradreach.report.entry import Entry, entries
+from gradreach.report.charts.module_tree import bar
+from gradreach.report.charts.norm import loss_figure, norm_figure
 from gradreach.report.explanation import Section, not_made, sections
-from gradreach.report.norm import loss_figure, norm_figure
+from gradreach.report.finding_text import evidence, label
+from gradreach.report.grouped_findings import Entry, entries
+from gradreach.report.json_report import clip_rate, norms_of, seconds, threshold, time_shown
 from gradreach.report.page import assets, template
-from gradreach.report.through_depth import depth
-from gradreach.report.through_time import asked_of, layers, present
-from gradreach.report.tree import bar
+from gradreach.report.panels.through_depth import depth
+from gradreach.report.panels.through_time import asked_of, layers, present
 from gradreach.report.verdict import ending
-from gradreach.rules.dependency import spans, verdicts
 from gradreach.rules.registry import RULES
 
 if TYPE_CHECKING:

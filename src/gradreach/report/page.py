@@ -12,7 +12,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from gradreach.display import notebook, wording
+from gradreach.facts import wording
+from gradreach.report.charts import notebook_card as notebook
 from gradreach.report.explanation import titled
 
 _TEMPLATES = Path(__file__).with_name("templates")

@@ -8,12 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gradreach.facts.thresholds import DEFAULT, Thresholds
 from gradreach.record.schema import Finding, Record
-from gradreach.rules.thresholds import DEFAULT, Thresholds
 
 if TYPE_CHECKING:
-    from gradreach.report.answers import Answer
     from gradreach.report.terminal import Summary
+    from gradreach.report.three_questions import Answer
     from gradreach.report.verdict import Verdict
 
 
@@ -46,13 +46,13 @@ class Report:
     @cached_property
     def answers(self) -> tuple[Answer, ...]:
         """The answers to the three questions that people come with; none where no step was seen."""
-        from gradreach.report.answers import answers
+        from gradreach.report.three_questions import answers
 
         return answers(self.record, self.findings, self.thresholds)
 
     def as_dict(self) -> dict[str, Any]:
         """The report's fields, schema "gradreach/1", every float finite or None."""
-        from gradreach.report.document import document
+        from gradreach.report.json_report import document
         from gradreach.report.verdict import by_severity
 
         return document(self.record, by_severity(self.findings), self.passed, self.not_judged, self.thresholds)
@@ -77,7 +77,7 @@ class Report:
 
     def to_json(self) -> str:
         """The report's fields as one line of JSON."""
-        from gradreach.report.document import to_json
+        from gradreach.report.json_report import to_json
 
         return to_json(self.as_dict())
 

@@ -13,23 +13,24 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gradreach.display.finding import card
-from gradreach.display.flow import Flow
-from gradreach.display.series import known, quantile
-from gradreach.display.terminal import INDENT, STYLE, Drawn, grid, head, print_within
-from gradreach.display.wording import count, figure, percent, safe
+from gradreach.facts.dependency import verdicts
+from gradreach.facts.series import known, quantile
+from gradreach.facts.wording import count, figure, percent, safe
 from gradreach.record.kinds import of_layer
 from gradreach.record.schema import Record
-from gradreach.report import asked, words
-from gradreach.report.document import clip_rate, depth_shown, norms_of, seconds, threshold, time_shown
-from gradreach.report.entry import Entry, entries
+from gradreach.report import dependency_text as asked
+from gradreach.report import words
+from gradreach.report.charts.flow import Flow
+from gradreach.report.charts.terminal_card import INDENT, STYLE, Drawn, grid, head, print_within
 from gradreach.report.explanation import not_made, title
+from gradreach.report.finding_text import card
+from gradreach.report.grouped_findings import Entry, entries
+from gradreach.report.json_report import clip_rate, depth_shown, norms_of, seconds, threshold, time_shown
 from gradreach.report.verdict import ending
-from gradreach.rules.dependency import verdicts
 
 if TYPE_CHECKING:
-    from gradreach.report.answers import Answer
     from gradreach.report.report import Report
+    from gradreach.report.three_questions import Answer
 
 ROWS = 12
 """Recurrent layers that the table shows; the rest are in the files."""

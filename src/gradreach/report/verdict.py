@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from gradreach.display.finding import place, told
-from gradreach.display.wording import capital, count, shortened
+from gradreach.facts.course import MIN_LOOKS, first_break
+from gradreach.facts.dependency import of_stack
+from gradreach.facts.wording import capital, count, shortened
 from gradreach.record.kinds import of_layer
 from gradreach.record.schema import Finding, Record, Severity
-from gradreach.report.document import time_shown
-from gradreach.rules.course import MIN_LOOKS, first_break
-from gradreach.rules.dependency import of_stack
+from gradreach.report.finding_text import place, told
+from gradreach.report.json_report import time_shown
 
 Level = Literal["error", "warning", "info", "healthy", "unseen"]
 ORDER: tuple[Severity, ...] = ("error", "warning", "info")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gradreach.display.series import known, quantile
-from gradreach.display.wording import figure, shortened
+from gradreach.facts.course import origin, steps_at
+from gradreach.facts.series import known, quantile
+from gradreach.facts.wording import figure, shortened
 from gradreach.record.schema import NonFinite, Record
-from gradreach.rules.course import origin, steps_at
 from gradreach.rules.nonfinite import came_from_the_model, only_shows
 
 BEFORE = 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from gradreach.display.wording import count, figure, local, percent, shortened
+from gradreach.facts.wording import count, figure, local, percent, shortened
 from gradreach.record.schema import DepthLook, Guarded, Overhead, Run
 
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import takewhile
 
-from gradreach.record.kinds import numbered
-from gradreach.record.schema import Finding, Record, Remedy, Severity, TimeLook
-from gradreach.rules import formula
-from gradreach.rules.course import PASSES, at_rest, site_name
-from gradreach.rules.dependency import (
+from gradreach.facts.course import PASSES, at_rest, site_name
+from gradreach.facts.dependency import (
     CLEAR,
     LIMIT,
     Asked,
@@ -21,10 +18,13 @@ from gradreach.rules.dependency import (
     strongest,
     verdicts,
 )
-from gradreach.rules.figures import known, percent, shown
+from gradreach.facts.statistics import known, percent, shown
+from gradreach.facts.thresholds import DEFAULT, Thresholds
+from gradreach.record.kinds import numbered
+from gradreach.record.schema import Finding, Record, Remedy, Severity, TimeLook
+from gradreach.rules import formula
 from gradreach.rules.remedy import as_far_as, expression
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
-from gradreach.rules.thresholds import DEFAULT, Thresholds
 
 MOSTLY = 2 / 3
 """Part of the lags past the horizon that must have been cleared: few positions reach back to the farthest."""

@@ -6,9 +6,7 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass
 
-from gradreach.record.schema import DepthLook, Finding, Look, Record, Remedy
-from gradreach.rules import formula
-from gradreach.rules.course import (
+from gradreach.facts.course import (
     MIN_LOOKS,
     blow_up,
     first_break,
@@ -19,10 +17,12 @@ from gradreach.rules.course import (
     stalled,
     worse_than_at_first,
 )
-from gradreach.rules.figures import is_positive, known, median, most, rank_correlation, shown, slope
+from gradreach.facts.statistics import is_positive, known, median, most, rank_correlation, shown, slope
+from gradreach.facts.thresholds import DEFAULT, Thresholds
+from gradreach.record.schema import DepthLook, Finding, Look, Record, Remedy
+from gradreach.rules import formula
 from gradreach.rules.remedy import clip, initial_scale, normalise, residual
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
-from gradreach.rules.thresholds import DEFAULT, Thresholds
 
 FEWEST_LAYERS = 5
 """Layers with weights, the last one left out, below which three decades are no trend but one odd layer."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from gradreach.facts.statistics import is_finite, percent, plain, shown
 from gradreach.record.schema import TimeLook
-from gradreach.rules.figures import is_finite, percent, plain, shown
 
 
 def raised(base: float, exponent: int) -> str:

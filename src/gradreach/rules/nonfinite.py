@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from gradreach.facts.course import first_break, origin, site_name
+from gradreach.facts.statistics import is_finite, known, median, shown
+from gradreach.facts.thresholds import Thresholds
 from gradreach.record.kinds import numbered
 from gradreach.record.schema import Finding, NonFinite, Record, Remedy
-from gradreach.rules.course import first_break, origin, site_name
-from gradreach.rules.figures import is_finite, known, median, shown
 from gradreach.rules.remedy import clip, orthogonal
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
-from gradreach.rules.thresholds import Thresholds
 
 _SKIP = Remedy(
     "skip-step",

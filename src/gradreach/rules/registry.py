@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from gradreach.facts.thresholds import DEFAULT, Thresholds
 from gradreach.record.schema import Finding, Record
 from gradreach.rules import data, depth, nonfinite, step, time, truncation, units, update
 from gradreach.rules.rule import Rule
-from gradreach.rules.thresholds import DEFAULT, Thresholds
 
 RULES: dict[str, Rule] = {
     rule.code: rule

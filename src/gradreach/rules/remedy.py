@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from gradreach.facts.course import root_of
+from gradreach.facts.dependency import Asked, of_stack
 from gradreach.record.kinds import numbered
 from gradreach.record.schema import DepthLook, Record, Remedy, TimeLook
-from gradreach.rules.course import root_of
-from gradreach.rules.dependency import Asked, of_stack
 
 
 def expression(path: str) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from gradreach.facts.thresholds import Thresholds
 from gradreach.record.schema import Finding, Record, Severity
-from gradreach.rules.thresholds import Thresholds
 
 Where = dict[str, str | int | float]
 Evidence = dict[str, str | int | float | bool | None]

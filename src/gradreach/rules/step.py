@@ -7,9 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from gradreach.record.schema import Finding, Record, Remedy, Severity, Step
-from gradreach.rules import formula
-from gradreach.rules.course import (
+from gradreach.facts.course import (
     active_sites,
     blow_up,
     first_break,
@@ -19,10 +17,12 @@ from gradreach.rules.course import (
     steps_at,
     update_ratio,
 )
-from gradreach.rules.figures import is_finite, known, median, percent, shown, spread
+from gradreach.facts.statistics import is_finite, known, median, percent, shown, spread
+from gradreach.facts.thresholds import DEFAULT, Thresholds
+from gradreach.record.schema import Finding, Record, Remedy, Severity, Step
+from gradreach.rules import formula
 from gradreach.rules.remedy import clip
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
-from gradreach.rules.thresholds import DEFAULT, Thresholds
 
 WINDOW = 20
 DEVIATIONS = 6.0

@@ -6,9 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 
-from gradreach.record.schema import Finding, Record, Severity, TimeLook
-from gradreach.rules import formula
-from gradreach.rules.course import (
+from gradreach.facts.course import (
     MIN_LOOKS,
     BlowUp,
     blow_up,
@@ -19,11 +17,13 @@ from gradreach.rules.course import (
     sound_looks,
     usual_length,
 )
-from gradreach.rules.dependency import LIMIT, Asked, harms, of_stack, spans, strongest, verdicts
-from gradreach.rules.figures import is_finite, known, median, most, percent, shown
+from gradreach.facts.dependency import LIMIT, Asked, harms, of_stack, spans, strongest, verdicts
+from gradreach.facts.statistics import is_finite, known, median, most, percent, shown
+from gradreach.facts.thresholds import DEFAULT, Thresholds
+from gradreach.record.schema import Finding, Record, Severity, TimeLook
+from gradreach.rules import formula
 from gradreach.rules.remedy import clip, longer_reach, orthogonal, smaller_sums
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
-from gradreach.rules.thresholds import DEFAULT, Thresholds
 
 SHORTEST = 10
 """Sequences of fewer steps are too short for a horizon to mean anything."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from gradreach.record.schema import Finding, Record, Remedy, Severity
-from gradreach.rules import formula
-from gradreach.rules.course import site_name
-from gradreach.rules.dependency import (
+from gradreach.facts.course import site_name
+from gradreach.facts.dependency import (
     LIMIT,
     Asked,
     LagVerdict,
@@ -16,10 +14,12 @@ from gradreach.rules.dependency import (
     strongest,
     verdicts,
 )
-from gradreach.rules.figures import percent, shown
+from gradreach.facts.statistics import percent, shown
+from gradreach.facts.thresholds import DEFAULT, Thresholds
+from gradreach.record.schema import Finding, Record, Remedy, Severity
+from gradreach.rules import formula
 from gradreach.rules.remedy import as_far_as, carried_back
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
-from gradreach.rules.thresholds import DEFAULT, Thresholds
 
 _WILLIAMS = "Williams, Peng (1990): An efficient gradient-based algorithm for on-line training of recurrent networks"
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 
+from gradreach.facts.course import MIN_LOOKS, root_of, site_name, sound_looks, stalled, worse_than_at_first
+from gradreach.facts.statistics import is_finite, known, median, most, percent
+from gradreach.facts.thresholds import DEFAULT, Thresholds
 from gradreach.record.schema import DepthLook, Finding, Record, Remedy
 from gradreach.rules import formula
-from gradreach.rules.course import MIN_LOOKS, root_of, site_name, sound_looks, stalled, worse_than_at_first
-from gradreach.rules.figures import is_finite, known, median, most, percent
 from gradreach.rules.remedy import expression, initial_scale, normalise, scale_input
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
-from gradreach.rules.thresholds import DEFAULT, Thresholds
 
 FEWEST_UNITS = 4
 """Units of a layer below which a share means little."""

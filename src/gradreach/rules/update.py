@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from gradreach.record.schema import DepthLook, Finding, Look, Record, Remedy
-from gradreach.rules import formula
-from gradreach.rules.course import (
+from gradreach.facts.course import (
     MIN_LOOKS,
     root_of,
     site_name,
@@ -16,10 +14,12 @@ from gradreach.rules.course import (
     stalled,
     worse_than_at_first,
 )
-from gradreach.rules.figures import is_positive, known, median, positive, shown
+from gradreach.facts.statistics import is_positive, known, median, positive, shown
+from gradreach.facts.thresholds import DEFAULT, Thresholds
+from gradreach.record.schema import DepthLook, Finding, Look, Record, Remedy
+from gradreach.rules import formula
 from gradreach.rules.remedy import expression
 from gradreach.rules.rule import Evidence, Explain, Judged, Rule, Where
-from gradreach.rules.thresholds import DEFAULT, Thresholds
 
 REPLACED = 1.0
 GROWN = 10.0

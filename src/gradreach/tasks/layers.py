@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from gradreach.nn import GRU, LSTM, RNN
+from gradreach.remedies.layers import GRU, LSTM, RNN
 
 Layer = Callable[[int, int, int], nn.RNNBase]
 """(input size, H, T) → a layer with time second. T, the length of the task's sequences, is for who wants to know it."""

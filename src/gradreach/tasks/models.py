@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from gradreach.nn import Residual
+from gradreach.remedies.layers import Residual
 from gradreach.tasks.layers import LAYERS
 from gradreach.tasks.task import Task
 

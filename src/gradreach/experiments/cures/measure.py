@@ -13,8 +13,8 @@ import torch
 from msgspec import Struct
 from torch import Generator, Tensor, nn
 
+from gradreach.engine.reach import reach
 from gradreach.experiments.lab import Lab
-from gradreach.recurrence.reach import reach
 from gradreach.remedies.omega import Omega
 from gradreach.tasks.adding import adding
 from gradreach.tasks.copying import copying

@@ -19,8 +19,8 @@ from torch.optim.lr_scheduler import ExponentialLR
 
 from gradreach.experiments.exploding.network import N, built, exact, flat, growth, log10_bound
 from gradreach.experiments.lab import Lab
-from gradreach.remedies.clip import Clip
-from gradreach.remedies.guard import GaveUp, Guard
+from gradreach.remedies.clip.clip import Clip
+from gradreach.remedies.guard.guard import GaveUp, Guard
 
 FIRST, LAST = 1e-3, 10.0
 """The rate that is raised, at the first and at the last update."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
 
-from gradreach.recurrence.reach import reach
+from gradreach.engine.reach import reach
 from gradreach.tasks.echo import echo
 from gradreach.tasks.models import Recurrent, recurrent
 from gradreach.tasks.recipe import Parts, Recipe

@@ -10,9 +10,9 @@ import torch
 from msgspec import Struct
 from torch import Tensor
 
+from gradreach.engine.spectrum import spectrum
 from gradreach.experiments.explicit_rnn import GAMMA, Bounded, ExplicitRNN, layer
 from gradreach.experiments.lab import Lab
-from gradreach.recurrence.spectrum import spectrum
 
 Weights = Literal["random", "orthogonal"]
 FACTORS = (0.5, 0.9, 1.1, 1.5)

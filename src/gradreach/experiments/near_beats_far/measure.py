@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from msgspec import Struct
 
+from gradreach.engine.reach import reach
 from gradreach.experiments.lab import Lab
 from gradreach.experiments.language import LAYERS, wikitext
-from gradreach.recurrence.reach import reach
 from gradreach.tasks.agreement import NATURAL, agreement, batch_of, sentences
 from gradreach.tasks.choices import Choice, read_choices
 from gradreach.tasks.models import Recurrent, recurrent

@@ -9,9 +9,9 @@ import torch
 from msgspec import Struct
 from torch import Tensor
 
+from gradreach.engine.theory import eigenvalue_heuristic
 from gradreach.experiments.claim import Claim, equal
 from gradreach.experiments.drawing import BLUE, ORANGE, axes
-from gradreach.recurrence.theory import eigenvalue_heuristic
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -13,9 +13,9 @@ from msgspec import Struct
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gradreach.engine.reach import Reach, reach
 from gradreach.experiments.lab import Lab
 from gradreach.experiments.language import LAYERS, wikitext
-from gradreach.recurrence.reach import Reach, reach
 from gradreach.tasks.models import Recurrent, recurrent
 from gradreach.tasks.recipe import Recipe
 from gradreach.tasks.training import error, train

@@ -12,7 +12,7 @@ from msgspec import Struct
 from torch import Tensor, nn
 
 from gradreach.experiments.lab import Lab
-from gradreach.nn import RNN
+from gradreach.remedies.layers import RNN
 from gradreach.remedies.omega import Omega
 from gradreach.tasks.models import Recurrent
 from gradreach.tasks.order import order

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gradreach.experiments.claim import Claim, at_most, equal
 from gradreach.experiments.intervals import FISHER, LEVEL, chance_of, interval
 from gradreach.experiments.truncation.measure import WINDOW, Cost, H, Measured
-from gradreach.nn import RNN
+from gradreach.remedies.layers import RNN
 from gradreach.tasks.echo import echo
 from gradreach.tasks.sensor import sensor
 

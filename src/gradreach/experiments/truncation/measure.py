@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional as F
 
+from gradreach.engine.reach import reach
 from gradreach.experiments.lab import Lab
-from gradreach.nn import RNN
-from gradreach.recurrence.reach import reach
-from gradreach.remedies.bptt import bptt
-from gradreach.remedies.clip import Clip
-from gradreach.remedies.tbptt import tbptt
-from gradreach.remedies.truncation import truncation_bias
+from gradreach.remedies.clip.clip import Clip
+from gradreach.remedies.layers import RNN
+from gradreach.remedies.tbptt.bptt import bptt
+from gradreach.remedies.tbptt.tbptt import tbptt
+from gradreach.remedies.tbptt.truncation_bias import truncation_bias
 from gradreach.tasks.echo import echo
 from gradreach.tasks.models import Recurrent, recurrent
 from gradreach.tasks.sensor import sensor

@@ -1,0 +1,160 @@
+"""What `gradreach run` and `gradreach demo` do: watch a program, say what was seen, leave as the program would have."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gradreach.demo import DEMOS, Demo
+from gradreach.record.progress import Progress
+from gradreach.record.store import Unreadable, rank_file, ranks, read
+from gradreach.report.live.live_line import live_line
+from gradreach.settings import UNSET, Settings
+from gradreach.watch.launch.launch import Watched, Watching, rank, watch, world_size
+from gradreach.watch.launch.program import NotRunnable, Program, leave
+
+if TYPE_CHECKING:
+    from gradreach.report import Report
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be made of the record: a JSON file, the page elsewhere than beside it, a level that fails the run; the
+    settings by which it is judged."""
+
+    json: Path | None = None
+    html: Path | None = None
+    fail_on: str | None = None
+    settings: Settings = UNSET
+
+    def judged(self, file: Path) -> Report:
+        """The report of a recording. Raises Unreadable."""
+        from gradreach.report import Report
+
+        return Report.of(read(file), self.settings.ignore, self.settings.thresholds)
+
+
+def run_and_report(program: Program, watching: Watching, wanted: Wanted, *, quiet: bool = False) -> int:
+    """Run, and report to stderr (stdout is the program's own); on the way a line says where it stands, unless `quiet`.
+
+    Returns the program's exit code; 1 where it succeeded but findings fail it, 2 where there is nothing to run.
+    """
+    wanted = replace(wanted, json=_absolute(wanted.json), html=_absolute(wanted.html))
+    try:
+        with _told(quiet) as told:
+            watched = watch(program, watching, told)
+    except (NotRunnable, OSError) as error:
+        _say(str(error))
+        return 2
+    if rank() == 0:
+        drawn = random.getstate()  # rich draws from it when it is imported
+        try:
+            report = _report(watched, wanted)
+        except KeyboardInterrupt:
+            report = None
+        random.setstate(drawn)
+        if report is not None and wanted.fail_on and watched.ended.code == 0 and _fails(report, wanted.fail_on):
+            return 1
+    return leave(watched.ended)
+
+
+def run_demo(demo: Demo, out: Path, steps: int | None = None, *, quiet: bool = False) -> int:
+    """Watch a demo's script, then say what to look at and what to try next."""
+    _say(f"{demo.question} Watching {demo.script}: {demo.about}")
+    code = run_and_report(Program(str(demo.script)), Watching(out, stop_after=steps), Wanted(), quiet=quiet)
+    others = " ".join(name for name in DEMOS if name != demo.name)
+    told = (
+        f"what to look at: {demo.look_at}",
+        "what to try next:",
+        f"  open {out / 'report.html'} in a browser",
+        f"  gradreach run {demo.script} {demo.options}        {demo.then}",
+        f"  gradreach demo NAME        another question, NAME one of {others}",
+        "  gradreach run your_training_script.py",
+    )
+    for line in told:
+        _print(line)
+    return code
+
+
+def _told(quiet: bool) -> AbstractContextManager[Callable[[Progress], None] | None]:
+    """What hears where the run stands: the live line, on rank 0."""
+    if quiet or rank() != 0:
+        return nullcontext()
+    return live_line(alone=world_size() == 1)
+
+
+def _report(watched: Watched, wanted: Wanted) -> Report | None:
+    if watched.trouble:
+        _say(watched.trouble)
+    if watched.backward_passes == 0:
+        _say("no backward pass was seen: the program called neither Tensor.backward nor torch.autograd.backward")
+        return None
+    from gradreach.report.charts.terminal_card import console_for
+    from gradreach.report.terminal import print_summary
+
+    try:
+        report = wanted.judged(watched.out)
+    except (Unreadable, OSError) as error:
+        _say(str(error))
+        return None
+    page = wanted.html or watched.out / "report.html"
+    written = _save(page, report.to_html)
+    if wanted.json is not None:
+        _save(wanted.json, report.to_json)
+    with suppress(OSError, ValueError):  # the program may have closed stderr
+        print_summary(report, console_for(stderr=True), str(page) if written else "")
+    for sentence in _other_ranks(watched.out, report, wanted):
+        _say(sentence)
+    return report
+
+
+def _other_ranks(out: Path, report: Report, wanted: Wanted) -> list[str]:
+    """What the other ranks' recordings, as far as they are written, hold beyond rank 0's."""
+    mine = {finding.code for finding in report.findings}
+    told = []
+    for other in (number for number in ranks(out) if number != 0):
+        try:
+            theirs = wanted.judged(rank_file(out, other)).findings
+        except Unreadable as error:
+            told.append(str(error))
+            continue
+        more = sorted({finding.code for finding in theirs if finding.severity != "info"} - mine)
+        told.append(f"rank {other} " + (f"also has {', '.join(more)}: {rank_file(out, other)}" if more else "agrees"))
+    return told
+
+
+def _save(path: Path, content: Callable[[], str]) -> bool:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content(), encoding="utf-8")
+    except OSError as error:
+        _say(f"cannot write {path}: {error.strerror or error}")
+        return False
+    return True
+
+
+def _fails(report: Report, level: str) -> bool:
+    from gradreach.report.verdict import ORDER
+
+    return any(finding.severity in ORDER[: ORDER.index(level) + 1] for finding in report.findings)
+
+
+def _absolute(path: Path | None) -> Path | None:
+    """As seen from where the command was given: the program may go elsewhere."""
+    return None if path is None else path.absolute()
+
+
+def _say(sentence: str) -> None:
+    _print(f"gradreach: {sentence}")
+
+
+def _print(line: str) -> None:
+    """To stderr, which the program may have closed or taken away."""
+    if sys.stderr is not None:
+        with suppress(OSError, ValueError):
+            print(line, file=sys.stderr)

@@ -1,0 +1,304 @@
+"""How far does the gradient of a recurrent layer reach? The whole answer, for one layer and direction."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from gradreach.engine.adjoint import LayerAdjoint, backward
+from gradreach.engine.call_checks import State, check_call, check_finite, check_weights, number_of
+from gradreach.engine.curve import curve, growth, horizon, log2_curve
+from gradreach.engine.custom.engine import joint_error
+from gradreach.engine.custom.engine import reach_map as cell_reach_map
+from gradreach.engine.custom.step import Cell
+from gradreach.engine.custom.step import unroll as unroll_cell
+from gradreach.engine.reach_map import ReachMap, choose_anchors, reach_map
+from gradreach.engine.replay import Replay, replay
+from gradreach.record.schema import Direction
+
+if TYPE_CHECKING:
+    from gradreach.report.charts.terminal_card import Drawn
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far the errors at the outputs of one layer and direction travel back (see `reach`).
+
+    `lag_share[ℓ]` is s(ℓ), `truncation_bias[k]` is b(k), b(0) = 1. `exact` says that every local error, row and lag is
+    in; `sampled` what was left out, and what the sweep cost.
+    """
+
+    kind: str
+    layer: int
+    direction: Direction
+    T: int
+    batch: int
+    hidden: int
+    lags: ReachMap
+    exact: bool
+    sampled: str
+
+    @property
+    def anchors(self) -> tuple[int, ...]:
+        """The steps t, in the data's time order, whose local errors were carried back."""
+        return self.lags.anchors
+
+    @property
+    def map(self) -> Float[Tensor, "A T"]:
+        """R[t, k] for t = anchors: the batch mean of ‖δ_{t→k}‖ at every step k of the data; 0 where nothing comes."""
+        return self._by_step(self.lags.log2_norms.exp2(), 0.0)
+
+    @property
+    def log10_map(self) -> Float[Tensor, "A T"]:
+        """log10 of `map`, true also where R is too small or too large for a float; −inf where nothing comes."""
+        return self._by_step(self.lags.log2_norms * math.log10(2), -math.inf)
+
+    @property
+    def curve(self) -> tuple[float, ...]:
+        """r(ℓ) = Σ_t R[t, t−ℓ] / Σ_t R[t, t], both over t ≥ ℓ."""
+        return curve(self.lags)
+
+    @property
+    def log10_curve(self) -> tuple[float, ...]:
+        """log10 r(ℓ), true also where r is too small or too large for a float."""
+        return tuple(each * math.log10(2) for each in log2_curve(self.lags))
+
+    @property
+    def horizon(self) -> int:
+        """The largest ℓ with r ≥ 0.01 at every lag up to it."""
+        return horizon(self.curve)
+
+    @property
+    def factor(self) -> float | None:
+        """Growth of r per step: exp of the slope of log r(ℓ); None on fewer than three lags."""
+        return growth(log2_curve(self.lags))
+
+    @property
+    def lag_share(self) -> tuple[float, ...]:
+        return self.lags.lag_share
+
+    @property
+    def truncation_bias(self) -> tuple[float, ...]:
+        return self.lags.truncation_bias
+
+    def window(self, tolerance: float = 0.05) -> int | None:
+        """The smallest k2 with truncation bias b(k2) ≤ `tolerance`; None where none that was swept does."""
+        return next((k for k, bias in enumerate(self.truncation_bias) if k > 0 and bias <= tolerance), None)
+
+    def _repr_html_(self) -> str:
+        """The reach as a card in a notebook, with its figures."""
+        from gradreach.report.charts import notebook_card as notebook
+        from gradreach.report.charts.engine_cards import of_reach
+
+        return notebook.html(of_reach(self))
+
+    def __rich__(self) -> Drawn:
+        """The reach as rich prints it."""
+        from gradreach.report.charts.engine_cards import of_reach
+        from gradreach.report.charts.terminal_card import Drawn
+
+        return Drawn(of_reach(self))
+
+    def _by_step(self, by_lag: Tensor, nothing: float) -> Tensor:
+        whole = torch.full((len(self.anchors), self.T), nothing, dtype=torch.float64)
+        back = -1 if self.direction == "forward" else 1
+        for row, norms, t in zip(whole, by_lag, self.anchors, strict=True):
+            reached = min(norms.shape[0], t + 1 if back < 0 else self.T - t)
+            row[t + back * torch.arange(reached)] = norms[:reached]
+        return whole
+
+
+@torch.no_grad()
+def reach(
+    module: nn.Module | Cell,
+    x: Any,
+    local_error: Any,
+    state: Any = None,
+    *,
+    end_error: State = None,
+    layer: int = -1,
+    reverse: bool = False,
+    anchors: int | Sequence[int] | None = None,
+    rows: int | None = None,
+    max_lag: int | None = None,
+) -> Reach:
+    """The reach map, curve, horizon, factor, lag share and truncation bias of one layer and direction.
+
+    `module` is nn.RNN, nn.GRU, nn.LSTM, a gr.nn layer, nn.RNNCell, nn.GRUCell, nn.LSTMCell, or a gr.Cell; `x`
+    and `state` what it is called with, for a cell (T, B, I) and (B, H), for a gr.Cell pytrees (T, B, …) and (B, …).
+    `local_error` is ∂L/∂output as it arrives from above, in the output's own layout (for a gr.Cell that of its states);
+    `end_error` that at h_n (for an LSTM (h_n, c_n)), where the loss uses it. `layer` counts from the bottom, −1 is the
+    top; the error of a lower one is what the layers above send down. No dropout is drawn.
+
+    Exact for all t by default: (T choose 2) small products in T large ones, A · B states at a time for A steps with a
+    local error. `anchors` bounds A: so many of those steps, evenly spaced, or the very steps named (of the data);
+    `rows` bounds B, `max_lag` the number of products. `Reach.sampled` says what was left out.
+
+    The map is of the Jacobians alone: clip_state_grad of a gr.nn layer does not enter, truncate ends it at k2.
+
+    >>> import torch, gradreach as gr
+    >>> layer = torch.nn.RNN(3, 8)
+    >>> x, e = torch.randn(20, 4, 3), torch.zeros(20, 4, 8)
+    >>> e[-1] = 1.0  # a loss on the last step
+    >>> r = gr.reach(layer, x, e)
+    >>> r.exact, len(r.curve), round(r.curve[0], 6)
+    (True, 20, 1.0)
+
+    Raises TypeError or ValueError on a module, shape, dtype, device, layer or anchor that does not fit, and on weights,
+    input or error that are not finite.
+    """
+    _positive(rows=rows, max_lag=max_lag, anchors=anchors if isinstance(anchors, int) else None)
+    if isinstance(module, Cell):
+        if end_error is not None or layer != -1 or reverse:
+            raise ValueError("module: a gr.Cell has one layer and direction; leave end_error, layer and reverse out")
+        if local_error is None:
+            raise ValueError("local_error: expected errors at the cell's states, got None; give them")
+        return _of_cell(module, x, local_error, state, anchors, rows, max_lag)
+    run = _replayed(module, x, state)
+    errors = _errors(run, local_error, end_error)
+    depth = len(run.unrolls) // run.directions
+    n = number_of(layer, reverse, layers=depth, directions=run.directions)
+    unroll, adjoint = run.unrolls[n], errors[n]
+    error, error_c = adjoint.local_error, adjoint.local_error_c
+    sample = _sample(error if error_c is None else torch.cat([error, error_c], dim=-1), anchors, rows)
+    found = reach_map(unroll, error, anchors=sample.anchors, rows=sample.rows, max_lag=max_lag, local_error_c=error_c)
+    left_out = sample.left_out(found, max_lag)
+    direction: Direction = "reverse" if reverse else "forward"
+    H = unroll.h.shape[-1]
+    return Reach(run.kind, layer % depth, direction, sample.T, sample.B, H, found, not left_out, left_out)
+
+
+def _replayed(module: nn.Module, x: Tensor | PackedSequence, state: State) -> Replay:
+    if isinstance(module, nn.RNNCellBase):
+        if not isinstance(x, Tensor) or x.dim() != 3:
+            came = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+            raise ValueError(f"x: expected (T, B, I), the input of every call of the cell, got {came}; stack the calls")
+        module, state = _layer_of(module), _with_layer(state)
+    if not isinstance(module, nn.RNNBase):
+        raise TypeError(
+            f"module: expected nn.RNN, nn.GRU, nn.LSTM or one of their cells, got {type(module).__name__}; "
+            "make any other recurrence a gr.Cell"
+        )
+    check_call(module, x, state)
+    check_weights(module)
+    data = x.data
+    if data.numel() == 0:
+        raise ValueError(f"x: expected at least one row, got {tuple(data.shape)}; there is no gradient to follow")
+    check_finite("x", data)
+    return replay(module, x, state, without_dropout=True)
+
+
+def _errors(run: Replay, local_error: Tensor | PackedSequence | None, end_error: State) -> list[LayerAdjoint]:
+    """The adjoints from errors that are there, of the right shape, and finite."""
+    if local_error is None and end_error is None:
+        raise ValueError("local_error: expected ∂L/∂output, or end_error at h_n, got neither; give at least one")
+    ends = end_error if isinstance(end_error, tuple) else (end_error, None)
+    if isinstance(run.output, PackedSequence):
+        wanted: tuple[int, ...] = tuple(run.output.data.shape)
+    else:
+        wanted = tuple(run.output.shape)
+    known = {
+        "local_error": (None if local_error is None else local_error.data, wanted),
+        "end_error (h_n)": (ends[0], tuple(run.h_n.shape)),
+        "end_error (c_n)": (ends[1], None if run.c_n is None else tuple(run.c_n.shape)),
+    }
+    for name, (given, shape) in known.items():
+        if given is None:
+            continue
+        if shape is None:
+            raise ValueError(f"{name}: expected none for {run.kind}, which has no c, got one")
+        if tuple(given.shape) != shape:
+            raise ValueError(f"{name}: expected {shape}, as what it is the error of, got {tuple(given.shape)}")
+        if given.device != run.h_n.device:
+            raise ValueError(f"{name}: expected it on {run.h_n.device}, got {given.device}; move it")
+        check_finite(name, given)
+    return backward(run, local_error, *ends)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """Which steps' errors and which rows (None: all) are carried back, out of T steps and B rows."""
+
+    anchors: tuple[int, ...]
+    every: bool
+    rows: list[int] | None
+    T: int
+    B: int
+
+    def left_out(self, found: ReachMap, max_lag: int | None) -> str:
+        """What is not in the map, and what it cost; empty where all is in."""
+        rows = self.B if self.rows is None else len(self.rows)
+        parts = [
+            "" if self.every else f"{len(self.anchors)} of the steps with a local error",
+            "" if self.rows is None else f"{rows} of {self.B} rows",
+            "" if max_lag is None or max_lag >= self.T - 1 else f"lags up to {max_lag}",
+        ]
+        left_out = ", ".join(part for part in parts if part)
+        lags, states = found.log2_norms.shape[1], len(self.anchors) * rows
+        return f"{left_out}: {lags} products of {states} states each" if left_out else ""
+
+
+def _sample(error: Float[Tensor, "T B S"], anchors: int | Sequence[int] | None, rows: int | None) -> _Sample:
+    T, B = error.shape[:2]
+    held = B if rows is None else min(rows, B)
+    chosen, every = _anchors(error, anchors)
+    spaced = None if held == B else [round(i * (B - 1) / max(held - 1, 1)) for i in range(held)]
+    return _Sample(chosen, every, spaced, T, B)
+
+
+def _of_cell(
+    cell: Cell,
+    x: Any,
+    local_error: Any,
+    state: Any,
+    anchors: int | Sequence[int] | None,
+    rows: int | None,
+    max_lag: int | None,
+) -> Reach:
+    run = unroll_cell(cell, x, state)
+    sample = _sample(joint_error(run, local_error), anchors, rows)
+    found = cell_reach_map(run, local_error, anchors=sample.anchors, rows=sample.rows, max_lag=max_lag)
+    left_out = sample.left_out(found, max_lag)
+    return Reach("cell", 0, "forward", sample.T, sample.B, run.form.size, found, not left_out, left_out)
+
+
+def _anchors(joint: Float[Tensor, "T B S"], asked: int | Sequence[int] | None) -> tuple[tuple[int, ...], bool]:
+    """The steps whose errors are carried back, and whether that is all that have one."""
+    T = len(joint)
+    if asked is None or isinstance(asked, int):
+        return choose_anchors(joint, T if asked is None else asked)
+    bad = next((t for t in asked if not -T <= t < T), None)
+    if bad is not None:
+        raise ValueError(f"anchors: expected steps of the data, 0 … {T - 1}, got {bad}")
+    chosen = tuple(sorted({t % T for t in asked}))
+    return chosen, set(choose_anchors(joint, T)[0]) <= set(chosen)
+
+
+def _positive(**counts: int | None) -> None:
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise ValueError(f"{name}: expected at least 1, or None for all, got {count}")
+
+
+def _layer_of(cell: nn.RNNCellBase) -> nn.RNNBase:
+    """The layer that runs the cell's weights over a sequence; it shares them."""
+    family = nn.LSTM if isinstance(cell, nn.LSTMCell) else nn.GRU if isinstance(cell, nn.GRUCell) else nn.RNN
+    options = {"nonlinearity": cell.nonlinearity} if isinstance(cell, nn.RNNCell) else {}
+    weight = cell.weight_hh
+    layer = family(cell.input_size, cell.hidden_size, bias=cell.bias, device="meta", dtype=weight.dtype, **options)
+    for name, parameter in cell.named_parameters():
+        setattr(layer, f"{name}_l0", parameter)
+    return layer
+
+
+def _with_layer(state: State) -> State:
+    if isinstance(state, tuple):
+        return state[0].unsqueeze(0), state[1].unsqueeze(0)
+    return None if state is None else state.unsqueeze(0)

@@ -1,0 +1,184 @@
+"""The reach map: how large each local error still is after every lag, and what W_hh's gradient owes to each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from gradreach.engine.adjoint import sweep_of
+from gradreach.engine.lags import Carried, carry_back
+from gradreach.engine.scan import Unroll
+from gradreach.engine.shares import Shares
+
+NEGLIGIBLE = -90.0
+"""log2 of the share of the local error under which an adjoint changes no figure of a report, about 1e-27."""
+_LEFT_OUT = 1e-3
+"""Of the total local error, the share that the steps passed over as anchors may hold together."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReachMap:
+    """Norms of δ_{t→t−ℓ} for a sample of anchors t and every lag ℓ swept, and what W_hh's gradient owes to each lag.
+
+    `log2_norms[a, ℓ]` is log2 of the mean over rows of ‖δ_{t→t−ℓ}‖ for t = anchors[a], anchors in the data's time
+    order; float64 on the CPU, −inf where the sequence does not reach back so far. For an LSTM the norm is of (h, c)
+    jointly. `errors[ℓ]` is Σ_t of the mean of ‖e_t‖, where a row that does not reach back ℓ steps from t counts as 0.
+    `lag_share[ℓ]` is ⟨dW_ℓ, dW⟩ / ‖dW‖², `truncation_bias[k]` is ‖dW − Σ_{ℓ<k} dW_ℓ‖ / ‖dW‖, for k up to the lags
+    swept, over these anchors and rows; both empty where dW is 0 or not finite.
+    """
+
+    anchors: tuple[int, ...]
+    log2_norms: Float[Tensor, "A L"]
+    errors: Float[Tensor, " L"]
+    lag_share: tuple[float, ...] = ()
+    truncation_bias: tuple[float, ...] = ()
+
+
+@torch.no_grad()
+def reach_map(
+    run: Unroll,
+    local_error: Float[Tensor, "T B P"],
+    *,
+    anchors: Sequence[int],
+    rows: Sequence[int] | None = None,
+    max_lag: int | None = None,
+    local_error_c: Float[Tensor, "T B H"] | None = None,
+    total: Float[Tensor, "GH P"] | None = None,
+    shares: bool = True,
+    floor: float = -math.inf,
+) -> ReachMap:
+    """Sweep the local errors of `anchors` back, all at the same lag together: A ← J_{t−ℓ}ᵀ A, one matrix product a lag.
+
+    Errors and anchors are in the data's time order, as `backward` gives them; `rows` (default all) samples the batch.
+    With `shares`, a second product a lag finds lag share and truncation bias; `total` is dW over the same anchors and
+    rows where it is known already, else an ordinary sweep finds it first. The sweep ends early where all adjoints are
+    under 2^floor of the local errors; the lags past it are 0. A clip of the run does not enter, a truncation ends it.
+    """
+    T, B, _ = run.x.shape
+    device = run.h.device
+    k2 = run.remedies.truncate
+    run = replace(run, remedies=replace(run.remedies, clip=math.inf)) if run.remedies.clip < math.inf else run
+    steps = sorted(T - 1 - t if run.reverse else t for t in anchors)
+    lags = min(1 + max(steps, default=-1), T if max_lag is None else 1 + max_lag, T if k2 is None else k2)
+    named = tuple(T - 1 - t if run.reverse else t for t in steps)
+    if lags <= 0 or B == 0 or (rows is not None and len(rows) == 0):
+        return table([[]] * len(named), named)
+    error, error_c = run.in_data_order(local_error), None
+    if local_error_c is not None:
+        error_c = run.in_data_order(local_error_c)
+    if rows is not None:
+        chosen = torch.tensor(list(rows), device=device)
+        run, error = _rows_of(run, chosen), error[:, chosen]
+        error_c = None if error_c is None else error_c[:, chosen]
+    at = torch.tensor(steps, device=device)
+    with torch.autocast(device.type, enabled=False):
+        norms = _Norms(run, steps, lags)
+        parts = None
+        if shares:
+            parts = Shares(_total(run, at, error, error_c) if total is None else total)
+        first = (error[at], None if error_c is None else error_c[at])
+        for each in carry_back(run, steps, *first, lags, floor=floor):
+            norms.add(each)
+            if parts is not None:
+                _take(parts, each, run.h)
+        share, bias = ((), ()) if parts is None else parts.figures(lags)
+        return ReachMap(named, norms.log2.cpu(), _errors(run, at, error[at], error_c, lags), share, bias)
+
+
+def choose_anchors(local_error: Float[Tensor, "T B P"], most: int = 32) -> tuple[tuple[int, ...], bool]:
+    """The steps whose local error the reach map carries, and whether that is all of those that have one.
+
+    All with a nonzero local error where they are at most `most`. Else those that hold all but 1/1000 of Σ‖e_t‖, evenly
+    spaced with the first and the last where they are still too many.
+    """
+    size = torch.linalg.vector_norm(local_error.flatten(1), dim=1, dtype=torch.float64).cpu()
+    steps = size.nonzero().flatten()
+    if len(steps) <= most:
+        return tuple(steps.tolist()), True
+    order = size.argsort(descending=True, stable=True)
+    needed = int((size[order].cumsum(0) < (1 - _LEFT_OUT) * size.sum()).sum()) + 1
+    steps = order[:needed].sort().values
+    if len(steps) > most:
+        last = len(steps) - 1
+        return tuple(int(steps[last - round(i * last / max(most - 1, 1))]) for i in reversed(range(most))), False
+    return tuple(steps.tolist()), False
+
+
+def table(norms: Sequence[Sequence[float]], anchors: tuple[int, ...]) -> ReachMap:
+    """A map of given norms, one row an anchor, each as long as its anchor reaches back."""
+    lags = max((len(each) for each in norms), default=0)
+    table = torch.zeros(len(norms), lags, dtype=torch.float64, device="cpu")
+    errors = torch.zeros(lags, dtype=torch.float64, device="cpu")
+    for row, each in zip(table, norms, strict=True):
+        row[: len(each)] = torch.tensor(each, dtype=torch.float64, device="cpu")
+        errors[: len(each)] += each[0] if each else 0.0
+    return ReachMap(anchors, table.log2(), errors)
+
+
+def _rows_of(run: Unroll, rows: Tensor) -> Unroll:
+    """The same run with these rows alone; `sizes` go with the rows kept, which stay sorted."""
+    sizes = None if run.sizes is None else tuple(int((rows < n).sum()) for n in run.sizes)
+    return replace(run, x=run.x[:, rows], trace=run.trace.each(lambda s: s[:, rows]), sizes=sizes)
+
+
+def _errors(run: Unroll, at: Tensor, error: Tensor, error_c: Tensor | None, lags: int) -> Tensor:
+    """Σ_t of ‖e_t‖ / rows at each lag, over the steps and rows that reach back so far."""
+    own = _norms(error.double(), None if error_c is None else error_c[at].double())
+    depth = (at[:, None] - run.starts).clamp(min=-1, max=lags - 1) + 1  # the number of lags that row and step hold
+    held = torch.zeros(lags + 1, dtype=torch.float64, device=own.device)
+    held.index_add_(0, depth.flatten(), own.flatten())
+    return held.flip(0).cumsum(0).flip(0)[1:].cpu() / own.shape[1]
+
+
+def _total(run: Unroll, at: Tensor, error: Tensor, error_c: Tensor | None) -> Tensor:
+    """∂L/∂W_hh from the anchors' errors alone, by one ordinary sweep."""
+    only = torch.zeros(error.shape[0], 1, 1, dtype=error.dtype, device=error.device)
+    only[at] = 1.0
+    back = sweep_of(run, error * only, None if error_c is None else error_c * only)
+    return back.g.flatten(2).flatten(0, 1).t() @ run.h[:-1].flatten(0, 1)
+
+
+def _norms(dh: Tensor, dc: Tensor | None) -> Tensor:
+    """2-norm of the joint state (h, c), (A, R)."""
+    own = torch.linalg.vector_norm(dh, dim=-1)
+    return own if dc is None else torch.hypot(own, torch.linalg.vector_norm(dc, dim=-1))
+
+
+class _Norms:
+    """Gathers the mean over rows of ‖δ_{t→t−ℓ}‖ lag by lag, an exponent an anchor beside it."""
+
+    def __init__(self, run: Unroll, steps: list[int], lags: int) -> None:
+        self._mean = torch.zeros(lags, len(steps), dtype=run.h.dtype, device=run.h.device)
+        self._exponent = torch.zeros(lags, len(steps), dtype=torch.int32, device=run.h.device)
+        self._starts = run.starts if run.sizes is not None and run.reverse else None
+        self._steps = torch.tensor(steps, device=run.h.device)
+
+    def add(self, each: Carried) -> None:
+        norms = _norms(each.dh, each.dc)
+        if self._starts is not None:
+            norms = norms * (self._steps[each.first :, None] - each.lag >= self._starts)
+        if each.exponent is not None:
+            exponent = each.exponent.squeeze(-1)
+            most = exponent.where(norms > 0, torch.iinfo(torch.int32).min // 2).amax(1)
+            self._exponent[each.lag, each.first :] = most
+            norms = norms * torch.exp2((exponent - most[:, None]).clamp(max=0).to(norms.dtype))
+        torch.mean(norms, 1, out=self._mean[each.lag, each.first :])
+
+    @property
+    def log2(self) -> Tensor:
+        """(A, L), float64."""
+        return (self._mean.double().log2() + self._exponent).t().contiguous()
+
+
+def _take(parts: Shares, each: Carried, h: Tensor) -> None:
+    """dW_ℓ = Σ g ⊗ h_{k−1} over the anchors and rows of one lag."""
+    before, alpha = h[:-1][each.at], -1.0 / parts.size
+    if each.exponent is not None:
+        before, alpha = before * torch.exp2(each.exponent - math.log2(parts.size)).to(before.dtype), -1.0
+    parts.rest.addmm_(each.g.flatten(2).flatten(0, 1).t(), before.flatten(0, 1), alpha=alpha)
+    parts.record()

@@ -1,0 +1,177 @@
+"""How a reach and a spectrum are shown by themselves: what they come to in words, in figures, and as curves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from gradreach.engine.curve import HORIZON
+from gradreach.engine.products import scientific
+from gradreach.facts.wording import figure
+from gradreach.record.kinds import numbered
+from gradreach.report.charts.card import Card, Drawing, Row, Table
+from gradreach.report.charts.chart import Frame, Line, Mark, plot
+from gradreach.report.charts.heat import heat
+
+if TYPE_CHECKING:
+    from gradreach.engine.reach import Reach
+    from gradreach.engine.spectrum import Spectrum
+
+FAINTEST = -30.0
+"""log10 under which a curve is not drawn; the table tells of what lies lower."""
+
+HIGHEST = 280.0
+"""log10 above which a curve is not drawn: a float holds no more."""
+
+SIDE = 40
+"""Steps t and k of the reach map that are drawn."""
+
+_UNBOUND = "none that binds: gates, a shortcut or a norm carry the state too"
+_NOWHERE = "the errors stand on the first step that the layer takes, with nothing further back"
+
+EXPONENTS = 4
+"""Lyapunov exponents that are told from the largest on."""
+
+
+def of_reach(reach: Reach) -> Card:
+    """Curve and map of a reach; words and table for where no figure is shown."""
+    name = f"{reach.kind} layer {reach.layer}" if numbered(reach.kind) else reach.kind
+    reverse = ", reverse" if reach.direction == "reverse" else ""
+    far = len(reach.log10_curve) - 1
+    rows = [
+        Row(
+            "reach",
+            f"at least 1 % of the gradient arrives {reach.horizon} of {far} steps back" if far > 0 else _NOWHERE,
+        ),
+        Row("factor", f"{figure(reach.factor)} per step, over all lags" if reach.factor is not None else ""),
+        Row("window", _window(reach) if far > 0 else ""),
+        Row("exact", "yes: every step with an error, every row and lag" if reach.exact else f"no: {reach.sampled}"),
+    ]
+    size = f"T {reach.T}, B {reach.batch}, H {reach.hidden}, horizon {reach.horizon}"
+    return Card(
+        f"Reach of {name}{reverse}",
+        size,
+        rows=tuple(row for row in rows if row.text),
+        table=_lags(reach) if far > 0 else None,
+        figures=(*_curve(reach, name), *_map(reach, name)) if far > 0 else (),
+    )
+
+
+def of_spectrum(spectrum: Spectrum) -> Card:
+    """Bound and norm of a spectrum over the lag, and the figures of its recurrence."""
+    rows = [
+        Row("γ", f"{figure(spectrum.gamma)}, mean {figure(spectrum.gamma_mean)}" if spectrum.gamma is not None else ""),
+        Row("λ", f"{figure(spectrum.lambda_)} = ‖W_hh‖₂" if spectrum.lambda_ is not None else ""),
+        Row("ρ", f"{figure(spectrum.rho)}, the spectral radius of W_hh" if spectrum.rho is not None else ""),
+        Row("γλ", f"{figure(spectrum.bound_factor)} per step" if spectrum.bound_factor is not None else ""),
+        *(_gate(name, *pair) for name, pair in spectrum.gates.items() if spectrum.lambda_ is None),
+        Row("exponents", _exponents(spectrum.lyapunov)),
+        Row("bound", "" if spectrum.log10_bound else _UNBOUND),
+    ]
+    return Card(
+        f"Spectrum of {spectrum.kind}",
+        f"T {spectrum.T}, H {spectrum.hidden}",
+        rows=tuple(row for row in rows if row.text),
+        table=_products(spectrum),
+        figures=_norms(spectrum),
+    )
+
+
+def _window(reach: Reach) -> str:
+    k2 = reach.window()
+    if k2 is None:
+        return "no k2 that was swept keeps the truncation bias at 5 % or less"
+    return f"k2 = {k2} keeps the truncation bias at 5 % or less"
+
+
+def _lags(reach: Reach) -> Table:
+    curve, share, bias = reach.log10_curve, reach.lag_share, reach.truncation_bias
+    body = tuple(
+        (str(lag), _power(curve[lag]), _at(share, lag, figure), _at(bias, lag, figure))
+        for lag in _ladder(len(curve), reach.horizon)
+    )
+    return Table(("lag ℓ", "reach r(ℓ)", "lag share s(ℓ)", "truncation bias b(ℓ)"), body)
+
+
+def _products(spectrum: Spectrum) -> Table:
+    bound, norm = spectrum.log10_bound, spectrum.log10_norm
+    body = tuple(
+        (str(lag), _at(bound, lag, _power), _power(norm[lag]), _power(values[-1]))
+        for lag, values in spectrum.log10_singular_values.items()
+    )
+    return Table(("lag ℓ", "bound (γλ)^ℓ", "norm ‖∂h_t/∂h_k‖", "smallest σ"), body)
+
+
+def _ladder(lags: int, horizon: int) -> list[int]:
+    """1, 2, 4, 8, … up to the last lag, and the horizon among them."""
+    powers = {2**n for n in range(lags.bit_length())}
+    return sorted(lag for lag in powers | {horizon, lags - 1} if 0 < lag < lags)
+
+
+def _at(values: Sequence[float], lag: int, told: Callable[[float], str]) -> str:
+    return told(values[lag]) if lag < len(values) else "–"
+
+
+def _power(log10: float) -> str:
+    """10^log10, also where a float cannot hold it."""
+    return figure(10.0**log10) if abs(log10) < 300 else scientific(log10)
+
+
+def _gate(name: str, lambda_: float, rho: float) -> Row:
+    return Row(f"gate {name}", f"λ {figure(lambda_)}, ρ {figure(rho)}")
+
+
+def _exponents(lyapunov: Sequence[float]) -> str:
+    if not lyapunov:
+        return ""
+    largest = ", ".join(figure(each) for each in lyapunov[:EXPONENTS])
+    rest = f" … {figure(lyapunov[-1])}" if len(lyapunov) > EXPONENTS else ""
+    grows = math.exp(min(lyapunov[0], 700.0))
+    return f"{largest}{rest} per step: in the long run a change of the state is multiplied by {figure(grows)} a step"
+
+
+def _curve(reach: Reach, name: str) -> tuple[Drawing, ...]:
+    frame = Frame(f"Reach curve of {name}", "lag ℓ, steps back", "reach r(ℓ)", log=True)
+    marks = (
+        Mark("reach of 1 %", y=HORIZON, word="1 %"),
+        Mark(f"horizon {reach.horizon}", x=reach.horizon, style="horizon", word=f"horizon {reach.horizon}"),
+    )
+    drawn = plot(frame, [Line("reach", _drawn(reach.log10_curve))], marks)
+    return (Drawing(drawn, "Share of the gradient that travels ℓ steps back."),) if drawn else ()
+
+
+def _norms(spectrum: Spectrum) -> tuple[Drawing, ...]:
+    frame = Frame(f"Bound and norm of {spectrum.kind}", "lag ℓ = t − k", "‖∂h_t/∂h_k‖", log=True)
+    lines, caption = [Line("norm", _drawn(spectrum.log10_norm))], "The norm of the product of ℓ Jacobians."
+    if spectrum.log10_bound:
+        lines.append(Line("bound (γλ)^ℓ", _drawn(spectrum.log10_bound), 1))
+        caption = "Solid: the norm of the product of ℓ Jacobians. Dashed: its bound (γλ)^ℓ."
+    drawn = plot(frame, lines)
+    return (Drawing(drawn, caption),) if drawn else ()
+
+
+def _drawn(log10: Sequence[float]) -> list[tuple[int, float | None]]:
+    """The points of a curve that an axis can show."""
+    return [(lag, 10.0**each if FAINTEST <= each <= HIGHEST else None) for lag, each in enumerate(log10)]
+
+
+def _map(reach: Reach, name: str) -> tuple[Drawing, ...]:
+    """The map at an even sample of its steps, taken row by row: the whole of it need not fit into memory."""
+    places, columns = _sample(len(reach.anchors)), _sample(reach.T)
+    back = 1 if reach.direction == "forward" else -1
+    cells = [
+        [_norm(norms, back * (reach.anchors[place] - k)) for k in columns]
+        for place in places
+        for norms in [reach.lags.log2_norms[place].tolist()]
+    ]
+    drawn = heat(f"Reach map of {name}", cells, [reach.anchors[place] for place in places], columns)
+    return (Drawing(drawn, "Reach map R[t, k]: how much of the error at step t arrives at step k."),) if drawn else ()
+
+
+def _norm(log2_norms: Sequence[float], lag: int) -> float | None:
+    return log2_norms[lag] * math.log10(2) if 0 <= lag < len(log2_norms) else None
+
+
+def _sample(steps: int) -> list[int]:
+    return sorted({round(i * (steps - 1) / (SIDE - 1)) for i in range(SIDE)}) if steps > SIDE else list(range(steps))

@@ -1,0 +1,92 @@
+"""The curves of two runs, one over the other: norm and loss by step, reach by lag, the gradient along the depth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gradreach.facts.course import site_name, steps_at
+from gradreach.facts.series import known
+from gradreach.record.kinds import of_layer
+from gradreach.record.schema import Record, TimeLook
+from gradreach.report import words
+from gradreach.report.charts.chart import Points, thinned
+from gradreach.report.compare.by_look import layers, modules
+from gradreach.report.compare.measure import Part
+
+MOST = 4000
+"""Points of a curve that are kept: of each stretch the lowest and the highest."""
+
+Sites = Sequence[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The same curve of both runs. `marks` are the horizons of A and B where it is a reach curve, `names` those of the
+    places on the x axis where these are modules."""
+
+    title: str
+    x: str
+    y: str
+    log: bool
+    a: Points
+    b: Points
+    marks: tuple[int, int] | None = None
+    names: tuple[str, ...] = ()
+
+
+def curves(a: Record, b: Record, part: Part, sites: Sites) -> tuple[Curve, ...]:
+    """All curves that both runs have."""
+    looked = Part(0, part.last)
+    made = [*_by_step(a, b, sites), *_reach(a, b, looked, sites), *_depth(a, b, looked, sites)]
+    return tuple(each for each in made if known(y for _, y in each.a) and known(y for _, y in each.b))
+
+
+def _by_step(a: Record, b: Record, sites: Sites) -> list[Curve]:
+    made = []
+    for x, y in sites:
+        at = _at(b, y, sites)
+        sides = steps_at(a, x), steps_at(b, y)
+        here, there = (thinned([(step.step, step.loss) for step in side], MOST) for side in sides)
+        made.append(Curve(f"Loss by step{at}", "step", "loss", False, here, there))
+        here, there = (thinned([(step.step, step.unclipped) for step in side], MOST) for side in sides)
+        made.append(Curve(f"Gradient norm by step{at}", "step", "norm", True, here, there))
+    return made
+
+
+def _reach(a: Record, b: Record, looked: Part, sites: Sites) -> list[Curve]:
+    """The reach of each layer at the last look that has a finite one."""
+    made = []
+    for x, y in sites:
+        here, there = layers(a, looked, x), layers(b, looked, y)
+        for key in (key for key in there if key in here):
+            first, last = _last(here[key]), _last(there[key])
+            if first is None or last is None:
+                continue
+            title = f"Reach of {of_layer(last)}{_at(b, y, sites)}"
+            curves = list(enumerate(first.reach)), list(enumerate(last.reach))
+            made.append(Curve(title, "lag ℓ, steps back", "reach", True, *curves, (first.horizon, last.horizon)))
+    return made
+
+
+def _depth(a: Record, b: Record, looked: Part, sites: Sites) -> list[Curve]:
+    """The gradient's rms along the modules that both runs watched, each at its last look, in B's order of execution."""
+    made = []
+    for x, y in sites:
+        here, there = modules(a, looked, x), modules(b, looked, y)
+        names = [name for name in there if name in here]
+        if len(names) < 2:
+            continue
+        first, last = ([(i, side[name][-1].grad_rms) for i, name in enumerate(names)] for side in (here, there))
+        shown = tuple(words.of_module(there[name][-1]) for name in names)
+        title = f"Gradient along the depth{_at(b, y, sites)}"
+        made.append(Curve(title, "module", "rms", True, first, last, names=shown))
+    return made
+
+
+def _last(looks: Sequence[TimeLook]) -> TimeLook | None:
+    return next((seen for seen in reversed(looks) if known(seen.reach)), None)
+
+
+def _at(record: Record, site: int, sites: Sites) -> str:
+    return f", backward at {site_name(record, site)}" if len(sites) > 1 else ""

@@ -1,0 +1,107 @@
+"""How a finding reads: its place, and the figures that it rests on with their units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gradreach.facts.wording import capital, figure, percent
+from gradreach.record.kinds import numbered
+from gradreach.record.schema import Finding
+from gradreach.report.charts.card import Card, Row
+
+UNITS: dict[str, str] = {
+    "factor": "per step",
+    "factor_to_horizon": "per step",
+    "bound_factor": "per step",
+    "growth": "per step",
+    "horizon": "steps",
+    "lag": "steps",
+    "chunk": "steps",
+    "k1": "steps",
+    "k2": "steps",
+    "T": "steps",
+    "seconds": "s",
+}
+"""Units of the figures in a finding's evidence; the rest are counts, norms and ratios, which have none."""
+
+SHARES = ("share", "rate", "saturated", "dead", "bias", "ratio_clipped")
+"""Endings of the names of figures that are shares of a whole."""
+
+_LABELS = {
+    "lambda": "λ",
+    "lambda_": "λ",
+    "gamma": "γ",
+    "gamma_mean": "mean γ",
+    "rho": "ρ",
+    "bound_factor": "bound γλ",
+    "update_size": "update ‖Δw‖/‖w‖",
+    "far_reach": "reach at the farthest lag",
+    "looks": "watched steps",
+    "lags": "steps back",
+    "positions": "errors",
+    "rows": "values of each unit",
+    "factor": "factor over all lags",
+}
+
+
+def evidence(key: str, value: str | int | float | bool | None) -> str:
+    """One figure of a finding's evidence with its unit."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and key.endswith(SHARES):
+        return percent(value)
+    text = figure(value) if isinstance(value, float) else f"{value:,}"
+    return f"{text} {UNITS[key]}" if key in UNITS else text
+
+
+def label(key: str) -> str:
+    """The name of a figure as words: `clip_rate` reads `clip rate`, `lambda_` reads `λ`."""
+    return _LABELS.get(key, key.replace("_", " ").strip())
+
+
+def told(where: Mapping[str, str | int | float]) -> dict[str, str | int | float]:
+    """What of a place needs saying: no direction but reverse, no layer of a cell, which has only one."""
+    layered = "kind" not in where or numbered(str(where["kind"]))
+    silent = {"direction": where.get("direction") == "forward", "layer": not layered}
+    return {key: value for key, value in where.items() if value != "" and not silent.get(key)}
+
+
+def place(where: Mapping[str, str | int | float]) -> str:
+    """Where a finding stands: "`rnn` layer 0, reverse, step 121"."""
+    rest = told(where)
+    module = rest.pop("module", None)
+    head = f"`{module}`" if module not in (None, "") else ""
+    layer = rest.pop("layer", None)
+    if layer is not None:
+        head = f"{head} layer {layer}".strip()
+    bare = ("direction", "kind", "site", "phase")
+    parts = [str(value) if key in bare else f"{label(key)} {value}" for key, value in rest.items()]
+    return ", ".join([head, *parts] if head else parts)
+
+
+def of_finding(finding: Finding) -> str:
+    """Where a finding stands, or that it concerns the whole run."""
+    return place(finding.where) or "the whole run"
+
+
+def figures(finding: Finding) -> str:
+    """The figures that a finding rests on, with their units, in one line."""
+    there = {key: value for key, value in finding.evidence.items() if value is not None}
+    return ", ".join(f"{label(key)} {evidence(key, value)}" for key, value in there.items())
+
+
+def card(finding: Finding) -> Card:
+    """The whole of a finding: where, on what figures, why, and what to do."""
+    rows = [
+        Row("evidence", figures(finding)),
+        Row("formula", finding.formula),
+        Row("because", capital(finding.because)),
+        *(Row("do", capital(remedy.why), remedy.do) for remedy in finding.remedies),
+        Row("more", code=f"gradreach explain {finding.code}"),
+    ]
+    told_of = tuple(row for row in rows if row.text or row.code)
+    return Card(f"{finding.code} {finding.title}", of_finding(finding), finding.severity, told_of)

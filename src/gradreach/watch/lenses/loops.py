@@ -1,0 +1,267 @@
+"""Recurrences that a script writes itself: a module called many times in one pass, its calls joined through the graph.
+
+No stock layer tells the engine how such a step works, so δ_{t→k} is taken from the script's own autograd graph, before
+the script's backward pass uses it up. These passes accumulate into no `.grad`.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gradreach.engine.curve import curve, factor, horizon
+from gradreach.engine.look import kept_map
+from gradreach.engine.reach_map import table
+from gradreach.record.schema import TimeLook
+from gradreach.watch.graph import mark, nearest
+from gradreach.watch.lenses.recurrent import unscaled
+from gradreach.watch.models import Models
+
+FEWEST_CALLS = 3
+MOST_CALLS = 50_000
+MOST_STATES = 256
+"""Of a longer loop the last states are looked at: each further one costs a pass over all before it."""
+
+MOST_ANCHORS = 8
+
+MOST_OPERATIONS = 64
+"""Operations between a call's output and the next call's input within which the one is seen to feed the other."""
+
+_Refs = tuple["weakref.ref[Tensor]", ...]
+
+
+@dataclass(frozen=True)
+class _Call:
+    inputs: _Refs
+    outputs: _Refs
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A module's calls as one sequence: the state tensors of each step, in the order of time."""
+
+    module: nn.Module
+    states: tuple[tuple[Tensor, ...], ...]
+
+
+class Loops:
+    """Collects the calls of modules with parameters while a watched step runs, by weak reference: no memory is held."""
+
+    def __init__(self) -> None:
+        self._calls: dict[int, tuple[nn.Module, list[_Call]]] = {}
+        self._count = 0
+
+    def called(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        """Take in one call."""
+        self._count += 1
+        if self._count <= MOST_CALLS:
+            calls = self._calls.setdefault(id(module), (module, []))[1]
+            for tensor in _tensors(output):
+                if tensor.grad_fn is not None:
+                    mark(tensor.grad_fn, (self, id(module)), len(calls))
+            calls.append(_Call(_references(args), _references(output)))
+
+    def find(self, taken: Sequence[nn.Module]) -> list[Loop]:
+        """The recurrences among the calls, outermost module first; none inside a module of `taken` or of another."""
+        repeated = [(module, calls) for module, calls in self._calls.values() if len(calls) >= FEWEST_CALLS]
+        repeated = [(m, calls) for m, calls in repeated if next(m.parameters(), None) is not None]
+        covered = {id(part) for module in taken for part in module.modules()}
+        found: list[Loop] = []
+        for states_of in (_handed_on, self._fed_back):
+            for module, calls in sorted(repeated, key=lambda item: -sum(1 for _ in item[0].modules())):
+                if id(module) in covered or _same_tensors(found, calls):
+                    continue
+                states = states_of(module, calls)
+                if len(states) >= FEWEST_CALLS:
+                    found.append(Loop(module, states))
+                    covered |= {id(part) for part in module.modules()}
+        return found
+
+    def _fed_back(self, module: nn.Module, calls: Sequence[_Call]) -> tuple[tuple[Tensor, ...], ...]:
+        """States that pass through other operations: inputs of each call that came from the call before."""
+        states = []
+        for index, call in enumerate(calls):
+            fed = [
+                t
+                for t in _alive(call.inputs)
+                if t.grad_fn is not None
+                and index > 0
+                and nearest(t.grad_fn, (self, id(module)), MOST_OPERATIONS) == index - 1
+            ]
+            if fed:
+                states.append((fed[0],))
+        return tuple(states) if len(states) >= len(calls) - 1 else ()
+
+
+@dataclass(frozen=True)
+class LoopErrors:
+    """States and local errors (B, T, H) at the last T of a loop's `steps`, from step `first` of its data on."""
+
+    module: nn.Module
+    states: Tensor
+    errors: Tensor
+    first: int
+    steps: int
+
+
+def look_at_loop(
+    loop: Loop, loss: Sequence[Tensor], weights: Any, models: Models, scale: float
+) -> tuple[TimeLook, LoopErrors | None] | None:
+    """The reach of a custom recurrence, from extra passes over the script's own graph, which stays as it was.
+
+    With it come the errors, where the states are (B, H) at every step. None where the loss does not depend on the
+    states, or where the script itself hooks into them.
+    """
+    states = loop.states[-MOST_STATES:]
+    if any(tensor.retains_grad or tensor._backward_hooks for state in states for tensor in state):
+        return None
+    deltas = _total_adjoints(states, loss, weights)
+    if deltas is None:
+        return None
+    errors = _local_errors(states, deltas)
+    sizes = [_size(error) for error in errors]
+    carrying = [t for t, size in enumerate(sizes) if size > 0.0]
+    anchors = _spread(carrying, MOST_ANCHORS)
+    rows = {t: [size / scale for size in _propagate(states, errors[t], t)] for t in anchors}
+    reach = table(list(rows.values()), tuple(rows))
+    r = curve(reach)
+    map_rows, map_columns, cells = kept_map(reach, len(states))
+    sampled = "" if len(anchors) == len(carrying) else f"{len(anchors)} of the steps with a local error"
+    if len(states) < len(loop.states):
+        sampled = f"the last {len(states)} of {len(loop.states)} steps"
+    look = TimeLook(
+        module=models.path(loop.module),
+        kind=type(loop.module).__name__,
+        layer=0,
+        direction="forward",
+        T=len(states),
+        batch=states[0][0].numel() // max(states[0][0].shape[-1], 1) if states[0][0].dim() else 1,
+        hidden=sum(tensor.shape[-1] if tensor.dim() else 1 for tensor in states[0]),
+        horizon=horizon(r),
+        factor=factor(r),
+        reach=r,
+        lag_share=(),
+        truncation_bias=(),
+        adjoint=tuple(_size(delta) / scale for delta in deltas),
+        local_error=tuple(size / scale for size in sizes),
+        anchors=len(anchors),
+        exact=True,
+        sampled=sampled,
+        log10_map=cells,
+        map_rows=map_rows,
+        map_columns=map_columns,
+    )
+    return look, _stacked(loop, states, errors, scale)
+
+
+def _stacked(
+    loop: Loop, states: Sequence[Sequence[Tensor]], errors: Sequence[Sequence[Tensor]], scale: float
+) -> LoopErrors | None:
+    if len({tuple(tensor.shape for tensor in state) for state in states}) > 1 or any(t.dim() != 2 for t in states[0]):
+        return None
+    h, e = (torch.stack([torch.cat([t.detach() for t in step], -1) for step in each], 1) for each in (states, errors))
+    joined = str(states[0][0].grad_fn).startswith("<CatBackward")  # what goes into step t, with x_t beside h_{t−1}
+    steps = len(loop.states) + joined
+    return LoopErrors(loop.module, h, unscaled(e, scale), steps - len(states), steps)
+
+
+def _total_adjoints(states: Sequence[Sequence[Tensor]], loss: Sequence[Tensor], weights: Any) -> list[Any] | None:
+    flat = [tensor for state in states for tensor in state]
+    gradients = iter(torch.autograd.grad(loss, flat, weights, retain_graph=True, allow_unused=True))
+    deltas = [tuple(next(gradients) for _ in state) for state in states]
+    return deltas if any(g is not None for delta in deltas for g in delta) else None
+
+
+def _local_errors(states: Sequence[Sequence[Tensor]], deltas: Sequence[Any]) -> list[tuple[Tensor, ...]]:
+    """e_t = δ_t − (∂h_{t+1}/∂h_t)ᵀ δ_{t+1}; what is lost in rounding counts as no error."""
+    errors = []
+    for t, state in enumerate(states):
+        error = _filled(state, deltas[t])
+        if t + 1 < len(states):
+            carried = _filled(state, _pull(states[t + 1], deltas[t + 1], state))
+            noise = 1e-4 if state[0].dtype != torch.float64 else 1e-9
+            small = [noise * torch.linalg.vector_norm(e) for e in error]
+            error = tuple(e - c for e, c in zip(error, carried, strict=True))
+            error = tuple(torch.where(e.norm() > s, e, 0.0) for e, s in zip(error, small, strict=True))
+        errors.append(error)
+    return errors
+
+
+def _propagate(states: Sequence[Sequence[Tensor]], error: tuple[Tensor, ...], t: int) -> list[float]:
+    """R[t, t], R[t, t−1], …, R[t, 0] of one anchor."""
+    sources = [tensor for state in states[:t] for tensor in state]
+    if not sources:
+        return [_size(error)]
+    gradients = iter(torch.autograd.grad(states[t], sources, error, retain_graph=True, allow_unused=True))
+    sizes = [_size(_filled(state, [next(gradients) for _ in state])) for state in states[:t]]
+    return [_size(error), *reversed(sizes)]
+
+
+def _pull(later: Sequence[Tensor], adjoint: Any, earlier: Sequence[Tensor]) -> Any:
+    return torch.autograd.grad(later, earlier, _filled(later, adjoint), retain_graph=True, allow_unused=True)
+
+
+def _filled(state: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
+    return tuple(torch.zeros_like(s) if g is None else g for s, g in zip(state, gradients, strict=True))
+
+
+def _size(parts: Sequence[Tensor | None]) -> float:
+    """Batch mean of the 2-norm over a state's last axis, all parts of the state together."""
+    squares = [
+        part.detach().double().square().reshape(-1, part.shape[-1] if part.dim() else 1).sum(-1)
+        for part in parts
+        if part is not None
+    ]
+    if not squares:
+        return 0.0
+    rows = max(square.numel() for square in squares)
+    whole = torch.stack([square if square.numel() == rows else square.sum().expand(rows) for square in squares])
+    return float(whole.sum(0).sqrt().mean())
+
+
+def _spread(values: Sequence[int], most: int) -> list[int]:
+    if len(values) <= most:
+        return list(values)
+    return [values[round(i * (len(values) - 1) / (most - 1))] for i in range(most)]
+
+
+def _handed_on(_: nn.Module, calls: Sequence[_Call]) -> tuple[tuple[Tensor, ...], ...]:
+    """States handed on as they are: outputs of one call that are inputs of the next."""
+    handed: set[int] = set()
+    for earlier, later in pairwise(calls):
+        entering = {id(tensor) for tensor in _alive(later.inputs)}
+        now = {i for i, ref in enumerate(earlier.outputs) if (t := ref()) is not None and id(t) in entering}
+        handed = handed & now if handed else now
+        if not handed:
+            return ()
+    states = tuple(
+        tuple(_alive([call.outputs[i] for i in sorted(handed)])) for call in calls if len(call.outputs) > max(handed)
+    )
+    return states if all(len(state) == len(handed) for state in states) else ()
+
+
+def _same_tensors(found: Sequence[Loop], calls: Sequence[_Call]) -> bool:
+    known = {id(tensor) for loop in found for state in loop.states for tensor in state}
+    return any(id(tensor) in known for call in calls for tensor in _alive(call.inputs))
+
+
+def _references(values: Any) -> _Refs:
+    return tuple(weakref.ref(tensor) for tensor in _tensors(values) if tensor.requires_grad)
+
+
+def _tensors(values: Any) -> list[Tensor]:
+    if isinstance(values, Tensor):
+        return [values] if values.is_floating_point() else []
+    if isinstance(values, (tuple, list)):
+        return [tensor for value in values for tensor in _tensors(value)]
+    return []
+
+
+def _alive(references: Sequence[weakref.ref[Tensor]]) -> list[Tensor]:
+    return [tensor for ref in references if (tensor := ref()) is not None]

@@ -1,0 +1,178 @@
+"""Where the first non-finite value came from: the step is run again from what the sentinel kept, with everything on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from gradreach.engine.norms import is_sharded
+from gradreach.record.schema import NonFinite
+from gradreach.watch.graph import walk
+from gradreach.watch.models import Models
+from gradreach.watch.nonfinite.call_replay import Probe, value_of
+from gradreach.watch.nonfinite.kept_calls import Generators, KeptCall, tensors_of
+
+
+def trace(
+    calls: Sequence[KeptCall], models: Models, loss: Sequence[Tensor], *, step: int, site: int, complete: bool
+) -> NonFinite:
+    """The first non-finite value of a step whose loss or gradient was not finite.
+
+    Looks in the order in which a step computes: inputs, weights, forward passes, loss, backward passes. Leaves
+    weights, buffers, attributes, gradients and generators as they were.
+    """
+    found = NonFinite(step=step, site=site, phase="backward", value="nan")
+    for kept in calls:
+        value = value_of(tensors_of((kept.args, kept.kwargs)))
+        if value:
+            return replace(
+                found,
+                phase="input",
+                value=value,
+                module=models.path(kept.root),
+                replayed=True,
+                detail=_which_input(kept),
+            )
+    names = models.parameter_names()
+    for parameter in models.parameters():
+        value = value_of([parameter])
+        if value:
+            name = names[id(parameter)]
+            return replace(
+                found,
+                phase="parameters",
+                value=value,
+                module=name.rpartition(".")[0],
+                operation=name,
+                replayed=True,
+                detail=f"{name} was not finite before the step began",
+            )
+    if calls and complete and not any(is_sharded(p) for p in models.parameters()):
+        replayed = _replay(calls, models, found, loss)
+        if replayed is not None:
+            return replayed
+    return _from_gradients(models, found, loss)
+
+
+def _alone(root: nn.Module) -> nn.Module:
+    """The model itself: its data-parallel wrapper would wait for the other ranks, which do not run the step again."""
+    return root.module if isinstance(root, nn.parallel.DistributedDataParallel) else root
+
+
+def _which_input(kept: KeptCall) -> str:
+    for index, argument in enumerate((*kept.args, *kept.kwargs.values())):
+        for tensor in tensors_of(argument):
+            if value_of([tensor]):
+                place = tuple(int(i) for i in (~torch.isfinite(tensor)).nonzero()[0])
+                return f"argument {index} of the model, shape {tuple(tensor.shape)}, first at index {place}"
+    return ""
+
+
+def _replay(calls: Sequence[KeptCall], models: Models, found: NonFinite, loss: Sequence[Tensor]) -> NonFinite | None:
+    with _undisturbed([kept.root for kept in calls]):
+        probes = []
+        for kept in calls:
+            probe = Probe(models)
+            kept.generators.restore()
+            try:
+                with probe.attached(), torch.enable_grad():
+                    probe.output = _alone(kept.root)(*kept.args, **kept.kwargs)
+            except Exception as error:
+                return replace(_from_gradients(models, found, loss), detail=f"the step could not be run again: {error}")
+            probes.append(probe)
+            if probe.culprit and value_of(tensors_of(probe.output)):
+                return _forward_origin(probe, found, loss)
+        if value_of(list(loss)):
+            return replace(
+                found,
+                phase="loss",
+                value=value_of(list(loss)) or "nan",
+                replayed=True,
+                operation=_loss_operation(loss),
+                detail="every model's output was finite, the loss was not",
+            )
+        for probe, kept in reversed(list(zip(probes, calls, strict=True))):
+            arrived = list(kept.gradients.values())
+            value = value_of(arrived)
+            if value:
+                return replace(
+                    found,
+                    phase="loss",
+                    value=value,
+                    replayed=True,
+                    operation=_loss_operation(loss),
+                    module=models.path(kept.root),
+                    detail="the loss was finite; its gradient with respect to the model's output was not",
+                )
+            origin = probe.backward_origin(kept, found)
+            if origin is not None:
+                return origin
+    return None
+
+
+def _forward_origin(probe: Probe, found: NonFinite, loss: Sequence[Tensor]) -> NonFinite:
+    culprit = probe.culprit
+    assert culprit is not None
+    is_loss = any(a.shape == b.shape and a.dim() == 0 for a in tensors_of(probe.output) for b in loss)
+    return replace(
+        found,
+        phase="loss" if is_loss else "forward",
+        value=culprit.value,
+        module=culprit.path,
+        operation=culprit.operation,
+        time_step=culprit.time_step,
+        layer=culprit.layer,
+        direction=culprit.direction,
+        replayed=True,
+        detail=f"the inputs of {culprit.path} were finite, its output was not" if culprit.inputs_finite else "",
+    )
+
+
+def _from_gradients(models: Models, found: NonFinite, loss: Sequence[Tensor]) -> NonFinite:
+    """Without a replay: the last module, in the order of definition, whose own gradient is not finite."""
+    value = value_of(list(loss))
+    if value:
+        return replace(found, phase="loss", value=value, operation=_loss_operation(loss))
+    names = models.parameter_names()
+    bad = [p for p in models.parameters() if p.grad is not None and value_of([p.grad])]
+    if not bad:
+        return found
+    name = names[id(bad[-1])]
+    return replace(
+        found,
+        value=value_of([p.grad for p in bad if p.grad is not None]) or "nan",
+        module=name.rpartition(".")[0],
+        operation=name,
+        detail=f"{len(bad)} parameters have a non-finite gradient, {name} nearest the loss",
+    )
+
+
+def _loss_operation(loss: Sequence[Tensor]) -> str:
+    """The operations between the loss and the model, nearest the loss first; of these the risky ones, if any."""
+    risky = ("Log", "Div", "Sqrt", "Pow", "Exp", "Norm", "Reciprocal", "Rsqrt", "Acos", "Asin", "Atanh", "BinaryCross")
+    names = [node.name().removesuffix("Backward0") for node in walk(loss).nodes[:12]]
+    telling = [name for name in names if name.startswith(risky)]
+    return " ← ".join(telling[:3] or names[:3])
+
+
+@contextmanager
+def _undisturbed(roots: Sequence[nn.Module]) -> Iterator[None]:
+    """Whatever a replay changes in the models or the generators is put back."""
+    modules = list({id(m): m for root in roots for m in root.modules()}.values())
+    attributes = [dict(module.__dict__) for module in modules]
+    buffers = [(buffer, buffer.detach().clone()) for root in roots for buffer in root.buffers()]
+    generators = Generators.now()
+    try:
+        yield
+    finally:
+        generators.restore()
+        for module, before in zip(modules, attributes, strict=True):
+            module.__dict__.clear()
+            module.__dict__.update(before)
+        with torch.no_grad():
+            for buffer, value in buffers:
+                buffer.copy_(value)

@@ -1,0 +1,136 @@
+"""Watching one's own loop: `observe` around it, `diagnose` without any training."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from gradreach.record.schema import Outcome, Record
+from gradreach.record.store import Writer, rank_file, read
+from gradreach.watch.budget import Budget
+from gradreach.watch.launch.launch import describe_run, rank
+from gradreach.watch.nonfinite.kept_calls import Generators
+from gradreach.watch.session import Session
+
+if TYPE_CHECKING:
+    from gradreach.report.report import Report
+
+_active: list[Watch] = []
+
+
+class Watch:
+    """A watch over one model while its `with` block runs; `report()` may be asked for during or after it.
+
+    >>> import torch, gradreach as gr
+    >>> model = torch.nn.Linear(3, 1)
+    >>> with gr.observe(model) as watch:
+    ...     for _ in range(3):
+    ...         model(torch.ones(2, 3)).sum().backward()
+    >>> len(watch.record().steps)
+    3
+    """
+
+    def __init__(self, model: nn.Module, out: Path, budget: Budget) -> None:
+        self.out = out
+        self._model = model
+        self._budget = budget
+        self._began = time.perf_counter()
+        self._session: Session | None = None
+        self._writer: Writer | None = None
+
+    def __enter__(self) -> Watch:
+        if _active:
+            raise RuntimeError("observe: another watch is on in this process; leave its `with` block first")
+        device = next((p.device.type for p in self._model.parameters()), "cpu")
+        self._writer = Writer(rank_file(self.out, rank()), describe_run(sys.argv[0] or "python", (), device))
+        self._session = Session(self._writer, self._budget, only=self._model)
+        _active.append(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _active.remove(self)
+        assert self._session is not None
+        assert self._writer is not None
+        self._session.close()
+        seconds = time.perf_counter() - self._began
+        told = Outcome("finished", 0) if error is None else Outcome("raised", 1, f"{type(error).__name__}: {error}")
+        self._writer.outcome(Outcome(told.how, told.code, told.error, seconds))
+        self._writer.close()
+
+    def record(self) -> Record:
+        """All that was seen so far."""
+        if self._session is not None and self in _active:
+            self._session.flush()
+        return read(self.out)
+
+    def report(self) -> Report:
+        """Findings, verdict and figures of what was seen so far."""
+        from gradreach.report.report import Report
+
+        return Report.of(self.record())
+
+
+def observe(
+    model: nn.Module, *, budget: float = 0.02, every: int | None = None, out: str | Path | None = None
+) -> Watch:
+    """Watch every backward pass of `model` in the `with` block; the training is bit for bit the same, watched or not.
+
+    `budget` is the share of the wall time that watching may cost; `every` watches each n-th step instead. The record
+    goes to the folder `out` (default: a temporary one). Raises TypeError for anything but a module, ValueError for a
+    budget outside (0, 1] or an `every` under 1, OSError where `out` cannot be written.
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}: pass the model that you train")
+    folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="gradreach-"))
+    return Watch(model, folder, Budget(budget, every))
+
+
+def diagnose(
+    model: nn.Module, batches: Iterable[Any], loss_fn: Callable[..., Tensor], *, out: str | Path | None = None
+) -> Report:
+    """Look at a model's weights as they stand, without training: every batch is watched, nothing is changed.
+
+    Each batch is `(x, y)`; `loss_fn(model(x), y)` is a scalar. Gradients, buffers, train/eval mode and generators are
+    put back as they were. Raises ValueError where there is no batch or a loss is no scalar tensor.
+
+    >>> import torch, gradreach as gr
+    >>> model = torch.nn.RNN(3, 8)
+    >>> batch = (torch.randn(5, 2, 3), torch.zeros(5, 2, 8))
+    >>> report = gr.diagnose(model, [batch], lambda out, y: torch.nn.functional.mse_loss(out[0], y))
+    >>> report.record.looks[0].time[0].T
+    5
+    """
+    gradients = [(p, p.grad) for p in model.parameters()]
+    buffers = [(b, b.detach().clone()) for b in model.buffers()]
+    generators = Generators.now()
+    seen = 0
+    try:
+        with observe(model, every=1, out=out) as watch:
+            for x, y in batches:
+                model.zero_grad(set_to_none=True)
+                loss = loss_fn(model(x), y)
+                if not isinstance(loss, Tensor) or loss.numel() != 1:
+                    shape = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
+                    raise ValueError(f"loss_fn must return a scalar tensor, got {shape}: reduce it, as by .mean()")
+                loss.backward()
+                seen += 1
+    finally:
+        generators.restore()
+        with torch.no_grad():
+            for buffer, value in buffers:
+                buffer.copy_(value)
+        for parameter, gradient in gradients:
+            parameter.grad = gradient
+    if seen == 0:
+        raise ValueError("batches must hold at least one (x, y) pair, got none")
+    return watch.report()

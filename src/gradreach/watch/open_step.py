@@ -1,0 +1,59 @@
+"""The last measured step, while its numbers are on their way from the device and the script has yet to clip."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from gradreach.record.schema import Step
+from gradreach.watch.host_numbers import Number, settled
+
+
+@dataclass(slots=True)
+class OpenStep:
+    """Numbers as they come: of the gradient times the loss scale, where a scaler is at work."""
+
+    step: int
+    seconds: float
+    site: int
+    watched: bool
+    loss: Number | None
+    norm: Number | None
+    scale: Number | None
+    pre_clip: Number | None = None
+    threshold: Number | None = None
+    clip: Literal["", "norm", "value"] = ""
+
+    def clipped(self, kind: Literal["norm", "value"], threshold: Number, norm: Number | None) -> None:
+        """Take in one clipping call; of several in one step, as one per model, norms join and the last limit counts."""
+        before = settled(self.pre_clip)
+        if norm is not None and before is not None:
+            norm = math.hypot(before, settled(norm) or 0.0)
+        self.clip, self.threshold, self.pre_clip = kind, threshold, norm
+
+    def went_wrong(self) -> bool:
+        """Whether a number that is already there is not finite."""
+        return any(isinstance(value, float) and not math.isfinite(value) for value in (self.loss, self.norm))
+
+    def overflowed(self) -> bool:
+        """Whether that may be the loss scale's doing: anything but a loss that is NaN."""
+        return self.scale is not None and not (isinstance(self.loss, float) and math.isnan(self.loss))
+
+    def close(self) -> Step:
+        """The finished step; waits for numbers that are still on their way."""
+        scale = settled(self.scale) or 1.0
+        loss, norm, threshold = settled(self.loss), settled(self.norm), settled(self.threshold)
+        unlimited = threshold is not None and math.isinf(threshold)  # no limit has been found yet
+        return Step(
+            step=self.step,
+            seconds=self.seconds,
+            site=self.site,
+            loss=None if loss is None else loss / scale,
+            norm=None if norm is None else norm / scale,
+            scale=scale,
+            pre_clip=settled(self.pre_clip),
+            threshold=None if unlimited else threshold,
+            clip="" if unlimited else self.clip,
+            watched=self.watched,
+        )

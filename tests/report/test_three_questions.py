@@ -1,0 +1,173 @@
+"""The three questions, answered: short, with the run's own numbers, and with a way out."""
+
+from dataclasses import replace
+
+import pytest
+
+from gradreach.record.schema import Deed, Finding, Guarded, NonFinite, Record
+from gradreach.report import Report
+from gradreach.report.json_report import nonfinite_steps
+from gradreach.report.three_questions import answers, suggested_threshold
+
+from .records import ALL, BROKEN, VANISHING
+
+WORDS = 45
+"""Words that an answer has room for on a first screen."""
+
+
+def told(record: Record, *findings: Finding) -> tuple[str, str, str]:
+    """The three answers, by the findings given or else by those of the rules."""
+    made = answers(record, findings) if findings else Report.of(record).answers
+    rnn, nan, clip = (each.answer for each in made)
+    return rnn, nan, clip
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name != "empty"])
+def test_each_is_short_and_begins_with_its_short_form(name: str) -> None:
+    for each in Report.of(ALL[name]).answers:
+        assert each.short
+        assert each.answer.startswith(each.short)
+        assert len(each.answer.replace("%", " ").replace("×", " ").split()) <= WORDS
+
+
+def test_the_three_questions() -> None:
+    asked = answers(ALL["vanishing"], (VANISHING,))
+    assert [each.question for each in asked] == [
+        "Is my RNN vanishing?",
+        "Did anything turn NaN?",
+        "Which clip threshold?",
+    ]
+    assert asked[0].answer == (
+        "Yes: 1 % or more of the gradient of `rnn layer 0` gets only 13 of 59 steps back, × 0.708 a step. "
+        "Whether that harms is open: it does only where what is to be learned lies further back."
+    )
+    assert asked[1].answer == "No: 300 measured norms of 300 steps, all finite."
+    assert asked[2].answer == "3.2, not 0.25, which acts on 100 % of steps (median 1.1, largest 3.59): it acts on 1 %."
+
+
+def test_a_run_without_steps_has_none() -> None:
+    assert answers(ALL["empty"], ()) == ()
+
+
+def test_what_the_data_says_decides_whether_vanishing_harms() -> None:
+    assert "the data has something to learn 29–43 steps back (24 % of the error's variance)" in told(ALL["asked"])[0]
+    assert told(ALL["asked"])[0].startswith("Yes, with harm:")
+    falling = replace(ALL["asked"], steps=ALL["vanishing"].steps)
+    assert told(falling)[0].startswith("Yes, so far:")
+    assert told(falling)[0].endswith("The loss still falls, so the reach may yet grow.")
+    free = told(ALL["free"])[0]
+    assert free.startswith("Short, but harmless:")
+    assert "nothing to learn was found 21–59 steps back, where 1.8 % of its variance would have been" in free
+    elsewhere = replace(ALL["free"], dependency=(replace(ALL["free"].dependency[0], module="other"),))
+    assert "Whether that harms is open" in told(elsewhere)[0]
+    assert "3 sequences are too few" in told(ALL["scarce"])[0]
+    assert "though no recurrent layer ran: 31–46 steps back" in told(ALL["probed"])[0]
+
+
+def test_what_lies_before_the_chunk_is_told_of_a_layer_that_reaches_all_of_it() -> None:
+    assert told(ALL["chunked"])[0] == (
+        "Not within its chunk: 1 % or more of the gradient of `model.rnn layer 0` gets 34 of 34 steps back; "
+        "but the data has something to learn 35–52 steps back (12 % of the error's variance), past the chunk."
+    )
+
+
+def test_an_explosion_is_no_vanishing() -> None:
+    assert (
+        told(ALL["broken"])[0]
+        == "No, it explodes: the gradient of `rnn layer 0` grows × 1.05 a step back over 59 steps."
+    )
+
+
+def test_no_recurrent_layer_no_vanishing_through_time() -> None:
+    rnn, _, clip = told(ALL["gan"])
+    assert rnn.startswith("No recurrent layer")
+    assert "dcgan.py:210" in clip
+    assert "dcgan.py:225" in clip
+
+
+def test_a_run_that_never_had_a_finite_gradient_is_not_told_that_none_vanishes() -> None:
+    made = replace(ALL["broken"], looks=ALL["broken"].looks[1:])
+    assert told(made, BROKEN)[0].startswith("It cannot be told")
+
+
+def test_nan_is_answered_with_place_growth_and_way_out() -> None:
+    _, nan, _ = Report.of(ALL["broken"]).answers
+    assert nan.question == "Why did I get NaN at step 121?"
+    assert nan.answer == (
+        "The forward pass of `rnn` (RNN_RELU) made the first NaN, at its time step 41. In the 20 steps before, "
+        "the norm had grown from 1.89 to 900. Way out: clip the norm at 2.4."
+    )
+
+
+def test_bad_data_is_named_and_kept_out() -> None:
+    found = NonFinite(121, 0, "input", "inf", module="rnn", replayed=True, detail="Argument 0, first at index (3, 5).")
+    nan = told(replace(ALL["broken"], nonfinite=(found,)))[1]
+    assert nan.startswith("The data for `rnn` held the first infinity: argument 0, first at index (3, 5). ")
+    assert nan.endswith("Way out: keep such a batch out.")
+
+
+def test_the_loss_scale_in_force_is_told() -> None:
+    steps = tuple(replace(step, scale=65536.0) for step in ALL["broken"].steps)
+    assert "Loss scale: 65536." in told(replace(ALL["broken"], steps=steps))[1]
+
+
+def test_an_origin_in_a_nest_of_operations_is_told_by_the_last() -> None:
+    found = NonFinite(121, 0, "loss", "nan", operation="torch::autograd::Log ← Log", replayed=True)
+    quiet = tuple(replace(step, norm=1.0) if step.step < 121 else step for step in ALL["broken"].steps)
+    assert told(replace(ALL["broken"], steps=quiet, nonfinite=(found,)))[1] == (
+        "The loss (Log) made the first NaN. The norm before was ordinary, 1. Way out: use the loss that takes logits."
+    )
+
+
+def test_a_break_of_unknown_origin_says_how_to_find_it() -> None:
+    nan = told(replace(ALL["broken"], nonfinite=()))[1]
+    assert nan.startswith("Its origin was not recorded.")
+    assert nan.endswith("With --every 1 the place is found.")
+
+
+def test_overflows_of_the_loss_scaler_are_no_break() -> None:
+    steps = tuple(
+        replace(step, norm=float("inf"), scale=65536.0) if step.step == 3 else step for step in ALL["healthy"].steps
+    )
+    skipped = NonFinite(3, 0, "backward", "inf", scaled_away=True)
+    _, nan, _ = answers(replace(ALL["healthy"], steps=steps, nonfinite=(skipped,)), ())
+    assert nan.question == "Did anything turn NaN?"
+    assert nan.answer.startswith("Only 1 overflow that the loss scaler")
+
+
+def test_what_the_guard_kept_out_is_no_overflow_of_a_scaler() -> None:
+    bad = nonfinite_steps(ALL["broken"])
+    deeds = tuple(Deed(step, "skipped", "the loss is nan") for step in bad)
+    _, nan, _ = answers(replace(ALL["broken"], guarded=Guarded(1, deeds=deeds)), ())
+    assert nan.answer.startswith(f"Yes, at {len(bad)} step")
+    assert "the guard took no update from" in nan.answer
+
+
+def test_no_threshold_follows_the_norms_of_an_explosion() -> None:
+    exploding = Finding("GR102", "warning", "t", {}, {}, "b")
+    diverged = Finding("GR304", "error", "t", {}, {"usual_norm": 1.5}, "b")
+    assert told(ALL["vanishing"], exploding)[2].startswith("None yet: the norms of an exploding gradient tell of none")
+    assert told(ALL["vanishing"], diverged)[2] == (
+        "3, twice the norm before it blew up; yours is 0.25 and acts on 100 % of steps."
+    )
+
+
+def test_suggested_threshold_ignores_the_step_that_broke() -> None:
+    assert suggested_threshold(ALL["broken"], ()) == pytest.approx(2.3, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("limit", "answer"),
+    [
+        (3.0, "Keep 3: it acts on 2 % of steps"),
+        (5.0, "Keep 5: it is there for the exception, and no step has exceeded it"),
+        (100.0, "3.2, not 100, which acts on 0 % of steps"),
+    ],
+)
+def test_a_threshold_is_kept_that_acts_on_the_exception(limit: float, answer: str) -> None:
+    steps = tuple(replace(step, threshold=limit) for step in ALL["vanishing"].steps)
+    assert told(replace(ALL["vanishing"], steps=steps), VANISHING)[2].startswith(answer)
+
+
+def test_the_guard_has_its_own_threshold() -> None:
+    assert told(ALL["guarded"])[2] == "The guard's own, 2.5: it follows the run's norms as they go."
