@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gradreach.facts.thresholds import DEFAULT, Thresholds, listed
+from gradreach.facts.legacy_thresholds import DEFAULT, Thresholds, listed
 from gradreach.facts.wording import figure
 
 BUDGET = 0.02

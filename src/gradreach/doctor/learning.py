@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gradreach.doctor.check import Seen
 from gradreach.doctor.process import Failed, TooSlow, answer_of
-from gradreach.facts.series import known
+from gradreach.facts.statistics import known
 from gradreach.facts.wording import count, figure
 
 if TYPE_CHECKING:
