@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench study experiments docs clean
+.PHONY: demo test check bench study experiments schema docs clean
 
 demo: $(READY) ## watch a small tanh RNN learn English, and report
 	$(BIN)/gradreach demo
@@ -32,6 +32,9 @@ study: $(READY) ## what thresholds, the guard and the question to the data do to
 
 experiments: $(READY) ## every claim of the theory, measured anew for the documentation
 	$(BIN)/gradreach experiments all --jobs 2 --out docs/results $(EXPERIMENT_ARGS)
+
+schema: $(READY) ## the JSON schemas of the docs, drawn anew from the fields
+	$(BIN)/python -m gradreach.report.json_schema docs/schema
 
 docs: $(READY) ## the pages, their code executed, their figures drawn; open docs/_build/html/index.html
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html

@@ -19,7 +19,7 @@ import timing
 
 from gradreach.record import store
 from gradreach.record.schema import DepthLook, Look, Outcome, Overhead, Run, Step, TimeLook
-from gradreach.report import Report
+from gradreach.report.report import Report
 
 SPIKES = (0.21, 0.5, 0.87)
 """Where in the run the norm jumps a thousandfold, as shares of its steps."""

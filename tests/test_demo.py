@@ -13,7 +13,7 @@ import pytest
 
 from gradreach.demo import DEMOS
 from gradreach.record.store import read
-from gradreach.report import Report
+from gradreach.report.report import Report
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from gradreach import settings
-from gradreach.facts.legacy_thresholds import DEFAULT, Threshold, listed
+from gradreach.facts.thresholds import DEFAULT, Threshold
+from gradreach.rules.registry import THRESHOLDS
 from gradreach.settings import BadSettings, Settings
 
 
@@ -73,11 +74,11 @@ def test_what_is_wrong_is_said_with_file_key_and_what_to_do(tmp_path: Path, tabl
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("each", listed(), ids=lambda each: each.key)
+@pytest.mark.parametrize("each", THRESHOLDS.values(), ids=lambda each: each.key)
 def test_a_threshold_is_a_number_in_its_range(tmp_path: Path, each: Threshold) -> None:
     for value in (each.low, min(each.high, 1e30)):
         write(tmp_path, f"[tool.gradreach.thresholds]\n{each.key} = {value!r}\n")
-        assert getattr(settings.of(tmp_path).thresholds, each.name) == value
+        assert settings.of(tmp_path).thresholds[each] == value
     above = [str(2 * each.high), "inf"] if math.isfinite(each.high) else []
     for came in ("-1", "nan", "true", '"much"', "[1]", *above):
         write(tmp_path, f"[tool.gradreach.thresholds]\n{each.key} = {came}\n")
@@ -87,7 +88,7 @@ def test_a_threshold_is_a_number_in_its_range(tmp_path: Path, each: Threshold) -
 
 
 def test_a_misspelt_threshold_is_suggested(tmp_path: Path) -> None:
-    for each in listed():
+    for each in THRESHOLDS.values():
         write(tmp_path, f"[tool.gradreach.thresholds]\n{each.key}x = 1\n")
         with pytest.raises(BadSettings, match=f"unknown key '{each.key}x'; did you mean {each.key}?"):
             settings.of(tmp_path)

@@ -12,11 +12,11 @@ What the command line says wins.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gradreach.facts.legacy_thresholds import DEFAULT, Thresholds, listed
+from gradreach.facts.thresholds import DEFAULT, Threshold, Thresholds
 from gradreach.facts.wording import figure
 
 BUDGET = 0.02
@@ -42,7 +42,7 @@ class Settings:
     @property
     def changed(self) -> tuple[str, ...]:
         """The keys of the thresholds that are not at their default."""
-        return tuple(each.key for each in listed() if getattr(self.thresholds, each.name) != each.default)
+        return self.thresholds.changed
 
 
 UNSET = Settings()
@@ -135,9 +135,11 @@ def _codes(value: object, at: str) -> tuple[str, ...]:
 def _thresholds(value: object, at: str) -> Thresholds:
     if not isinstance(value, dict):
         raise BadSettings(f"{at}: expected a table, got {_came(value)}; write its keys under [{TABLE}.thresholds]")
-    known = {each.key: each for each in listed()}
+    from gradreach.rules.registry import THRESHOLDS
+
+    known = THRESHOLDS
     _check_keys(value, known, at)
-    given: dict[str, float] = {}
+    given: dict[Threshold, float] = {}
     for key, came in value.items():
         number, each = _number(came), known[key]
         if number is None or not each.low <= number <= each.high:
@@ -145,8 +147,8 @@ def _thresholds(value: object, at: str) -> Thresholds:
                 f"{at} {key}: expected {each.range}, got {_came(came)}; it is the {each.meaning}, "
                 f"{figure(each.default)} unless set"
             )
-        given[each.name] = number
-    return replace(DEFAULT, **given)
+        given[each] = number
+    return Thresholds(given)
 
 
 def _number(value: object) -> float | None:

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gradreach.record.progress import Progress
 from gradreach.record.schema import Look, NonFinite, Step, TimeLook
+from gradreach.record.spikes import WINDOW
 from gradreach.report.live.progress_line import line
 
 NAN, INF = math.nan, math.inf

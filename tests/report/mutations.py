@@ -54,6 +54,6 @@ def _walk(value: Any, part: Any, schema: Any, path: Path = ()) -> Iterator[tuple
 def _resolved(part: Any, value: Any, schema: Any) -> Any:
     if isinstance(part, dict) and "$ref" in part:
         return _resolved(schema["$defs"][part["$ref"].rpartition("/")[2]], value, schema)
-    if isinstance(part, dict) and "oneOf" in part and value is not None:
-        return _resolved(next(each for each in part["oneOf"] if each.get("type") != "null"), value, schema)
+    if isinstance(part, dict) and "anyOf" in part and value is not None:
+        return _resolved(next(each for each in part["anyOf"] if each.get("type") != "null"), value, schema)
     return part if isinstance(part, dict) else {}

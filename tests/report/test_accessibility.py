@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gradreach.report import Report
+from gradreach.report.report import Report
 
 from .records import ALL
 

@@ -10,9 +10,10 @@ from xml.etree import ElementTree
 import pytest
 
 from gradreach.record.schema import Finding
-from gradreach.report import Report
 from gradreach.report.ci_formats import as_github, as_junit
+from gradreach.report.report import Report
 from gradreach.rules.registry import RULES
+from tests.report.reports import conclusions_of, report_of
 
 from .records import ALL, BROKEN, CLIPPED, FINDINGS, VANISHING
 
@@ -34,12 +35,12 @@ def plain(text: str) -> str:
 
 
 def test_a_command_for_each_severity() -> None:
-    told = [read(line)[0] for line in as_github(Report(ALL["vanishing"]), [BROKEN, CLIPPED, VANISHING])]
+    told = [read(line)[0] for line in as_github(conclusions_of(ALL["vanishing"]), [BROKEN, CLIPPED, VANISHING])]
     assert told == ["error", "warning", "notice"]
 
 
 def test_title_place_reason_and_remedy() -> None:
-    ((_, properties, message),) = map(read, as_github(Report(ALL["vanishing"]), [CLIPPED]))
+    ((_, properties, message),) = map(read, as_github(conclusions_of(ALL["vanishing"]), [CLIPPED]))
     assert properties["title"] == "GR303 clipping threshold far too low"
     first, remedy = message.split("\n")
     assert first == "main.py:180: The threshold 0.25 lies under 100 % of the norms."
@@ -48,7 +49,7 @@ def test_title_place_reason_and_remedy() -> None:
 
 def test_what_would_end_a_command_is_escaped() -> None:
     nasty = replace(CLIPPED, title="a,b: c%\r\n::error::d", because="50%\n::stop-commands::x\r%0A")
-    (line,) = as_github(Report(ALL["vanishing"]), [nasty])
+    (line,) = as_github(conclusions_of(ALL["vanishing"]), [nasty])
     assert "\n" not in line
     assert "\r" not in line
     _, properties, message = read(line)
@@ -78,18 +79,18 @@ def test_a_line_is_named_where_it_is_one_of_this_folder(
         file.write_text("")
     monkeypatch.chdir(here)
     finding = replace(CLIPPED, where={"site": site.format(here=here)})
-    ((_, properties, _),) = map(read, as_github(Report(ALL["vanishing"]), [finding]))
+    ((_, properties, _),) = map(read, as_github(conclusions_of(ALL["vanishing"]), [finding]))
     assert {key: value for key, value in properties.items() if key != "title"} == expected
 
 
 def test_no_file_is_invented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    ((_, properties, _),) = map(read, as_github(Report(ALL["vanishing"]), [CLIPPED]))
+    ((_, properties, _),) = map(read, as_github(conclusions_of(ALL["vanishing"]), [CLIPPED]))
     assert list(properties) == ["title"]
 
 
 def suite(report: Report, failing: tuple[Finding, ...]) -> ElementTree.Element:
-    text = as_junit(report, failing)
+    text = as_junit(report.conclusions, failing)
     assert text.isascii()
     root = ElementTree.fromstring(text)
     assert root.tag == "testsuites"
@@ -102,7 +103,7 @@ def cases(found: ElementTree.Element) -> dict[str, ElementTree.Element]:
 
 
 def test_one_case_a_rule_with_its_outcome() -> None:
-    report = Report(ALL["vanishing"], (CLIPPED, VANISHING), ("GR102",), {"GR201": "no chain was watched"})
+    report = report_of(ALL["vanishing"], (CLIPPED, VANISHING), ("GR102",), {"GR201": "no chain was watched"})
     found = suite(report, (CLIPPED,))
     by_code = cases(found)
     assert set(by_code) == set(RULES)
@@ -121,7 +122,7 @@ def test_one_case_a_rule_with_its_outcome() -> None:
 
 
 def test_the_counts_are_those_of_the_cases() -> None:
-    report = Report(ALL["broken"], (BROKEN,), ("GR102",), {"GR201": "no chain was watched"})
+    report = report_of(ALL["broken"], (BROKEN,), ("GR102",), {"GR201": "no chain was watched"})
     found = suite(report, (BROKEN,))
     by_code = cases(found)
     assert int(found.get("tests", "")) == len(by_code)
@@ -149,7 +150,7 @@ def test_only_what_junit_10_knows() -> None:
 
 def test_characters_that_xml_cannot_hold_are_removed() -> None:
     nasty = replace(CLIPPED, because="a\x00b\x1b[31m\ufffe]]>&<b>\ud800")
-    report = Report(ALL["hostile"], (nasty,))
+    report = report_of(ALL["hostile"], (nasty,))
     failure = cases(suite(report, (nasty,)))["GR303"].find("failure")
     assert failure is not None
     assert (failure.text or "").split("\n")[0].endswith("A?b?[31m?]]>&<b>?")
@@ -157,7 +158,7 @@ def test_characters_that_xml_cannot_hold_are_removed() -> None:
 
 def test_several_findings_of_a_rule_fail_it_once() -> None:
     other = replace(CLIPPED, where={"site": "main.py:190"})
-    failures = cases(suite(Report(ALL["vanishing"], (CLIPPED, other)), (CLIPPED, other)))["GR303"].findall("failure")
+    failures = cases(suite(report_of(ALL["vanishing"], (CLIPPED, other)), (CLIPPED, other)))["GR303"].findall("failure")
     assert len(failures) == 1
     assert "(and 1 more)" in (failures[0].get("message") or "")
     assert "main.py:190" in (failures[0].text or "")

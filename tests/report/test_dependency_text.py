@@ -4,15 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from gradreach.facts.legacy_dependency import Asked, verdicts
+from gradreach.facts.dependency import DependencyTest
+from gradreach.facts.facts import Facts
 from gradreach.record.schema import Record
 from gradreach.report.dependency_text import answers, line, question
 
 from .records import ALL, dependency, lag
 
 
-def of(record: Record) -> Asked:
-    (found,) = verdicts(record)
+def of(record: Record) -> DependencyTest:
+    (found,) = Facts(record).dependency_tests
     return found
 
 

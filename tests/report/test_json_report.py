@@ -2,23 +2,40 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from gradreach.record.schema import Finding, Overhead
-from gradreach.report import Report
-from gradreach.report.grouped_findings import entries
-from gradreach.report.json_report import WHOLE, checked, document, to_json
+from gradreach.record.schema import Finding, Overhead, Record
+from gradreach.report.grouped_findings import grouped
+from gradreach.report.json_report import WHOLE, as_dict, checked, report_fields, to_json
+from gradreach.report.json_schema import FORMS, schema
+from tests.report.reports import conclusions_of, report_of
 
 from .mutations import missing, of_another_type
 from .records import ALL, BROKEN, CLIPPED, FINDINGS, VANISHING
 
-SCHEMA = json.loads((resources.files("gradreach.report") / "schema.json").read_text(encoding="utf-8"))
+SCHEMA = schema("report")
+PUBLISHED = Path(__file__).parents[2] / "docs" / "schema"
+
+
+def document(
+    record: Record,
+    findings: Sequence[Finding],
+    passed: Sequence[str] = (),
+    not_judged: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    return as_dict(report_fields(conclusions_of(record, findings, passed, not_judged)))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_published_schemas_are_those_of_the_fields(form: str) -> None:
+    """`make schema` writes them anew."""
+    assert json.loads((PUBLISHED / f"{form}.schema.json").read_text(encoding="utf-8")) == schema(form)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -51,28 +68,26 @@ def test_the_schema_refuses_a_field_that_is_missing_or_another(name: str) -> Non
         assert not validator.is_valid(mutated), path
 
 
-def test_every_field_is_described() -> None:
-    def parts(part: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-        for name, inner in part.get("properties", {}).items():
-            if "description" not in inner:
-                yield (*path, name)
-            yield from parts(inner, (*path, name))
-        for inner in (part.get("items"), *part.get("oneOf", ())):
-            if isinstance(inner, dict):
-                yield from parts(inner, path)
-
-    assert list(parts(SCHEMA)) == []
-    assert list(parts(SCHEMA["$defs"]["finding"])) == []
-    assert SCHEMA["$id"]
-    assert SCHEMA["title"]
+@pytest.mark.parametrize("form", FORMS)
+def test_every_field_is_described(form: str) -> None:
+    described = schema(form)
+    silent = [
+        f"{name}.{field}"
+        for name, fields in described["$defs"].items()
+        for field, part in fields["properties"].items()
+        if not part.get("description")
+    ]
+    assert silent == []
+    assert described["$id"]
+    assert described["title"]
 
 
 def test_findings_come_in_the_order_of_page_and_terminal() -> None:
     late = replace(CLIPPED, code="GR304", severity="error")
-    report = Report(ALL["vanishing"], (VANISHING, CLIPPED, late, replace(BROKEN, where={})))
+    report = report_of(ALL["vanishing"], (VANISHING, CLIPPED, late, replace(BROKEN, where={})))
     told = [finding["code"] for finding in report.as_dict()["findings"]]
     assert told == ["GR301", "GR304", "GR303", "GR101"]
-    assert told == [finding.code for entry in entries(report.findings) for finding in entry.findings]
+    assert told == [finding.code for group in grouped(report.findings) for finding in group.findings]
 
 
 def test_non_finite_steps_are_null_and_named() -> None:
@@ -171,5 +186,5 @@ def test_depth_of_two_sites_stands_apart() -> None:
 
 
 def test_checked_says_what_failed() -> None:
-    assert checked("error", [BROKEN])["failed"] is True
-    assert checked("error", []) == {"schema": "gradreach/1", "fail_on": "error", "failed": False, "findings": []}
+    assert checked("error", (BROKEN,))["failed"] is True
+    assert checked("error", ()) == {"schema": "gradreach/1", "fail_on": "error", "failed": False, "findings": []}

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from gradreach.report import Report
+from gradreach.report.report import Report
+from tests.report.reports import report_of
 
 from .records import ALL, BROKEN, FINDINGS
 
 
 def test_saves_by_suffix(tmp_path: Path) -> None:
-    report = Report(ALL["broken"], FINDINGS["broken"])
+    report = report_of(ALL["broken"], FINDINGS["broken"])
     page, fields = report.save(tmp_path / "a.html"), report.save(str(tmp_path / "b.JSON"))
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert json.loads(fields.read_text(encoding="utf-8")) == json.loads(json.dumps(report.as_dict()))
@@ -20,11 +21,11 @@ def test_saves_by_suffix(tmp_path: Path) -> None:
 
 def test_refuses_other_suffixes(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"path: expected a name that ends in \.html or \.json, got 'a\.pdf'"):
-        Report(ALL["healthy"]).save(tmp_path / "a.pdf")
+        report_of(ALL["healthy"]).save(tmp_path / "a.pdf")
 
 
 def test_shows_itself_in_a_notebook() -> None:
-    frame = Report(ALL["healthy"])._repr_html_()
+    frame = report_of(ALL["healthy"])._repr_html_()
     assert frame.startswith('<iframe sandbox="allow-scripts"')
     assert "<!doctype html>" in unescape(frame)
 
@@ -37,4 +38,4 @@ def test_of_applies_the_rules() -> None:
 
 
 def test_findings_are_at_hand() -> None:
-    assert Report(ALL["broken"], (BROKEN,)).findings[0].code == "GR301"
+    assert report_of(ALL["broken"], (BROKEN,)).findings[0].code == "GR301"

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from gradreach.record.schema import Look, Record
-from gradreach.report import Report
-from gradreach.report.html import CUT, LARGEST
-from gradreach.report.page import assets
+from gradreach.report.html import assets
+from gradreach.report.page import LARGEST
+from gradreach.report.panels.method import CUT
+from tests.report.reports import report_of
 
 from .records import ALL, dependency, depth_look, lag, time_look
 
@@ -27,17 +28,17 @@ def vast(layers: int = 24, modules: int = 20_000, sites: int = 1) -> Record:
 
 
 def test_no_page_is_larger_than_three_megabytes() -> None:
-    page = Report(vast()).to_html()
+    page = report_of(vast()).to_html()
     assert len(page.encode()) <= LARGEST <= 3_000_000
     assert page.count("<canvas") == 0
     assert page.count('type="application/json"') >= 10
 
 
 def test_a_page_that_had_to_be_cut_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = Report(ALL["gan"]).to_html()
+    whole = report_of(ALL["gan"]).to_html()
     assert CUT not in whole
-    monkeypatch.setattr("gradreach.report.html.LARGEST", len(whole.encode()) - 1)
-    cut = Report(ALL["gan"]).to_html()
+    monkeypatch.setattr("gradreach.report.page.LARGEST", len(whole.encode()) - 1)
+    cut = report_of(ALL["gan"]).to_html()
     assert CUT in cut
     assert len(cut.encode()) < len(whole.encode())
 

@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console
 
 from gradreach.record.schema import Finding, Look, Overhead, Record
-from gradreach.report import Report
 from gradreach.report.charts.flow import lines
 from gradreach.report.charts.terminal_card import WIDTH, console_for
 from gradreach.report.terminal import print_summary
+from tests.report.reports import report_of
 
 from .records import ALL, FINDINGS, VANISHING, run
 
@@ -20,10 +20,10 @@ from .records import ALL, FINDINGS, VANISHING, run
 def printed(name: str, path: str = "", encoding: str = "utf-8", **console: object) -> str:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding=encoding)
-    report = Report(
+    report = report_of(
         ALL[name], FINDINGS.get(name, ()), ("GR201",), {"GR105": "not recorded", "GR204": "no ReLU was seen"}
     )
-    print_summary(report, Console(file=stream, **{"width": WIDTH, **console}), path)  # type: ignore[arg-type]
+    print_summary(report.conclusions, Console(file=stream, **{"width": WIDTH, **console}), path)  # type: ignore[arg-type]
     stream.flush()
     return raw.getvalue().decode(encoding)
 
@@ -71,7 +71,7 @@ def test_the_three_questions_are_answered_before_the_findings() -> None:
 
 
 def test_the_answer_in_short_stands_out_on_a_terminal() -> None:
-    short = Report(ALL["broken"], FINDINGS["broken"]).answers[2].short
+    short = report_of(ALL["broken"], FINDINGS["broken"]).answers[2].short
     assert short
     assert f"\x1b[1m{short}" in printed("broken", force_terminal=True, color_system="standard")
 
@@ -79,7 +79,7 @@ def test_the_answer_in_short_stands_out_on_a_terminal() -> None:
 def test_checks_that_lacked_the_same_are_named_together_under_one_word() -> None:
     lacking = {"GR203": "no tanh", "GR204": "no ReLU", "GR201": "no tanh"}
     out = io.StringIO()
-    print_summary(Report(ALL["healthy"], (), (), lacking), Console(file=out, width=WIDTH))
+    print_summary(report_of(ALL["healthy"], (), (), lacking).conclusions, Console(file=out, width=WIDTH))
     text = out.getvalue()
     assert "not made saturated activations; vanishing through depth: no tanh\n         dead units: no ReLU\n" in text
 
@@ -119,13 +119,13 @@ def test_nothing_seen_is_one_sentence() -> None:
 
 def test_rich_prints_a_report_itself() -> None:
     console = Console(file=io.StringIO(), width=WIDTH)
-    console.print(Report(ALL["healthy"]))
+    console.print(report_of(ALL["healthy"]))
     assert "Healthy:" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def of(findings: tuple[Finding, ...], record: Record = ALL["vanishing"]) -> str:
     out = io.StringIO()
-    print_summary(Report(record, findings), Console(file=out, width=WIDTH))
+    print_summary(report_of(record, findings).conclusions, Console(file=out, width=WIDTH))
     return out.getvalue()
 
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from gradreach.facts.facts import Facts
 from gradreach.record.schema import Deed, Finding, Guarded, NonFinite, Record
-from gradreach.report import Report
-from gradreach.report.json_report import nonfinite_steps
-from gradreach.report.three_questions import answers, suggested_threshold
+from gradreach.report.report import Report
+from gradreach.report.three_questions import answers
 
 from .records import ALL, BROKEN, VANISHING
 
@@ -17,7 +17,7 @@ WORDS = 45
 
 def told(record: Record, *findings: Finding) -> tuple[str, str, str]:
     """The three answers, by the findings given or else by those of the rules."""
-    made = answers(record, findings) if findings else Report.of(record).answers
+    made = answers(Facts(record), findings) if findings else Report.of(record).answers
     rnn, nan, clip = (each.answer for each in made)
     return rnn, nan, clip
 
@@ -31,7 +31,7 @@ def test_each_is_short_and_begins_with_its_short_form(name: str) -> None:
 
 
 def test_the_three_questions() -> None:
-    asked = answers(ALL["vanishing"], (VANISHING,))
+    asked = answers(Facts(ALL["vanishing"]), (VANISHING,))
     assert [each.question for each in asked] == [
         "Is my RNN vanishing?",
         "Did anything turn NaN?",
@@ -46,7 +46,7 @@ def test_the_three_questions() -> None:
 
 
 def test_a_run_without_steps_has_none() -> None:
-    assert answers(ALL["empty"], ()) == ()
+    assert answers(Facts(ALL["empty"]), ()) == ()
 
 
 def test_what_the_data_says_decides_whether_vanishing_harms() -> None:
@@ -130,15 +130,15 @@ def test_overflows_of_the_loss_scaler_are_no_break() -> None:
         replace(step, norm=float("inf"), scale=65536.0) if step.step == 3 else step for step in ALL["healthy"].steps
     )
     skipped = NonFinite(3, 0, "backward", "inf", scaled_away=True)
-    _, nan, _ = answers(replace(ALL["healthy"], steps=steps, nonfinite=(skipped,)), ())
+    _, nan, _ = answers(Facts(replace(ALL["healthy"], steps=steps, nonfinite=(skipped,))), ())
     assert nan.question == "Did anything turn NaN?"
     assert nan.answer.startswith("Only 1 overflow that the loss scaler")
 
 
 def test_what_the_guard_kept_out_is_no_overflow_of_a_scaler() -> None:
-    bad = nonfinite_steps(ALL["broken"])
+    bad = Facts(ALL["broken"]).nonfinite_steps
     deeds = tuple(Deed(step, "skipped", "the loss is nan") for step in bad)
-    _, nan, _ = answers(replace(ALL["broken"], guarded=Guarded(1, deeds=deeds)), ())
+    _, nan, _ = answers(Facts(replace(ALL["broken"], guarded=Guarded(1, deeds=deeds))), ())
     assert nan.answer.startswith(f"Yes, at {len(bad)} step")
     assert "the guard took no update from" in nan.answer
 
@@ -153,7 +153,7 @@ def test_no_threshold_follows_the_norms_of_an_explosion() -> None:
 
 
 def test_suggested_threshold_ignores_the_step_that_broke() -> None:
-    assert suggested_threshold(ALL["broken"], ()) == pytest.approx(2.3, rel=0.05)
+    assert Facts(ALL["broken"]).suggested_threshold == pytest.approx(2.3, rel=0.05)
 
 
 @pytest.mark.parametrize(

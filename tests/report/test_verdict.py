@@ -4,26 +4,28 @@ from dataclasses import replace
 
 import pytest
 
+from gradreach.facts.facts import Facts
 from gradreach.record.schema import Finding, Outcome
-from gradreach.report import Report
-from gradreach.report.verdict import by_severity, verdict
+from gradreach.report.report import Report
+from gradreach.report.verdict import verdict
+from gradreach.rules.registry import ranked
 
 from .records import ALL, BROKEN, CLIPPED, VANISHING
 
 
 def test_healthy_run_says_so() -> None:
-    found = verdict(ALL["healthy"], ())
+    found = verdict(Facts(ALL["healthy"]), ())
     assert found.level == "healthy"
     assert found.sentence.startswith("Healthy: 200 steps")
 
 
 def test_too_few_looks_are_no_proof_of_health() -> None:
-    found = verdict(replace(ALL["healthy"], looks=ALL["healthy"].looks[:1]), ())
+    found = verdict(Facts(replace(ALL["healthy"], looks=ALL["healthy"].looks[:1])), ())
     assert found.sentence.startswith("No fault found, but only 1 of 200 steps watched closely")
 
 
 def test_vanishing_names_the_layer_and_that_no_harm_is_proven() -> None:
-    found = verdict(ALL["vanishing"], (VANISHING,))
+    found = verdict(Facts(ALL["vanishing"]), (VANISHING,))
     assert found.level == "info"
     assert found.sentence == (
         "No harm is proven. Your gradients vanish through time in `rnn` layer 0: "
@@ -33,13 +35,13 @@ def test_vanishing_names_the_layer_and_that_no_harm_is_proven() -> None:
 
 def test_of_several_that_vanish_the_shortest_reach_is_told() -> None:
     shorter = replace(VANISHING, where={**VANISHING.where, "layer": 1}, evidence={**VANISHING.evidence, "horizon": 4})
-    sentence = verdict(ALL["vanishing"], (VANISHING, shorter)).sentence
+    sentence = verdict(Facts(ALL["vanishing"]), (VANISHING, shorter)).sentence
     assert "`rnn` layer 1: less than 1 % is left past 4 of 59 steps back (likewise in 1 other place)." in sentence
     assert "more finding" not in sentence
 
 
 def test_break_names_the_step() -> None:
-    found = verdict(ALL["broken"], (CLIPPED, BROKEN))
+    found = verdict(Facts(ALL["broken"]), ranked((CLIPPED, BROKEN)))
     assert found.level == "error"
     assert found.sentence.startswith(
         "Training broke at step 121: the first NaN arose in the forward pass of `rnn` (RNN_RELU), at its time step 41."
@@ -57,7 +59,7 @@ def test_break_names_the_step() -> None:
     ],
 )
 def test_no_backward_pass(outcome: Outcome, part: str) -> None:
-    found = verdict(replace(ALL["empty"], outcome=outcome), ())
+    found = verdict(Facts(replace(ALL["empty"], outcome=outcome)), ())
     assert found.level == "unseen"
     assert found.sentence.startswith("No backward pass was seen: ")
     assert part in found.sentence
@@ -65,17 +67,19 @@ def test_no_backward_pass(outcome: Outcome, part: str) -> None:
 
 def test_a_break_outranks_every_other_error() -> None:
     other = replace(VANISHING, code="GR402", severity="error")
-    assert verdict(ALL["broken"], (other, BROKEN)).sentence.startswith("Training broke")
+    assert verdict(Facts(ALL["broken"]), ranked((other, BROKEN))).sentence.startswith("Training broke")
 
 
-def test_by_severity_keeps_the_order_within_one() -> None:
-    first = Finding("GR305", "warning", "a", {}, {}, "b")
-    assert by_severity((VANISHING, first, CLIPPED, BROKEN)) == [BROKEN, first, CLIPPED, VANISHING]
+def test_findings_come_by_severity_and_then_by_code() -> None:
+    later = Finding("GR305", "warning", "a", {}, {}, "b")
+    assert ranked((VANISHING, later, CLIPPED, BROKEN)) == (BROKEN, CLIPPED, later, VANISHING)
 
 
 def test_a_break_of_unknown_origin_says_so() -> None:
     finding = replace(BROKEN, where={"step": 9}, evidence={})
-    assert verdict(ALL["broken"], (finding,)).sentence.startswith("Training broke at step 9: the loss or the gradient")
+    assert verdict(Facts(ALL["broken"]), (finding,)).sentence.startswith(
+        "Training broke at step 9: the loss or the gradient"
+    )
 
 
 def test_of_a_test_that_found_nothing_far_back_it_is_said_that_no_harm_was_found() -> None:
@@ -88,8 +92,8 @@ def test_of_a_test_that_found_nothing_far_back_it_is_said_that_no_harm_was_found
 def test_a_test_at_one_layer_clears_no_other() -> None:
     free = Finding("GR401", "info", "nothing left to learn beyond lag n", {"module": "rnn"}, {}, "b")
     other = replace(VANISHING, where={**VANISHING.where, "module": "other"})
-    assert verdict(ALL["free"], (VANISHING, free)).sentence.startswith("No harm is found.")
-    assert verdict(ALL["free"], (VANISHING, other, free)).sentence.startswith("No harm is proven.")
+    assert verdict(Facts(ALL["free"]), (VANISHING, free)).sentence.startswith("No harm is found.")
+    assert verdict(Facts(ALL["free"]), (VANISHING, other, free)).sentence.startswith("No harm is proven.")
 
 
 def test_proof_of_harm_comes_first() -> None:

@@ -15,7 +15,8 @@ from gradreach.cli.output import CLEAN, FOUND, UNREADABLE, USAGE, complain, say,
 
 if TYPE_CHECKING:
     from gradreach.record.schema import Finding
-    from gradreach.report import Report
+    from gradreach.report.conclusions import Conclusions
+    from gradreach.report.report import Report
 
 commands = typer.Typer()
 
@@ -58,7 +59,7 @@ def report(
 
         if json or format is Format.json:
             raise typer.BadParameter("takes no --json and no --format json beside it", param_hint="--follow")
-        return following.follow(folder, lambda: _load(folder, ignore), html)
+        return following.follow(folder, lambda: _conclusions(_load(folder, ignore)), html)
     made = _load(folder, ignore)
     if isinstance(made, int):
         return made
@@ -71,7 +72,7 @@ def report(
     from gradreach.report.terminal import print_summary
 
     page = html or (None if ignore else _page_beside(folder, made, in_force().source))
-    print_summary(made, console_for(), str(page or ""))
+    print_summary(made.conclusions, console_for(), str(page or ""))
     return CLEAN
 
 
@@ -86,10 +87,7 @@ def check(
     made = _load(folder, ignore)
     if isinstance(made, int):
         return made
-    from gradreach.report.verdict import ORDER, by_severity
-
-    levels = ORDER[: ORDER.index(fail_on.value) + 1]
-    failing = [finding for finding in by_severity(made.findings) if finding.severity in levels]
+    failing = made.conclusions.at_or_above(fail_on.value)
     if format is CheckFormat.json:
         from gradreach.report.json_report import checked, to_json
 
@@ -97,7 +95,7 @@ def check(
     elif format is CheckFormat.junit:
         from gradreach.report.ci_formats import as_junit
 
-        sys.stdout.write(as_junit(made, failing))
+        sys.stdout.write(as_junit(made.conclusions, failing))
     else:
         say("\n".join([*_told(made, failing, format), _total(made, failing, fail_on)]))
     return FOUND if failing else CLEAN
@@ -119,13 +117,17 @@ def compare(
     there = _load(b, ignore)
     if isinstance(there, int):
         return there
-    from gradreach.report import compare as comparison
+    from gradreach.report.compare.comparison import compare as compared
+    from gradreach.report.compare.json_report import comparison_fields
+    from gradreach.report.compare.page import render
+    from gradreach.report.json_report import to_json
 
-    made = comparison.compare(here, there, (str(a), str(b)))
-    if (html and not write(html, made.to_html)) or (json and not write(json, made.to_json)):
+    made = compared(here.conclusions, there.conclusions, (str(a), str(b)))
+    fields = comparison_fields(made)
+    if (html and not write(html, lambda: render(made))) or (json and not write(json, lambda: to_json(fields))):
         return USAGE
     if format is Format.json:
-        sys.stdout.write(made.to_json())
+        sys.stdout.write(to_json(fields))
         return CLEAN
     from gradreach.report.charts.terminal_card import console_for
     from gradreach.report.compare.terminal import print_comparison
@@ -137,7 +139,7 @@ def compare(
 def _load(folder: Path, ignore: Sequence[str] | None) -> Report | int:
     """The report of a recording, or the exit code where there is none to be had."""
     from gradreach.record.store import Unreadable, read
-    from gradreach.report import Report
+    from gradreach.report.report import Report
     from gradreach.rules.registry import RULES
 
     codes = [code.upper() for code in ignore or ()]
@@ -150,6 +152,10 @@ def _load(folder: Path, ignore: Sequence[str] | None) -> Report | int:
     except Unreadable as error:
         complain(str(error))
         return UNREADABLE
+
+
+def _conclusions(made: Report | int) -> Conclusions | int:
+    return made if isinstance(made, int) else made.conclusions
 
 
 def _page_beside(recording: Path, made: Report, settings: Path | None) -> Path | None:
@@ -168,7 +174,7 @@ def _told(made: Report, failing: Sequence[Finding], format: CheckFormat) -> list
     if format is CheckFormat.github:
         from gradreach.report.ci_formats import as_github
 
-        return as_github(made, failing)
+        return as_github(made.conclusions, failing)
     from gradreach.report.finding_text import of_finding
 
     return [f"{each.severity} {each.code} {each.title}, {of_finding(each)}: {each.because}" for each in failing]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from gradreach.demo import DEMOS, Demo
 from gradreach.record.progress import Progress
+from gradreach.record.schema import Severity
 from gradreach.record.store import Unreadable, rank_file, ranks, read
 from gradreach.report.live.live_line import live_line
 from gradreach.settings import UNSET, Settings
@@ -19,7 +20,7 @@ from gradreach.watch.launch.launch import Watched, Watching, rank, watch, world_
 from gradreach.watch.launch.program import NotRunnable, Program, leave
 
 if TYPE_CHECKING:
-    from gradreach.report import Report
+    from gradreach.report.report import Report
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,12 @@ class Wanted:
 
     json: Path | None = None
     html: Path | None = None
-    fail_on: str | None = None
+    fail_on: Severity | None = None
     settings: Settings = UNSET
 
     def judged(self, file: Path) -> Report:
         """The report of a recording. Raises Unreadable."""
-        from gradreach.report import Report
+        from gradreach.report.report import Report
 
         return Report.of(read(file), self.settings.ignore, self.settings.thresholds)
 
@@ -58,7 +59,12 @@ def run_and_report(program: Program, watching: Watching, wanted: Wanted, *, quie
         except KeyboardInterrupt:
             report = None
         random.setstate(drawn)
-        if report is not None and wanted.fail_on and watched.ended.code == 0 and _fails(report, wanted.fail_on):
+        if (
+            report is not None
+            and wanted.fail_on
+            and watched.ended.code == 0
+            and report.conclusions.at_or_above(wanted.fail_on)
+        ):
             return 1
     return leave(watched.ended)
 
@@ -107,7 +113,7 @@ def _report(watched: Watched, wanted: Wanted) -> Report | None:
     if wanted.json is not None:
         _save(wanted.json, report.to_json)
     with suppress(OSError, ValueError):  # the program may have closed stderr
-        print_summary(report, console_for(stderr=True), str(page) if written else "")
+        print_summary(report.conclusions, console_for(stderr=True), str(page) if written else "")
     for sentence in _other_ranks(watched.out, report, wanted):
         _say(sentence)
     return report
@@ -136,12 +142,6 @@ def _save(path: Path, content: Callable[[], str]) -> bool:
         _say(f"cannot write {path}: {error.strerror or error}")
         return False
     return True
-
-
-def _fails(report: Report, level: str) -> bool:
-    from gradreach.report.verdict import ORDER
-
-    return any(finding.severity in ORDER[: ORDER.index(level) + 1] for finding in report.findings)
 
 
 def _absolute(path: Path | None) -> Path | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -21,14 +21,12 @@ from gradreach.engine.custom.step import Cell
 from gradreach.engine.custom.step import unroll as unroll_cell
 from gradreach.engine.reach_map import ReachMap, choose_anchors, reach_map
 from gradreach.engine.replay import Replay, replay
+from gradreach.record.has_card import HasCard
 from gradreach.record.schema import Direction
-
-if TYPE_CHECKING:
-    from gradreach.report.charts.terminal_card import Drawn
 
 
 @dataclass(frozen=True)
-class Reach:
+class Reach(HasCard):
     """How far the errors at the outputs of one layer and direction travel back (see `reach`).
 
     `lag_share[ℓ]` is s(ℓ), `truncation_bias[k]` is b(k), b(0) = 1. `exact` says that every local error, row and lag is
@@ -91,20 +89,6 @@ class Reach:
     def window(self, tolerance: float = 0.05) -> int | None:
         """The smallest k2 with truncation bias b(k2) ≤ `tolerance`; None where none that was swept does."""
         return next((k for k, bias in enumerate(self.truncation_bias) if k > 0 and bias <= tolerance), None)
-
-    def _repr_html_(self) -> str:
-        """The reach as a card in a notebook, with its figures."""
-        from gradreach.report.charts import notebook_card as notebook
-        from gradreach.report.charts.engine_cards import of_reach
-
-        return notebook.html(of_reach(self))
-
-    def __rich__(self) -> Drawn:
-        """The reach as rich prints it."""
-        from gradreach.report.charts.engine_cards import of_reach
-        from gradreach.report.charts.terminal_card import Drawn
-
-        return Drawn(of_reach(self))
 
     def _by_step(self, by_lag: Tensor, nothing: float) -> Tensor:
         whole = torch.full((len(self.anchors), self.T), nothing, dtype=torch.float64)

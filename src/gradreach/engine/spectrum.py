@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,15 +21,13 @@ from gradreach.engine.jacobian import Jacobians, jacobians
 from gradreach.engine.products import product_spectrum, scientific
 from gradreach.engine.replay import replay
 from gradreach.engine.scan import Unroll
-
-if TYPE_CHECKING:
-    from gradreach.report.charts.terminal_card import Drawn
+from gradreach.record.has_card import HasCard
 
 GATE_NAMES: dict[Kind, tuple[str, ...]] = {"GRU": ("r", "z", "n"), "LSTM": ("i", "f", "g", "o")}
 
 
 @dataclass(frozen=True, slots=True)
-class Spectrum:
+class Spectrum(HasCard):
     """What bounds and what happens to ∂h_t/∂h_k along one row, t its last step, ℓ = t − k.
 
     `T` is the row's number of steps, `hidden` the size H. `gamma` is the bound of σ′, `gamma_mean` its mean along the
@@ -68,20 +66,6 @@ class Spectrum:
             bound = scientific(self.log10_bound[lag]) if self.log10_bound else "–"
             lines.append(f"{lag:5} {bound:>11} {scientific(self.log10_norm[lag]):>11} {scientific(values[-1]):>13}")
         return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        """The spectrum as a card in a notebook, with its figures."""
-        from gradreach.report.charts import notebook_card as notebook
-        from gradreach.report.charts.engine_cards import of_spectrum
-
-        return notebook.html(of_spectrum(self))
-
-    def __rich__(self) -> Drawn:
-        """The spectrum as rich prints it."""
-        from gradreach.report.charts.engine_cards import of_spectrum
-        from gradreach.report.charts.terminal_card import Drawn
-
-        return Drawn(of_spectrum(self))
 
 
 def spectrum(

@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
+from gradreach.facts import legacy_thresholds
 from gradreach.facts.course import MIN_LOOKS, at_rest, sound_looks, usual_length
 from gradreach.facts.legacy_thresholds import DEFAULT, Thresholds
 from gradreach.facts.statistics import is_finite, known, median, percent
@@ -92,9 +93,9 @@ class Asked:
         return tuple(each for each in past if each.verdict in ("nothing", "undecided") or each.lag.at > horizon)
 
 
-def verdicts(record: Record, thresholds: Thresholds = DEFAULT) -> tuple[Asked, ...]:
+def verdicts(record: Record, thresholds: Any = DEFAULT) -> tuple[Asked, ...]:
     """Every test of the record with the reach at its place and the verdict on each of its lags."""
-    return tuple(_asked(record, found, thresholds) for found in record.dependency)
+    return tuple(_asked(record, found, legacy_thresholds.of(thresholds)) for found in record.dependency)
 
 
 def harms(record: Record, asked: Asked) -> bool:

@@ -122,3 +122,12 @@ def of_rule(code: str) -> tuple[Threshold, ...]:
 
 
 DEFAULT = Thresholds()
+
+
+def of(thresholds: Any) -> Thresholds:
+    """The same thresholds in the form that the rules still read."""
+    return (
+        thresholds
+        if isinstance(thresholds, Thresholds)
+        else Thresholds(**{t.name: v for t, v in thresholds.given.items()})
+    )

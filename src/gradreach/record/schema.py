@@ -9,17 +9,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import Final, Literal
 
-if TYPE_CHECKING:
-    from gradreach.report.charts.terminal_card import Drawn
+from gradreach.record.has_card import HasCard
 
-SCHEMA = "gradreach/1"
+SCHEMA: Final = "gradreach/1"
 
 HORIZON_LIMIT = 0.01
 """The value of r(ℓ) that a lag must have, with every lag before it, to lie within the horizon."""
 
 Severity = Literal["error", "warning", "info"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
+"""The severities, the most serious first."""
+
 Direction = Literal["forward", "reverse"]
 Phase = Literal["input", "parameters", "forward", "loss", "backward"]
 
@@ -356,7 +358,7 @@ class Remedy:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(HasCard):
     """What a rule found: `where` places it (module, layer, step, site …), `evidence` holds the figures it rests on,
     `because` gives the reason in plain words, `formula` the rule's formula, both with this run's own numbers."""
 
@@ -368,17 +370,3 @@ class Finding:
     because: str
     remedies: tuple[Remedy, ...] = ()
     formula: str = ""
-
-    def _repr_html_(self) -> str:
-        """The finding as a card in a notebook."""
-        from gradreach.report.charts import notebook_card as notebook
-        from gradreach.report.finding_text import card
-
-        return notebook.html(card(self))
-
-    def __rich__(self) -> Drawn:
-        """The finding as rich prints it."""
-        from gradreach.report.charts.terminal_card import Drawn
-        from gradreach.report.finding_text import card
-
-        return Drawn(card(self))

@@ -5,36 +5,32 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from gradreach.facts.wording import capital, local, printable
 from gradreach.record.schema import Finding
+from gradreach.report.conclusions import Conclusions
 from gradreach.report.explanation import titled
 from gradreach.report.finding_text import of_finding
-from gradreach.report.json_report import seconds
 from gradreach.rules.registry import RULES
-
-if TYPE_CHECKING:
-    from gradreach.report.report import Report
 
 _COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold (section 2.2, Char)."""
 
 
-def as_github(report: Report, failing: Sequence[Finding]) -> list[str]:
+def as_github(conclusions: Conclusions, failing: Sequence[Finding]) -> list[str]:
     """A workflow command for each finding, at the line of the script where that lies under the current folder."""
-    return [_command(finding, report.record.run.script) for finding in failing]
+    return [_command(finding, conclusions.record.run.script) for finding in failing]
 
 
-def as_junit(report: Report, failing: Sequence[Finding]) -> str:
+def as_junit(conclusions: Conclusions, failing: Sequence[Finding]) -> str:
     """One test case a rule, in ASCII: failed where a finding counts, skipped where there was nothing to judge by.
 
     The form is that of junit-10.xsd of Jenkins' xUnit plugin. Findings below the level stand as output of their case.
     """
-    cases = [_case(code, report, failing) for code in RULES]
-    run, spent = report.record.run, seconds(report.record)
+    cases = [_case(code, conclusions, failing) for code in RULES]
+    run, spent = conclusions.record.run, conclusions.facts.seconds
     totals = {
         "name": "gradreach",
         "tests": str(len(cases)),
@@ -96,17 +92,17 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def _case(code: str, report: Report, failing: Sequence[Finding]) -> ElementTree.Element:
+def _case(code: str, conclusions: Conclusions, failing: Sequence[Finding]) -> ElementTree.Element:
     """The test case of one rule."""
     case = ElementTree.Element("testcase", classname="gradreach", name=titled(code), time="0")
-    found = [finding for finding in report.findings if finding.code == code]
+    found = [finding for finding in conclusions.findings if finding.code == code]
     counted = [finding for finding in failing if finding.code == code]
     if counted:
         first, more = counted[0], len(counted) - 1
         message = f"{of_finding(first)}: {first.because}" + (f" (and {more} more)" if more else "")
         failure = ElementTree.SubElement(case, "failure", type=first.severity, message=_xml(local(message)))
         failure.text = _xml(local("\n\n".join(map(_told, counted))))
-    elif why := _skipped(code, report):
+    elif why := _skipped(code, conclusions):
         ElementTree.SubElement(case, "skipped", message=_xml(local(why)))
     below = [finding for finding in found if finding not in counted]
     if below:
@@ -115,11 +111,11 @@ def _case(code: str, report: Report, failing: Sequence[Finding]) -> ElementTree.
     return case
 
 
-def _skipped(code: str, report: Report) -> str:
+def _skipped(code: str, conclusions: Conclusions) -> str:
     """Why a rule that found nothing was not judged; empty where it was."""
-    if code in report.passed or any(finding.code == code for finding in report.findings):
+    if code in conclusions.passed or any(finding.code == code for finding in conclusions.findings):
         return ""
-    return report.not_judged.get(code, "left out by --ignore")
+    return conclusions.not_judged.get(code, "left out by --ignore")
 
 
 def _xml(text: str) -> str:

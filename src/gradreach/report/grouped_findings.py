@@ -9,20 +9,19 @@ from dataclasses import dataclass
 from gradreach.facts.wording import capital
 from gradreach.record.schema import Finding, Remedy
 from gradreach.report.finding_text import place, told
-from gradreach.report.verdict import by_severity
 
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z`])")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One code in the list: its findings, one unless they are information."""
+class FindingGroup:
+    """What the list shows as one: a finding by itself, or all findings of one code that are mere information."""
 
     findings: tuple[Finding, ...]
 
     @property
     def first(self) -> Finding:
-        """The finding that stands for the entry's code, title and severity."""
+        """The finding that stands for the group's code, title and severity."""
         return self.findings[0]
 
     @property
@@ -76,10 +75,10 @@ class Entry:
         }
 
 
-def entries(findings: Sequence[Finding]) -> list[Entry]:
-    """All findings in the order of their severity, those of one code that are information together."""
-    grouped: dict[object, list[Finding]] = {}
-    for rank, finding in enumerate(by_severity(findings)):
+def grouped(findings: Sequence[Finding]) -> list[FindingGroup]:
+    """All findings in their order, those of one code that are information together."""
+    groups: dict[object, list[Finding]] = {}
+    for rank, finding in enumerate(findings):
         key = finding.code if finding.severity == "info" else rank
-        grouped.setdefault(key, []).append(finding)
-    return [Entry(tuple(members)) for members in grouped.values()]
+        groups.setdefault(key, []).append(finding)
+    return [FindingGroup(tuple(members)) for members in groups.values()]

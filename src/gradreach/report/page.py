@@ -1,88 +1,101 @@
-"""What the pages share: style, script, the policy that lets in these alone, and how a template prints."""
+"""The report as one HTML file that asks the network for nothing: panels, one after the other."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from html import escape
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from gradreach.facts import wording
-from gradreach.report.charts import notebook_card as notebook
-from gradreach.report.explanation import titled
+from gradreach.record.members import in_folder
+from gradreach.record.process import still_running
+from gradreach.record.schema import Record
+from gradreach.report import words
+from gradreach.report.conclusions import Conclusions
+from gradreach.report.html import assets, template
+from gradreach.report.panels.panel import Limits, Panel
+from gradreach.report.verdict import ending
 
-_TEMPLATES = Path(__file__).with_name("templates")
-_UPLOT = Path(__file__).with_name("vendor") / "uplot"
+LARGEST = 3_000_000
+"""Bytes of a page, whatever was recorded."""
 
-_GLUED = re.compile(r"(?<=\d) (?=%)|(?<=×) (?=\d)")
-"""Spaces at which no line may end."""
-
-NAME = 120
-"""Characters of a name within a sentence."""
+COMMAND = 110
+"""Characters of the command that head the page; all of it stands at its end."""
 
 
 @dataclass(frozen=True, slots=True)
-class Assets:
-    """What a page carries: `style` and `script` go into one element each, `policy` into its meta element."""
+class PanelDrawing:
+    """A panel as it stands on the page, and its place in the navigation: none without a title."""
 
-    style: Markup
-    script: Markup
-    policy: str
-
-
-@cache
-def assets(*styles: str, scripts: tuple[str, ...] = ("report.js",)) -> Assets:
-    """The assets of a page with charts: its shared style and script, and after them the templates named."""
-    style = "\n".join([_vendored("uPlot.min.css"), *map(_text, ("report.css", "charts.css", *styles))])
-    script = "\n".join([_vendored("uPlot.iife.min.js"), *map(_text, ("charts.js", *scripts))])
-    policy = (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
-    return Assets(Markup(style), Markup(script), policy)
+    title: str
+    anchor: str
+    html: Markup
 
 
 @cache
-def template(name: str) -> Template:
-    """One of the templates beside this file, all strings escaped; what an expression names and is not there raises."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_shown,
+def panels() -> tuple[Panel, ...]:
+    """All panels in the order of the page."""
+    return tuple(sorted(in_folder("gradreach.report.panels", Panel), key=lambda panel: panel.place))
+
+
+def render(conclusions: Conclusions) -> str:
+    """The whole page as text, of at most LARGEST bytes: a larger one is drawn again with half of what it lists."""
+    limits = Limits()
+    page = _page(conclusions, limits)
+    while len(page.encode(errors="replace")) > LARGEST and limits.modules:
+        limits = limits.halved()
+        page = _page(conclusions, limits)
+    return page
+
+
+def framed(conclusions: Conclusions) -> str:
+    """The page inside an iframe, for a notebook's cell."""
+    look = "width:100%;height:44em;border:0"
+    return f'<iframe sandbox="allow-scripts" srcdoc="{escape(render(conclusions))}" style="{look}"></iframe>'
+
+
+def _page(conclusions: Conclusions, limits: Limits) -> str:
+    record, shared = conclusions.record, assets()
+    return template("report.html.j2").render(
+        panels=[drawn for panel in panels() if (drawn := _drawn(panel, conclusions, limits)) is not None],
+        run=record.run,
+        passes=record.passes,
+        watched=len(record.looks),
+        seconds=conclusions.facts.seconds,
+        command=words.of_command(record.run, COMMAND),
+        started=_started(record.run.started),
+        ending=_ended(record),
+        going_on=_going_on(record),
+        style=shared.style,
+        script=shared.script,
+        policy=shared.policy,
     )
-    environment.filters.update(figure=wording.figure, percent=wording.percent, inline=inline, titled=titled, svg=Markup)
-    return environment.get_template(name)
 
 
-def inline(text: str) -> Markup:
-    """`text` escaped, what stands between backticks as code, and no line ending between a figure and its sign."""
-    return notebook.inline(_GLUED.sub("\u00a0", text), NAME)
+def _drawn(panel: Panel, conclusions: Conclusions, limits: Limits) -> PanelDrawing | None:
+    data = panel.data(conclusions, limits)
+    if data is None:
+        return None
+    drawn = template(f"panels/{panel.id}.html.j2").render(data)
+    return PanelDrawing(panel.title, panel.anchor, Markup(drawn))
 
 
-def _shown(value: object) -> object:
-    """What the template prints: text without control characters, its paths relative, all else as it is."""
-    return (
-        wording.printable(wording.local(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
-    )
+def _started(iso: str) -> str:
+    """An ISO 8601 time in UTC to the minute."""
+    date, _, time = iso.partition("T")
+    return f"{date} {time[:5]} UTC" if time else iso
 
 
-def _text(name: str) -> str:
-    return (_TEMPLATES / name).read_text(encoding="utf-8")
+def _going_on(record: Record) -> str:
+    """That the figures are those of a run that goes on; empty for one that has ended."""
+    if not still_running(record):
+        return ""
+    return f"As of step {record.steps[-1].step:,}, still running" if record.steps else "Still running"
 
 
-def _vendored(name: str) -> str:
-    """A file of uPlot under its licence, which must go wherever a copy goes."""
-    licence = (_UPLOT / "LICENSE").read_text(encoding="utf-8")
-    return f"/*! uPlot 1.6.32\n{licence}\n*/\n" + (_UPLOT / name).read_text(encoding="utf-8")
-
-
-def _hash(source: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+def _ended(record: Record) -> str:
+    """How the run ended where that is worth a word."""
+    if record.outcome.how == "unknown" and (going := still_running(record)) is not None:
+        return "" if going else "it was killed"
+    return ending(record)

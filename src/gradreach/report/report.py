@@ -1,61 +1,74 @@
-"""What a run's record comes to: findings, checks passed and a verdict, in every form that they can be taken away."""
+"""The report on a run as people take it away: as an object, a page, JSON, in a notebook, on a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gradreach.facts.legacy_thresholds import DEFAULT, Thresholds
+from gradreach.facts.facts import Facts
+from gradreach.facts.thresholds import DEFAULT, Thresholds
 from gradreach.record.schema import Finding, Record
+from gradreach.report.conclusions import Conclusions
+from gradreach.report.three_questions import Answer
+from gradreach.report.verdict import Verdict
 
 if TYPE_CHECKING:
     from gradreach.report.terminal import Summary
-    from gradreach.report.three_questions import Answer
-    from gradreach.report.verdict import Verdict
 
 
 @dataclass(frozen=True)
 class Report:
-    """A record, what the rules found in it, the codes of the checks it passed, and of the others what they lacked;
-    the thresholds that they went by."""
+    """What a run comes to, in every form that it can be taken away."""
 
-    record: Record
-    findings: tuple[Finding, ...] = ()
-    passed: tuple[str, ...] = ()
-    not_judged: Mapping[str, str] = field(default_factory=dict)
-    thresholds: Thresholds = DEFAULT
+    conclusions: Conclusions
 
     @classmethod
-    def of(cls, record: Record, ignore: Sequence[str] = (), thresholds: Thresholds = DEFAULT) -> Report:
+    def of(cls, record: Record, ignore: Collection[str] = (), thresholds: Thresholds = DEFAULT) -> Report:
         """Apply every rule to `record`, save those whose codes are in `ignore`, each from its threshold on."""
-        from gradreach.rules import registry
+        return cls(Conclusions.of(Facts(record, thresholds), ignore))
 
-        judged = registry.judge(record, ignore, thresholds)
-        return cls(record, judged.findings, judged.passed, judged.not_judged, thresholds)
+    @property
+    def record(self) -> Record:
+        """All that was seen of the run."""
+        return self.conclusions.record
 
-    @cached_property
+    @property
+    def thresholds(self) -> Thresholds:
+        """The thresholds that the rules went by."""
+        return self.conclusions.facts.thresholds
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the rules found, the most serious first."""
+        return self.conclusions.findings
+
+    @property
+    def passed(self) -> tuple[str, ...]:
+        """The codes of the checks that found nothing."""
+        return self.conclusions.passed
+
+    @property
+    def not_judged(self) -> Mapping[str, str]:
+        """The codes of the checks that could not be made, and what the run lacked for each."""
+        return self.conclusions.not_judged
+
+    @property
     def verdict(self) -> Verdict:
         """The run in one sentence."""
-        from gradreach.report.verdict import verdict
+        return self.conclusions.verdict
 
-        return verdict(self.record, self.findings)
-
-    @cached_property
+    @property
     def answers(self) -> tuple[Answer, ...]:
         """The answers to the three questions that people come with; none where no step was seen."""
-        from gradreach.report.three_questions import answers
-
-        return answers(self.record, self.findings, self.thresholds)
+        return self.conclusions.answers
 
     def as_dict(self) -> dict[str, Any]:
         """The report's fields, schema "gradreach/1", every float finite or None."""
-        from gradreach.report.json_report import document
-        from gradreach.report.verdict import by_severity
+        from gradreach.report.json_report import as_dict, report_fields
 
-        return document(self.record, by_severity(self.findings), self.passed, self.not_judged, self.thresholds)
+        return as_dict(report_fields(self.conclusions))
 
     def save(self, path: str | Path) -> Path:
         """Write the report as its suffix says, .html or .json, and return the path.
@@ -71,24 +84,24 @@ class Report:
 
     def to_html(self) -> str:
         """The report as one HTML page that loads nothing from elsewhere."""
-        from gradreach.report.html import render
+        from gradreach.report.page import render
 
-        return render(self)
+        return render(self.conclusions)
 
     def to_json(self) -> str:
         """The report's fields as one line of JSON."""
-        from gradreach.report.json_report import to_json
+        from gradreach.report.json_report import report_fields, to_json
 
-        return to_json(self.as_dict())
+        return to_json(report_fields(self.conclusions))
 
     def _repr_html_(self) -> str:
         """The page in a frame of its own, so that a notebook's style and the page's do not touch."""
-        from gradreach.report.html import framed
+        from gradreach.report.page import framed
 
-        return framed(self)
+        return framed(self.conclusions)
 
     def __rich__(self) -> Summary:
         """The summary that rich prints."""
         from gradreach.report.terminal import Summary
 
-        return Summary(self)
+        return Summary(self.conclusions)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from rich.box import ASCII, SIMPLE_HEAD
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -13,24 +11,20 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gradreach.facts.legacy_dependency import verdicts
+from gradreach.facts.facts import Facts
 from gradreach.facts.statistics import known, quantile
 from gradreach.facts.wording import count, figure, percent, safe
 from gradreach.record.kinds import of_layer
-from gradreach.record.schema import Record
-from gradreach.report import dependency_text as asked
-from gradreach.report import words
+from gradreach.record.schema import TimeLook
+from gradreach.report import dependency_text, words
 from gradreach.report.charts.flow import Flow
-from gradreach.report.charts.terminal_card import INDENT, STYLE, Drawn, grid, head, print_within
+from gradreach.report.charts.terminal_card import INDENT, STYLE, CardDrawing, grid, head, print_within
+from gradreach.report.conclusions import Conclusions
 from gradreach.report.explanation import not_made, title
 from gradreach.report.finding_text import card
-from gradreach.report.grouped_findings import Entry, entries
-from gradreach.report.json_report import clip_rate, depth_shown, norms_of, seconds, threshold, time_shown
+from gradreach.report.grouped_findings import FindingGroup, grouped
+from gradreach.report.three_questions import Answer
 from gradreach.report.verdict import ending
-
-if TYPE_CHECKING:
-    from gradreach.report.report import Report
-    from gradreach.report.three_questions import Answer
 
 ROWS = 12
 """Recurrent layers that the table shows; the rest are in the files."""
@@ -39,43 +33,44 @@ _Say = Callable[[str], str]
 
 
 class Summary:
-    """A report as rich draws it; `path` names the file that holds the whole of it, and ends the text."""
+    """What a run comes to as rich draws it; `path` names the file that holds the whole of it, and ends the text."""
 
-    def __init__(self, report: Report, path: str = "") -> None:
-        self.report = report
+    def __init__(self, conclusions: Conclusions, path: str = "") -> None:
+        self.conclusions = conclusions
         self.path = path
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         """Draw, with every string spelt in ASCII where the console's encoding asks for it."""
         say: _Say = partial(safe, ascii_only=options.ascii_only)
-        report, record = self.report, self.report.record
-        yield Flow(say(_headline(record)), style="dim")
+        conclusions, facts = self.conclusions, self.conclusions.facts
+        yield Flow(say(_headline(facts)), style="dim")
         yield Text()
-        yield Flow(say(report.verdict.sentence), style=STYLE[report.verdict.level])
-        if report.answers:
+        yield Flow(say(conclusions.verdict.sentence), style=STYLE[conclusions.verdict.level])
+        if conclusions.answers:
             yield Text()
-            yield _answers(report.answers, say)
-        for entry in entries(report.findings):
+            yield _answers(conclusions.answers, say)
+        for group in grouped(conclusions.findings):
             yield Text()
-            if entry.first.severity == "info":
-                yield from _information(entry, say, options)
+            if group.first.severity == "info":
+                yield from _information(group, say, options)
             else:
-                yield Drawn(card(entry.first))
-        if record.steps:
-            yield from _measured(report, say, options.ascii_only)
-        yield from _closing(report, say)
+                yield CardDrawing(card(group.first))
+        if facts.record.steps:
+            yield from _measured(facts, say, options.ascii_only)
+        yield from _closing(conclusions, say)
         if self.path:
             yield Text(f"\nreport: {safe(self.path)}", no_wrap=True, overflow="ignore")
 
 
-def print_summary(report: Report, console: Console, path: str = "") -> None:
-    """Print a report to `console`, at most 100 columns wide; only the closing path may be longer."""
-    print_within(Summary(report, path), console)
+def print_summary(conclusions: Conclusions, console: Console, path: str = "") -> None:
+    """Print what a run comes to on `console`, at most 100 columns wide; only the closing path may be longer."""
+    print_within(Summary(conclusions, path), console)
 
 
-def _headline(record: Record) -> str:
+def _headline(facts: Facts) -> str:
+    record = facts.record
     parts = [f"gradreach: {words.of_command(record.run, 60)}", count(record.passes, "step")]
-    if (spent := seconds(record)) is not None:
+    if (spent := facts.seconds) is not None:
         parts.append(f"{figure(spent)} s")
     if how := ending(record):
         parts.append(how)
@@ -91,43 +86,41 @@ def _answers(answers: Sequence[Answer], say: _Say) -> Table:
     return rows
 
 
-def _information(entry: Entry, say: _Say, options: ConsoleOptions) -> Iterator[RenderableType]:
+def _information(group: FindingGroup, say: _Say, options: ConsoleOptions) -> Iterator[RenderableType]:
     """What is true and harmless: title, place and reason."""
-    finding = entry.first
-    yield from head(finding.severity, f"{finding.code} {finding.title}", entry.place, options)
-    for where, reason in entry.reasons:
+    finding = group.first
+    yield from head(finding.severity, f"{finding.code} {finding.title}", group.place, options)
+    for where, reason in group.reasons:
         yield Padding(Flow(say(f"{where}: {reason}" if where else reason)), (0, 0, 0, INDENT))
-    if entry.common:
-        yield Padding(Flow(say(entry.common)), (0, 0, 0, INDENT))
-    yield Padding(Text(f"gradreach explain {entry.first.code}", style="dim"), (0, 0, 0, INDENT))
+    if group.common:
+        yield Padding(Flow(say(group.common)), (0, 0, 0, INDENT))
+    yield Padding(Text(f"gradreach explain {finding.code}", style="dim"), (0, 0, 0, INDENT))
 
 
-def _measured(report: Report, say: _Say, ascii_only: bool) -> Iterator[RenderableType]:
-    record = report.record
-    shown = time_shown(record)
-    if shown:
+def _measured(facts: Facts, say: _Say, ascii_only: bool) -> Iterator[RenderableType]:
+    layers = [shown.layer for shown in facts.time_shown]
+    if layers:
         yield Text()
-        yield _layers(record, say, ascii_only)
-        if len(shown) > ROWS:
-            yield Text(f"  and {count(len(shown) - ROWS, 'more recurrent layer')} in the report")
-    facts = grid()
-    for each in verdicts(record, report.thresholds):
-        facts.add_row("data", Flow(say(asked.line(each))))
-    if depth := _depth(record):
-        facts.add_row("depth", Flow(say(depth)))
-    facts.add_row("norm", Flow(say(_norm(record))))
+        yield _layers(layers, say, ascii_only)
+        if len(layers) > ROWS:
+            yield Text(f"  and {count(len(layers) - ROWS, 'more recurrent layer')} in the report")
+    rows = grid()
+    for test in facts.dependency_tests:
+        rows.add_row("data", Flow(say(dependency_text.line(test))))
+    if depth := _depth(facts):
+        rows.add_row("depth", Flow(say(depth)))
+    rows.add_row("norm", Flow(say(_norm(facts))))
     yield Text()
-    yield facts
+    yield rows
 
 
-def _layers(record: Record, say: _Say, ascii_only: bool) -> Table:
+def _layers(layers: Sequence[TimeLook], say: _Say, ascii_only: bool) -> Table:
     table = Table(box=ASCII if ascii_only else SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column("recurrent layer", overflow="fold", max_width=44)
-    shown = [seen for _, seen in time_shown(record)]
-    bounded = any(seen.bound_factor is not None for seen in shown)
+    bounded = any(seen.bound_factor is not None for seen in layers)
     for name in ("T", "horizon", "factor", *([say("γλ")] if bounded else []), "exact"):
         table.add_column(name, justify="right", no_wrap=True)
-    for seen in shown[:ROWS]:
+    for seen in layers[:ROWS]:
         table.add_row(
             Text(say(f"{of_layer(seen)} ({seen.kind})")),
             str(seen.T),
@@ -139,41 +132,42 @@ def _layers(record: Record, say: _Say, ascii_only: bool) -> Table:
     return table
 
 
-def _depth(record: Record) -> str:
+def _depth(facts: Facts) -> str:
     """The gradient at the first and the last module with weights, of the line that calls backward most often."""
-    shown = [pair for pair in depth_shown(record) if pair[1].parameters and known([pair[1].grad_rms])]
-    sites = Counter(step.site for step in record.steps)
-    busiest = max((look.site for look, _ in shown), key=lambda site: sites[site], default=None)
-    seen = [each for look, each in shown if look.site == busiest]
-    if len(seen) < 2:
+    reached = {
+        shown.look.site: [seen for seen in shown.modules if seen.parameters and known([seen.grad_rms])]
+        for shown in facts.depth_shown
+    }
+    reached = {site: modules for site, modules in reached.items() if modules}
+    busiest = max(reached, key=lambda site: len(facts.all_sites[site].steps), default=None)
+    if busiest is None or len(reached[busiest]) < 2:
         return ""
-    first, last = seen[0], seen[-1]
-    several = len({look.site for look, _ in shown}) > 1
-    at = f"backward at {record.sites[busiest]}: " if several and busiest is not None else ""
+    first, last = reached[busiest][0], reached[busiest][-1]
+    at = f"backward at {facts.site_name(busiest)}: " if len(reached) > 1 else ""
     return (
         f"{at}gradient rms {figure(first.grad_rms)} at `{words.of_module(first)}`, the first of "
-        f"{len(seen)} modules with weights, {figure(last.grad_rms)} at `{words.of_module(last)}`, the last"
+        f"{len(reached[busiest])} modules with weights, {figure(last.grad_rms)} at `{words.of_module(last)}`, the last"
     )
 
 
-def _norm(record: Record) -> str:
-    norms = known(norms_of(record.steps))
+def _norm(facts: Facts) -> str:
+    norms = known(facts.norms)
     if not norms:
         return "no finite norm was measured"
     text = (
         f"median {figure(quantile(norms, 0.5))}, largest {figure(max(norms))}, of {count(len(norms), 'measured step')}"
     )
-    rate = clip_rate(record.steps)
-    return text if rate is None else f"{text}; threshold {figure(threshold(record.steps))} clips {percent(rate)}"
+    limit, rate = facts.clipping.threshold, facts.clipping.rate
+    return text if rate is None else f"{text}; threshold {figure(limit)} clips {percent(rate)}"
 
 
-def _closing(report: Report, say: _Say) -> Iterator[RenderableType]:
-    record = report.record
+def _closing(conclusions: Conclusions, say: _Say) -> Iterator[RenderableType]:
+    record = conclusions.record
     rows = grid()
-    if report.passed:
-        names = "; ".join(title(code) for code in report.passed)
-        rows.add_row("passed", Flow(say(f"{count(len(report.passed), 'check')} found nothing: {names}")))
-    for row, (titles, reason) in enumerate(_lacking(report)):
+    if conclusions.passed:
+        names = "; ".join(title(code) for code in conclusions.passed)
+        rows.add_row("passed", Flow(say(f"{count(len(conclusions.passed), 'check')} found nothing: {names}")))
+    for row, (titles, reason) in enumerate(_lacking(conclusions)):
         rows.add_row("" if row else "not made", Flow(say(f"{'; '.join(titles)}: {reason}")))
     if record.guarded:
         rows.add_row("guard", Flow(say(words.of_guarded(record.guarded))))
@@ -186,9 +180,9 @@ def _closing(report: Report, say: _Say) -> Iterator[RenderableType]:
         yield rows
 
 
-def _lacking(report: Report) -> list[tuple[list[str], str]]:
+def _lacking(conclusions: Conclusions) -> list[tuple[list[str], str]]:
     """The checks that this run gave no evidence for, those that lacked the same together, and what they lacked."""
     by_reason: dict[str, list[str]] = {}
-    for code, reason in not_made(report.not_judged).items():
+    for code, reason in not_made(conclusions.not_judged).items():
         by_reason.setdefault(reason, []).append(title(code))
     return [(titles, reason) for reason, titles in by_reason.items()]

@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from gradreach.facts.course import MIN_LOOKS, first_break
-from gradreach.facts.legacy_dependency import of_stack
+from gradreach.facts.facts import Facts
+from gradreach.facts.modules import of_one_stack
+from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import capital, count, shortened
 from gradreach.record.kinds import of_layer
-from gradreach.record.schema import Finding, Record, Severity
+from gradreach.record.schema import Finding, Record
 from gradreach.report.finding_text import place, told
-from gradreach.report.json_report import time_shown
 
 Level = Literal["error", "warning", "info", "healthy", "unseen"]
-ORDER: tuple[Severity, ...] = ("error", "warning", "info")
 
 _OPENING = {
     "GR101": "Your gradients vanish through time in",
@@ -35,7 +34,6 @@ _ARISES = {
     "backward": "the backward pass",
 }
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z`])")
-_URGENCY = ("GR301", "GR402", "GR304", "GR202", "GR102", "GR201")
 _ENDINGS = {
     "raised": "the script raised {error}",
     "interrupted": "the script was interrupted",
@@ -53,33 +51,25 @@ class Verdict:
     sentence: str
 
 
-def by_severity(findings: Sequence[Finding]) -> list[Finding]:
-    """Findings with the most serious first; among equals what broke the run, then the order they came in."""
-    return sorted(findings, key=lambda finding: (ORDER.index(finding.severity), _urgency(finding.code)))
-
-
-def verdict(record: Record, findings: Sequence[Finding]) -> Verdict:
-    """The run in one sentence: its worst finding, that it is healthy, or that nothing was seen."""
+def verdict(facts: Facts, findings: Sequence[Finding]) -> Verdict:
+    """The run in one sentence: its worst finding, the first one, or that it is healthy, or that nothing was seen."""
+    record = facts.record
     if not record.steps:
         return Verdict("unseen", f"No backward pass was seen: {_unseen(record)}.")
-    ranked = by_severity(findings)
-    if not ranked and len(record.looks) < MIN_LOOKS:
+    if not findings and len(record.looks) < MIN_LOOKS:
         few = f"{len(record.looks)} of {count(record.passes, 'step')}"
         return Verdict(
             "healthy",
             f"No fault found, but only {few} watched closely, too few for most checks; --every 10 shows more.",
         )
-    if not ranked:
-        return Verdict("healthy", f"Healthy: {_seen(record)}, and no rule found fault.")
-    alike = [finding for finding in ranked if _is_alike(ranked[0], finding)]
-    worst = min(alike, key=_reached, default=ranked[0])
+    if not findings:
+        return Verdict("healthy", f"Healthy: {_seen(facts)}, and no rule found fault.")
+    alike = [finding for finding in findings if _is_alike(findings[0], finding)]
+    worst = min(alike, key=_reached, default=findings[0])
     harmless = all(_nothing_far(findings, finding.where.get("module")) for finding in alike)
-    others = len({finding.code if finding.severity == "info" else rank for rank, finding in enumerate(ranked)}) - 1
+    others = len({finding.code if finding.severity == "info" else rank for rank, finding in enumerate(findings)}) - 1
     more = f" ({count(others, 'more finding')} below.)" if others else ""
-    return Verdict(
-        worst.severity,
-        f"{_sentence(record, worst, len(alike) - 1, harmless)}{more}",
-    )
+    return Verdict(worst.severity, f"{_sentence(facts, worst, len(alike) - 1, harmless)}{more}")
 
 
 def _is_alike(one: Finding, other: Finding) -> bool:
@@ -93,9 +83,9 @@ def _reached(finding: Finding) -> float:
     return horizon / max(T, 1) if isinstance(horizon, int) and isinstance(T, int) else 1.0
 
 
-def _sentence(record: Record, finding: Finding, others: int, harmless: bool) -> str:
+def _sentence(facts: Facts, finding: Finding, others: int, harmless: bool) -> str:
     if finding.code == "GR301":
-        at = finding.where.get("step", first_break(record))
+        at = finding.where.get("step", facts.first_break)
         if finding.severity == "warning":
             return f"The guard kept step {at} out of the weights: {_origin(finding)}."
         return f"Training broke at step {at}: {_origin(finding)}."
@@ -111,7 +101,7 @@ def _sentence(record: Record, finding: Finding, others: int, harmless: bool) -> 
 
 def _nothing_far(findings: Sequence[Finding], module: object) -> bool:
     """Whether the data was asked at the place of this module, and holds nothing past the horizon."""
-    return any(f.code == "GR401" and of_stack(str(f.where.get("module")), str(module)) for f in findings)
+    return any(f.code == "GR401" and of_one_stack(str(f.where.get("module")), str(module)) for f in findings)
 
 
 def _short_reach(finding: Finding) -> str:
@@ -135,12 +125,12 @@ def _origin(finding: Finding) -> str:
     return f"the first {value} {shows} in {_ARISES[phase]}{module}{operation}{at}"
 
 
-def _seen(record: Record) -> str:
-    shown = [seen for _, seen in time_shown(record)]
+def _seen(facts: Facts) -> str:
+    record = facts.record
     steps = f"{count(record.passes, 'step')}, {len(record.looks)} of them watched closely"
-    if not shown:
+    if facts.shortest is None:
         return steps
-    seen = min(shown, key=lambda seen: seen.horizon / max(seen.T, 1))
+    seen = facts.shortest.layer
     return f"{steps}, the gradient reaches {seen.horizon} of {seen.T - 1} steps back in {of_layer(seen)}"
 
 
@@ -153,7 +143,3 @@ def ending(record: Record) -> str:
     """How the run ended where that is worth a word; empty for one that finished."""
     lines = record.outcome.error.strip().splitlines() or ["an error"]
     return _ENDINGS[record.outcome.how].format(error=shortened(lines[0], 160))
-
-
-def _urgency(code: str) -> int:
-    return _URGENCY.index(code) if code in _URGENCY else len(_URGENCY)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gradreach.facts.course import origin, steps_at
+from gradreach.facts.facts import Facts
 from gradreach.facts.statistics import known, quantile
 from gradreach.facts.wording import figure, shortened
-from gradreach.record.schema import NonFinite, Record
+from gradreach.record.schema import NonFinite, Step
 from gradreach.rules.nonfinite import came_from_the_model, only_shows
 
 BEFORE = 20
@@ -46,16 +46,16 @@ class _Growth:
         return self.usual > 0 and self.last >= GROWN * self.usual
 
 
-def why_broken(record: Record, first: int, clip_at: float | None = None) -> tuple[str, str]:
+def why_broken(facts: Facts, first: int, clip_at: float | None = None) -> tuple[str, str]:
     """Why step `first` was the first with a non-finite value: in short, and the rest of the sentence.
 
     `clip_at` is a threshold that would have bounded the growth before it, where one is known.
     """
-    found = origin(record)
+    found = facts.origin
     if found is None or found.step > first:
-        return "Its origin was not recorded", f". {_before(record, first, None)} With --every 1 the place is found."
+        return "Its origin was not recorded", f". {_before(facts, first, None)} With --every 1 the place is found."
     short = f"{_ARISES[found.phase]}{_place(found)}"
-    before, way_out = _before(record, found.step, found), _way_out(record, found, clip_at)
+    before, way_out = _before(facts, found.step, found), _way_out(facts, found, clip_at)
     return short, f" {_held(found)}{_which(found)}. {before} Way out: {way_out}."
 
 
@@ -81,11 +81,11 @@ def _which(found: NonFinite) -> str:
     return f": {shortened(found.detail[:1].lower() + found.detail[1:].rstrip('.'), 90)}"
 
 
-def _before(record: Record, first: int, found: NonFinite | None) -> str:
+def _before(facts: Facts, first: int, found: NonFinite | None) -> str:
     """What the steps before the break were like, and the loss scale in force."""
-    site = found.site if found is not None else next((s.site for s in record.steps if s.step == first), 0)
-    steps = [step for step in steps_at(record, site) if step.step < first]
-    scale = next((step.scale for step in record.steps if step.step == first), 1.0)
+    broken = next((step for step in facts.record.steps if step.step == first), None)
+    steps = _steps_before(facts, found.site if found is not None else broken.site if broken is not None else 0, first)
+    scale = broken.scale if broken is not None else 1.0
     under = f" Loss scale: {figure(scale, 6)}." if scale != 1.0 else ""
     norm, loss = _growth([s.unclipped for s in steps]), _growth([s.loss for s in steps])
     if not steps or norm is None:
@@ -109,10 +109,9 @@ def _growth(values: Sequence[float | None]) -> _Growth | None:
     return _Growth(usual, last[-1], len(last)) if usual is not None else None
 
 
-def _way_out(record: Record, found: NonFinite, clip_at: float | None) -> str:
-    norms = [step.unclipped for step in steps_at(record, found.site) if step.step < found.step]
-    growth = _growth(norms)
-    unclipped = not any(step.clip for step in record.steps)
+def _way_out(facts: Facts, found: NonFinite, clip_at: float | None) -> str:
+    growth = _growth([step.unclipped for step in _steps_before(facts, found.site, found.step)])
+    unclipped = not any(step.clip for step in facts.record.steps)
     if found.phase != "input" and growth is not None and growth.grown and unclipped:
         return f"clip the norm at {figure(clip_at or 2 * growth.usual, 2)}"
     if came_from_the_model(found):
@@ -120,3 +119,8 @@ def _way_out(record: Record, found: NonFinite, clip_at: float | None) -> str:
     if found.phase == "forward" and found.time_step is not None:
         return "an orthogonal W_hh, which stretches nothing"
     return _WAY_OUT[found.phase]
+
+
+def _steps_before(facts: Facts, site: int, first: int) -> list[Step]:
+    steps = facts.all_sites[site].steps if site in facts.all_sites else ()
+    return [step for step in steps if step.step < first]

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from gradreach.record.schema import Record
-from gradreach.report import Report
 from tests.report.records import ALL, FINDINGS
+from tests.report.reports import report_of
 
 INK = """(plot) => {
   const canvas = plot.querySelector("canvas");
@@ -41,7 +41,7 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Opened]:
     def watched(name: str | Record, width: int = 1280, scheme: str = "light", scripts: bool = True) -> Any:
         record = ALL[name] if isinstance(name, str) else name
         findings = FINDINGS.get(name, ()) if isinstance(name, str) else ()
-        file = Report(record, findings).save(tmp_path / "page.html")
+        file = report_of(record, findings).save(tmp_path / "page.html")
         page = browser.new_page(
             viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=scripts
         )

@@ -7,15 +7,16 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from gradreach.record.schema import Finding, Record, Step
-from gradreach.report import Report
+from gradreach.facts.facts import Facts
+from gradreach.record.schema import Record, Step
 from gradreach.report.charts.figures import Figure, truncation_figure, window
 from gradreach.report.charts.norm import loss_figure, norm_figure
 from tests.report.records import ALL, NAN, time_look
+from tests.report.reports import report_of
 
 
-def norm_of(record: Record, *findings: Finding) -> tuple[Figure, dict[str, Any]]:
-    drawn = norm_figure(record, findings)
+def norm_of(record: Record) -> tuple[Figure, dict[str, Any]]:
+    drawn = norm_figure(Facts(record))
     assert drawn is not None
     return drawn, json.loads(drawn.data)
 
@@ -55,7 +56,7 @@ def test_the_spikes_of_a_long_run_are_in_the_page() -> None:
     norms = [1.0 + 0.001 * (i % 97) for i in range(100_000)]
     for at, value in ((21_000, 1234.5), (50_001, 2345.6), (87_654, 3456.7)):
         norms[at] = value
-    page = Report(run_of(norms)).to_html()
+    page = report_of(run_of(norms)).to_html()
     data = json.loads(re.findall(r'<script type="application/json">(.*?)</script>', page)[0])
     points = line(data, "norm")
     assert [points.get(at) for at in (21_000, 50_001, 87_654)] == [1234.5, 2345.6, 3456.7]
@@ -104,11 +105,12 @@ def test_clipped_runs_too_near_to_tell_apart_are_one() -> None:
 
 
 def test_spikes_that_the_rule_names_are_triangles_the_highest_where_there_are_many() -> None:
-    record = run_of([1.0 + i for i in range(200)])
-    spikes = Finding("GR302", "warning", "spikes", {}, {"steps": ", ".join(map(str, range(100, 200)))}, "")
-    drawn, told = norm_of(record, spikes)
-    assert [mark["x"] for mark in told["marks"]] == list(range(140, 200))
-    assert told["marks"][-1]["name"] == "spike at step 199: 200"
+    """Of eighty spikes, each three times as high as the one before, the sixty highest."""
+    record = run_of([1.0 if step % 25 else 100.0 * 3.0 ** (step // 25) for step in range(1, 2001)])
+    steps = [replace(step, loss=1000.0 if step.norm != 1.0 else 1.0) for step in record.steps]
+    drawn, told = norm_of(replace(record, steps=tuple(steps)))
+    assert [mark["x"] for mark in told["marks"]] == [25 * number - 1 for number in range(21, 81)]
+    assert told["marks"][-1]["name"].startswith("spike at step 1,999: ")
     assert ("spike", "spike") in drawn.legend
 
 
@@ -121,7 +123,7 @@ def test_every_step_that_is_not_finite_lies_in_a_band() -> None:
 
 
 def test_norm_and_loss_share_their_steps() -> None:
-    loss = loss_figure(ALL["gan"])
+    loss = loss_figure(Facts(ALL["gan"]))
     assert loss is not None
     assert json.loads(loss.data)["group"] == norm_of(ALL["gan"])[1]["group"] != ""
 

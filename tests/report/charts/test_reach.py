@@ -2,19 +2,19 @@
 
 import re
 
-from gradreach.facts.legacy_dependency import LagVerdict, Verdict
+from gradreach.facts.dependency import LagResult, LagVerdict
 from gradreach.record.schema import Lag, Probe
 from gradreach.report.charts.reach import reach_figure
 from tests.report.records import curve, lag, time_look
 
-VERDICTS: tuple[Verdict, ...] = ("vanishing", "reached", "cut off", "not judged", "slight", "nothing", "undecided")
+VERDICTS: tuple[LagVerdict, ...] = ("vanishing", "reached", "cut off", "not judged", "slight", "nothing", "undecided")
 
 
-def band(found: Lag, verdict: Verdict) -> LagVerdict:
-    return LagVerdict(found, 0.5, verdict)
+def band(found: Lag, verdict: LagVerdict) -> LagResult:
+    return LagResult(found, 0.5, verdict)
 
 
-def drawn(*asked: LagVerdict, **changes: object) -> str:
+def drawn(*asked: LagResult, **changes: object) -> str:
     figure = reach_figure(time_look(**changes), asked=asked)  # type: ignore[arg-type]
     assert figure is not None
     return figure.svg

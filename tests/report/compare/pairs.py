@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from gradreach.record.schema import Look, Outcome, Record, Step
-from gradreach.report import Report
+from gradreach.report.conclusions import Conclusions
 from tests.report.records import depth_look, run, time_look
+from tests.report.reports import conclusions_of
 
 
 def noise(rng: np.random.Generator, count: int, phi: float) -> np.ndarray:
@@ -58,6 +59,6 @@ def with_argv(record: Record, *argv: str) -> Record:
     return replace(record, run=replace(record.run, argv=argv))
 
 
-def bare(record: Record) -> Report:
+def bare(record: Record) -> Conclusions:
     """A report in which no rule has spoken."""
-    return Report(record)
+    return conclusions_of(record)

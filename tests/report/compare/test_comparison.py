@@ -8,11 +8,13 @@ from functools import cache
 
 import pytest
 
+from gradreach.facts.facts import Facts
 from gradreach.record.schema import NonFinite, Overhead, Record
-from gradreach.report import Report
-from gradreach.report.compare import Comparison, compare
+from gradreach.report.compare.comparison import Comparison, compare
 from gradreach.report.compare.measure import Measure, common_part
+from gradreach.report.conclusions import Conclusions
 from tests.report.records import ALL, BROKEN, CLIPPED, VANISHING
+from tests.report.reports import conclusions_of
 
 from .pairs import bare, falling
 
@@ -37,14 +39,14 @@ def broken(record: Record, at: int) -> Record:
 
 
 def test_another_seed_is_no_difference() -> None:
-    judged = of(A, SEED).judgement
+    judged = of(A, SEED).verdict
     assert judged.level == "same"
     assert judged.sentence.startswith("No difference that the noise would not make: the loss differs by ")
 
 
 def test_a_lower_loss_is_better_and_a_higher_one_worse() -> None:
     better, worse = of(A, LOWER), of(LOWER, A)
-    assert (better.judgement.level, worse.judgement.level) == ("better", "worse")
+    assert (better.verdict.level, worse.verdict.level) == ("better", "worse")
     loss = figure(better, "loss")
     assert loss.changed
     assert loss.change is not None
@@ -52,9 +54,9 @@ def test_a_lower_loss_is_better_and_a_higher_one_worse() -> None:
     assert loss.a is not None
     assert loss.b is not None
     assert loss.change.value == pytest.approx(loss.b - loss.a)
-    assert better.judgement.sentence.startswith("B is better: its loss is ")
-    assert " lower (" in better.judgement.sentence
-    assert " higher (" in worse.judgement.sentence
+    assert better.verdict.sentence.startswith("B is better: its loss is ")
+    assert " lower (" in better.verdict.sentence
+    assert " higher (" in worse.verdict.sentence
 
 
 def test_the_other_way_round_is_the_other_way_round() -> None:
@@ -69,8 +71,8 @@ def test_the_other_way_round_is_the_other_way_round() -> None:
 
 def test_a_run_and_itself_are_the_same() -> None:
     comparison = of(A, A)
-    assert comparison.judgement.level == "same"
-    assert "the same loss and norm at every one of the 300 steps" in comparison.judgement.sentence
+    assert comparison.verdict.level == "same"
+    assert "the same loss and norm at every one of the 300 steps" in comparison.verdict.sentence
     assert all(each.equal and not each.changed for each in comparison.figures)
 
 
@@ -94,59 +96,61 @@ def test_p_is_corrected_for_the_number_of_figures() -> None:
 
 
 def test_the_shorter_run_sets_the_part_and_it_is_said() -> None:
-    part = common_part(A, replace(SEED, steps=SEED.steps[:200]))
+    part = common_part(Facts(A), Facts(replace(SEED, steps=SEED.steps[:200])))
     assert (part.first, part.last, part.why) == (100, 199, "B has 200 steps")
-    assert common_part(A, SEED).why == ""
+    assert common_part(Facts(A), Facts(SEED)).why == ""
 
 
 def test_a_break_ends_the_part_and_is_worse() -> None:
     comparison = of(A, broken(SEED, 240))
     assert (comparison.part.last, comparison.part.why) == (239, "B is not finite from step 240 on")
-    assert comparison.judgement.level == "worse"
-    assert "it is not finite from step 240 on, where A stays finite" in comparison.judgement.sentence
+    assert comparison.verdict.level == "worse"
+    assert "it is not finite from step 240 on, where A stays finite" in comparison.verdict.sentence
     healed = of(broken(SEED, 240), A)
-    assert healed.judgement.level == "better"
+    assert healed.verdict.level == "better"
     assert (figure(healed, "nonfinite_steps").a, figure(healed, "nonfinite_steps").b) == (60.0, 0.0)
 
 
 def test_better_and_worse_at_once_is_both() -> None:
     comparison = of(A, broken(LOWER, 240))
-    assert comparison.judgement.level == "mixed"
-    assert "lower (" in comparison.judgement.sentence
-    assert "; but it is not finite" in comparison.judgement.sentence
+    assert comparison.verdict.level == "mixed"
+    assert "lower (" in comparison.verdict.sentence
+    assert "; but it is not finite" in comparison.verdict.sentence
 
 
 def test_errors_that_come_and_go_decide_where_the_loss_does_not() -> None:
-    with_error = compare(bare(A), Report(SEED, (replace(VANISHING, severity="error"),)))
-    assert with_error.judgement == replace(with_error.judgement, level="worse")
-    assert with_error.judgement.sentence == "B is worse: error GR101 is new."
-    gone = compare(Report(SEED, (replace(VANISHING, severity="error"),)), bare(A))
-    assert gone.judgement.sentence == "B is better: error GR101 is gone."
-    eased = compare(Report(A, (replace(VANISHING, severity="error"),)), Report(SEED, (VANISHING,)))
-    assert eased.judgement.sentence == "B is better: GR101 is no longer an error."
-    blind = compare(Report(A, (replace(BROKEN, code="GR402"),)), Report(SEED, not_judged={"GR402": "nothing asked"}))
-    assert blind.judgement.level == "same"
+    with_error = compare(bare(A), conclusions_of(SEED, (replace(VANISHING, severity="error"),)))
+    assert with_error.verdict == replace(with_error.verdict, level="worse")
+    assert with_error.verdict.sentence == "B is worse: error GR101 is new."
+    gone = compare(conclusions_of(SEED, (replace(VANISHING, severity="error"),)), bare(A))
+    assert gone.verdict.sentence == "B is better: error GR101 is gone."
+    eased = compare(conclusions_of(A, (replace(VANISHING, severity="error"),)), conclusions_of(SEED, (VANISHING,)))
+    assert eased.verdict.sentence == "B is better: GR101 is no longer an error."
+    blind = compare(
+        conclusions_of(A, (replace(BROKEN, code="GR402"),)), conclusions_of(SEED, not_judged={"GR402": "nothing asked"})
+    )
+    assert blind.verdict.level == "same"
 
 
 def test_a_warning_that_comes_is_a_change_without_a_direction() -> None:
-    judged = compare(bare(A), Report(SEED, (CLIPPED,))).judgement
+    judged = compare(bare(A), conclusions_of(SEED, (CLIPPED,))).verdict
     assert judged.level == "changed"
     assert judged.sentence.endswith("; but warning GR303 is new.")
 
 
 def test_different_things_are_not_compared() -> None:
-    assert of(ALL["empty"], A).judgement.sentence == "Not comparable: A recorded no backward pass."
-    assert of(ALL["empty"], ALL["empty"]).judgement.sentence == "Not comparable: A and B recorded no backward pass."
-    other = of(A, ALL["gan"]).judgement
+    assert of(ALL["empty"], A).verdict.sentence == "Not comparable: A recorded no backward pass."
+    assert of(ALL["empty"], ALL["empty"]).verdict.sentence == "Not comparable: A and B recorded no backward pass."
+    other = of(A, ALL["gan"]).verdict
     assert other.level == "incomparable"
     assert "different models by different scripts, train.py and dcgan.py" in other.sentence
 
 
 def test_another_script_for_the_same_model_is_compared() -> None:
     renamed = replace(LOWER, run=replace(LOWER.run, script="v2.py"), sites=("v2.py:31",))
-    assert of(A, renamed).judgement.level == "better"
+    assert of(A, renamed).verdict.level == "better"
     looks = tuple(replace(look, depth=tuple(replace(d, parameters=7) for d in look.depth)) for look in renamed.looks)
-    assert of(A, replace(renamed, looks=looks)).judgement.level == "incomparable"
+    assert of(A, replace(renamed, looks=looks)).verdict.level == "incomparable"
 
 
 def test_several_losses_decide_nothing() -> None:
@@ -156,8 +160,8 @@ def test_several_losses_decide_nothing() -> None:
     losses = [each for each in comparison.figures if each.key == "loss"]
     assert [each.place for each in losses] == ["dcgan.py:210", "dcgan.py:225"]
     assert all(each.changed for each in losses)
-    assert comparison.judgement.level == "changed"
-    assert "no loss decides (several lines call backward)" in comparison.judgement.sentence
+    assert comparison.verdict.level == "changed"
+    assert "no loss decides (several lines call backward)" in comparison.verdict.sentence
 
 
 def test_too_short_runs_are_told_so() -> None:
@@ -165,7 +169,7 @@ def test_too_short_runs_are_told_so() -> None:
     comparison = of(a, b)
     assert comparison.tested == 0
     assert figure(comparison, "loss").lacking == "fewer than 50 steps to compare"
-    assert comparison.judgement.level == "incomparable"
+    assert comparison.verdict.level == "incomparable"
 
 
 def test_too_few_measured_steps_are_told_so() -> None:
@@ -270,8 +274,8 @@ def test_long_curves_keep_their_spikes() -> None:
 
 
 @cache
-def judged(name: str) -> Report:
-    return Report.of(ALL[name])
+def judged(name: str) -> Conclusions:
+    return Conclusions.of(Facts(ALL[name]))
 
 
 @pytest.mark.parametrize("name", [name for name in ALL if name not in ("long", "large")])
@@ -279,5 +283,5 @@ def judged(name: str) -> Report:
 def test_every_pair_of_shapes_has_a_sentence(name: str, other: str) -> None:
     for a, b in ((judged(name), judged(other)), (judged(other), judged(name))):
         comparison = compare(a, b)
-        assert comparison.judgement.sentence.endswith(".")
+        assert comparison.verdict.sentence.endswith(".")
         assert all(each.lacking or each.change is not None for each in comparison.figures)

@@ -5,33 +5,40 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from functools import cache
-from importlib import resources
 from typing import Any
 
 import jsonschema
 import pytest
 
-from gradreach.report import Report
-from gradreach.report.compare import compare
+from gradreach.report.compare.comparison import Comparison, compare
+from gradreach.report.compare.json_report import comparison_fields
+from gradreach.report.conclusions import Conclusions
+from gradreach.report.json_report import as_dict, to_json
+from gradreach.report.json_schema import schema
 from tests.report.mutations import missing, of_another_type
 from tests.report.records import ALL, CLIPPED, FINDINGS
+from tests.report.reports import conclusions_of
 
 from .pairs import bare, falling
 
-SCHEMA = json.loads((resources.files("gradreach.report.compare") / "schema.json").read_text(encoding="utf-8"))
+SCHEMA = schema("compare")
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 
+def document(comparison: Comparison) -> dict[str, Any]:
+    return as_dict(comparison_fields(comparison))
+
+
 @cache
-def report(name: str) -> Report:
-    return Report(ALL[name], FINDINGS.get(name, ()))
+def report(name: str) -> Conclusions:
+    return conclusions_of(ALL[name], FINDINGS.get(name, ()))
 
 
 @cache
 def fields() -> dict[str, Any]:
     """A comparison that has something of everything."""
     lower = replace(falling(2, level=0.3), run=replace(falling(2).run, argv=("--lr", "0.2")))
-    return compare(Report(falling(1), FINDINGS["vanishing"]), Report(lower, (CLIPPED,))).as_dict()
+    return document(compare(conclusions_of(falling(1), FINDINGS["vanishing"]), conclusions_of(lower, (CLIPPED,))))
 
 
 def test_the_schema_itself_is_one() -> None:
@@ -43,8 +50,8 @@ def test_the_schema_itself_is_one() -> None:
 @pytest.mark.parametrize("other", ["vanishing", "broken", "hostile", "empty"])
 def test_every_pair_meets_the_schema(name: str, other: str) -> None:
     made = compare(report(name), report(other))
-    VALIDATOR.validate(made.as_dict())
-    assert json.loads(made.to_json()) == json.loads(json.dumps(made.as_dict(), allow_nan=False))
+    VALIDATOR.validate(document(made))
+    assert json.loads(to_json(comparison_fields(made))) == json.loads(json.dumps(document(made), allow_nan=False))
 
 
 def test_a_field_that_is_missing_or_another_is_refused() -> None:
@@ -57,9 +64,9 @@ def test_a_field_that_is_missing_or_another_is_refused() -> None:
 
 def test_it_says_what_the_comparison_says() -> None:
     made = compare(bare(falling(1)), bare(falling(2, level=0.3)), ("runs/one", "runs/two"))
-    told = made.as_dict()
+    told = document(made)
     assert (told["a"]["name"], told["b"]["name"]) == ("runs/one", "runs/two")
-    assert told["judgement"] == {"level": "better", "sentence": made.judgement.sentence}
+    assert told["judgement"] == {"level": "better", "sentence": made.verdict.sentence}
     assert told["part"] == {"first": 150, "last": 299, "why": ""}
     loss = told["figures"][0]
     assert (loss["key"], loss["changed"]) == ("loss", True)

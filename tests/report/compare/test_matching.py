@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from gradreach.facts.facts import Facts
 from gradreach.record.schema import Finding, Record, Step
-from gradreach.report import Report
 from gradreach.report.compare import matching as places
 from tests.report.records import BROKEN, CLIPPED, VANISHING, run
+from tests.report.reports import conclusions_of
 
 
 def calling(*lines: str, script: str = "train.py") -> Record:
@@ -19,7 +20,7 @@ def calling(*lines: str, script: str = "train.py") -> Record:
 
 
 def named(a: Record, b: Record) -> list[tuple[str, str]]:
-    return [(a.sites[x], b.sites[y]) for x, y in places.sites(a, b)]
+    return [(a.sites[x], b.sites[y]) for x, y in places.sites(Facts(a), Facts(b))]
 
 
 @pytest.mark.parametrize(
@@ -50,9 +51,9 @@ def test_the_script_is_the_script_under_another_name() -> None:
 
 
 def matched(a: tuple[Finding, ...], b: tuple[Finding, ...], **lacking: str) -> list[tuple[str, str]]:
-    here = Report(calling("main.py:180", script="main.py"), a)
-    there = Report(calling("main.py:190", script="main.py"), b, not_judged=lacking)
-    pairs = places.sites(here.record, there.record)
+    here = conclusions_of(calling("main.py:180", script="main.py"), a)
+    there = conclusions_of(calling("main.py:190", script="main.py"), b, not_judged=lacking)
+    pairs = places.sites(here.facts, there.facts)
     return [(each.state, each.shown.code) for each in places.findings(here, there, pairs)]
 
 
@@ -72,7 +73,7 @@ def test_what_could_not_be_judged_is_not_gone() -> None:
 
 def test_severity_that_changed_is_a_change() -> None:
     worse = replace(VANISHING, severity="error")
-    here, there = Report(calling("main.py:1"), (VANISHING,)), Report(calling("main.py:1"), (worse,))
+    here, there = conclusions_of(calling("main.py:1"), (VANISHING,)), conclusions_of(calling("main.py:1"), (worse,))
     (one,) = places.findings(here, there, ((0, 0),))
     assert (one.state, one.shift) == ("changed", 2)
     (back,) = places.findings(there, here, ((0, 0),))

@@ -7,24 +7,27 @@ from typing import Any
 
 import pytest
 
-from gradreach.report import Report
-from gradreach.report.compare import Comparison, compare
+from gradreach.report.compare.comparison import Comparison, compare
+from gradreach.report.compare.page import render
 from tests.report.records import ALL, BROKEN, FINDINGS
+from tests.report.reports import conclusions_of
 from tests.report.test_accessibility import violations
 
 from .pairs import bare, falling
 
 PAIRS = {
     "better": compare(bare(falling(1)), bare(falling(2, level=0.3)), ("runs/one", "runs/two")),
-    "hostile": compare(Report(ALL["hostile"], FINDINGS["hostile"]), Report(ALL["broken"], (BROKEN,)), ("<b>", "'\"")),
-    "empty": compare(Report(ALL["empty"]), Report(ALL["gan"])),
+    "hostile": compare(
+        conclusions_of(ALL["hostile"], FINDINGS["hostile"]), conclusions_of(ALL["broken"], (BROKEN,)), ("<b>", "'\"")
+    ),
+    "empty": compare(conclusions_of(ALL["empty"]), conclusions_of(ALL["gan"])),
 }
 
 
 def opened(browser: Any, tmp_path: Path, comparison: Comparison, **options: Any) -> tuple[Any, list[str]]:
     """The page, and all that it asked for or complained of."""
     file = tmp_path / "comparison.html"
-    file.write_text(comparison.to_html(), encoding="utf-8")
+    file.write_text(render(comparison), encoding="utf-8")
     page, told = browser.new_page(**options), []
     page.on(
         "request", lambda request: told.extend([request.url] if not request.url.startswith(("file:", "data:")) else [])
@@ -61,14 +64,14 @@ def test_both_curves_are_drawn(browser: Any, tmp_path: Path) -> None:
 
 
 def test_names_are_text() -> None:
-    text = PAIRS["hostile"].to_html()
+    text = render(PAIRS["hostile"])
     assert "<script>alert" not in text
     assert "\x1b" not in text
     assert "&lt;b&gt;" in text
 
 
 def test_the_page_says_what_the_comparison_says() -> None:
-    text = PAIRS["better"].to_html()
+    text = render(PAIRS["better"])
     for part in ("B is better: its loss is", "runs/one", "figures compared", "One run a side", "steps 150–299"):
         assert part in text
     assert len(text) < 400_000

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from gradreach.facts.facts import Facts
 from gradreach.report.compare.settings_changed import differences
 
 from .pairs import falling, with_argv
@@ -14,7 +15,7 @@ BASE = falling(0)
 
 
 def told(a: tuple[str, ...], b: tuple[str, ...]) -> list[tuple[str, str, str]]:
-    return [(each.name, each.a, each.b) for each in differences(with_argv(BASE, *a), with_argv(BASE, *b))]
+    return [(each.name, each.a, each.b) for each in differences(Facts(with_argv(BASE, *a)), Facts(with_argv(BASE, *b)))]
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ def test_the_command_line_word_by_word(
 def test_what_else_differs() -> None:
     steps = tuple(replace(step, threshold=0.25, clip="norm") for step in BASE.steps[:200])
     other = replace(BASE, run=replace(BASE.run, script="other.py", device="cuda", torch="2.14"), steps=steps)
-    seen = {each.name: (each.a, each.b) for each in differences(BASE, other)}
+    seen = {each.name: (each.a, each.b) for each in differences(Facts(BASE), Facts(other))}
     assert seen == {
         "script": ("train.py", "other.py"),
         "device": ("cpu", "cuda"),
@@ -52,4 +53,4 @@ def test_what_else_differs() -> None:
 
 
 def test_a_run_and_itself() -> None:
-    assert differences(BASE, BASE) == ()
+    assert differences(Facts(BASE), Facts(BASE)) == ()

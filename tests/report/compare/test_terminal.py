@@ -7,10 +7,10 @@ import io
 import pytest
 from rich.console import Console
 
-from gradreach.report import Report
-from gradreach.report.compare import Comparison, compare
+from gradreach.report.compare.comparison import Comparison, compare
 from gradreach.report.compare.terminal import print_comparison
 from tests.report.records import ALL, BROKEN, CLIPPED, FINDINGS
+from tests.report.reports import conclusions_of
 
 from .pairs import bare, falling
 
@@ -36,7 +36,7 @@ def printed(comparison: Comparison, encoding: str = "utf-8", width: int = 100, p
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 @pytest.mark.parametrize("name", [name for name in ALL if name != "large"])
 def test_fits_a_hundred_columns(name: str, encoding: str) -> None:
-    text = printed(compare(Report(ALL["hostile"], FINDINGS["hostile"]), Report(ALL[name])), encoding)
+    text = printed(compare(conclusions_of(ALL["hostile"], FINDINGS["hostile"]), conclusions_of(ALL[name])), encoding)
     assert max(map(len, text.splitlines())) <= 100
     assert "\x1b" not in text
     assert text.isascii() or encoding != "ascii"
@@ -52,7 +52,7 @@ def test_the_sentence_comes_first_and_the_page_last() -> None:
 
 
 def test_findings_stand_under_what_became_of_them() -> None:
-    made = compare(Report(falling(1), (CLIPPED,)), Report(falling(2), (BROKEN,)))
+    made = compare(conclusions_of(falling(1), (CLIPPED,)), conclusions_of(falling(2), (BROKEN,)))
     text = printed(made)
     gone, new = text.index("findings gone"), text.index("findings new")
     assert gone < text.index("GR303", gone) < new < text.index("GR301 non-finite gradient", new)

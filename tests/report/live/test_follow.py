@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from gradreach.facts.facts import Facts
 from gradreach.record.process import still_running
 from gradreach.record.schema import Outcome, Run, Step
 from gradreach.record.store import Writer, rank_file, read
-from gradreach.report import Report
+from gradreach.report.conclusions import Conclusions
 from gradreach.report.live import follow as following
 
 RUN = Run("train.py", (), "2026-01-01T00:00:00+00:00", "2.13.0", "3.11.7", "cpu", pid=os.getpid(), host=platform.node())
@@ -56,7 +57,7 @@ def long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def follow(folder: Path, monkeypatch: pytest.MonkeyPatch, *scenes: str) -> int:
     monkeypatch.setattr(following.time, "sleep", Elsewhere(folder, *scenes))
-    return following.follow(folder, lambda: Report.of(read(folder)))
+    return following.follow(folder, lambda: Conclusions.of(Facts(read(folder))))
 
 
 def test_it_waits_for_the_run_and_ends_with_it(

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from gradreach.engine.curve import HORIZON
 from gradreach.engine.products import scientific
+from gradreach.engine.reach import Reach
+from gradreach.engine.spectrum import Spectrum
 from gradreach.facts.wording import figure
 from gradreach.record.kinds import numbered
 from gradreach.report.charts.card import Card, Drawing, Row, Table
 from gradreach.report.charts.chart import Frame, Line, Mark, plot
 from gradreach.report.charts.heat import heat
-
-if TYPE_CHECKING:
-    from gradreach.engine.reach import Reach
-    from gradreach.engine.spectrum import Spectrum
 
 FAINTEST = -30.0
 """log10 under which a curve is not drawn; the table tells of what lies lower."""
@@ -32,6 +29,15 @@ _NOWHERE = "the errors stand on the first step that the layer takes, with nothin
 
 EXPONENTS = 4
 """Lyapunov exponents that are told from the largest on."""
+
+
+def card_of(result: object) -> Card:
+    """The card of a reach or a spectrum; raises TypeError for anything else."""
+    if isinstance(result, Reach):
+        return of_reach(result)
+    if isinstance(result, Spectrum):
+        return of_spectrum(result)
+    raise TypeError(f"result: expected a finding, a reach or a spectrum, got {type(result).__name__}")
 
 
 def of_reach(reach: Reach) -> Card:

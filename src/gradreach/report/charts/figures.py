@@ -52,6 +52,11 @@ class Figure:
     data: str = ""
 
 
+def present(*drawn: Figure | None) -> tuple[Figure, ...]:
+    """Those figures for which there was something to draw."""
+    return tuple(figure for figure in drawn if figure is not None)
+
+
 def adjoint_figure(seen: TimeLook) -> Figure | None:
     """‖δ_k‖ and ‖e_k‖ over the time steps of the data, on a log axis."""
     largest = max(known([*seen.adjoint, *seen.local_error]), default=0.0)

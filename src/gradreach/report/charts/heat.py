@@ -6,7 +6,10 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
+from gradreach.record.kinds import of_layer
+from gradreach.record.schema import TimeLook
 from gradreach.report.charts.chart import Frame, Scale, svg, text, ticks
+from gradreach.report.charts.figures import Figure
 
 MOST_ROWS, MOST_COLUMNS = 16, 44
 """Steps t and k that are drawn; of more an even sample, so that a map stays under 60 KB."""
@@ -57,6 +60,16 @@ def heat(
         _bar(low, high, base + 48, x),
     ]
     return svg(Frame(title, "", "", width, base + 82), "".join(parts))
+
+
+def map_figure(seen: TimeLook) -> Figure | None:
+    """The reach map R[t, k] of a recurrent layer as a heat map; None where the look has none."""
+    drawn = heat(f"Reach map of {of_layer(seen)}", seen.log10_map, seen.map_rows, seen.map_columns)
+    if not drawn:
+        return None
+    rows = seen.map_rows
+    shown = f"the only error, at step {rows[0]:,}" if len(rows) == 1 else f"the errors at {len(rows)} steps t"
+    return Figure(drawn, f"Reach map R[t, k]: how much of the error at step t arrives at step k; here {shown}.")
 
 
 def sheet() -> str:

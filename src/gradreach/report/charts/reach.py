@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gradreach.facts.legacy_dependency import LIMIT, LagVerdict, Verdict, spans
+from gradreach.facts.dependency import LagResult, LagVerdict, spans
 from gradreach.facts.statistics import known
 from gradreach.facts.wording import figure, percent
 from gradreach.record.kinds import of_layer
-from gradreach.record.schema import Lag, Look, Probe, Record, TimeLook
+from gradreach.record.schema import HORIZON_LIMIT, Lag, Probe, TimeLook
 from gradreach.report.charts.chart import Frame, Line, Mark
 from gradreach.report.charts.figures import FAINTEST, Figure, by_index, figure_of, lags_of
 
-_BANDS: tuple[tuple[Verdict, str], ...] = (
+_BANDS: tuple[tuple[LagVerdict, str], ...] = (
     ("vanishing", "lost"),
     ("reached", "learnable"),
     ("cut off", "lost"),
@@ -23,21 +23,21 @@ _BANDS: tuple[tuple[Verdict, str], ...] = (
 
 
 def reach_figure(
-    seen: TimeLook | Probe, first: TimeLook | None = None, asked: Sequence[LagVerdict] = ()
+    seen: TimeLook | Probe, first: TimeLook | None = None, asked: Sequence[LagResult] = ()
 ) -> Figure | None:
     """The reach curve r(ℓ) on a log axis with its horizon, of a recurrent layer with the bound (γλ)^ℓ; `first` is drawn
     faint, and bands mark the lags of `asked` on which the error depends."""
     if not known(seen.reach):
         return None
-    least = min((r for r in known(seen.reach) if r > 0), default=LIMIT) / 10
-    floor = min(max(FAINTEST, least), LIMIT)
+    least = min((r for r in known(seen.reach) if r > 0), default=HORIZON_LIMIT) / 10
+    floor = min(max(FAINTEST, least), HORIZON_LIMIT)
     lines = [Line("reach r(ℓ)", by_index(seen.reach)), *_bound(seen, floor)]
     if first is not None:
         lines.append(Line("reach when first seen", by_index(first.reach), 0, faint=True))
     horizon = f"horizon {seen.horizon} of {seen.T - 1} steps"
     marks = [
         *_bands(asked, seen.T),
-        Mark("reach of 1 %", y=LIMIT, word="1 %"),
+        Mark("reach of 1 %", y=HORIZON_LIMIT, word="1 %"),
         Mark(horizon, x=float(seen.horizon), style="horizon", word=f"horizon {seen.horizon}"),
     ]
     caption = f"Share of the gradient that travels ℓ steps back. Horizon: {seen.horizon} of {seen.T - 1} steps."
@@ -62,32 +62,19 @@ _LEGEND = {
 }
 
 
-def first_seen(record: Record, shown: tuple[Look, TimeLook]) -> TimeLook | None:
-    """The same layer on the first watched step, where that is another step and its reach is finite."""
-    look, seen = shown
-    key = (seen.module, seen.layer, seen.direction)
-    for earlier in record.looks:
-        if earlier.step >= look.step:
-            return None
-        for other in earlier.time:
-            if earlier.site == look.site and (other.module, other.layer, other.direction) == key and known(other.reach):
-                return other
-    return None
-
-
 def _name(seen: TimeLook | Probe) -> str:
     return of_layer(seen) if isinstance(seen, TimeLook) else seen.module or "the model"
 
 
-def _of(asked: Sequence[LagVerdict], verdict: Verdict) -> list[Lag]:
+def _of(asked: Sequence[LagResult], verdict: LagVerdict) -> list[Lag]:
     return [each.lag for each in asked if each.verdict == verdict]
 
 
-def _told(asked: Sequence[LagVerdict]) -> str:
+def _told(asked: Sequence[LagResult]) -> str:
     return ", ".join(f"{spans(lags)} ({verdict})" for verdict, _ in _BANDS if (lags := _of(asked, verdict)))
 
 
-def _bands(asked: Sequence[LagVerdict], T: int) -> list[Mark]:
+def _bands(asked: Sequence[LagResult], T: int) -> list[Mark]:
     """A band for each such lag, half a step wider on either side, and over the first of a verdict its word."""
     marks = []
     for row, (verdict, style) in enumerate(((v, s) for v, s in _BANDS if _of(asked, v)), start=1):

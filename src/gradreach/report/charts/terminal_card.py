@@ -25,7 +25,7 @@ WIDTH = 100
 """Columns that a text takes at most, whatever the terminal has."""
 
 
-class Drawn:
+class CardDrawing:
     """A card that rich prints; its figures are left to those who can show them."""
 
     def __init__(self, card: Card) -> None:

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from gradreach.facts.course import site_name, usual_length
+from gradreach.facts.depth import in_order
+from gradreach.facts.facts import Facts
 from gradreach.facts.statistics import known
+from gradreach.facts.time import layers_of, usual_length
 from gradreach.facts.wording import count
 from gradreach.record.kinds import of_layer
-from gradreach.record.schema import DepthLook, Look, Record, TimeLook
+from gradreach.record.schema import DepthLook, Look, TimeLook
 from gradreach.report import words
 from gradreach.report.compare.measure import Key, Measure, Part, quotient
 from gradreach.report.compare.noise import FEWEST, unpaired
 
 Sites = Sequence[tuple[int, int]]
-LayerKey = tuple[str, int, str]
 
 
-def of_time(a: Record, b: Record, part: Part, sites: Sites) -> list[Measure]:
+class Layer(NamedTuple):
+    """One direction of one recurrent layer, whichever line called backward: that line's number differs between runs."""
+
+    module: str
+    layer: int
+    direction: str
+
+
+def of_time(a: Facts, b: Facts, part: Part, sites: Sites) -> list[Measure]:
     """Horizon and factor of each recurrent layer that both runs watched."""
     made = []
     for x, y in sites:
@@ -34,7 +44,7 @@ def of_time(a: Record, b: Record, part: Part, sites: Sites) -> list[Measure]:
     return [each for each in made if each.a is not None or each.b is not None]
 
 
-def of_depth(a: Record, b: Record, part: Part, sites: Sites) -> list[Measure]:
+def of_depth(a: Facts, b: Facts, part: Part, sites: Sites) -> list[Measure]:
     """Of each module that both runs watched the rms of the gradient and the update's ratio."""
     made = []
     for x, y in sites:
@@ -49,31 +59,31 @@ def of_depth(a: Record, b: Record, part: Part, sites: Sites) -> list[Measure]:
     return [each for each in made if each.a is not None or each.b is not None]
 
 
-def layers(record: Record, part: Part, site: int) -> dict[LayerKey, list[TimeLook]]:
+def layers(facts: Facts, part: Part, site: int) -> dict[Layer, list[TimeLook]]:
     """The looks at each recurrent layer at its usual length, within the part."""
-    found: dict[LayerKey, list[TimeLook]] = {}
-    for look in _looks(record, part, site):
-        for seen in look.time:
-            found.setdefault((seen.module, seen.layer, seen.direction), []).append(seen)
-    return {key: usual_length(looks) for key, looks in found.items()}
+    found = layers_of(_looks(facts, part, site))
+    return {
+        Layer(key.module, key.layer, key.direction): usual_length([shown.layer for shown in looks])
+        for key, looks in found.items()
+    }
 
 
-def modules(record: Record, part: Part, site: int) -> dict[str, list[DepthLook]]:
+def modules(facts: Facts, part: Part, site: int) -> dict[str, list[DepthLook]]:
     """The looks at each module within the part, in the order of execution."""
     found: dict[str, list[DepthLook]] = {}
-    for look in _looks(record, part, site):
-        for seen in sorted(look.depth, key=lambda seen: seen.order):
+    for look in _looks(facts, part, site):
+        for seen in in_order(look):
             found.setdefault(seen.module, []).append(seen)
     return found
 
 
-def _looks(record: Record, part: Part, site: int) -> list[Look]:
-    return [look for look in record.looks if part.first <= look.step <= part.last and look.site == site]
+def _looks(facts: Facts, part: Part, site: int) -> list[Look]:
+    return [look for look in facts.record.looks if part.first <= look.step <= part.last and look.site == site]
 
 
-def _span(a: Record, b: Record, part: Part, pair: tuple[int, int]) -> Part:
+def _span(a: Facts, b: Facts, part: Part, pair: tuple[int, int]) -> Part:
     """The part itself where both runs have enough looks in it, else all from step 0 on to its end."""
-    enough = all(len(_looks(record, part, site)) >= FEWEST for record, site in zip((a, b), pair, strict=True))
+    enough = all(len(_looks(facts, part, site)) >= FEWEST for facts, site in zip((a, b), pair, strict=True))
     return part if enough else Part(0, part.last)
 
 
@@ -108,6 +118,6 @@ def _logs(values: Iterable[float | None]) -> list[float]:
     return [math.log(value) for value in known(values) if value > 0]
 
 
-def _at(record: Record, site: int, sites: Sites) -> str:
+def _at(facts: Facts, site: int, sites: Sites) -> str:
     """The line that calls backward, where there are several."""
-    return f", backward at {site_name(record, site)}" if len(sites) > 1 else ""
+    return f", backward at {facts.site_name(site)}" if len(sites) > 1 else ""

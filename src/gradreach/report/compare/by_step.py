@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from gradreach.facts.course import site_name, steps_at
+from gradreach.facts.facts import Facts
+from gradreach.facts.site import clipped_norm
 from gradreach.facts.statistics import quantile
-from gradreach.record.schema import Record, Step
+from gradreach.record.schema import Step
 from gradreach.report.compare.measure import Key, Measure, Part, quotient
 from gradreach.report.compare.noise import BATCHES, DRIFTS, FEWEST, SHORTEST, Change, paired, unpaired
-from gradreach.report.json_report import nonfinite_steps
 
 IN_A_BATCH = 2
 """Measured steps that each batch needs of either run."""
@@ -23,12 +23,12 @@ Batches = tuple[list[float], list[float]]
 Statistic = Callable[[Sequence[float]], float]
 
 
-def of_sites(a: Record, b: Record, part: Part, sites: Sequence[tuple[int, int]]) -> list[Measure]:
+def of_sites(a: Facts, b: Facts, part: Part, sites: Sequence[tuple[int, int]]) -> list[Measure]:
     """Loss, norm and clipping at each line that calls backward in both runs."""
     made = []
     for x, y in sites:
-        place = site_name(b, y) if len(sites) > 1 else ""
-        here, there = steps_at(a, x), steps_at(b, y)
+        place = b.site_name(y) if len(sites) > 1 else ""
+        here, there = a.all_sites[x].steps, b.all_sites[y].steps
         made += [
             _mean_of("loss", "loss", place, _losses(here), _losses(there), part),
             _median_of("norm", "gradient norm", place, "", _norms(here), _norms(there), part),
@@ -38,19 +38,20 @@ def of_sites(a: Record, b: Record, part: Part, sites: Sequence[tuple[int, int]])
     return [each for each in made if each.a is not None or each.b is not None]
 
 
-def of_runs(a: Record, b: Record, part: Part) -> list[Measure]:
+def of_runs(a: Facts, b: Facts, part: Part) -> list[Measure]:
     """What no single line of the script has: steps that are not finite, the time a step takes, the overhead."""
-    broken = float(len(nonfinite_steps(a))), float(len(nonfinite_steps(b)))
+    broken = float(len(a.nonfinite_steps)), float(len(b.nonfinite_steps))
     made = [
         Measure("nonfinite_steps", "steps not finite", "", "", *broken, "all steps", lacking="a count"),
-        _median_of("seconds_a_step", "time a step", "", "s", _paces(a.steps), _paces(b.steps), part),
+        _median_of("seconds_a_step", "time a step", "", "s", _paces(a.record.steps), _paces(b.record.steps), part),
         Measure("overhead", "overhead", "", "share", _cost(a), _cost(b), "all steps", lacking="one figure a run"),
     ]
     return [each for each in made if each.a is not None or each.b is not None]
 
 
-def _cost(record: Record) -> float | None:
-    return record.overhead.measured if record.overhead is not None else None
+def _cost(facts: Facts) -> float | None:
+    overhead = facts.record.overhead
+    return overhead.measured if overhead is not None else None
 
 
 def _losses(steps: Sequence[Step]) -> Points:
@@ -75,7 +76,7 @@ def _clipped(steps: Sequence[Step]) -> Points:
     """1 where the threshold on the norm cut a step, else 0; nothing where there was none."""
     seen = []
     for step in steps:
-        norm = step.pre_clip if step.pre_clip is not None else step.norm
+        norm = clipped_norm(step)
         if step.threshold is not None and step.clip != "value" and norm is not None and math.isfinite(norm):
             seen.append((step.step, float(norm > step.threshold)))
     return seen

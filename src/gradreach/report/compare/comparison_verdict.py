@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from gradreach.facts.course import first_break
+from gradreach.facts.facts import Facts
 from gradreach.facts.wording import count, figure, percent
 from gradreach.record.schema import Record
-from gradreach.report.compare.comparison import Comparison
-from gradreach.report.compare.matching import Matched, State
-from gradreach.report.compare.measure import Measure
-from gradreach.report.compare.wording import signed
+from gradreach.report.compare.matching import FindingMatch, State
+from gradreach.report.compare.measure import Measure, signed, tested
 
 Level = Literal["better", "worse", "mixed", "changed", "same", "incomparable"]
 """Of B: "mixed" where something is better and something worse, "changed" where there is a difference but neither loss
@@ -23,35 +21,34 @@ MOST = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class ComparisonVerdict:
     """One sentence on B beside A, and which way it goes."""
 
     level: Level
     sentence: str
 
 
-def judge(comparison: Comparison) -> Judgement:
+def judge(a: Facts, b: Facts, findings: Sequence[FindingMatch], figures: Sequence[Measure]) -> ComparisonVerdict:
     """Better, worse or neither: by the loss beyond its noise, by what broke, and by errors that came or went.
 
     A lower loss is taken for better where one line of the script calls backward: where several do, as with adversaries,
     the losses decide nothing.
     """
-    if why := _incomparable(comparison):
-        return Judgement("incomparable", f"Not comparable: {why}.")
-    if repeated := _repeated(comparison):
-        return Judgement("same", f"No difference: the two runs have the same loss and norm at {repeated}.")
-    good, bad = _for_and_against(comparison)
+    if why := _incomparable(a.record, b.record):
+        return ComparisonVerdict("incomparable", f"Not comparable: {why}.")
+    if repeated := _repeated(a.record, b.record):
+        return ComparisonVerdict("same", f"No difference: the two runs have the same loss and norm at {repeated}.")
+    good, bad = _for_and_against(a, b, findings, figures)
     if good and bad:
-        return Judgement("mixed", f"B is better and worse: {_joined(good)}; but {_joined(bad)}.")
+        return ComparisonVerdict("mixed", f"B is better and worse: {_joined(good)}; but {_joined(bad)}.")
     if good:
-        return Judgement("better", f"B is better: {_joined(good)}.")
+        return ComparisonVerdict("better", f"B is better: {_joined(good)}.")
     if bad:
-        return Judgement("worse", f"B is worse: {_joined(bad)}.")
-    return _neither(comparison)
+        return ComparisonVerdict("worse", f"B is worse: {_joined(bad)}.")
+    return _neither(findings, figures)
 
 
-def _incomparable(comparison: Comparison) -> str:
-    a, b = comparison.a.record, comparison.b.record
+def _incomparable(a: Record, b: Record) -> str:
     without = [name for name, record in (("A", a), ("B", b)) if not record.steps]
     if without:
         return f"{' and '.join(without)} recorded no backward pass"
@@ -72,12 +69,9 @@ def _script(record: Record) -> str:
     return record.run.script.replace("\\", "/").rpartition("/")[2]
 
 
-def _repeated(comparison: Comparison) -> str:
+def _repeated(a: Record, b: Record) -> str:
     """The steps that both runs measured, where loss and norm are the same on every one; else empty."""
-    sides = [
-        {step.step: (step.loss, step.unclipped) for step in report.record.steps}
-        for report in (comparison.a, comparison.b)
-    ]
+    sides = [{step.step: (step.loss, step.unclipped) for step in record.steps} for record in (a, b)]
     both = sides[0].keys() & sides[1].keys()
     if not both or any(repr(sides[0][step]) != repr(sides[1][step]) for step in both):
         return ""
@@ -88,18 +82,20 @@ def _repeated(comparison: Comparison) -> str:
     )
 
 
-def _for_and_against(comparison: Comparison) -> tuple[list[str], list[str]]:
+def _for_and_against(
+    a: Facts, b: Facts, matches: Sequence[FindingMatch], figures: Sequence[Measure]
+) -> tuple[list[str], list[str]]:
     """What speaks for B, and what against."""
     good: list[str] = []
     bad: list[str] = []
-    broke = [first_break(report.record) for report in (comparison.a, comparison.b)]
+    broke = [a.first_break, b.first_break]
     told = broke[0] != broke[1] and None in broke
-    findings = [each for each in comparison.findings if each.shown.code != "GR301" or not told]
+    findings = [each for each in matches if each.shown.code != "GR301" or not told]
     if broke[0] is None and broke[1] is not None:
         bad.append(f"it is not finite from step {broke[1]:,} on, where A stays finite")
     if broke[1] is None and broke[0] is not None:
         good.append(f"it stays finite, where A breaks at step {broke[0]:,}")
-    loss = deciding(comparison)
+    loss = deciding(figures)
     if loss is not None and loss.changed and loss.change is not None:
         (good if loss.change.value < 0 else bad).append(_of_loss(loss))
     good += _errors(findings, "gone", -1)
@@ -107,9 +103,9 @@ def _for_and_against(comparison: Comparison) -> tuple[list[str], list[str]]:
     return good, bad
 
 
-def deciding(comparison: Comparison) -> Measure | None:
+def deciding(figures: Sequence[Measure]) -> Measure | None:
     """The loss that decides, where there is but one."""
-    losses = [each for each in comparison.figures if each.key == "loss"]
+    losses = [each for each in figures if each.key == "loss"]
     return losses[0] if len(losses) == 1 and not losses[0].place else None
 
 
@@ -125,7 +121,7 @@ def _of_loss(loss: Measure) -> str:
     )
 
 
-def _errors(findings: Sequence[Matched], state: State, way: int) -> list[str]:
+def _errors(findings: Sequence[FindingMatch], state: State, way: int) -> list[str]:
     """That errors came or went."""
     errors = [each for each in findings if "error" in (each.a and each.a.severity, each.b and each.b.severity)]
     codes = dict.fromkeys(each.shown.code for each in errors if each.state == state)
@@ -137,37 +133,37 @@ def _errors(findings: Sequence[Matched], state: State, way: int) -> list[str]:
     return said
 
 
-def _neither(comparison: Comparison) -> Judgement:
-    loss = deciding(comparison)
-    figures = [each for each in comparison.figures if each.changed]
-    moved = [each for each in comparison.findings if each.state in ("new", "gone", "changed")]
+def _neither(findings: Sequence[FindingMatch], figures: Sequence[Measure]) -> ComparisonVerdict:
+    loss = deciding(figures)
+    changed = [each for each in figures if each.changed]
+    moved = [each for each in findings if each.state in ("new", "gone", "changed")]
     if loss is not None and loss.change is not None:
         change = loss.change
         of_loss = (
             f"the loss differs by {signed(change.value)}, 95 % interval {signed(change.low)} to {signed(change.high)}"
         )
     else:
-        of_loss = f"no loss decides ({_why_no_loss(comparison, loss)})"
-    if figures or moved:
-        named = [f"{each.name}{f' of {each.place}' if each.place else ''}" for each in figures[:MOST]]
-        parts = [f"{_joined(named)}{_more(len(figures) - MOST)} changed"] if figures else []
+        of_loss = f"no loss decides ({_why_no_loss(figures, loss)})"
+    if changed or moved:
+        named = [f"{each.name}{f' of {each.place}' if each.place else ''}" for each in changed[:MOST]]
+        parts = [f"{_joined(named)}{_more(len(changed) - MOST)} changed"] if changed else []
         parts += [f"{each.shown.severity} {each.shown.code} {_moved(each)}" for each in moved[:MOST]]
-        return Judgement("changed", f"Neither better nor worse: {of_loss}; but {_joined(parts)}.")
-    if not comparison.tested:
-        return Judgement(
+        return ComparisonVerdict("changed", f"Neither better nor worse: {of_loss}; but {_joined(parts)}.")
+    if not tested(figures):
+        return ComparisonVerdict(
             "incomparable", f"Not comparable: {of_loss}, and no figure has enough measured steps to compare."
         )
-    return Judgement("same", f"No difference that the noise would not make: {of_loss}.")
+    return ComparisonVerdict("same", f"No difference that the noise would not make: {of_loss}.")
 
 
-def _why_no_loss(comparison: Comparison, loss: Measure | None) -> str:
+def _why_no_loss(figures: Sequence[Measure], loss: Measure | None) -> str:
     if loss is not None:
         return loss.lacking
-    several = any(each.key == "loss" for each in comparison.figures)
+    several = any(each.key == "loss" for each in figures)
     return "several lines call backward" if several else "none was recorded in both"
 
 
-def _moved(each: Matched) -> str:
+def _moved(each: FindingMatch) -> str:
     if each.shift:
         return "is worse" if each.shift > 0 else "is less severe"
     return f"is {each.state}"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gradreach.facts.course import site_name, steps_at
+from gradreach.facts.facts import Facts
 from gradreach.facts.statistics import known
 from gradreach.record.kinds import of_layer
-from gradreach.record.schema import Record, TimeLook
+from gradreach.record.schema import TimeLook
 from gradreach.report import words
 from gradreach.report.charts.chart import Points, thinned
 from gradreach.report.compare.by_look import layers, modules
@@ -35,18 +35,18 @@ class Curve:
     names: tuple[str, ...] = ()
 
 
-def curves(a: Record, b: Record, part: Part, sites: Sites) -> tuple[Curve, ...]:
+def curves(a: Facts, b: Facts, part: Part, sites: Sites) -> tuple[Curve, ...]:
     """All curves that both runs have."""
     looked = Part(0, part.last)
     made = [*_by_step(a, b, sites), *_reach(a, b, looked, sites), *_depth(a, b, looked, sites)]
     return tuple(each for each in made if known(y for _, y in each.a) and known(y for _, y in each.b))
 
 
-def _by_step(a: Record, b: Record, sites: Sites) -> list[Curve]:
+def _by_step(a: Facts, b: Facts, sites: Sites) -> list[Curve]:
     made = []
     for x, y in sites:
         at = _at(b, y, sites)
-        sides = steps_at(a, x), steps_at(b, y)
+        sides = a.all_sites[x].steps, b.all_sites[y].steps
         here, there = (thinned([(step.step, step.loss) for step in side], MOST) for side in sides)
         made.append(Curve(f"Loss by step{at}", "step", "loss", False, here, there))
         here, there = (thinned([(step.step, step.unclipped) for step in side], MOST) for side in sides)
@@ -54,7 +54,7 @@ def _by_step(a: Record, b: Record, sites: Sites) -> list[Curve]:
     return made
 
 
-def _reach(a: Record, b: Record, looked: Part, sites: Sites) -> list[Curve]:
+def _reach(a: Facts, b: Facts, looked: Part, sites: Sites) -> list[Curve]:
     """The reach of each layer at the last look that has a finite one."""
     made = []
     for x, y in sites:
@@ -69,7 +69,7 @@ def _reach(a: Record, b: Record, looked: Part, sites: Sites) -> list[Curve]:
     return made
 
 
-def _depth(a: Record, b: Record, looked: Part, sites: Sites) -> list[Curve]:
+def _depth(a: Facts, b: Facts, looked: Part, sites: Sites) -> list[Curve]:
     """The gradient's rms along the modules that both runs watched, each at its last look, in B's order of execution."""
     made = []
     for x, y in sites:
@@ -88,5 +88,5 @@ def _last(looks: Sequence[TimeLook]) -> TimeLook | None:
     return next((seen for seen in reversed(looks) if known(seen.reach)), None)
 
 
-def _at(record: Record, site: int, sites: Sites) -> str:
-    return f", backward at {site_name(record, site)}" if len(sites) > 1 else ""
+def _at(facts: Facts, site: int, sites: Sites) -> str:
+    return f", backward at {facts.site_name(site)}" if len(sites) > 1 else ""

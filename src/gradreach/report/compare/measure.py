@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from gradreach.facts.course import first_break
-from gradreach.facts.wording import count
-from gradreach.record.schema import Record
+from gradreach.facts.facts import Facts
+from gradreach.facts.wording import count, figure, percent
 from gradreach.report.compare.noise import LEVEL, Change, holm
 
 Key = Literal[
@@ -75,11 +74,12 @@ class Measure:
         return self.a is not None and self.a == self.b
 
 
-def common_part(a: Record, b: Record) -> Part:
+def common_part(a: Facts, b: Facts) -> Part:
     """The steps that are compared; empty where a run has none before it broke."""
-    broke = {"A": first_break(a), "B": first_break(b)}
-    ends = {name: broke[name] if broke[name] is not None else record.passes for name, record in (("A", a), ("B", b))}
-    end = min(end for end in ends.values() if end is not None)
+    broke = {"A": a.first_break, "B": b.first_break}
+    passes = {"A": a.record.passes, "B": b.record.passes}
+    ends = {name: passes[name] if step is None else step for name, step in broke.items()}
+    end = min(ends.values())
     stopped = [name for name in ends if ends[name] == end]
     broken = [name for name in stopped if broke[name] is not None]
     why = ""
@@ -97,7 +97,18 @@ def corrected(made: Sequence[Measure]) -> tuple[Measure, ...]:
     return tuple(replace(each, p=next(adjusted)) if each.change is not None else each for each in made)
 
 
+def tested(made: Sequence[Measure]) -> int:
+    """How many figures have an interval."""
+    return sum(each.change is not None for each in made)
+
+
 def quotient(change: Change) -> Change:
     """A change between logarithms as one between what they are of."""
     low, value, high = (math.exp(min(x, 700.0)) for x in (change.low, change.value, change.high))
     return replace(change, value=value, low=low, high=high)
+
+
+def signed(number: float, unit: str = "") -> str:
+    """A difference with its sign."""
+    text = percent(abs(number)) if unit == "share" else figure(abs(number))
+    return f"{'+' if number > 0 else '−' if number < 0 else ''}{text}"

@@ -12,9 +12,9 @@ from gradreach.report.compare import wording as words
 from gradreach.report.compare.comparison import Comparison
 from gradreach.report.compare.comparison_verdict import Level
 from gradreach.report.compare.curve import Curve
-from gradreach.report.compare.matching import Matched, State
+from gradreach.report.compare.matching import FindingMatch, State
 from gradreach.report.compare.measure import Part
-from gradreach.report.page import assets, template
+from gradreach.report.html import assets, template
 from gradreach.report.words import of_command
 
 FIGURES, FINDINGS, CURVES, LENGTH = 300, 60, 24, 110
@@ -39,10 +39,10 @@ _STATES: tuple[tuple[State, str], ...] = (
 
 def render(comparison: Comparison) -> str:
     """The whole page as text."""
-    shared, judged = assets("compare.css"), comparison.judgement
+    shared, judged = assets("compare.css"), comparison.verdict
     sides = [
-        (letter, name, report.record)
-        for letter, name, report in zip("AB", comparison.names, (comparison.a, comparison.b), strict=True)
+        (letter, name, side.record)
+        for letter, name, side in zip("AB", comparison.names, (comparison.a, comparison.b), strict=True)
     ]
     return template("compare.html.j2").render(
         comparison=comparison,
@@ -64,7 +64,7 @@ def render(comparison: Comparison) -> str:
     )
 
 
-def _in(findings: Sequence[Matched], state: State) -> list[Matched]:
+def _in(findings: Sequence[FindingMatch], state: State) -> list[FindingMatch]:
     return [each for each in findings if each.state == state][:FINDINGS]
 
 

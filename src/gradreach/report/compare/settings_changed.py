@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gradreach.facts.facts import Facts
 from gradreach.facts.wording import figure, percent
-from gradreach.record.schema import Record
-from gradreach.report.json_report import threshold
 
 _OPTIONS_LEFT_OUT = ("", "-")
 
@@ -20,17 +19,18 @@ class Setting:
     b: str
 
 
-def differences(a: Record, b: Record) -> tuple[Setting, ...]:
+def differences(a: Facts, b: Facts) -> tuple[Setting, ...]:
     """What differs between the two runs, save their results."""
     pairs = [Setting(name, x, y) for (name, x), (_, y) in zip(_plain(a), _plain(b), strict=True)]
-    words_a, words_b = _options(a.run.argv), _options(b.run.argv)
+    words_a, words_b = _options(a.record.run.argv), _options(b.record.run.argv)
     named = dict.fromkeys([*words_a, *words_b])
     pairs += [Setting(name, words_a.get(name, ""), words_b.get(name, "")) for name in named]
     return tuple(each for each in pairs if each.a != each.b)
 
 
-def _plain(record: Record) -> list[tuple[str, str]]:
-    run, limit, overhead = record.run, threshold(record.steps), record.overhead
+def _plain(facts: Facts) -> list[tuple[str, str]]:
+    record = facts.record
+    run, limit, overhead = record.run, facts.clipping.threshold, record.overhead
     return [
         ("script", run.script),
         ("models", ", ".join(f"{name}: {kind}" for name, kind in sorted(record.models.items()))),

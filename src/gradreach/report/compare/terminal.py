@@ -17,7 +17,7 @@ from gradreach.report.charts.terminal_card import INDENT, STYLE, grid, print_wit
 from gradreach.report.compare import wording as words
 from gradreach.report.compare.comparison import Comparison
 from gradreach.report.compare.comparison_verdict import Level
-from gradreach.report.compare.matching import Matched, State
+from gradreach.report.compare.matching import FindingMatch, State
 from gradreach.report.compare.measure import Measure
 from gradreach.report.words import of_command
 
@@ -36,7 +36,7 @@ _BY_MODULE = ("grad_rms", "update_ratio")
 _Say = Callable[[str], str]
 
 
-class Drawn:
+class ComparisonDrawing:
     """A comparison that rich prints; `path` names the page, and ends the text."""
 
     def __init__(self, comparison: Comparison, path: str = "") -> None:
@@ -46,9 +46,9 @@ class Drawn:
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         """Draw the sentence, settings, findings, figures, and what the noise is."""
         say: _Say = partial(safe, ascii_only=options.ascii_only)
-        comparison, judged = self.comparison, self.comparison.judgement
-        for letter, name, report in zip("AB", comparison.names, (comparison.a, comparison.b), strict=True):
-            run = f"{of_command(report.record.run, 48)}, {count(report.record.passes, 'step')}"
+        comparison, judged = self.comparison, self.comparison.verdict
+        for letter, name, side in zip("AB", comparison.names, (comparison.a, comparison.b), strict=True):
+            run = f"{of_command(side.record.run, 48)}, {count(side.record.passes, 'step')}"
             yield Flow(say(f"{letter}  {name}: {run}" if name != letter else f"{letter}  {run}"), style="dim")
         yield Text()
         yield Flow(say(judged.sentence), style=_LEVELS.get(judged.level, "bold"))
@@ -67,7 +67,7 @@ class Drawn:
 
 def print_comparison(comparison: Comparison, console: Console, path: str = "") -> None:
     """Print a comparison to `console`, at most 100 columns wide; only the closing path may be longer."""
-    print_within(Drawn(comparison, path), console)
+    print_within(ComparisonDrawing(comparison, path), console)
 
 
 def _settings(comparison: Comparison, say: _Say) -> Iterator[RenderableType]:
@@ -78,7 +78,7 @@ def _settings(comparison: Comparison, say: _Say) -> Iterator[RenderableType]:
     yield Padding(rows, (0, 0, 0, 2))
 
 
-def _findings(findings: Sequence[Matched], say: _Say) -> Iterator[RenderableType]:
+def _findings(findings: Sequence[FindingMatch], say: _Say) -> Iterator[RenderableType]:
     for state, heading in _STATES:
         here = [each for each in findings if each.state == state]
         if not here:

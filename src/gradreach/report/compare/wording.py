@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradreach.facts.wording import count, figure, percent
 from gradreach.report.compare.comparison import Comparison
-from gradreach.report.compare.measure import Measure, Part
+from gradreach.report.compare.measure import Measure, Part, signed
 from gradreach.report.compare.noise import BATCHES
 
 ONE_RUN = (
@@ -56,9 +56,3 @@ def of_noise(comparison: Comparison) -> str:
         f"{count(comparison.tested, 'figure')} compared; a change counts where it stands at 5 % after Holm's "
         "correction for all of them."
     )
-
-
-def signed(number: float, unit: str = "") -> str:
-    """A difference with its sign."""
-    text = percent(abs(number)) if unit == "share" else figure(abs(number))
-    return f"{'+' if number > 0 else '−' if number < 0 else ''}{text}"

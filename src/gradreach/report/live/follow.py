@@ -14,8 +14,9 @@ from gradreach.record.progress import Progress
 from gradreach.record.schema import Record
 from gradreach.record.store import Tail, Unreadable, rank_file
 from gradreach.report.charts.terminal_card import console_for
+from gradreach.report.conclusions import Conclusions
 from gradreach.report.live.live_line import live_line
-from gradreach.report.report import Report
+from gradreach.report.page import render
 from gradreach.report.terminal import print_summary
 
 PAUSE = 0.5
@@ -28,10 +29,10 @@ PATIENCE = 5.0
 INTERRUPTED = 130
 
 
-def follow(folder: Path, load: Callable[[], Report | int], page: Path | None = None) -> int:
+def follow(folder: Path, load: Callable[[], Conclusions | int], page: Path | None = None) -> int:
     """Show where the run recorded in `folder` stands and keep its page new, until it ends; then print its summary.
 
-    `load` makes the report of what is there, or gives the exit code where it cannot; `page` is report.html beside the
+    `load` concludes from what is there, or gives the exit code where it cannot; `page` is report.html beside the
     recording unless named. Returns 0, what `load` gave, 3 for an unreadable recording, or 130 where Ctrl-C ended it.
     """
     file = folder if folder.is_file() or folder.suffix == ".sqlite" else rank_file(folder)
@@ -48,7 +49,7 @@ def follow(folder: Path, load: Callable[[], Report | int], page: Path | None = N
 
 
 class _Following:
-    def __init__(self, file: Path, load: Callable[[], Report | int], page: Path) -> None:
+    def __init__(self, file: Path, load: Callable[[], Conclusions | int], page: Path) -> None:
         self._file = file
         self._tail = Tail(file)
         self._load = load
@@ -128,11 +129,11 @@ class _Following:
         self._drawn_at = time.monotonic()
         self._drawing = self._drawn_at - began
 
-    def _draw(self, report: Report) -> bool:
+    def _draw(self, conclusions: Conclusions) -> bool:
         """Write the page whole or not at all, for a browser may read it at any moment."""
         part = self._page.with_name(f".{self._page.name}.part")
         try:
-            part.write_text(report.to_html(), encoding="utf-8")
+            part.write_text(render(conclusions), encoding="utf-8")
             part.replace(self._page)
         except OSError as error:
             with suppress(OSError):

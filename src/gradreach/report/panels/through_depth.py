@@ -1,18 +1,17 @@
-"""What the page shows of the gradient's way through depth: curves, and the module tree with its findings."""
+"""The panel of the gradient's way through depth: curves, and the module tree with its findings."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
-from gradreach.facts.course import site_name
-from gradreach.record.schema import DepthLook, Finding, Record
-from gradreach.report.charts import figures
-from gradreach.report.charts.figures import Figure
-from gradreach.report.charts.module_tree import Node, tree
-from gradreach.report.json_report import depth_shown
-from gradreach.report.panels.through_time import present
+from gradreach.facts.depth import DepthShown
+from gradreach.record.schema import DepthLook, Finding
+from gradreach.report.charts.figures import Figure, gradient_figure, present, update_figure
+from gradreach.report.charts.module_tree import Node, bar, tree
+from gradreach.report.conclusions import Conclusions
+from gradreach.report.grouped_findings import grouped
+from gradreach.report.panels.panel import Data, Limits, Panel
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +30,26 @@ class DepthView:
         return (root,) if root.kind or root.findings or root.hidden or not root.children else root.children
 
 
-def depth(record: Record, findings: Sequence[Finding]) -> list[DepthView]:
-    """One view for each line that calls backward; the places of `findings` in the tree are those in this list."""
-    views = []
-    for site, pairs in groupby(depth_shown(record), key=lambda pair: pair[0].site):
-        looks = tuple(seen for _, seen in pairs)
-        drawn = present(figures.gradient_figure(looks), figures.update_figure(looks))
-        views.append(DepthView(site_name(record, site), looks, drawn, tree(looks, findings)))
-    return views
+def _data(conclusions: Conclusions, limits: Limits) -> Data | None:
+    facts = conclusions.facts
+    if not facts.depth_shown:
+        return None
+    groups = grouped(conclusions.findings)[: limits.findings]
+    placed = [(number, finding) for number, group in enumerate(groups) for finding in group.findings]
+    findings = [finding for _, finding in placed]
+    return {
+        "views": [_view(facts.site_name(s.look.site), s, findings) for s in facts.depth_shown[: limits.sites]],
+        "findings": findings,
+        "groups_of": [number for number, _ in placed],
+        "bar": bar,
+        "modules": limits.modules,
+    }
+
+
+def _view(site: str, shown: DepthShown, findings: Sequence[Finding]) -> DepthView:
+    """One line that calls backward; the places of `findings` in the tree are those in this list."""
+    looks = shown.modules
+    return DepthView(site, looks, present(gradient_figure(looks), update_figure(looks)), tree(looks, findings))
+
+
+PANEL = Panel("through_depth", 60, _data, "Depth", "depth")

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from gradreach.report import Report
+from gradreach.report.report import Report
+from tests.report.reports import report_of
 
 from .records import ALL, FINDINGS, deep, hostile
 
@@ -27,7 +28,7 @@ HOSTILE = {
 @pytest.fixture(scope="module", params=["vanishing", "broken", "gan", "hostile", "empty", "asked", "chunked", "probed"])
 def page_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     name = request.param
-    report = Report(ALL[name], FINDINGS.get(name, ()), ("GR201",))
+    report = report_of(ALL[name], FINDINGS.get(name, ()), ("GR201",))
     return report.save(tmp_path_factory.mktemp("page") / f"{name}.html")
 
 
@@ -112,7 +113,7 @@ def test_no_name_breaks_the_page(browser: Any, tmp_path: Path, name: str) -> Non
 
 
 def test_findings_open_by_keyboard_and_lead_to_their_explanation(browser: Any, tmp_path: Path) -> None:
-    page = opened(browser, Report(ALL["broken"], FINDINGS["broken"]), tmp_path)
+    page = opened(browser, report_of(ALL["broken"], FINDINGS["broken"]), tmp_path)
     finding = page.locator("details.finding").first
     assert finding.get_attribute("open") is not None
     finding.locator("summary").focus()
@@ -147,7 +148,7 @@ def test_tab_reaches_every_finding_and_every_explanation(browser: Any, tmp_path:
 
 
 def test_first_tab_skips_to_the_findings(browser: Any, tmp_path: Path) -> None:
-    page = opened(browser, Report(ALL["broken"], FINDINGS["broken"]), tmp_path)
+    page = opened(browser, report_of(ALL["broken"], FINDINGS["broken"]), tmp_path)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.getAttribute('href')") == "#findings"
     page.close()
@@ -185,7 +186,7 @@ def test_a_finding_is_reached_from_the_module_that_it_concerns(browser: Any, tmp
 
 
 def test_the_remedy_is_copied(browser: Any, tmp_path: Path) -> None:
-    page = opened(browser, Report(ALL["broken"], FINDINGS["broken"]), tmp_path)
+    page = opened(browser, report_of(ALL["broken"], FINDINGS["broken"]), tmp_path)
     page.evaluate("navigator.clipboard.writeText = text => { window.copied = text; return Promise.resolve(); }")
     page.locator(".remedies button").first.click()
     assert page.evaluate("window.copied") == FINDINGS["broken"][0].remedies[0].do

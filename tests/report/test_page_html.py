@@ -10,10 +10,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from gradreach.report import Report
 from gradreach.report.charts.module_tree import MOST
-from gradreach.report.html import _headline, render
-from gradreach.report.page import inline
+from gradreach.report.html import inline
+from gradreach.report.page import render
+from gradreach.report.panels.verdict import headline
+from gradreach.report.report import Report
+from tests.report.reports import conclusions_of
 
 from .records import ALL, FINDINGS, VANISHING, depth_look
 
@@ -49,7 +51,7 @@ class Page(HTMLParser):
 @pytest.fixture(params=list(ALL), scope="module")
 def page(request: pytest.FixtureRequest) -> tuple[str, Page]:
     text = render(
-        Report(
+        conclusions_of(
             ALL[request.param], FINDINGS.get(request.param, ()), ("GR201",), {"GR401": "its evidence is not recorded"}
         )
     )
@@ -101,13 +103,13 @@ def test_figures_are_well_formed(page: tuple[str, Page]) -> None:
 
 
 def test_hostile_names_are_only_text() -> None:
-    text = render(Report(ALL["hostile"], FINDINGS["hostile"]))
+    text = render(conclusions_of(ALL["hostile"], FINDINGS["hostile"]))
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(1)" in text
 
 
 def test_first_screen_holds_verdict_and_findings() -> None:
-    text = render(Report(ALL["broken"], FINDINGS["broken"]))
+    text = render(conclusions_of(ALL["broken"], FINDINGS["broken"]))
     assert text.index("Training broke at step 121") < text.index('id="findings"') < text.index("GR301")
     assert text.index("norm before") < text.index('id="norm"')
     assert 'href="#explain-GR301"' in text
@@ -115,7 +117,7 @@ def test_first_screen_holds_verdict_and_findings() -> None:
 
 def test_information_of_one_code_shares_an_entry() -> None:
     second = replace(VANISHING, where={**VANISHING.where, "layer": 1})
-    text = render(Report(ALL["vanishing"], (VANISHING, second)))
+    text = render(conclusions_of(ALL["vanishing"], (VANISHING, second)))
     assert text.count('<details class="finding info"') == 1
     assert "layer 0:" in text
     assert "layer 1:" in text
@@ -125,19 +127,19 @@ def test_information_of_one_code_shares_an_entry() -> None:
 
 
 def test_norm_figure_marks_broken_steps() -> None:
-    text = render(Report(ALL["broken"], FINDINGS["broken"]))
+    text = render(conclusions_of(ALL["broken"], FINDINGS["broken"]))
     assert text.count("not finite from step 121 to 126</title>") == 2  # once for each width
     assert 'class="broken"' in text
 
 
 def test_reach_figure_has_bound_and_horizon() -> None:
-    text = render(Report(ALL["vanishing"]))
+    text = render(conclusions_of(ALL["vanishing"]))
     assert "bound (γλ)^ℓ" in text
     assert "horizon 13 of 59 steps" in text
 
 
 def test_the_lags_that_the_error_depends_on_are_marked_and_told() -> None:
-    text = render(Report.of(ALL["asked"]))
+    text = render(Report.of(ALL["asked"]).conclusions)
     assert text.count("lags 29–43: 24 % of the error&#39;s variance, q = 0.0014, vanishing</title>") == 2  # each layer
     assert 'class="band lost"' in text
     assert 'class="band learnable"' in text
@@ -145,11 +147,11 @@ def test_the_lags_that_the_error_depends_on_are_marked_and_told() -> None:
     assert "Does the error at the output of <code>rnn</code> still depend on the input 1–59 steps back" in text
     assert "256 sequences with 2,560 errors, from 5 watched steps up to step 242" in text
     assert '<th scope="row">29–43</th><td>36</td>' in text
-    assert 'class="band' not in render(Report.of(ALL["free"]))
+    assert 'class="band' not in render(Report.of(ALL["free"]).conclusions)
 
 
 def test_a_model_without_a_recurrence_shows_how_far_it_was_probed() -> None:
-    text = render(Report.of(ALL["probed"]))
+    text = render(Report.of(ALL["probed"]).conclusions)
     assert "Reach curve of model.head" in text
     assert "horizon 15 of 63 steps" in text
     assert "31–46 (vanishing), 1–15 (reached)" in text
@@ -157,15 +159,15 @@ def test_a_model_without_a_recurrence_shows_how_far_it_was_probed() -> None:
 
 
 def test_a_probe_is_shown_without_a_test_too() -> None:
-    assert "Reach curve of model.head" in render(Report.of(replace(ALL["probed"], dependency=())))
+    assert "Reach curve of model.head" in render(Report.of(replace(ALL["probed"], dependency=())).conclusions)
 
 
 def test_lags_before_the_chunk_lie_past_the_end_of_the_curve() -> None:
-    assert "35–52 (cut off)" in render(Report.of(ALL["chunked"]))
+    assert "35–52 (cut off)" in render(Report.of(ALL["chunked"]).conclusions)
 
 
 def test_a_run_without_backward_has_no_figures() -> None:
-    assert "<figure>" not in render(Report(ALL["empty"]))
+    assert "<figure>" not in render(conclusions_of(ALL["empty"]))
 
 
 @pytest.mark.parametrize(
@@ -182,32 +184,32 @@ def test_inline(text: str, html: str) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_stays_under_a_megabyte(name: str) -> None:
-    size = len(render(Report.of(ALL[name])).encode())
+    size = len(render(Report.of(ALL[name]).conclusions).encode())
     assert size <= (3_000_000 if name == "large" else 1_000_000)  # ten layers of a thousand steps, five hundred modules
 
 
 def test_the_map_and_the_spectrum_stand_with_their_layer() -> None:
-    text = render(Report.of(ALL["vanishing"]))
+    text = render(Report.of(ALL["vanishing"]).conclusions)
     assert text.count('aria-label="Reach map of rnn layer 0"') == 1
     assert "Largest exponent −0.34: the state forgets" in text
     empty = {"log10_map": (), "map_rows": (), "map_columns": (), "lyapunov": ()}
     looks = (replace(look, time=tuple(replace(seen, **empty) for seen in look.time)) for look in ALL["vanishing"].looks)
-    without = render(Report.of(replace(ALL["vanishing"], looks=tuple(looks))))
+    without = render(Report.of(replace(ALL["vanishing"], looks=tuple(looks))).conclusions)
     assert "Reach map" not in without
     assert "Lyapunov" not in without
 
 
 def test_the_formula_stands_with_its_finding() -> None:
     told = replace(VANISHING, formula="r(ℓ) ≤ (γλ)^ℓ = 1.2^<59>")
-    text = render(Report(ALL["vanishing"], (told,)))
+    text = render(conclusions_of(ALL["vanishing"], (told,)))
     assert '<p class="formula"><code>r(ℓ) ≤ (γλ)^ℓ = 1.2^&lt;59&gt;</code></p>' in text
-    assert 'class="formula"' not in render(Report(ALL["vanishing"], (VANISHING,)))
+    assert 'class="formula"' not in render(conclusions_of(ALL["vanishing"], (VANISHING,)))
 
 
 def test_a_tree_of_twenty_thousand_modules_does_not_swell_the_page() -> None:
     depth = tuple(depth_look(f"net.b{i // 20}.l{i}", "Linear", i) for i in range(20_000))
     record = replace(ALL["deep"], looks=(replace(ALL["deep"].looks[0], depth=depth),))
-    text = render(Report(record))
+    text = render(conclusions_of(record))
     assert text.count('class="node') <= MOST
     assert len(text.encode()) <= 1_000_000
 
@@ -221,4 +223,4 @@ def test_a_tree_of_twenty_thousand_modules_does_not_swell_the_page() -> None:
     ],
 )
 def test_a_headline_is_the_first_clause(sentence: str, parts: tuple[str, str]) -> None:
-    assert _headline(sentence) == parts
+    assert headline(sentence) == parts

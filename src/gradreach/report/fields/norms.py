@@ -1,0 +1,48 @@
+"""The series over steps, and each line that calls backward."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from gradreach.report.fields.common import Count, Fields, Figure, Share
+
+
+class SiteFields(Fields):
+    """One line of the script that calls backward."""
+
+    site: Annotated[str, Meta(description="file:line")]
+    steps: Annotated[Count, Meta(description="measured steps that it called")]
+    norm_median: Annotated[Figure, Meta(description="median of the global norm before clipping")]
+    norm_largest: Annotated[Figure, Meta(description="largest finite global norm before clipping")]
+    threshold: Annotated[
+        Figure,
+        Meta(description="limit on the global norm that was in force last; null where nothing clips by norm"),
+    ]
+    clip_rate: Annotated[Share, Meta(description="share of its steps whose norm lay above the limit")]
+
+
+class ClipFields(Fields):
+    """Clipping by global norm."""
+
+    threshold: Annotated[Figure, Meta(description="limit that was in force last; null where nothing clips by norm")]
+    rate: Annotated[Share, Meta(description="share of the steps under a limit whose norm lay above it")]
+
+
+class NormFields(Fields, rename={"global_": "global"}):
+    """The series over steps; above 20,000 steps of each stretch the lowest and the highest value stay."""
+
+    global_: Annotated[
+        list[Figure],
+        Meta(description="2-norm over all gradients at the end of each backward pass, before any clipping"),
+    ]
+    steps: Annotated[list[Count], Meta(description="the step of each entry of `global`, `site` and `loss`")]
+    site: Annotated[list[Count], Meta(description="of each entry the index into `sites`")]
+    loss: Annotated[
+        list[Figure],
+        Meta(description="the value that backward was called on; null where it was not measured"),
+    ]
+    clip: Annotated[ClipFields, Meta(description="clipping by global norm")]
+    median: Annotated[Figure, Meta(description="median of the global norm over all steps")]
+    largest: Annotated[Figure, Meta(description="largest finite global norm")]
+    nonfinite_steps: Annotated[list[Count], Meta(description="steps whose norm or loss was NaN or infinite")]
+    spikes: Annotated[list[Count], Meta(description="steps that the rule on gradient spikes (GR302) names")]
