@@ -20,6 +20,9 @@ HORIZON_LIMIT = 0.01
 """The value of r(ℓ) that a lag must have, with every lag before it, to lie within the horizon."""
 
 Severity = Literal["error", "warning", "info"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
+"""The severities, the most serious first."""
+
 Direction = Literal["forward", "reverse"]
 Phase = Literal["input", "parameters", "forward", "loss", "backward"]
 
