@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gradreach.facts.course import first_break
+from gradreach.facts.facts import Facts
 from gradreach.record.schema import Deed, Guarded, NonFinite
 
 from .records import at, codes, not_judged, passed, record, steps, the, time_look
@@ -90,7 +90,7 @@ def test_what_a_guard_kept_out_is_a_warning_and_breaks_nothing() -> None:
     told = the(record(run, nonfinite=(found,), guarded=kept_out), "GR301")
     assert told.severity == "warning"
     assert told.because.endswith("The guard took no update from it, and the training went on.")
-    assert first_break(record(run, nonfinite=(found,), guarded=kept_out)) is None
+    assert Facts(record(run, nonfinite=(found,), guarded=kept_out)).first_break is None
 
 
 def test_what_broke_in_spite_of_the_guard_is_an_error_of_its_own_step() -> None:
