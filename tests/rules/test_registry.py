@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from gradreach.facts.facts import Facts
 from gradreach.record.schema import Record, Step
 from gradreach.rules import registry
-from gradreach.rules.registry import ORIGINS, RULES
+from gradreach.rules.registry import ORIGINS, RULES, THRESHOLDS
 from gradreach.rules.rule import LABELS, UNITS, Rule, RuleOutcome
 
 from .records import at, chain, findings, flat, not_judged, passed, record, steps, time_look
@@ -150,6 +150,7 @@ def others(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Registers rules that another package brings."""
     monkeypatch.setattr(registry, "RULES", dict(RULES))
     monkeypatch.setattr(registry, "ORIGINS", dict(ORIGINS))
+    monkeypatch.setattr(registry, "THRESHOLDS", dict(THRESHOLDS))
 
     def bring(*rules: Rule) -> None:
         for rule in rules:
@@ -186,6 +187,17 @@ def test_a_rule_of_another_package_that_fails_loses_no_report(
 def test_a_code_that_is_taken_is_refused_with_both_names(others: Callable[..., None]) -> None:
     with pytest.raises(ValueError, match=r"GR302: .*'gradient-spikes' of gradreach and 'mine' of loudness"):
         others(replace(RULES["GR302"], slug="mine"))
+
+
+def test_a_threshold_of_another_package_may_be_new_but_not_ours_with_another_meaning(
+    others: Callable[..., None],
+) -> None:
+    loudness = replace(THRESHOLDS["spike"], name="loudness")
+    others(replace(THEIRS, thresholds=(loudness, THRESHOLDS["spike"])))
+    assert registry.THRESHOLDS["loudness"] is loudness
+    assert registry.rules_moved_by(loudness) == ("XY1",)
+    with pytest.raises(ValueError, match=r"spike: XY2 of loudness declares another threshold of that key"):
+        others(replace(THEIRS, code="XY2", thresholds=(replace(THRESHOLDS["spike"], default=5.0),)))
 
 
 def test_rules_of_other_packages_come_by_entry_point(tmp_path: Path) -> None:

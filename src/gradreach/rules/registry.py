@@ -20,6 +20,9 @@ RULES: dict[str, Rule] = {}
 ORIGINS: dict[str, str] = {}
 """The package that brings each rule, by its code."""
 
+THRESHOLDS: dict[str, Threshold] = {}
+"""Every threshold that a user may set, by its key in pyproject.toml, in the order of the rules."""
+
 
 @dataclass(frozen=True, slots=True)
 class RuleResults:
@@ -31,12 +34,16 @@ class RuleResults:
 
 
 def register(rule: Rule, origin: str) -> None:
-    """Add a rule that the package `origin` brings; raises ValueError where its code is taken."""
+    """Add a rule that the package `origin` brings; raises ValueError where its code or a threshold's key is taken."""
     if rule.code in RULES:
         raise ValueError(
             f"{rule.code}: expected one rule of that code, got {RULES[rule.code].slug!r} of {ORIGINS[rule.code]} and "
             f"{rule.slug!r} of {origin}; give the one of {origin} another code"
         )
+    for each in rule.thresholds:
+        if THRESHOLDS.get(each.key, each) != each:
+            raise ValueError(f"{each.key}: {rule.code} of {origin} declares another threshold of that key; rename it")
+    THRESHOLDS.update((each.key, each) for each in rule.thresholds)
     RULES[rule.code] = rule
     ORIGINS[rule.code] = origin
 
@@ -85,6 +92,3 @@ for _rule in in_folder(__package__, Rule):
     register(_rule, OURS)
 for _origin, _rule in from_others(ENTRY_POINTS, Rule):
     register(_rule, _origin)
-
-THRESHOLDS: dict[str, Threshold] = {each.key: each for rule in RULES.values() for each in rule.thresholds}
-"""Every threshold that a user may set, by its key in pyproject.toml, in the order of the rules."""
