@@ -99,4 +99,5 @@ RULE = Rule(
     thresholds=(LEVEL, FOUND),
     heading="If you want to be surer",
     opening="Nothing is left to learn beyond what the gradient reaches in",
+    zoo=("lstm_text",),
 )
