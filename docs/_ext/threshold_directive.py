@@ -8,20 +8,21 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from gradreach.facts.legacy_thresholds import Threshold, listed
+from gradreach.facts.thresholds import Threshold
+from gradreach.rules.registry import THRESHOLDS, rules_moved_by
 
 
 class Thresholds(SphinxDirective):
     """A definition list: the key with its default and range, what it means, the rules that it moves."""
 
     def run(self) -> list[nodes.Node]:
-        return [nodes.definition_list("", *map(_of, listed()))]
+        return [nodes.definition_list("", *map(_of, THRESHOLDS.values()))]
 
 
 def _of(threshold: Threshold) -> nodes.definition_list_item:
     told = f" = {threshold.default:g}, from {threshold.low:g} to {threshold.high:g}"
     term = nodes.term("", "", nodes.literal(text=threshold.key), nodes.Text(told))
-    meaning = nodes.paragraph(text=f"{threshold.meaning} ({', '.join(threshold.codes)})")
+    meaning = nodes.paragraph(text=f"{threshold.meaning} ({', '.join(rules_moved_by(threshold))})")
     return nodes.definition_list_item("", term, nodes.definition("", meaning))
 
 

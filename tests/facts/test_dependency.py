@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradreach.facts.legacy_dependency import Asked, of_stack, spans, strongest, verdicts
+from gradreach.facts.dependency import DependencyTest, spans, strongest
+from gradreach.facts.facts import Facts
+from gradreach.facts.modules import of_one_stack
 from gradreach.record.schema import Lag, Look, NonFinite, Record
 from tests.rules.records import at, dependency, free, lag, probe, record, steps, time_look
 
@@ -17,14 +19,14 @@ NEAR, FAR = 3, 40
 """Lags that a tanh layer of factor 0.5 reaches, 0.125, and does not."""
 
 
-def asked(*lags: Lag, looks: tuple[Look, ...] | None = None, **more: object) -> Asked:
+def judged(*lags: Lag, looks: tuple[Look, ...] | None = None, **more: object) -> DependencyTest:
     looks = at(time_look(factor=0.5)) if looks is None else looks
-    (found,) = verdicts(record(steps(), looks, dependency=(dependency(*lags, **more),)))
+    (found,) = Facts(record(steps(), looks, dependency=(dependency(*lags, **more),))).dependency_tests
     return found
 
 
 def verdict(one: Lag, looks: tuple[Look, ...] | None = None, **more: object) -> str:
-    return asked(one, looks=looks, **more).lags[0].verdict
+    return judged(one, looks=looks, **more).lags[0].verdict
 
 
 DEPENDS, SLIGHT, FREE, BLIND = lag(1), lag(1, share=0.001), free(1), free(1, detectable=0.2)
@@ -71,7 +73,7 @@ def test_reached_means_one_percent(r: float, says: str) -> None:
 
 @pytest.mark.parametrize(("n", "says"), [(59, "vanishing"), (60, "cut off"), (90, "cut off")])
 def test_past_the_chunk_it_is_cut_off(n: int, says: str) -> None:
-    found = asked(lag(n), T=120)
+    found = judged(lag(n), T=120)
     assert found.lags[0].verdict == says
     assert n < 60 or found.lags[0].reach == 0.0
 
@@ -82,13 +84,13 @@ def test_no_dependency_is_told_only_where_it_would_have_been_seen(detectable: fl
 
 
 def test_the_reach_is_taken_at_the_lag_that_says_most() -> None:
-    assert [each.verdict for each in asked(lag(2, 40, at=NEAR), lag(2, 40, at=FAR)).lags] == ["reached", "vanishing"]
-    assert asked(lag(2, 40, at=NEAR)).lags[0].reach == 0.125
+    assert [each.verdict for each in judged(lag(2, 40, at=NEAR), lag(2, 40, at=FAR)).lags] == ["reached", "vanishing"]
+    assert judged(lag(2, 40, at=NEAR)).lags[0].reach == 0.125
 
 
 def test_the_layer_that_reaches_farthest_counts() -> None:
     looks = at(time_look(factor=0.5), time_look(factor=0.99, layer=1))
-    found = asked(lag(FAR), looks=looks)
+    found = judged(lag(FAR), looks=looks)
     assert found.lags[0].verdict == "reached"
     assert found.lags[0].reach == pytest.approx(0.99**40)
     assert found.reach.horizon == 59
@@ -103,14 +105,14 @@ def test_the_layers_of_another_place_do_not_count() -> None:
     here, there = at(time_look(factor=0.5)), at(time_look(factor=0.99))
     looks = (*here, *(replace(look, site=1, step=look.step + 1) for look in there))
     made = record(steps(), looks, dependency=(dependency(lag(FAR)), dependency(lag(FAR), site=1)))
-    assert [each.lags[0].verdict for each in verdicts(made)] == ["vanishing", "reached"]
+    assert [each.lags[0].verdict for each in Facts(made).dependency_tests] == ["vanishing", "reached"]
 
 
 def test_the_chunk_is_that_of_the_module_whose_error_it_is() -> None:
     looks = at(time_look(factor=0.99, T=20), time_look(module="model.other", factor=0.99))
-    assert asked(lag(30), looks=looks).reach.T == 20
+    assert judged(lag(30), looks=looks).reach.T == 20
     assert verdict(lag(30), looks) == "cut off"
-    assert asked(lag(30), looks=looks, module="model.third").reach.T == 60
+    assert judged(lag(30), looks=looks, module="model.third").reach.T == 60
 
 
 def test_the_last_looks_decide() -> None:
@@ -118,7 +120,7 @@ def test_the_last_looks_decide() -> None:
     looks = (*early, *(replace(look, step=50 + look.step) for look in late))
     assert verdict(lag(FAR), looks) == "vanishing"
     assert verdict(lag(FAR), (*late, *(replace(look, step=50 + look.step) for look in early))) == "reached"
-    assert asked(looks=looks).reach.horizon == 6
+    assert judged(looks=looks).reach.horizon == 6
     one_odd = (*late, *(replace(look, step=50 + look.step) for look in early[:1]))
     assert verdict(lag(FAR), one_odd) == "vanishing"
 
@@ -127,8 +129,8 @@ def test_what_comes_after_the_break_does_not_count() -> None:
     late = (replace(look, step=90 + look.step) for look in at(time_look(factor=0.99), count=3))
     looks = (*at(time_look(factor=0.5), count=2), *late)
     made = record(steps(), looks, dependency=(dependency(lag(FAR)),), nonfinite=(NonFinite(60, 0, "loss", "nan"),))
-    assert verdicts(made)[0].lags[0].verdict == "vanishing"
-    assert verdicts(replace(made, nonfinite=()))[0].lags[0].verdict == "reached"
+    assert Facts(made).dependency_tests[0].lags[0].verdict == "vanishing"
+    assert Facts(replace(made, nonfinite=())).dependency_tests[0].lags[0].verdict == "reached"
 
 
 def test_longer_sequences_of_some_batches_are_no_chunk_edge() -> None:
@@ -156,17 +158,17 @@ def test_where_one_layer_is_unseen_none_is_said_to_vanish() -> None:
 
 
 def test_models_without_a_recurrence_are_judged_by_their_probes() -> None:
-    found = asked(lag(10), lag(20), lag(60), looks=at(probe()), module="model.head")
+    found = judged(lag(10), lag(20), lag(60), looks=at(probe()), module="model.head")
     assert [each.verdict for each in found.lags] == ["reached", "vanishing", "cut off"]
     assert (found.reach.horizon, found.reach.T) == (15, 60)
     assert verdict(lag(20), at(probe(module="model.tail")), module="model.head") == "not judged"
 
 
 def test_bands_past_the_horizon() -> None:
-    found = asked(free(1, 6), free(5, 9), lag(5, 9, at=6), lag(5, 9, at=7), lag(20), free(7, 59, detectable=0.3))
+    found = judged(free(1, 6), free(5, 9), lag(5, 9, at=6), lag(5, 9, at=7), lag(20), free(7, 59, detectable=0.3))
     assert found.reach.horizon == 6
     assert [each.lag for each in found.beyond] == [each.lag for each in found.lags[1:2] + found.lags[3:]]
-    assert asked(free(20), looks=()).beyond == ()
+    assert judged(free(20), looks=()).beyond == ()
 
 
 def test_spans_join_neighbouring_bands() -> None:
@@ -190,7 +192,7 @@ def test_spans_hold_just_the_lags_of_the_bands(gaps: list[tuple[int, int]]) -> N
 
 
 def test_the_strongest_holds_the_largest_share() -> None:
-    found = asked(lag(20, share=0.1), lag(30, share=math.nan), lag(FAR, share=0.3), lag(50, share=0.2))
+    found = judged(lag(20, share=0.1), lag(30, share=math.nan), lag(FAR, share=0.3), lag(50, share=0.2))
     assert strongest(found.lags).lag.lag == FAR
 
 
@@ -208,9 +210,9 @@ def test_the_strongest_holds_the_largest_share() -> None:
     ],
 )
 def test_stacks(one: str, other: str, same: bool) -> None:
-    assert of_stack(one, other) == of_stack(other, one) == same
+    assert of_one_stack(one, other) == of_one_stack(other, one) == same
 
 
 def test_a_record_without_a_test_has_no_verdict() -> None:
-    assert verdicts(Record(record().run)) == ()
-    assert asked().lags == ()
+    assert Facts(Record(record().run)).dependency_tests == ()
+    assert judged().lags == ()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradreach.facts.statistics import known, median, most, percent, positive, rank_correlation, shown, slope, spread
+from gradreach.facts.statistics import known, median, most, positive, rank_correlation, slope, spread
 
 SERIES = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=40)
 
@@ -44,19 +44,3 @@ def test_most_asks_for_two_thirds_and_the_last() -> None:
     assert not most([True, True, False])
     assert not most([False, False, True])
     assert not most([])
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(None, "unknown"), (1e-5, "1e-5"), (2.4e7, "2.4e7"), (2.4e17, "2.4e17"), (0.1234, "0.123")],
-)
-def test_shown(value: float | None, text: str) -> None:
-    assert shown(value) == text
-
-
-@pytest.mark.parametrize(
-    ("share", "digits", "text"),
-    [(0.295, 2, "30 %"), (0.295, 3, "29.5 %"), (1.0, 2, "100 %"), (0.0813, 2, "8.1 %"), (0.999, 2, "100 %")],
-)
-def test_percent(share: float, digits: int, text: str) -> None:
-    assert percent(share, digits) == text

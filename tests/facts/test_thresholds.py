@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import pytest
 
-from gradreach.facts.legacy_thresholds import DEFAULT, Threshold, Thresholds, listed, of_rule
+from gradreach.facts.facts import Facts
+from gradreach.facts.thresholds import DEFAULT, Threshold, Thresholds
 from gradreach.record.schema import Record
-from gradreach.rules.registry import RULES, judge
+from gradreach.rules.registry import RULES, THRESHOLDS, judge, rules_moved_by
 from tests.rules.records import at, chain, dependency, falling, flat, free, lag, record, steps, time_look
 from tests.rules.speaking import NOTHING, SPEAKING, blown
 
@@ -71,8 +72,13 @@ CASES: list[tuple[str, float, str, Record, str]] = [
 ]
 
 
+def given(name: str, value: float) -> Thresholds:
+    """The thresholds in force where that one alone is set."""
+    return Thresholds({THRESHOLDS[name.replace("_", "-")]: value})
+
+
 def outcome(made: Record, code: str, thresholds: Thresholds = DEFAULT) -> str:
-    judged = judge(made, thresholds=thresholds)
+    judged = judge(Facts(made, thresholds))
     if code in judged.passed:
         return PASSES
     return UNKNOWN if code in judged.not_judged else SPEAKS
@@ -81,54 +87,63 @@ def outcome(made: Record, code: str, thresholds: Thresholds = DEFAULT) -> str:
 @pytest.mark.parametrize(("name", "value", "code", "made", "moved"), CASES)
 def test_moving_it_moves_the_rule(name: str, value: float, code: str, made: Record, moved: str) -> None:
     assert outcome(made, code) == (PASSES if moved == SPEAKS else SPEAKS)
-    assert outcome(made, code, replace(DEFAULT, **{name: value})) == moved
+    assert outcome(made, code, given(name, value)) == moved
 
 
 def test_every_threshold_is_moved_for_every_rule_that_it_names() -> None:
     assert {(name, code) for name, _, code, _, _ in CASES} == {
-        (each.name, code) for each in listed() for code in each.codes
+        (each.name, code) for each in THRESHOLDS.values() for code in rules_moved_by(each)
     }
 
 
 def test_what_could_have_been_missed_decides_what_is_a_pass() -> None:
     assert outcome(CLEARED, "GR402") == PASSES
-    assert outcome(CLEARED, "GR402", replace(DEFAULT, dependency_found=0.03)) == UNKNOWN
+    assert outcome(CLEARED, "GR402", given("dependency_found", 0.03)) == UNKNOWN
 
 
-def test_the_defaults_are_those_that_are_listed() -> None:
-    assert Thresholds(**{each.name: each.default for each in listed()}) == DEFAULT == Thresholds()
-    assert [each.name for each in listed()] == [each.name for each in fields(Thresholds)]
-    assert judge(record(steps(loss=falling))) == judge(record(steps(loss=falling)), thresholds=Thresholds())
+def test_the_defaults_are_those_that_are_declared() -> None:
+    spelt_out = Thresholds({each: each.default for each in THRESHOLDS.values()})
+    assert all(spelt_out[each] == DEFAULT[each] == each.default for each in THRESHOLDS.values())
+    assert spelt_out.changed == DEFAULT.changed == ()
+    assert judge(Facts(record(steps(loss=falling)))) == judge(Facts(record(steps(loss=falling)), spelt_out))
 
 
-@pytest.mark.parametrize("each", listed(), ids=lambda each: each.name)
+def test_every_key_is_there_once() -> None:
+    assert set(THRESHOLDS) == {
+        *("far-share", "far-growth", "harmful-growth", "saturated", "saturated-gated", "depth-decades"),
+        *("lost-decades", "dead", "spike", "giant-spike", "clipped-rate", "clipped-times", "blow-up", "diverged"),
+        *("update-too-large", "update-too-small", "dependency-level", "dependency-worth", "dependency-found"),
+        "error-left",
+    }
+    declared = [each for rule in RULES.values() for each in rule.thresholds]
+    assert len({each.key for each in declared}) == len(set(declared))
+
+
+@pytest.mark.parametrize("each", THRESHOLDS.values(), ids=lambda each: each.name)
 def test_each_says_what_it_is(each: Threshold) -> None:
     assert each.key == each.name.replace("_", "-")
     assert each.low <= each.default <= each.high
     assert len(each.meaning) > 20
-    assert each.codes
-    for code in each.codes:
-        assert RULES[code].check is not None
-        assert each in of_rule(code)
+    assert all(RULES[code].judge is not None for code in rules_moved_by(each))
 
 
-@pytest.mark.parametrize("each", listed(), ids=lambda each: each.name)
+@pytest.mark.parametrize("each", THRESHOLDS.values(), ids=lambda each: each.name)
 def test_what_lies_out_of_range_is_refused(each: Threshold) -> None:
     for end in (each.low, each.high):
-        assert getattr(Thresholds(**{each.name: end}), each.name) == end
+        assert Thresholds({each: end})[each] == end
     beyond = (each.high * 2.0,) if math.isfinite(each.high) else ()
     for value in (each.low - 1.0, *beyond, math.nan):
         with pytest.raises(ValueError, match=f"^{each.name}: expected {each.range}, got ") as refused:
-            Thresholds(**{each.name: value})
+            Thresholds({each: value})
         assert f"got {value:g}" in str(refused.value)
         assert each.meaning in str(refused.value)
 
 
 def test_a_range_reads_as_one_says_it() -> None:
-    ranges = {each.key: each.range for each in listed()}
+    ranges = {each.key: each.range for each in THRESHOLDS.values()}
     assert (ranges["far-share"], ranges["far-growth"]) == ("0.01 to 1", "1 or more")
     assert ranges["update-too-small"] == "1e-12 to 0.01"
 
 
 def test_a_rule_without_thresholds_has_none() -> None:
-    assert [code for code in RULES if not of_rule(code)] == ["GR105", "GR301", "GR306"]
+    assert [code for code, rule in RULES.items() if not rule.thresholds] == ["GR105", "GR301", "GR306"]

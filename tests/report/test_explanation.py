@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gradreach.facts.legacy_thresholds import of_rule
-from gradreach.facts.statistics import shown
+from gradreach.facts.wording import figure
 from gradreach.report.explanation import WIDTH, as_text, not_made, sections, title, titled
 from gradreach.rules.registry import RULES
 from gradreach.rules.rule import Rule
@@ -24,7 +23,7 @@ HEADINGS = [
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 def test_a_rule_has_every_part_in_this_order(rule: Rule) -> None:
     headings = [section.heading for section in sections(rule)]
-    assert headings == [heading for heading in HEADINGS if of_rule(rule.code) or not heading.startswith("Keys")]
+    assert headings == [heading for heading in HEADINGS if rule.thresholds or not heading.startswith("Keys")]
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
@@ -35,7 +34,7 @@ def test_the_text_fits_the_terminal_and_leaves_nothing_unfilled(rule: Rule) -> N
     assert not [name for name in ("DEFAULT", ":g}", "percent(", "nan") if name in text]
 
 
-@pytest.mark.parametrize("rule", [rule for rule in RULES.values() if rule.check], ids=lambda rule: rule.code)
+@pytest.mark.parametrize("rule", [rule for rule in RULES.values() if rule.judge], ids=lambda rule: rule.code)
 def test_how_to_silence_it_names_both_ways(rule: Rule) -> None:
     text = as_text(rule)
     assert f"On the command line: --ignore {rule.code}" in text
@@ -45,8 +44,8 @@ def test_how_to_silence_it_names_both_ways(rule: Rule) -> None:
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 def test_the_keys_are_named_with_default_and_range(rule: Rule) -> None:
     text = " ".join(as_text(rule).split())
-    for each in of_rule(rule.code):
-        assert f"{each.key} = {shown(each.default)} ({each.range}): {each.meaning}" in text
+    for each in rule.thresholds:
+        assert f"{each.key} = {figure(each.default)} ({each.range}): {each.meaning}" in text
 
 
 def test_a_rule_that_never_speaks_says_so() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from gradreach.facts.facts import Facts
 from gradreach.record.schema import Dependency, DepthLook, Finding, Lag, Look, Probe, Record, Run, Step, TimeLook
 from gradreach.rules.registry import judge
 
@@ -108,17 +109,17 @@ def chain(n: int = 10, growth: float = 1.0, **more: Any) -> tuple[DepthLook, ...
 
 def findings(made: Record, ignore: Sequence[str] = ()) -> tuple[Finding, ...]:
     """What the rules find, each with its formula in one line, whatever the record."""
-    found = judge(made, ignore).findings
+    found = judge(Facts(made), ignore).findings
     assert all(finding.formula and "\n" not in finding.formula for finding in found)
     return found
 
 
 def passed(made: Record) -> tuple[str, ...]:
-    return judge(made).passed
+    return judge(Facts(made)).passed
 
 
 def not_judged(made: Record) -> dict[str, str]:
-    return judge(made).not_judged
+    return judge(Facts(made)).not_judged
 
 
 def codes(made: Record) -> list[str]:

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from gradreach.facts.course import first_break
-from gradreach.record.schema import Deed, Guarded, NonFinite
+from gradreach.facts.facts import Facts
+from gradreach.record.schema import Deed, Guarded, NonFinite, Record
+from gradreach.rules.registry import RULES
 
 from .records import at, codes, not_judged, passed, record, steps, the, time_look
 
@@ -90,7 +91,7 @@ def test_what_a_guard_kept_out_is_a_warning_and_breaks_nothing() -> None:
     told = the(record(run, nonfinite=(found,), guarded=kept_out), "GR301")
     assert told.severity == "warning"
     assert told.because.endswith("The guard took no update from it, and the training went on.")
-    assert first_break(record(run, nonfinite=(found,), guarded=kept_out)) is None
+    assert Facts(record(run, nonfinite=(found,), guarded=kept_out)).first_break is None
 
 
 def test_what_broke_in_spite_of_the_guard_is_an_error_of_its_own_step() -> None:
@@ -114,3 +115,28 @@ def test_a_loss_on_logits_is_not_told_to_take_logits() -> None:
     told = the(record(steps(20, norm=lambda _: 3.0), nonfinite=(found,)), "GR301")
     assert told.remedies[0].id == "clip"
     assert "6)" in told.remedies[0].do
+
+
+def headline(made: Record) -> str:
+    write = RULES["GR301"].headline
+    assert write is not None
+    return write(Facts(made), the(made, "GR301"))
+
+
+def test_the_verdict_names_the_step_and_the_place() -> None:
+    found = NonFinite(40, 0, "forward", "inf", "model.rnn", "RNN", time_step=190, replayed=True)
+    assert headline(record(steps(40), nonfinite=(found,))) == (
+        "Training broke at step 40: the first infinity arose in the forward pass of `model.rnn` (RNN), "
+        "at its time step 190."
+    )
+    unseen = record(steps(40), nonfinite=(NonFinite(40, 0, "loss", "nan"),))
+    assert headline(unseen) == "Training broke at step 40: the first NaN shows in the loss."
+    assert headline(record(steps(50, norm=lambda i: INF if i == 30 else 1.0))) == (
+        "Training broke at step 30: the loss or the gradient is not finite from there on, its origin was not recorded."
+    )
+
+
+def test_the_verdict_says_what_a_guard_kept_out() -> None:
+    kept_out = Guarded(1, 59, deeds=(Deed(30, "skipped", "the loss is nan"),))
+    made = record(steps(60), nonfinite=(NonFinite(30, 0, "input", "nan"),), guarded=kept_out)
+    assert headline(made) == "The guard kept step 30 out of the weights: the first NaN arose in the data."

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
 from random import Random
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -11,10 +15,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gradreach.facts.facts import Facts
 from gradreach.record.schema import Record, Step
-from gradreach.rules.registry import RULES
+from gradreach.rules import registry
+from gradreach.rules.registry import ORIGINS, RULES, THRESHOLDS
+from gradreach.rules.rule import LABELS, UNITS, Rule, RuleOutcome
 
 from .records import at, chain, findings, flat, not_judged, passed, record, steps, time_look
+from .speaking import SPEAKING
+
+ZOO = Path(__file__).parents[1] / "zoo"
+WITHOUT_SCRIPT = {
+    "GR104": "a stream whose loss rests with a dependency before its chunks takes longer than a script of the zoo may",
+}
+"""The rules that no script of the zoo shows, and why."""
 
 CODES = [
     *("GR101", "GR102", "GR103", "GR104", "GR105"),
@@ -72,8 +86,32 @@ def test_every_code_explains_itself_in_full(code: str) -> None:
     assert {"time": "1", "depth": "2", "step": "3", "data": "4"}[rule.family] == code[2]
 
 
-def test_only_the_rules_without_evidence_have_no_check() -> None:
-    assert [code for code, rule in RULES.items() if rule.check is None] == ["GR105"]
+def test_only_the_rules_without_evidence_judge_nothing() -> None:
+    assert [code for code, rule in RULES.items() if rule.judge is None] == ["GR105"]
+
+
+@pytest.mark.parametrize("code", [code for code in CODES if code != "GR105"])
+def test_every_rule_that_judges_is_shown_by_the_zoo_or_says_why_not(code: str) -> None:
+    scripts = {path.stem: path for path in ZOO.glob("*/*.py")}
+    assert bool(RULES[code].zoo) != (code in WITHOUT_SCRIPT)
+    for script in (scripts[name] for name in RULES[code].zoo):
+        if script.parent.name == "faulty":
+            expected = json.loads(script.read_text().splitlines()[0].removeprefix("# expect: "))
+            assert code in (expected["code"], *expected.get("also", ()))
+
+
+def test_every_faulty_script_of_the_zoo_is_named_by_its_rule() -> None:
+    for path in ZOO.glob("faulty/*.py"):
+        assert path.stem in RULES[path.stem.split("_")[0].upper()].zoo
+
+
+def test_every_key_of_the_evidence_that_a_rule_names_is_there() -> None:
+    told = {(found.code, key) for made in SPEAKING.values() for found in findings(made) for key in found.evidence}
+    for code, rule in RULES.items():
+        assert {(code, key) for key in (*rule.units, *rule.labels)} <= told
+    assert {*UNITS, *LABELS} <= {key for _, key in told}
+    assert RULES["GR104"].unit("chunk") == RULES["GR101"].unit("horizon") == "steps"
+    assert [RULES["GR303"].label(key) for key in ("clip_rate", "update_size")] == ["clip rate", "update ‖Δw‖/‖w‖"]
 
 
 def test_findings_come_worst_first() -> None:
@@ -81,6 +119,100 @@ def test_findings_come_worst_first() -> None:
     found = findings(made)
     assert [(f.severity, f.code) for f in found] == [("error", "GR201"), ("warning", "GR305"), ("info", "GR101")]
     assert [f.code for f in findings(made, ignore=("GR201",))] == ["GR305", "GR101"]
+
+
+def test_what_broke_the_run_comes_first_among_equals() -> None:
+    made = SPEAKING["GR402"]
+    assert [f.code for f in findings(made) if f.severity == "error"] == ["GR402", "GR101"]
+
+
+def test_every_rule_is_ours() -> None:
+    assert dict.fromkeys(CODES, "gradreach") == ORIGINS
+
+
+def loud(facts: Facts) -> RuleOutcome:
+    return RuleOutcome((THEIRS.finding("warning", {}, {"norms": len(facts.norms)}, "it is loud", (), "1 > 0"),))
+
+
+def failing(facts: Facts) -> RuleOutcome:
+    raise KeyError("no such layer")
+
+
+def misspelt(facts: Facts) -> RuleOutcome:
+    return RuleOutcome((THEIRS.finding("fatal", {}, {}, "", (), ""),))  # type: ignore[arg-type]
+
+
+THEIRS = replace(RULES["GR302"], code="XY1", slug="loud", title="loud norms", judge=loud, zoo=())
+
+
+@pytest.fixture
+def others(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Registers rules that another package brings."""
+    monkeypatch.setattr(registry, "RULES", dict(RULES))
+    monkeypatch.setattr(registry, "ORIGINS", dict(ORIGINS))
+    monkeypatch.setattr(registry, "THRESHOLDS", dict(THRESHOLDS))
+
+    def bring(*rules: Rule) -> None:
+        for rule in rules:
+            registry.register(rule, "loudness")
+
+    return bring
+
+
+def test_a_rule_of_another_package_finds_like_ours(others: Callable[..., None]) -> None:
+    others(THEIRS)
+    judged = registry.judge(Facts(record(steps())))
+    assert [(found.code, found.title) for found in judged.findings] == [("XY1", "loud norms")]
+    assert registry.ORIGINS["XY1"] == "loudness"
+    assert registry.judge(Facts(record(steps())), ignore=("XY1",)).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("judge", "why"),
+    [
+        (failing, "the rule of loudness failed: KeyError: 'no such layer'"),
+        (misspelt, "the rule of loudness failed: "),
+        (lambda _: None, "the rule of loudness failed: AttributeError: 'NoneType' object has no attribute"),
+    ],
+)
+def test_a_rule_of_another_package_that_fails_loses_no_report(
+    others: Callable[..., None], judge: Callable[[Facts], RuleOutcome], why: str
+) -> None:
+    others(replace(THEIRS, judge=judge))
+    judged = registry.judge(Facts(SPEAKING["GR103"]))
+    assert judged.not_judged["XY1"].startswith(why)
+    assert "GR103" in [found.code for found in judged.findings]
+
+
+def test_a_code_that_is_taken_is_refused_with_both_names(others: Callable[..., None]) -> None:
+    with pytest.raises(ValueError, match=r"GR302: .*'gradient-spikes' of gradreach and 'mine' of loudness"):
+        others(replace(RULES["GR302"], slug="mine"))
+
+
+def test_a_threshold_of_another_package_may_be_new_but_not_ours_with_another_meaning(
+    others: Callable[..., None],
+) -> None:
+    loudness = replace(THRESHOLDS["spike"], name="loudness")
+    others(replace(THEIRS, thresholds=(loudness, THRESHOLDS["spike"])))
+    assert registry.THRESHOLDS["loudness"] is loudness
+    assert registry.rules_moved_by(loudness) == ("XY1",)
+    with pytest.raises(ValueError, match=r"spike: XY2 of loudness declares another threshold of that key"):
+        others(replace(THEIRS, code="XY2", thresholds=(replace(THRESHOLDS["spike"], default=5.0),)))
+
+
+def test_rules_of_other_packages_come_by_entry_point(tmp_path: Path) -> None:
+    package = tmp_path / "loudness-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: loudness\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text("[gradreach.rules]\nloud = loudness:RULE\n")
+    (tmp_path / "loudness.py").write_text(
+        "from dataclasses import replace\n"
+        "from gradreach.rules.gr302_gradient_spikes import RULE as SPIKES\n"
+        "RULE = replace(SPIKES, code='XY1', slug='loud')\n"
+    )
+    code = "from gradreach.rules.registry import ORIGINS, RULES; assert list(RULES)[-1] == 'XY1', list(RULES)"
+    code += "; assert ORIGINS['XY1'] == 'loudness'"
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(tmp_path)})
 
 
 def test_every_check_is_passed_failed_or_not_judged() -> None:

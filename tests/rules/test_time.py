@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gradreach.record.schema import NonFinite
+from gradreach.rules.registry import RULES
 
 from .records import at, codes, dependency, findings, flat, lag, not_judged, passed, record, steps, the, time_look
 
@@ -27,6 +28,14 @@ def test_the_rate_told_leads_from_one_to_the_first_value_under_one_percent() -> 
     found = the(record(steps(), at(time_look(reach=reach, horizon=6, factor=0.93))), "GR101")
     assert "times 0.5 a step on the way" in found.because
     assert "0.93" not in found.because
+
+
+def test_the_verdict_adds_how_far_a_vanishing_gradient_gets() -> None:
+    aside = RULES["GR101"].aside
+    assert aside is not None
+    found = the(record(steps(), at(time_look(factor=0.5))), "GR101")
+    assert aside(found) == ": less than 1 % is left past 6 of 59 steps back"
+    assert aside(replace(found, evidence={})) == ""
 
 
 def test_vanishing_is_an_error_where_the_data_depends_on_what_is_out_of_reach() -> None:

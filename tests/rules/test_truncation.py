@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from gradreach.record.schema import Lag, Record
-from gradreach.rules import truncation
+from gradreach.rules.registry import RULES
 
 from .records import at, codes, dependency, falling, flat, free, lag, not_judged, passed, record, steps, the, time_look
 
@@ -76,7 +76,8 @@ def test_what_is_cut_off_does_not_vanish() -> None:
 
 
 def test_the_rule_without_evidence_has_its_text() -> None:
-    assert truncation.STATE.check is None
+    assert RULES["GR105"].judge is None
+    assert RULES["GR105"].explain.cause
 
 
 def test_while_the_loss_falls_the_cut_is_information() -> None:

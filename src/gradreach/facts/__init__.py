@@ -1,0 +1,16 @@
+"""What a record says, each thing derived once.
+
+facts: the one view of a record, with a cached property for each fact
+breaks: where a run broke, and who took care of values that are not finite
+site: one line of the script that calls backward, with its steps, losses, norms and clipping
+spikes: single norms far out of the ordinary
+blow_up: a norm that grew far over its ordinary size while the loss diverged or the run broke
+time: recurrent layers over a run
+depth: the gradient through depth, and its trend along the layers
+activations: the activations of hidden layers
+dependency: what the data asks for, joined with what the gradient reaches
+modules: dotted paths, the roots that they belong to, and the stacks that they share
+thresholds: the figures that a user may set
+statistics: robust statistics of short series
+wording: how numbers and strings read
+"""

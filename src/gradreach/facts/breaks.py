@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from gradreach.record.schema import NonFinite, Record
 
+LOSSES_ON_LOGITS = ("LogSoftmax", "NllLoss", "BinaryCrossEntropyWithLogits", "CrossEntropy")
+"""Operations, as autograd names them, of losses that take logits: only a model's output breaks them."""
+
 
 def kept_out(record: Record) -> frozenset[int]:
     """The steps that a guard took no update from: whatever was wrong with them did not reach the weights."""
@@ -31,3 +34,13 @@ def origin(record: Record, out: frozenset[int]) -> NonFinite | None:
 def nonfinite_steps(record: Record) -> tuple[int, ...]:
     """The steps whose norm or loss was NaN or infinite, or that the replay was called for."""
     return tuple(sorted({step.step for step in record.not_finite} | {found.step for found in record.nonfinite}))
+
+
+def only_shows(found: NonFinite) -> bool:
+    """Whether the loss is merely the first place where it was seen: what the model gave it was not looked at."""
+    return found.phase == "loss" and not found.replayed
+
+
+def came_from_the_model(found: NonFinite) -> bool:
+    """Whether a loss on logits shows it, which makes nothing non-finite out of a finite output."""
+    return only_shows(found) and any(name in found.operation for name in LOSSES_ON_LOGITS)

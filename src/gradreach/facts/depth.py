@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from gradreach.facts.statistics import is_finite, is_positive, known, median, positive, rank_correlation, slope
+from gradreach.facts.thresholds import Threshold
 from gradreach.record.schema import DepthLook, Look
+
+DEPTH_DECADES = Threshold(
+    "depth_decades",
+    3.0,
+    0.5,
+    30.0,
+    "powers of ten between the gradients of the first and the last layer, as fitted",
+)
+LOST_DECADES = Threshold("lost_decades", 6.0, 0.5, 60.0, "powers of ten between them that count as harm by themselves")
 
 FEWEST_LAYERS = 5
 """Layers with weights, the last one left out, below which three decades are no trend but one odd layer."""

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from gradreach.facts import blow_up as blow_ups
 from gradreach.facts import breaks
+from gradreach.facts.activations import ModuleKey, hidden_activations
 from gradreach.facts.blow_up import BlowUp
 from gradreach.facts.dependency import DependencyTest, dependency_test
 from gradreach.facts.depth import DepthShown, Trend, depth_shown, trends_of
@@ -17,7 +18,7 @@ from gradreach.facts.spikes import Spike, spikes_of
 from gradreach.facts.statistics import quantile
 from gradreach.facts.thresholds import DEFAULT, Thresholds
 from gradreach.facts.time import LayerKey, Shown, layers_of, share_reached, shown_of, usual_length
-from gradreach.record.schema import Look, NonFinite, Probe, Record, TimeLook
+from gradreach.record.schema import DepthLook, Look, NonFinite, Probe, Record, TimeLook
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,13 @@ class Facts:
         """The lines that called backward on a measured step, in the order of their first call."""
         return tuple(site for site in self.all_sites.values() if site.steps)
 
+    def site(self, number: int) -> Site:
+        """The line that calls backward of that number; one of which nothing is known has no name and no steps."""
+        return self.all_sites.get(number, Site(number, "", (), self.first_break, False))
+
     def site_name(self, number: int) -> str:
         """`file:line` of a line that calls backward; empty where it is not known."""
-        return self.all_sites[number].name if number in self.all_sites else ""
+        return self.site(number).name
 
     @cached_property
     def norms(self) -> tuple[float | None, ...]:
@@ -136,6 +141,11 @@ class Facts:
         """The root module that a dotted path belongs to: the longest registered name that it starts with."""
         return root_of(tuple(self.record.models), path)
 
+    def models_at(self, site: int) -> frozenset[str]:
+        """The root modules that a line's backward pass goes through; every one where no look tells."""
+        modules = {seen.module for look in self.record.looks if look.site == site for seen in look.depth}
+        return frozenset(map(self.root_of, modules)) or frozenset(self.record.models)
+
     @cached_property
     def layers(self) -> Mapping[LayerKey, tuple[TimeLook, ...]]:
         """The sound looks at each recurrent layer and direction at its usual length, in order of time."""
@@ -178,6 +188,11 @@ class Facts:
         """The trends of the gradient through depth, by the line that called backward."""
         return trends_of(self.sound_looks)
 
+    @cached_property
+    def hidden_activations(self) -> Mapping[ModuleKey, list[DepthLook]]:
+        """The sound looks at each module whose output goes into weights further on, in order of time."""
+        return hidden_activations(self.sound_looks, self.root_of)
+
     # The data
 
     @cached_property
@@ -188,8 +203,7 @@ class Facts:
     def rests_at(self, test: DependencyTest) -> bool:
         """Whether the loss at a test's place rests: then what is out of reach holds the training up. While it falls,
         the reach may yet grow."""
-        site = self.all_sites.get(test.dependency.site)
-        return site is not None and site.rest is not None
+        return self.site(test.dependency.site).rest is not None
 
 
 def _at_usual_length(layers: Mapping[LayerKey, list[Shown]]) -> dict[LayerKey, tuple[TimeLook, ...]]:

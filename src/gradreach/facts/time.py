@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
@@ -11,6 +12,9 @@ from gradreach.record.schema import Look, Probe, TimeLook
 
 FAR_SHARE = Threshold(
     "far_share", 0.5, 0.01, 1.0, "part of the sequence that the gradient must reach back over to be in order"
+)
+FAR_GROWTH = Threshold(
+    "far_growth", 100.0, 1.0, math.inf, "r at a far lag from which what comes from there drowns the near gradient"
 )
 
 MIN_LOOKS = 3

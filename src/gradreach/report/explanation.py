@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from textwrap import fill
 
-from gradreach.facts.legacy_thresholds import of_rule
-from gradreach.facts.statistics import shown
+from gradreach.facts.wording import figure
 from gradreach.rules.registry import RULES
 from gradreach.rules.rule import Rule
 
@@ -36,7 +35,7 @@ def titled(code: str) -> str:
 
 def not_made(not_judged: Mapping[str, str]) -> dict[str, str]:
     """Of the checks that were not judged those that another run could have been judged by, and what was lacking."""
-    return {code: why for code, why in not_judged.items() if code in RULES and RULES[code].check is not None}
+    return {code: why for code, why in not_judged.items() if code in RULES and RULES[code].judge is not None}
 
 
 def sections(rule: Rule) -> tuple[Section, ...]:
@@ -46,7 +45,7 @@ def sections(rule: Rule) -> tuple[Section, ...]:
         Section("What it is", (text.cause,)),
         Section("The mathematics", text.mathematics, formulas=True),
         Section("When it speaks", (text.thresholds,)),
-        Section("Keys of [tool.gradreach.thresholds] that move it", _keys(rule.code), items=True),
+        Section("Keys of [tool.gradreach.thresholds] that move it", _keys(rule), items=True),
         Section("What to do", text.remedies, items=True),
         Section("How to silence it", _silence(rule)),
         Section("References", text.references, items=True),
@@ -54,14 +53,14 @@ def sections(rule: Rule) -> tuple[Section, ...]:
     return tuple(part for part in parts if any(part.paragraphs))
 
 
-def _keys(code: str) -> tuple[str, ...]:
+def _keys(rule: Rule) -> tuple[str, ...]:
     """The keys of pyproject.toml that make a rule speak earlier or later."""
-    return tuple(f"{each.key} = {shown(each.default)} ({each.range}): {each.meaning}" for each in of_rule(code))
+    return tuple(f"{each.key} = {figure(each.default)} ({each.range}): {each.meaning}" for each in rule.thresholds)
 
 
 def _silence(rule: Rule) -> tuple[str, ...]:
     """When it is right to silence a rule, and the two ways to do so; one that never speaks needs none."""
-    if rule.check is None:
+    if rule.judge is None:
         return (rule.explain.silence,)
     return (
         rule.explain.silence,

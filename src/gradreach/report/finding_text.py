@@ -8,44 +8,15 @@ from gradreach.facts.wording import capital, figure, percent
 from gradreach.record.kinds import numbered
 from gradreach.record.schema import Finding
 from gradreach.report.charts.card import Card, Row
-
-UNITS: dict[str, str] = {
-    "factor": "per step",
-    "factor_to_horizon": "per step",
-    "bound_factor": "per step",
-    "growth": "per step",
-    "horizon": "steps",
-    "lag": "steps",
-    "chunk": "steps",
-    "k1": "steps",
-    "k2": "steps",
-    "T": "steps",
-    "seconds": "s",
-}
-"""Units of the figures in a finding's evidence; the rest are counts, norms and ratios, which have none."""
+from gradreach.rules.registry import RULES
+from gradreach.rules.rule import LABELS, UNITS
 
 SHARES = ("share", "rate", "saturated", "dead", "bias", "ratio_clipped")
 """Endings of the names of figures that are shares of a whole."""
 
-_LABELS = {
-    "lambda": "λ",
-    "lambda_": "λ",
-    "gamma": "γ",
-    "gamma_mean": "mean γ",
-    "rho": "ρ",
-    "bound_factor": "bound γλ",
-    "update_size": "update ‖Δw‖/‖w‖",
-    "far_reach": "reach at the farthest lag",
-    "looks": "watched steps",
-    "lags": "steps back",
-    "positions": "errors",
-    "rows": "values of each unit",
-    "factor": "factor over all lags",
-}
 
-
-def evidence(key: str, value: str | int | float | bool | None) -> str:
-    """One figure of a finding's evidence with its unit."""
+def evidence(code: str, key: str, value: str | int | float | bool | None) -> str:
+    """One figure of the evidence of a rule's finding, with its unit."""
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -55,12 +26,13 @@ def evidence(key: str, value: str | int | float | bool | None) -> str:
     if isinstance(value, float) and key.endswith(SHARES):
         return percent(value)
     text = figure(value) if isinstance(value, float) else f"{value:,}"
-    return f"{text} {UNITS[key]}" if key in UNITS else text
+    unit = RULES[code].unit(key) if code in RULES else UNITS.get(key, "")
+    return f"{text} {unit}" if unit else text
 
 
-def label(key: str) -> str:
-    """The name of a figure as words: `clip_rate` reads `clip rate`, `lambda_` reads `λ`."""
-    return _LABELS.get(key, key.replace("_", " ").strip())
+def label(code: str, key: str) -> str:
+    """The name of a figure of the evidence as words: `clip_rate` reads `clip rate`, `lambda` reads `λ`."""
+    return RULES[code].label(key) if code in RULES else LABELS.get(key, key.replace("_", " ").strip())
 
 
 def told(where: Mapping[str, str | int | float]) -> dict[str, str | int | float]:
@@ -79,7 +51,7 @@ def place(where: Mapping[str, str | int | float]) -> str:
     if layer is not None:
         head = f"{head} layer {layer}".strip()
     bare = ("direction", "kind", "site", "phase")
-    parts = [str(value) if key in bare else f"{label(key)} {value}" for key, value in rest.items()]
+    parts = [str(value) if key in bare else f"{key.replace('_', ' ')} {value}" for key, value in rest.items()]
     return ", ".join([head, *parts] if head else parts)
 
 
@@ -91,7 +63,7 @@ def of_finding(finding: Finding) -> str:
 def figures(finding: Finding) -> str:
     """The figures that a finding rests on, with their units, in one line."""
     there = {key: value for key, value in finding.evidence.items() if value is not None}
-    return ", ".join(f"{label(key)} {evidence(key, value)}" for key, value in there.items())
+    return ", ".join(f"{label(finding.code, key)} {evidence(finding.code, key, value)}" for key, value in there.items())
 
 
 def card(finding: Finding) -> Card:

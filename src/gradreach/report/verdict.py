@@ -14,25 +14,10 @@ from gradreach.facts.wording import capital, count, shortened
 from gradreach.record.kinds import of_layer
 from gradreach.record.schema import Finding, Record
 from gradreach.report.finding_text import place, told
+from gradreach.rules.registry import RULES
 
 Level = Literal["error", "warning", "info", "healthy", "unseen"]
 
-_OPENING = {
-    "GR101": "Your gradients vanish through time in",
-    "GR102": "Your gradients explode through time in",
-    "GR201": "Your gradients vanish through depth at",
-    "GR202": "Your gradients explode through depth at",
-    "GR304": "Your gradients explode and nothing clips them in",
-    "GR401": "Nothing is left to learn beyond what the gradient reaches in",
-    "GR402": "Your gradients vanish before they reach what the data holds in",
-}
-_ARISES = {
-    "input": "the data",
-    "parameters": "the weights before the step",
-    "forward": "the forward pass",
-    "loss": "the loss",
-    "backward": "the backward pass",
-}
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z`])")
 _ENDINGS = {
     "raised": "the script raised {error}",
@@ -84,45 +69,23 @@ def _reached(finding: Finding) -> float:
 
 
 def _sentence(facts: Facts, finding: Finding, others: int, harmless: bool) -> str:
-    if finding.code == "GR301":
-        at = finding.where.get("step", facts.first_break)
-        if finding.severity == "warning":
-            return f"The guard kept step {at} out of the weights: {_origin(finding)}."
-        return f"Training broke at step {at}: {_origin(finding)}."
-    opening = _OPENING.get(finding.code)
+    rule = RULES.get(finding.code)
+    if rule is not None and rule.headline is not None:
+        return rule.headline(facts, finding)
     where = told(finding.where)
     at = place({key: where[key] for key in ("module", "layer", "direction") if key in where})
+    opening = rule.opening if rule is not None else ""
     head = f"{opening} {at or 'this run'}" if opening else f"{capital(finding.title)}{f' at {at}' if at else ''}"
     if finding.severity == "info":
+        aside = rule.aside(finding) if rule is not None and rule.aside is not None else ""
         also = f" (likewise in {count(others, 'other place')})" if others > 0 else ""
-        return f"No harm is {'found' if harmless else 'proven'}. {head}{_short_reach(finding)}{also}."
+        return f"No harm is {'found' if harmless else 'proven'}. {head}{aside}{also}."
     return f"{head}: {_SENTENCE_END.split(finding.because, maxsplit=1)[0]}"
 
 
 def _nothing_far(findings: Sequence[Finding], module: object) -> bool:
     """Whether the data was asked at the place of this module, and holds nothing past the horizon."""
     return any(f.code == "GR401" and of_one_stack(str(f.where.get("module")), str(module)) for f in findings)
-
-
-def _short_reach(finding: Finding) -> str:
-    """How far back a vanishing gradient gets, in half a sentence; the finding has the reason."""
-    horizon, T = finding.evidence.get("horizon"), finding.evidence.get("T")
-    if finding.code != "GR101" or not isinstance(horizon, int) or not isinstance(T, int):
-        return ""
-    return f": less than 1 % is left past {horizon} of {T - 1} steps back"
-
-
-def _origin(finding: Finding) -> str:
-    """Where the first non-finite value arose, as far as it is known."""
-    phase, where = str(finding.evidence.get("phase", "")), finding.where
-    if phase not in _ARISES:
-        return "the loss or the gradient is not finite from there on, its origin was not recorded"
-    value = "infinity" if finding.evidence.get("value") == "inf" else "NaN"
-    module = f" of `{where['module']}`" if where.get("module") else ""
-    operation = f" ({finding.evidence['operation']})" if finding.evidence.get("operation") else ""
-    at = f", at its time step {where['time_step']}" if "time_step" in where else ""
-    shows = "shows" if phase == "loss" and not finding.evidence.get("replayed") else "arose"
-    return f"the first {value} {shows} in {_ARISES[phase]}{module}{operation}{at}"
 
 
 def _seen(facts: Facts) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gradreach.facts.breaks import came_from_the_model, only_shows
 from gradreach.facts.facts import Facts
 from gradreach.facts.statistics import known, quantile
 from gradreach.facts.wording import figure, shortened
 from gradreach.record.schema import NonFinite, Step
-from gradreach.rules.nonfinite import came_from_the_model, only_shows
 
 BEFORE = 20
 """Steps before the first non-finite one whose norms tell what led to it."""

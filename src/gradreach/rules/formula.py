@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 
-from gradreach.facts.statistics import is_finite, percent, plain, shown
+from gradreach.facts.statistics import is_finite
+from gradreach.facts.wording import figure, percent
 from gradreach.record.schema import TimeLook
+
+MEAN_SLOPE = "mean σ′ / max σ′ ≤ 1 − 0.95 · share, where the share has under 5 % of the largest slope"
+"""The mathematics of saturation."""
 
 
 def raised(base: float, exponent: int) -> str:
@@ -25,27 +29,27 @@ def against_bound(seen: TimeLook, lag: int, r: float) -> str:
         return measured
     factors = _base(bound, lag)
     if is_finite(seen.gamma) and is_finite(seen.lambda_) and math.isclose(seen.gamma * seen.lambda_, bound):
-        factors = f"({shown(seen.gamma)} × {_base(seen.lambda_, lag)})"
+        factors = f"({figure(seen.gamma)} × {_base(seen.lambda_, lag)})"
     return f"r(ℓ) ≤ (γλ)^ℓ: {factors}^{lag} = {_power(bound, lag)}; measured {measured}"
 
 
 def mean_slope(saturated: float) -> str:
     """The largest mean slope of activations a share of which has less than 5 % of the largest slope."""
-    return f"mean σ′ / max σ′ ≤ 1 − 0.95 × {saturated:.4g} = {shown(1 - 0.95 * saturated)}"
+    return f"mean σ′ / max σ′ ≤ 1 − 0.95 × {saturated:.4g} = {figure(1 - 0.95 * saturated)}"
 
 
 def quotient(above: float, below: float) -> str:
     """`above / below = value`."""
-    return f"{shown(above)} / {shown(below)} = {shown(above / below) if below else '∞'}"
+    return f"{figure(above)} / {figure(below)} = {figure(above / below) if below else '∞'}"
 
 
 def explained(share: float, q: float, level: float) -> str:
     """What the input at a lag tells of the error, and how sure that is."""
-    return f"{percent(share, 2)} of the error's variance, q = {shown(q)} ≤ {level:g}"
+    return f"{percent(share, 2)} of the error's variance, q = {figure(q)} ≤ {level:g}"
 
 
 def _base(base: float, exponent: int) -> str:
-    return plain(f"{base:.{math.ceil(2.4 + math.log10(exponent))}g}")
+    return figure(base, math.ceil(2.4 + math.log10(exponent)))
 
 
 def _power(base: float, exponent: int) -> str:
@@ -54,5 +58,4 @@ def _power(base: float, exponent: int) -> str:
     whole, part = divmod(exponent * math.log10(base), 1)
     if abs(whole) >= 300:
         return f"{10**part:.2g}e{whole:.0f}"
-    value = float(f"{base**exponent:.2g}")
-    return shown(value) if value < 1e3 else plain(f"{value:.2g}")
+    return figure(float(f"{base**exponent:.2g}"))

@@ -1,30 +1,27 @@
-"""All rules, and what they find in a record."""
+"""All rules, ours and those of other packages, and what they find in the facts of a run."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from gradreach.facts import legacy_thresholds
 from gradreach.facts.facts import Facts
 from gradreach.facts.thresholds import Threshold
+from gradreach.record.members import OURS, from_others, in_folder
 from gradreach.record.schema import SEVERITIES, Finding
-from gradreach.rules import data, depth, nonfinite, step, time, truncation, units, update
-from gradreach.rules.rule import Rule
+from gradreach.rules.rule import LEAST_URGENT, Rule, RuleOutcome
 
-RULES: dict[str, Rule] = {
-    rule.code: rule
-    for family in (time, truncation, depth, units, nonfinite, step, update, data)
-    for rule in family.RULES
-}
+ENTRY_POINTS = "gradreach.rules"
+"""The group of entry points by which other packages bring rules, each a `Rule`."""
 
-THRESHOLDS: dict[str, Threshold] = {
-    each.key: Threshold(each.name, each.default, each.low, each.high, each.meaning)
-    for each in legacy_thresholds.listed()
-}
-"""Every threshold that a user may set, by its key in pyproject.toml."""
+RULES: dict[str, Rule] = {}
+"""Every rule by its code, ours first."""
 
-_URGENCY = ("GR301", "GR402", "GR304", "GR202", "GR102", "GR201")
+ORIGINS: dict[str, str] = {}
+"""The package that brings each rule, by its code."""
+
+THRESHOLDS: dict[str, Threshold] = {}
+"""Every threshold that a user may set, by its key in pyproject.toml, in the order of the rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,27 +33,62 @@ class RuleResults:
     not_judged: dict[str, str]
 
 
+def register(rule: Rule, origin: str) -> None:
+    """Add a rule that the package `origin` brings; raises ValueError where its code or a threshold's key is taken."""
+    if rule.code in RULES:
+        raise ValueError(
+            f"{rule.code}: expected one rule of that code, got {RULES[rule.code].slug!r} of {ORIGINS[rule.code]} and "
+            f"{rule.slug!r} of {origin}; give the one of {origin} another code"
+        )
+    for each in rule.thresholds:
+        if THRESHOLDS.get(each.key, each) != each:
+            raise ValueError(f"{each.key}: {rule.code} of {origin} declares another threshold of that key; rename it")
+    THRESHOLDS.update((each.key, each) for each in rule.thresholds)
+    RULES[rule.code] = rule
+    ORIGINS[rule.code] = origin
+
+
+def rules_moved_by(threshold: Threshold) -> tuple[str, ...]:
+    """The codes of the rules that speak earlier or later as a threshold is set."""
+    return tuple(rule.code for rule in RULES.values() if threshold in rule.thresholds)
+
+
 def ranked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The findings with the most serious first; among equals what broke the run, then by code."""
+    """The findings with the most serious first; among equals what is most urgent, then by code."""
     return tuple(sorted(findings, key=lambda found: (SEVERITIES.index(found.severity), _urgency(found), found.code)))
-
-
-def _urgency(finding: Finding) -> int:
-    return _URGENCY.index(finding.code) if finding.code in _URGENCY else len(_URGENCY)
 
 
 def judge(facts: Facts, ignore: Collection[str] = ()) -> RuleResults:
     """Apply every rule once; those whose codes are in `ignore` find nothing.
 
-    Findings come in the order of `ranked`.
+    Findings come in the order of `ranked`. A rule of another package that fails counts as not judged.
     """
-    thresholds = legacy_thresholds.of(facts.thresholds)
-    judged = {rule.code: rule.check(facts.record, thresholds) for rule in RULES.values() if rule.check is not None}
-    found = [finding for code, each in judged.items() if code not in ignore for finding in each.findings]
-    missing = {rule.code: "its evidence is not recorded" for rule in RULES.values() if rule.check is None}
+    outcomes = {code: _outcome(rule, facts) for code, rule in RULES.items()}
     return RuleResults(
-        findings=ranked(found),
-        passed=tuple(code for code, each in judged.items() if not each.findings and not each.why_not),
-        not_judged=missing
-        | {code: each.why_not for code, each in judged.items() if each.why_not and not each.findings},
+        findings=ranked(found for code, each in outcomes.items() if code not in ignore for found in each.findings),
+        passed=tuple(code for code, each in outcomes.items() if not each.findings and not each.why_not),
+        not_judged={code: each.why_not for code, each in outcomes.items() if each.why_not and not each.findings},
     )
+
+
+def _outcome(rule: Rule, facts: Facts) -> RuleOutcome:
+    if rule.judge is None:
+        return RuleOutcome(why_not="its evidence is not recorded")
+    if ORIGINS[rule.code] == OURS:
+        return rule.judge(facts)
+    try:
+        outcome = rule.judge(facts)
+        ranked(outcome.findings)
+    except Exception as error:
+        return RuleOutcome(why_not=f"the rule of {ORIGINS[rule.code]} failed: {type(error).__name__}: {error}")
+    return outcome
+
+
+def _urgency(finding: Finding) -> int:
+    return RULES[finding.code].urgency if finding.code in RULES else LEAST_URGENT
+
+
+for _rule in in_folder(__package__, Rule):
+    register(_rule, OURS)
+for _origin, _rule in from_others(ENTRY_POINTS, Rule):
+    register(_rule, _origin)

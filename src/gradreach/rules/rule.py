@@ -1,31 +1,58 @@
-"""What a rule is: a code, a text that explains it, and one pure function from a record to findings."""
+"""What a rule is: a code, a text that explains it, and one pure function from the facts of a run to findings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
-from gradreach.facts.legacy_thresholds import Thresholds
-from gradreach.record.schema import Finding, Record, Severity
+from gradreach.facts.facts import Facts
+from gradreach.facts.thresholds import Threshold
+from gradreach.record.schema import Finding, Remedy, Severity
 
 Where = dict[str, str | int | float]
 Evidence = dict[str, str | int | float | bool | None]
 Family = Literal["time", "depth", "step", "data"]
 
+LEAST_URGENT = 100
+
+UNITS: Mapping[str, str] = {
+    "factor": "per step",
+    "bound_factor": "per step",
+    "horizon": "steps",
+    "lag": "steps",
+    "T": "steps",
+}
+"""Units of figures that the evidence of several rules holds; the rest are counts, norms and ratios, without a unit."""
+
+LABELS: Mapping[str, str] = {
+    "lambda": "λ",
+    "gamma": "γ",
+    "gamma_mean": "mean γ",
+    "rho": "ρ",
+    "factor": "factor over all lags",
+    "bound_factor": "bound γλ",
+    "far_reach": "reach at the farthest lag",
+    "lags": "steps back",
+    "positions": "errors",
+    "looks": "watched steps",
+    "update_size": "update ‖Δw‖/‖w‖",
+}
+"""Names of figures that the evidence of several rules holds, where the key itself does not read as one."""
+
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """What a check came to: its findings, or in `why_not` what the record lacked to judge by."""
+class RuleOutcome:
+    """What a rule comes to: its findings, or in `why_not` what the record lacked to judge by."""
 
     findings: tuple[Finding, ...] = ()
     why_not: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Explain:
+class Explanation:
     """What `explain CODE` prints. `thresholds` says when the rule speaks and why then; `remedies` name each its
-    trade-off, `silence` when it is right to ignore the rule; `references` give author, year and title."""
+    trade-off, `silence` says when it is right to ignore the rule; `references` give author, year and title."""
 
     cause: str
     mathematics: tuple[str, ...]
@@ -37,13 +64,51 @@ class Explain:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. `severities` lists what its findings may be, worst first; `check` is None where the evidence for it is
-    not recorded."""
+    """One rule.
+
+    `severities` lists what its findings may be, worst first. `judge` is None where the evidence for it is not recorded.
+    `thresholds` are the figures that a user may set to make it speak earlier or later.
+
+    For the reports: `heading` stands over the remedies of a finding that is mere information, `opening` begins the
+    verdict's sentence, and `headline` writes the whole of that sentence where an opening is not enough. `aside` adds
+    half a sentence to the verdict where the finding is information. `urgency` ranks findings of equal severity, the
+    lowest first. `units` and `labels` are those of its own evidence, beside UNITS and LABELS. `zoo` names the scripts
+    of the test zoo that show it.
+    """
 
     code: str
     slug: str
     title: str
     severities: tuple[Severity, ...]
     family: Family
-    explain: Explain
-    check: Callable[[Record, Thresholds], Judged] | None = None
+    explain: Explanation
+    judge: Callable[[Facts], RuleOutcome] | None = None
+    thresholds: tuple[Threshold, ...] = ()
+    heading: str = ""
+    opening: str = ""
+    headline: Callable[[Facts, Finding], str] | None = None
+    aside: Callable[[Finding], str] | None = None
+    urgency: int = LEAST_URGENT
+    units: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    zoo: tuple[str, ...] = ()
+
+    def finding(
+        self,
+        severity: Severity,
+        where: Where,
+        evidence: Evidence,
+        because: str,
+        remedies: tuple[Remedy, ...],
+        formula: str,
+    ) -> Finding:
+        """A finding of this rule."""
+        return Finding(self.code, severity, self.title, where, evidence, because, remedies, formula)
+
+    def unit(self, key: str) -> str:
+        """The unit of a figure in its evidence; empty where it has none."""
+        return self.units.get(key) or UNITS.get(key, "")
+
+    def label(self, key: str) -> str:
+        """The name of a figure in its evidence as words: `clip_rate` reads `clip rate`, `lambda` reads `λ`."""
+        return self.labels.get(key) or LABELS.get(key) or key.replace("_", " ").strip()

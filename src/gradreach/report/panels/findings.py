@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from gradreach.report.conclusions import Conclusions
 from gradreach.report.grouped_findings import grouped
 from gradreach.report.panels.panel import Data, Limits, Panel
 from gradreach.rules.registry import RULES
-
-_HEADINGS = {
-    "GR101": "If you need a longer reach",
-    "GR303": "If the steps are too short",
-    "GR401": "If you want to be surer",
-}
 
 
 def _data(conclusions: Conclusions, limits: Limits) -> Data:
@@ -20,7 +16,7 @@ def _data(conclusions: Conclusions, limits: Limits) -> Data:
         "groups": groups[: limits.findings],
         "more_findings": max(len(groups) - limits.findings, 0),
         "passed": conclusions.passed,
-        "headings": _HEADINGS,
+        "headings": defaultdict(str, {code: rule.heading for code, rule in RULES.items()}),
         "codes_explained": RULES.keys(),
     }
 

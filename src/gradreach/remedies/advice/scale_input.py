@@ -1,0 +1,18 @@
+"""Inputs of mean 0 and deviation 1."""
+
+from __future__ import annotations
+
+from gradreach.remedies.advice.advice import Advice
+
+
+def _code(module: str) -> str:
+    return f"x = (x - x.mean()) / x.std()  # what goes into `{module}`"
+
+
+SCALE_INPUT = Advice(
+    id="scale-input",
+    does="inputs of size 1 keep the sums where the activation has slope",
+    code=_code,
+    answers=("GR103", "GR203", "GR204"),
+    unfit="For upper layers, whose input is bounded anyway, and for counts and codes that stand for categories.",
+)

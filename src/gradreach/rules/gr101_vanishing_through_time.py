@@ -1,0 +1,134 @@
+"""GR101: the gradient falls under 1 % within half of the sequence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from gradreach.facts.dependency import spans, strongest
+from gradreach.facts.facts import Facts
+from gradreach.facts.modules import of_one_stack
+from gradreach.facts.statistics import is_finite, known, most
+from gradreach.facts.time import FAR_SHARE, LayerKey, rate_to_horizon
+from gradreach.facts.wording import figure, percent
+from gradreach.record.schema import HORIZON_LIMIT, Finding, Severity, TimeLook
+from gradreach.rules import formula
+from gradreach.rules.longer_reach import longer_reach
+from gradreach.rules.references import BENGIO, PASCANU
+from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome
+from gradreach.rules.through_time import SHORTEST, unwatched, where
+
+
+def judge(facts: Facts) -> RuleOutcome:
+    """Each direction of each recurrent layer whose gradient fades in most of its looks."""
+    layers = {
+        key: usable
+        for key, looks in facts.layers.items()
+        if (usable := [seen for seen in looks if seen.T >= SHORTEST and known(seen.reach[1:])])
+    }
+    if not layers:
+        return RuleOutcome(why_not=unwatched(facts, f"of {SHORTEST} steps or more was watched"))
+    far_share = facts.thresholds[FAR_SHARE]
+    fading = {
+        key: looks
+        for key, looks in layers.items()
+        if most([_fades(seen, far_share) and (seen.factor or 0.0) < 1.0 for seen in looks])
+    }
+    return RuleOutcome(tuple(_finding(facts, key, looks) for key, looks in fading.items()))
+
+
+def _fades(seen: TimeLook, far_share: float) -> bool:
+    """Whether nothing of 1 % comes from that part of the sequence or farther.
+
+    A shortcut of the state brings back what came in between: then the curve falls under the horizon's limit and rises
+    above it again.
+    """
+    if seen.horizon >= far_share * (seen.T - 1):
+        return False
+    return not any(r >= HORIZON_LIMIT for r in seen.reach[math.ceil(far_share * (seen.T - 1)) :])
+
+
+def _finding(facts: Facts, key: LayerKey, looks: Sequence[TimeLook]) -> Finding:
+    seen = looks[-1]
+    near, bound = rate_to_horizon(seen), seen.bound_factor
+    harm = _harm(facts, key)
+    lag, far = max((each for each in enumerate(seen.reach) if is_finite(each[1])), default=(0, 1.0))
+    evidence: Evidence = {
+        "horizon": seen.horizon, "T": seen.T, "factor": seen.factor, "factor_to_horizon": near, "bound_factor": bound,
+        "gamma": seen.gamma, "gamma_mean": seen.gamma_mean, "lambda": seen.lambda_, "rho": seen.rho,
+        "far_reach": far, "lag": lag, "looks": len(looks), "exact": seen.exact,
+    }  # fmt: skip
+    how = formula.against_bound(seen, lag, far)
+    if not is_finite(bound) and near:
+        how = f"r(ℓ) ≈ {figure(near)}^ℓ: {formula.raised(near, seen.horizon + 1)} < {HORIZON_LIMIT:g}"
+    severity: Severity = "error" if harm else "info"
+    because, remedies = _because(seen, near, harm), longer_reach(facts, seen)
+    return RULE.finding(severity, where(facts, key, seen.kind), evidence, because, remedies, how)
+
+
+def _because(seen: TimeLook, near: float | None, harm: str) -> str:
+    because, bound = f"r(ℓ) falls under 0.01 past lag {seen.horizon} of {seen.T - 1}", seen.bound_factor
+    because += f", times {figure(near)} a step on the way" if near else ", where nothing measurable arrives any more"
+    if is_finite(bound) and near:
+        because += f"; the bound γλ = {figure(seen.gamma)} × {figure(seen.lambda_)} = {figure(bound)} a step " + (
+            "alone already forces it" if bound < 1.0 else "would allow more"
+        )
+    because += ". A step further back adds less than 1 % of what the nearest one adds"
+    return because + (f", {harm}." if harm else "; that does harm only where what is to be learned lies so far back.")
+
+
+def _harm(facts: Facts, key: LayerKey) -> str:
+    """That what is to be learned lies out of reach, where GR402 says so of this layer or its stack; else empty."""
+    for test in facts.dependency_tests if key.direction == "forward" else ():
+        lost, found = test.judged("vanishing"), test.dependency
+        if lost and found.site == key.site and of_one_stack(found.module, key.module) and facts.rests_at(test):
+            return f"and the error still depends on the input {spans([strongest(lost).lag])} steps back (GR402)"
+    return ""
+
+
+def _short_reach(finding: Finding) -> str:
+    """How far back the gradient gets, in half a sentence; the finding has the reason."""
+    horizon, T = finding.evidence.get("horizon"), finding.evidence.get("T")
+    if not isinstance(horizon, int) or not isinstance(T, int):
+        return ""
+    return f": less than 1 % is left past {horizon} of {T - 1} steps back"
+
+
+RULE = Rule(
+    code="GR101",
+    slug="vanishing-through-time",
+    title="vanishing through time",
+    severities=("error", "info"),
+    family="time",
+    explain=Explanation(
+        cause="The product of the state's Jacobians shrinks with every step, so what lies far back adds nothing to "
+        "the weights' gradient. By itself this is no fault: most data has nothing to learn that far back.",
+        mathematics=(
+            "δ_{t→k} = (∂h_t/∂h_k)ᵀ e_t,   ∂h_t/∂h_k = Π diag(σ′(a_i)) W_hh,   i = k+1 … t",
+            "‖∂h_t/∂h_k‖ ≤ (γλ)^{t−k}: with γλ < 1 it must vanish; with γλ ≥ 1 it still may",
+            "r(ℓ) = Σ_t R[t, t−ℓ] / Σ_t R[t, t];   horizon = largest ℓ with r ≥ 0.01 up to it;   factor = exp(slope "
+            "of log r)",
+        ),
+        thresholds="The horizon is measured at r = 0.01, where a step further back adds 1 % of what the nearest adds, "
+        f"and compared with T − 1. The rule speaks where it stays under {percent(FAR_SHARE.default, 3)} of it in two "
+        f"looks of three, for sequences of {SHORTEST} steps or more: then more of the sequence lies out of reach than "
+        "within. It is information, and an error only beside an error GR402, which proves that the data depends on "
+        "what is out of reach.",
+        remedies=(
+            "Orthogonal W_hh: free, but training moves it away again unless it is held there.",
+            "LSTM or GRU: longer reach, three to four times the weights.",
+            "Forget bias of 1 or more: free; slows the forgetting of what is stale.",
+            "Shorter sequences or skip connections through time: cheaper steps; lags between the skips are seen "
+            "coarsely.",
+        ),
+        silence="Right wherever the task is local.",
+        references=(BENGIO, "Hochreiter, Schmidhuber (1997): Long short-term memory", PASCANU),
+    ),
+    judge=judge,
+    thresholds=(FAR_SHARE,),
+    heading="If you need a longer reach",
+    opening="Your gradients vanish through time in",
+    aside=_short_reach,
+    units={"factor_to_horizon": "per step"},
+    zoo=("gr101_vanishing_rnn", "gr402_adding_problem"),
+)

@@ -1,0 +1,110 @@
+"""GR103: almost all recurrent units sit where the activation is flat, look after look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gradreach.facts.activations import SATURATED
+from gradreach.facts.facts import Facts
+from gradreach.facts.statistics import is_finite, known, median, most
+from gradreach.facts.thresholds import Threshold, Thresholds
+from gradreach.facts.time import FAR_SHARE, MIN_LOOKS, LayerKey
+from gradreach.facts.wording import figure, percent
+from gradreach.record.schema import Finding, Remedy, TimeLook
+from gradreach.remedies.advice.initial_scale import INITIAL_SCALE
+from gradreach.remedies.advice.orthogonal import ORTHOGONAL
+from gradreach.remedies.advice.scale_input import SCALE_INPUT
+from gradreach.remedies.advice.spelling import parameter
+from gradreach.rules import formula
+from gradreach.rules.references import BENGIO, GLOROT
+from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome
+from gradreach.rules.through_time import unwatched, where
+
+SATURATED_GATED = Threshold(
+    "saturated_gated",
+    0.95,
+    0.01,
+    1.0,
+    "share of a GRU's or LSTM's candidates with less than 5 % of the largest slope",
+)
+
+
+def judge(facts: Facts) -> RuleOutcome:
+    """Each direction of each recurrent layer that is flat in most of its looks."""
+    layers = {
+        key: usable
+        for key, looks in facts.layers.items()
+        if (usable := [seen for seen in looks if is_finite(seen.saturated) and "RELU" not in seen.kind.upper()])
+        and len(usable) >= MIN_LOOKS
+    }
+    if not layers:
+        return RuleOutcome(why_not=unwatched(facts, f"with saturating units was watched {MIN_LOOKS} times"))
+    flat = {key: looks for key, looks in layers.items() if most([_is_flat(each, facts.thresholds) for each in looks])}
+    return RuleOutcome(tuple(_finding(facts, key, looks) for key, looks in flat.items()))
+
+
+def _is_flat(seen: TimeLook, thresholds: Thresholds) -> bool:
+    share = seen.saturated or 0.0
+    if any(gated in seen.kind.upper() for gated in ("LSTM", "GRU")):
+        return share >= thresholds[SATURATED_GATED] and seen.horizon < thresholds[FAR_SHARE] * (seen.T - 1)
+    return share >= thresholds[SATURATED]
+
+
+def _finding(facts: Facts, key: LayerKey, looks: Sequence[TimeLook]) -> Finding:
+    seen = looks[-1]
+    share = median(known(look.saturated for look in looks))
+    because = f"{percent(share, 3)} of the activations have less than 5 % of their largest slope, look after look"
+    if is_finite(seen.gamma_mean):
+        because += f"; the mean slope is {figure(seen.gamma_mean)} where {figure(seen.gamma)} is possible"
+    because += f", and the gradient reaches {seen.horizon} of {seen.T - 1} steps back."
+    evidence: Evidence = {
+        "saturated": share, "gamma_mean": seen.gamma_mean, "gamma": seen.gamma, "lambda": seen.lambda_,
+        "horizon": seen.horizon, "T": seen.T, "looks": len(looks),
+    }  # fmt: skip
+    place, how = where(facts, key, seen.kind), formula.mean_slope(share)
+    return RULE.finding("warning", place, evidence, because, _smaller_sums(seen), how)
+
+
+def _smaller_sums(seen: TimeLook) -> tuple[Remedy, ...]:
+    """What makes a_t smaller: its input, which in an upper layer is bounded anyway, and the weights."""
+    weight = parameter("weight_ih", seen.module, seen.kind, seen.layer, seen.direction)
+    first = SCALE_INPUT.remedy(seen.module or seen.kind)
+    if seen.layer and weight:
+        first = INITIAL_SCALE.remedy_because("weights of this size keep a_t near 1", weight, "recurrent")
+    return first, ORTHOGONAL.remedy(seen.module, seen.kind, seen.layer, seen.direction)
+
+
+RULE = Rule(
+    code="GR103",
+    slug="recurrent-saturated",
+    title="recurrent units saturated",
+    severities=("warning",),
+    family="time",
+    explain=Explanation(
+        cause="The sums a_t are so large that the activation is flat there. A flat unit hands on its value and "
+        "almost no gradient, neither through time nor to the input.",
+        mathematics=(
+            "tanh′(a) = 1 − h²,  under 0.05 from |a| = 2.2 on",
+            formula.MEAN_SLOPE,
+            "δ_k ← W_hhᵀ diag(σ′(a_{k+1})) δ_{k+1}: the slope enters once a step",
+        ),
+        thresholds=f"From {percent(SATURATED.default, 3)} of the activations in two looks of three: the mean slope is "
+        f"then at most {1 - 0.95 * SATURATED.default:.2f}. A trained tanh RNN may well have a third or a half. Of LSTM "
+        "and GRU the tanh of the candidate counts, for gates are at work when held open or shut; these may carry the "
+        f"gradient past a flat candidate, so it takes {percent(SATURATED_GATED.default, 3)} and a gradient that does "
+        "not reach half of the sequence. ReLU has no such region.",
+        remedies=(
+            "Scale the input to mean 0 and deviation 1: free, and right in any case.",
+            "Smaller or orthogonal initial weights: free; with gain above 1 saturation returns.",
+            "A lower learning rate, where saturation came with training: slower.",
+        ),
+        silence="Where the state is meant to be binary.",
+        references=(
+            GLOROT,
+            BENGIO,
+        ),
+    ),
+    judge=judge,
+    thresholds=(FAR_SHARE, SATURATED, SATURATED_GATED),
+    zoo=("gr103_saturated_rnn",),
+)

@@ -1,0 +1,170 @@
+"""GR305: the updates replace the weights or leave them as they are, and the loss shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from gradreach.facts.depth import pull
+from gradreach.facts.facts import Facts
+from gradreach.facts.site import Site
+from gradreach.facts.statistics import is_positive, known, median, positive
+from gradreach.facts.thresholds import Threshold
+from gradreach.facts.time import MIN_LOOKS
+from gradreach.facts.wording import figure
+from gradreach.record.schema import DepthLook, Finding, Look
+from gradreach.remedies.advice.lower_rate import LOWER_RATE
+from gradreach.remedies.advice.raise_rate import RAISE_RATE
+from gradreach.remedies.advice.warm_up import WARM_UP
+from gradreach.rules import formula
+from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
+
+UPDATE_TOO_LARGE = Threshold(
+    "update_too_large", 0.1, 0.01, 100.0, "‖Δw‖ / ‖w‖ from which updates replace what the weights held"
+)
+UPDATE_TOO_SMALL = Threshold("update_too_small", 1e-6, 1e-12, 0.01, "‖Δw‖ / ‖w‖ up to which updates change nothing")
+
+REPLACED = 1.0
+GROWN = 10.0
+"""One update as large as the weights, after which they grew by this: the start was thrown away. Large updates make
+large weights, so the ratio alone forgets what happened."""
+
+LEVERAGE = 0.1
+"""‖w‖·‖∂L/∂w‖ / |L| from which there is something to gain: a converged model lies below."""
+
+SMALLEST_WEIGHT = 1e-3
+"""Root mean square under which weights count as started at zero, where any update is large beside them."""
+
+USUAL = 1e-3
+"""‖Δw‖ / ‖w‖ of ordinary training."""
+
+
+def judge(facts: Facts) -> RuleOutcome:
+    """Each line that calls backward at which enough updates were seen."""
+    sites: dict[int, list[Look]] = {}
+    for look in facts.sound_looks:
+        if positive(seen.update_ratio for seen in look.depth):
+            sites.setdefault(look.site, []).append(look)
+    sites = {site: looks for site, looks in sites.items() if len(looks) >= MIN_LOOKS}
+    if not sites:
+        return RuleOutcome(why_not=f"fewer than {MIN_LOOKS} looks saw an update")
+    found = (_judge_site(facts, facts.site(site), looks) for site, looks in sites.items())
+    return RuleOutcome(tuple(finding for finding in found if finding is not None))
+
+
+def _judge_site(facts: Facts, site: Site, looks: Sequence[Look]) -> Finding | None:
+    modules = _modules(looks)
+    if site.stalled or site.worse_than_at_first:
+        limit = facts.thresholds[UPDATE_TOO_LARGE]
+        large = {name: seen for name, seen in modules.items() if _is_too_large(seen, limit)}
+        if large:
+            return _too_large(site, large, limit)
+    if not site.stalled:
+        return None
+    limit = facts.thresholds[UPDATE_TOO_SMALL]
+    largest = max((median(_ratios(seen)) for seen in modules.values()), default=1.0)
+    return _too_small(site, largest, looks, limit) if largest <= limit and _could_gain(site, looks) else None
+
+
+def _modules(looks: Sequence[Look]) -> dict[str, list[DepthLook]]:
+    """The looks at each module that was updated, without normalisation layers and those started at zero."""
+    modules: dict[str, list[DepthLook]] = {}
+    for look in looks:
+        for seen in look.depth:
+            if is_positive(seen.update_ratio) and is_positive(seen.weight_norm) and "Norm" not in seen.kind:
+                modules.setdefault(seen.module, []).append(seen)
+    return {
+        name: seen
+        for name, seen in modules.items()
+        if len(seen) >= MIN_LOOKS and _weight_rms(seen[0]) >= SMALLEST_WEIGHT
+    }
+
+
+def _weight_rms(seen: DepthLook) -> float:
+    return float((seen.weight_norm or 0.0) / max(seen.parameters, 1) ** 0.5)
+
+
+def _ratios(looks: Sequence[DepthLook]) -> list[float]:
+    return positive(seen.update_ratio for seen in looks)
+
+
+def _norms(looks: Sequence[DepthLook]) -> list[float]:
+    return positive(seen.weight_norm for seen in looks)
+
+
+def _is_too_large(looks: Sequence[DepthLook], limit: float) -> bool:
+    ratios, norms = _ratios(looks), _norms(looks)
+    return median(ratios) >= limit or (max(ratios) >= REPLACED and norms[-1] >= GROWN * norms[0])
+
+
+def _could_gain(site: Site, looks: Sequence[Look]) -> bool:
+    losses = [abs(loss) for loss in site.losses]
+    pulls = [max(known(map(pull, look.depth)), default=None) for look in looks]
+    return bool(losses) and median(known(pulls) or [0.0]) >= LEVERAGE * median(losses)
+
+
+def _too_large(site: Site, large: Mapping[str, Sequence[DepthLook]], limit: float) -> Finding:
+    worst = max(large, key=lambda name: max(_ratios(large[name])))
+    looks = large[worst]
+    ratios, norms = _ratios(looks), _norms(looks)
+    usual, largest = median(ratios), max(ratios)
+    because = (
+        f"an update changes `{worst}` by {figure(usual)} of its size, {figure(largest)} at most, where "
+        f"1e-3 is usual; ‖w‖ went from {figure(norms[0])} to {figure(norms[-1])}, and the loss does not fall."
+    )
+    evidence: Evidence = {
+        "update_size": usual, "largest_update_size": largest, "weight_norm_first": norms[0],
+        "weight_norm_last": norms[-1], "modules": len(large), "looks": len(looks),
+    }  # fmt: skip
+    how = f"‖Δw‖ / ‖w‖ = {figure(usual)} ≥ {limit:g}: {formula.quotient(1.0, usual)} updates replace the weights"
+    if usual < limit:
+        how = f"max ‖Δw‖ / ‖w‖ = {figure(largest)} ≥ {REPLACED:g}; "
+        how += f"‖w‖ / ‖w‖ at first = {formula.quotient(norms[-1], norms[0])} ≥ {GROWN:g}"
+    factor = 10.0 if usual < limit else max(10.0, usual / USUAL)
+    remedies = (LOWER_RATE.remedy(figure(factor)), WARM_UP.remedy())
+    where: Where = {"module": worst, "kind": looks[-1].kind, "site": site.name}
+    return RULE.finding("warning", where, evidence, because, remedies, how)
+
+
+def _too_small(site: Site, ratio: float, looks: Sequence[Look], limit: float) -> Finding:
+    because = (
+        f"an update changes the weights by {figure(ratio)} of their size, where 1e-3 is usual: {figure(1 / ratio)} "
+        "steps for a change of their own size, while the gradient still asks for one and the loss does not fall."
+    )
+    remedy = RAISE_RATE.remedy(figure(min(USUAL / ratio, 1e6)))
+    evidence: Evidence = {"update_size": ratio, "looks": len(looks)}
+    how = f"‖Δw‖ / ‖w‖ = {figure(ratio)} ≤ {figure(limit)}: {formula.quotient(1.0, ratio)} updates to move w by its "
+    how += "size"
+    return RULE.finding("warning", {"site": site.name}, evidence, because, (remedy,), how)
+
+
+RULE = Rule(
+    code="GR305",
+    slug="update-size",
+    title="update far too large or too small for the weights",
+    severities=("warning",),
+    family="step",
+    explain=Explanation(
+        cause="The learning rate does not fit the weights' size: either each update overwrites what was learned, or "
+        "it changes nothing.",
+        mathematics=("‖Δw‖ / ‖w‖ per module and update: about 1e-3 in ordinary training",),
+        thresholds=f"Per module, on the median of {MIN_LOOKS} looks or more; normalisation layers and weights that "
+        "start at zero are left out, for any update is large beside them. Too large: from "
+        f"‖Δw‖ / ‖w‖ = {UPDATE_TOO_LARGE.default:g}, with which ten updates replace the weights, or once {REPLACED:g} "
+        f"with weights that then grew {GROWN:g}-fold; and a loss that stands still or ends above where it began. Too "
+        f"small: up to {figure(UPDATE_TOO_SMALL.default)} even for the module that moves most, a million updates for a "
+        "change of the weights by their own size; a loss that certainly does not fall, and a gradient with ‖w‖·‖∂L/∂w‖ "
+        f"of {LEVERAGE:g} of the loss or more: with a model at its optimum there is nothing to gain.",
+        remedies=(
+            "Change the rate by the factor named: free.",
+            "Warm-up: for large first updates of adaptive methods alone.",
+        ),
+        silence="For fine-tuning that is meant to move weights by a hair.",
+        references=(
+            "Bottou (2012): Stochastic gradient descent tricks",
+            "You, Gitman, Ginsburg (2017): Large batch training of convolutional networks",
+        ),
+    ),
+    judge=judge,
+    thresholds=(UPDATE_TOO_LARGE, UPDATE_TOO_SMALL),
+    zoo=("gr305_too_large", "gr305_too_small"),
+)

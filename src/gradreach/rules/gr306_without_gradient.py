@@ -1,0 +1,119 @@
+"""GR306: trainable parameters without a gradient in every look at which their model ran."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from gradreach.facts.facts import Facts
+from gradreach.facts.modules import is_within
+from gradreach.facts.time import MIN_LOOKS
+from gradreach.record.schema import Finding, Look
+from gradreach.remedies.advice.connect import CONNECT
+from gradreach.remedies.advice.freeze import FREEZE
+from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
+
+MANY_LOOKS = 20
+"""Looks at which a part that is picked one time in four has been picked but for 3 chances in a thousand."""
+
+
+def judge(facts: Facts) -> RuleOutcome:
+    """Each part of a model in which nothing ever gets a gradient."""
+    ran = _looks_by_root(facts)
+    if not any(len(looks) >= MIN_LOOKS for looks in ran.values()):
+        return RuleOutcome(why_not=f"no model was watched {MIN_LOOKS} times")
+    looks = facts.record.looks
+    names = dict.fromkeys(name for look in looks for name in look.without_gradient)
+    lost = [name for name in names if _never(name, ran.get(facts.root_of(name), []))]
+    lacking = {name.rpartition(".")[0] for name in lost}
+    reached = {
+        seen.module
+        for look in looks
+        for seen in look.depth
+        if seen.weight_grad_norm is not None or (seen.parameters and seen.module not in lacking)
+    }
+    parts: dict[str, list[str]] = {}
+    for name in lost:
+        parts.setdefault(_part(facts, name, reached), []).append(name)
+    return RuleOutcome(tuple(_finding(facts, part, names, ran) for part, names in parts.items()))
+
+
+def _looks_by_root(facts: Facts) -> dict[str, list[Look]]:
+    """The looks at which any module of a root ran."""
+    ran: dict[str, list[Look]] = {}
+    for look in facts.record.looks:
+        for root in {facts.root_of(seen.module) for seen in look.depth}:
+            ran.setdefault(root, []).append(look)
+    return ran
+
+
+def _never(name: str, looks: Sequence[Look]) -> bool:
+    """Whether no look saw a gradient; only many looks can tell of an uncalled part of a model that picks its parts."""
+    if len(looks) < MIN_LOOKS or not all(name in look.without_gradient for look in looks):
+        return False
+    owner = name.rpartition(".")[0]
+    called = any(seen.module == owner for look in looks for seen in look.depth)
+    return called or len(looks) >= MANY_LOOKS or not _picks_parts(looks)
+
+
+def _picks_parts(looks: Sequence[Look]) -> bool:
+    """Whether a parameter has a gradient at some looks of one place and none at others: experts, layers left out."""
+    by_site: dict[int, list[set[str]]] = {}
+    for look in looks:
+        by_site.setdefault(look.site, []).append(set(look.without_gradient))
+    return any(set.union(*names) != set.intersection(*names) for names in by_site.values())
+
+
+def _part(facts: Facts, name: str, reached: set[str]) -> str:
+    """The largest part of the model around a parameter in which nothing gets a gradient, else the parameter itself."""
+    words = name.split(".")
+    begin = len(facts.root_of(name).split("."))
+    parts = (".".join(words[:end]) for end in range(begin + 1, len(words)))
+    return next((part for part in parts if not is_within(part, reached)), name)
+
+
+def _finding(facts: Facts, part: str, names: Sequence[str], ran: Mapping[str, Sequence[Look]]) -> Finding:
+    looks = ran[facts.root_of(part)]
+    runs = is_within(part, (seen.module for look in looks for seen in look.depth))
+    whole = part not in names
+    reason = (
+        "it ran, but no path leads from the loss back to it (detach, .data, .item(), no_grad, argmax)"
+        if runs
+        else "no look saw it called"
+        if whole
+        else "the loss does not depend on it"
+    )
+    who = f"{len(names)} trainable parameters of `{part}`" if whole else f"the trainable `{part}`"
+    because = f"{who} had no gradient in any of {len(looks)} looks: {reason}."
+    evidence: Evidence = {
+        "parameters": len(names), "names": ", ".join(names[:8]), "called": runs, "looks": len(looks),
+    }  # fmt: skip
+    where: Where = {"module": part} if whole else {"module": part.rpartition(".")[0], "parameter": part}
+    how = f"∂L/∂w = 0: w.grad is None for {len(names)} w, in {len(looks)} of {len(looks)} looks"
+    return RULE.finding("warning", where, evidence, because, (CONNECT.remedy(), FREEZE.remedy(part)), how)
+
+
+RULE = Rule(
+    code="GR306",
+    slug="without-gradient",
+    title="parameters that never receive a gradient",
+    severities=("warning",),
+    family="step",
+    explain=Explanation(
+        cause="Parameters ask for a gradient, but nothing in the loss depends on them, or a detach cuts the way; "
+        "they keep their random start.",
+        mathematics=("∂L/∂w = 0 identically: autograd leaves w.grad at None",),
+        thresholds="The same parameter has no gradient in every look at which any part of its model ran, "
+        f"{MIN_LOOKS} at least, whichever line called backward: a model that only another loss trains gets one "
+        "there. Where other parts get one now and then (experts, layers left out at random), a part that was never "
+        f"called is judged from {MANY_LOOKS} looks on. Frozen parameters do not count.",
+        remedies=(
+            "Connect it: if it should learn.",
+            "requires_grad_(False): if it should not; saves its optimizer state.",
+            "Delete it: smaller model; old checkpoints no longer fit.",
+        ),
+        silence="For heads of a loaded model that this task does not use.",
+        references=("Paszke et al. (2019): PyTorch: An imperative style, high-performance deep learning library",),
+    ),
+    judge=judge,
+    zoo=("gr306_detached_encoder", "gr306_forgotten_branch"),
+)

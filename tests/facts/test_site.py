@@ -1,0 +1,86 @@
+"""One line that calls backward: whether its loss falls, stalls, rests or ends above its first value."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+
+import pytest
+
+from gradreach.facts.facts import Facts
+from gradreach.facts.site import PASSES, Rest, Site
+from gradreach.record.schema import Step
+from tests.rules.records import falling, flat, record, steps
+
+
+def site(made: Sequence[Step], number: int = 0) -> Site:
+    return Facts(record(made)).site(number)
+
+
+def rest(made: Sequence[Step]) -> Rest | None:
+    return site(made).rest
+
+
+@pytest.mark.parametrize("fall", [0.0, 0.02, 0.03])
+def test_a_certain_stall(fall: float) -> None:
+    assert site(steps(loss=lambda i: flat(i) * (1 - fall * i / 200))).stalled
+
+
+@pytest.mark.parametrize("fall", [0.08, 0.2])
+def test_a_slow_fall_is_no_stall(fall: float) -> None:
+    assert not site(steps(loss=lambda i: flat(i) * (1 - fall * i / 200))).stalled
+
+
+def test_noise_leaves_the_stall_unproven() -> None:
+    assert not site(steps(40, loss=lambda i: 2.0 + random.Random(i).gauss(0, 1))).stalled
+
+
+def test_too_few_losses_prove_nothing() -> None:
+    assert not site(steps(19, loss=flat)).stalled
+    assert not site(steps(9, loss=lambda i: 1.0 + i)).worse_than_at_first
+
+
+def test_adversaries_prove_nothing() -> None:
+    turns = site(tuple(Step(i, 0.0, i % 2, 2.0, 1.0) for i in range(200)))
+    assert turns.takes_turns
+    assert not turns.stalled
+
+
+def test_one_phase_after_another_is_no_turn() -> None:
+    phases = tuple(Step(i, 0.0, int(i >= 100), flat(i), 1.0) for i in range(200))
+    assert not site(phases).takes_turns
+    assert site(phases, 1).stalled
+
+
+def test_a_loss_rests_where_it_falls_by_no_more_than_its_noise() -> None:
+    found = rest(steps(loss=flat))
+    assert found is not None
+    assert (found.before, found.last) == (pytest.approx(2.0, abs=0.01), pytest.approx(2.0, abs=0.01))
+    assert rest(steps(loss=lambda i: max(2.0 - i / 100, 1.5) + flat(i) - 2.0))  # fell in its first quarter
+    assert rest(steps(loss=lambda i: flat(i) * (1 + i / 200)))
+
+
+@pytest.mark.parametrize("fall", [0.02, 0.05, 0.5])
+def test_a_loss_that_still_falls_does_not_rest(fall: float) -> None:
+    assert rest(steps(loss=lambda i: flat(i) * (1 - fall * i / 200))) is None
+
+
+@pytest.mark.parametrize(("count", "rests"), [(PASSES, True), (PASSES - 1, False)])
+def test_a_short_run_does_not_rest(count: int, rests: bool) -> None:
+    assert (rest(steps(count, loss=flat)) is not None) == rests
+
+
+def test_measured_steps_stand_for_those_between() -> None:
+    assert rest(steps(400, loss=flat)[::10])
+    assert rest(steps(400, loss=flat)[::25]) is None  # 16 losses tell nothing
+
+
+def test_adversaries_do_not_rest() -> None:
+    assert rest(tuple(Step(i, 0.0, i % 2, 2.0, 1.0) for i in range(800))) is None
+
+
+def test_worse_than_at_first() -> None:
+    assert site(steps(loss=lambda i: 2.0 if i < 5 else 9.0 + math.sin(i))).worse_than_at_first
+    assert not site(steps(loss=falling)).worse_than_at_first
+    assert not site(steps(loss=lambda i: 2.0 + random.Random(i).gauss(0, 1))).worse_than_at_first
