@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from gradreach.engine.cells import pull
+from gradreach.engine.cells.cell import pull
 from gradreach.engine.lags import truncated_sweep
 from gradreach.engine.replay import Replay
 from gradreach.engine.scan import Sweep, Unroll, parameter_gradients, sweep
@@ -21,7 +21,7 @@ from gradreach.engine.scan import Sweep, Unroll, parameter_gradients, sweep
 class LayerAdjoint:
     """One direction of one layer; every sequence is in the data's time order.
 
-    `delta` is δ_k, the total ∂L/∂h_k; `delta_c` the total ∂L/∂c_k along the carried path (see `cells.pull`) where the
+    `delta` is δ_k, the total ∂L/∂h_k; `delta_c` the total ∂L/∂c_k along the carried path (see `pull`) where the
     kind has one. `local_error` is e_k: what arrives from above (the loss, or the layer above through dropout), with
     h_n's error at each row's own last step; `local_error_c` is c_n's error likewise, None where there is none.
     `grad_h_0`, `grad_c_0` are the gradients of the initial state, rows in the engine's order. `gradients` goes by
@@ -91,7 +91,7 @@ def backward_calls(
             size = torch.hypot(size, _norm(dc))
             if is_cell and grad_states_c is not None and dh.device.type == "cpu":
                 dc = _without_same_step(run, dh, dc)
-        _, carried, carried_c = pull(run.kind, run.weights, run.slopes, dh, dc)
+        _, carried, carried_c = pull(run.cell, run.weights, run.slopes, dh, dc)
         error_c = None if dc is None or carried_c is None else _difference(dc, carried_c, size)
         return _difference(dh, carried, size), error_c
 

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gradreach.engine.cells import pull
+from gradreach.engine.cells.cell import pull
 from gradreach.engine.scan import Unroll
 
 
@@ -41,7 +41,7 @@ def jacobians(run: Unroll, row: int = 0) -> Jacobians:
     def cell(t: int) -> Tensor:
         at = run.slopes.each(lambda s: s[steps[t - 1], row].double().expand(S, *s.shape[2:]))
         dc = None if run.c is None else eye[:, P:]
-        _, dh, dc = pull(run.kind, weights, at, eye[:, :P], dc)
+        _, dh, dc = pull(run.cell, weights, at, eye[:, :P], dc)
         return dh if dc is None else torch.cat([dh, dc], dim=1)
 
     if skip == 0:

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gradreach.engine.cells import pull
+from gradreach.engine.cells.cell import pull
 from gradreach.engine.scan import Sweep, Unroll
 
 _SELDOM = 8
@@ -22,7 +22,7 @@ _RANGE = {torch.float32: 126, torch.float64: 1022}
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class LagAdjoint:
     """δ_{t→k} · 2^−exponent at one lag ℓ, k = t − ℓ, for the anchors from number `first` on; in the recurrence's order.
 
     `dh`, `dc` are the adjoints of the state after step k, `g` that of W_hh h_{k−1}, which they give, `before`,
@@ -40,14 +40,14 @@ class Carried:
     before_c: Float[Tensor, "A R H"] | None
     exponent: Int[Tensor, "A R 1"] | None
 
-    def unscaled(self) -> Carried:
+    def unscaled(self) -> LagAdjoint:
         """With exponent 0."""
         if self.exponent is None:
             return self
         scale = torch.exp2(self.exponent.to(self.dh.dtype))
         dc, before_c = (None if part is None else part * scale for part in (self.dc, self.before_c))
         g = self.g * scale.unsqueeze(-1)
-        return Carried(self.lag, self.first, self.at, self.dh * scale, dc, g, self.before * scale, before_c, None)
+        return LagAdjoint(self.lag, self.first, self.at, self.dh * scale, dc, g, self.before * scale, before_c, None)
 
 
 def carry_back(
@@ -58,7 +58,7 @@ def carry_back(
     lags: int,
     *,
     floor: float = -math.inf,
-) -> Iterator[Carried]:
+) -> Iterator[LagAdjoint]:
     """Carry the errors of `steps` (ascending, in the recurrence's order) back over 0, 1, … lags − 1 steps.
 
     Each row's adjoint keeps an exponent of its own, so that float32 holds them all however small or large they become.
@@ -67,7 +67,7 @@ def carry_back(
     steps = list(steps)
     at = torch.tensor(steps, device=dh.device)
     dc = torch.zeros_like(run.c[at]) if run.c is not None and dc is None else dc
-    carried = Scaled(dh, dc)
+    carried = ScaledAdjoint(dh, dc)
     waiting: deque[tuple[Tensor, Tensor | None, int]] = deque()  # what shortcuts send back, until its lag comes
     start, first, clock = 0.0, 0, _Clock(dh.dtype)
     room = dh.new_empty((*dh.shape[:2], *run.slopes.gate.shape[2:]))
@@ -90,9 +90,9 @@ def carry_back(
             waiting.append((dh * share, carried.exponent, first))
             dh = torch.addcmul(dh, dh, share, value=-1.0)
         slopes = run.slopes.each(lambda s, k=k: s[k])  # type: ignore[misc]
-        g, before, before_c = pull(run.kind, run.weights, slopes, dh, carried.dc, out=room[: len(dh)])
-        yield Carried(lag, first, k, carried.dh, carried.dc, g, before, before_c, carried.exponent)
-        carried = Scaled(before, before_c, carried.exponent)
+        g, before, before_c = pull(run.cell, run.weights, slopes, dh, carried.dc, out=room[: len(dh)])
+        yield LagAdjoint(lag, first, k, carried.dh, carried.dc, g, before, before_c, carried.exponent)
+        carried = ScaledAdjoint(before, before_c, carried.exponent)
 
 
 def truncated_sweep(
@@ -126,29 +126,29 @@ def truncated_sweep(
 
 
 @dataclass(frozen=True, slots=True)
-class Scaled:
+class ScaledAdjoint:
     """Adjoints times 2^−exponent, an exponent a row; None while all are 0."""
 
     dh: Tensor
     dc: Tensor | None
     exponent: Tensor | None = None
 
-    def without_first(self) -> Scaled:
-        return Scaled(*(None if part is None else part[1:] for part in (self.dh, self.dc, self.exponent)))  # type: ignore[arg-type]
+    def without_first(self) -> ScaledAdjoint:
+        return ScaledAdjoint(*(None if part is None else part[1:] for part in (self.dh, self.dc, self.exponent)))  # type: ignore[arg-type]
 
-    def plus(self, dh: Tensor, exponent: Tensor | None, first: int, now_first: int) -> Scaled:
+    def plus(self, dh: Tensor, exponent: Tensor | None, first: int, now_first: int) -> ScaledAdjoint:
         dh = dh[now_first - first :]
         if exponent is None and self.exponent is None:
-            return Scaled(self.dh + dh, self.dc)
+            return ScaledAdjoint(self.dh + dh, self.dc)
         zero = torch.zeros_like(dh[..., :1], dtype=torch.int32)
         theirs = zero if exponent is None else exponent[now_first - first :]
         ours = zero if self.exponent is None else self.exponent
         top = torch.maximum(ours, theirs)
         down, up = (torch.exp2((each - top).to(dh.dtype)) for each in (ours, theirs))
         dc = None if self.dc is None else self.dc * down
-        return Scaled(self.dh * down + dh * up, dc, top)
+        return ScaledAdjoint(self.dh * down + dh * up, dc, top)
 
-    def rescaled(self) -> tuple[Scaled, float, float]:
+    def rescaled(self) -> tuple[ScaledAdjoint, float, float]:
         """Brought back to the middle of the number range where a row has left it; log2 of the least and largest row.
 
         Both −inf where all is 0, inf where nothing else is finite.
@@ -168,7 +168,7 @@ class Scaled:
         if bool(shift.abs().amax() < _ROOM[self.dh.dtype]):
             return self, least, top
         scale = torch.exp2(-shift.to(self.dh.dtype))
-        return Scaled(self.dh * scale, None if self.dc is None else self.dc * scale, exponent), least, top
+        return ScaledAdjoint(self.dh * scale, None if self.dc is None else self.dc * scale, exponent), least, top
 
 
 class _Clock:

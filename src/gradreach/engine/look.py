@@ -82,7 +82,7 @@ def _look(
 ) -> TimeLook:
     run = replay.unrolls[n]
     T, B, _ = run.x.shape
-    reach, sampled = _reach(run, adjoint, limits, adjoint.gradients["weight_hh" + replay.names[n]])
+    reach, sampled = _reach(run, adjoint, limits, adjoint.gradients.get("weight_hh" + replay.names[n]))
     r = curve(reach)
     limit = bounds(run)
     rows, columns, cells = kept_map(reach, T, reverse=run.reverse)
@@ -119,10 +119,10 @@ def _look(
     )
 
 
-Cells = tuple[tuple[float | None, ...], ...]
+MapRows = tuple[tuple[float | None, ...], ...]
 
 
-def kept_map(reach: ReachMap, T: int, *, reverse: bool = False) -> tuple[tuple[int, ...], tuple[int, ...], Cells]:
+def kept_map(reach: ReachMap, T: int, *, reverse: bool = False) -> tuple[tuple[int, ...], tuple[int, ...], MapRows]:
     """What a look keeps of the reach map: steps t, steps k, and log10 R[t, k] to two decimals, None where it is 0."""
     rows = reach.anchors
     spare = max(MAP_COLUMNS - len(set(rows)), 0)
@@ -140,7 +140,7 @@ def _kept(norms: Sequence[float], lag: int) -> float | None:
 
 
 def _reach(
-    run: Unroll, adjoint: LayerAdjoint, limits: tuple[int, int, int | None], gradient: Tensor
+    run: Unroll, adjoint: LayerAdjoint, limits: tuple[int, int, int | None], gradient: Tensor | None
 ) -> tuple[ReachMap, str]:
     """The reach map within the limits, and what it leaves out."""
     max_anchors, max_rows, max_lag = limits

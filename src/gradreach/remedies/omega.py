@@ -13,7 +13,7 @@ from torch.nn.utils.parametrize import is_parametrized
 from torch.nn.utils.rnn import PackedSequence
 
 from gradreach.engine.adjoint import LayerAdjoint, backward
-from gradreach.engine.cells import pull
+from gradreach.engine.cells.cell import pull
 from gradreach.engine.replay import replay
 from gradreach.engine.scan import UNREMEDIED, Unroll
 
@@ -187,7 +187,7 @@ def _term(run: Unroll, adjoint: LayerAdjoint, name: str) -> _Term:
     scale = torch.where(counts, size, 1.0)  # so that no square underflows
     delta = torch.where(counts, delta / scale, 0.0)
     delta_c = None if delta_c is None else torch.where(counts, delta_c / scale, 0.0)
-    g, u, u_c = pull(run.kind, run.weights, run.slopes.each(lambda s: s[1:]), delta, delta_c)
+    g, u, u_c = pull(run.cell, run.weights, run.slopes.each(lambda s: s[1:]), delta, delta_c)
     before = _norm(delta, delta_c)
     after = _norm(u, u_c)
     off = torch.where(counts, after / before - 1, 0.0)
