@@ -73,7 +73,7 @@ def lyapunov(run: Unroll, *, exponents: int = 4, max_steps: int = 128, row: int 
     QR method (Benettin et al. 1980) on the transposed product, whose singular values are the same: V ← J_tᵀ V = QR
     from the last step back, exponents the means of log |R_ii| past the first quarter, in which V turns into place.
     The state is (h, c) for an LSTM. Row 0 of a packed sequence is the longest. Empty where not finite, for T < 4, and
-    under a shortcut, whose state is a delay line (see `products.lyapunov`).
+    under a shortcut, whose state is a delay line (see `products.product_spectrum`).
     """
     T, B = run.x.shape[:2]
     steps = min(T, max_steps)

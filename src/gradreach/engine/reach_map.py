@@ -110,7 +110,7 @@ def reach_map(
         error_c = None if error_c is None else error_c[:, chosen]
     at = torch.tensor(steps, device=device)
     with torch.autocast(device.type, enabled=False):
-        norms = _Norms(run, steps, lags)
+        norms = _LagNorms(run, steps, lags)
         parts = None
         if shares and run.weights.w_hh is not None:
             parts = Shares(_total(run, at, error, error_c) if total is None else total)
@@ -182,7 +182,7 @@ def _norms(dh: Tensor, dc: Tensor | None) -> Tensor:
     return own if dc is None else torch.hypot(own, torch.linalg.vector_norm(dc, dim=-1))
 
 
-class _Norms:
+class _LagNorms:
     """Gathers the mean over rows of ‖δ_{t→t−ℓ}‖ lag by lag, an exponent an anchor beside it."""
 
     def __init__(self, run: Unroll, steps: list[int], lags: int) -> None:

@@ -21,7 +21,7 @@ class KeepingGate:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class CellKind:
     """One kind of cell: what its formulas have, as far as a rule or a report needs to know.
 
     `gates` names the blocks of W_ih in their order, `layer` torch's class of the whole layer ("LSTM"; its cell is
@@ -38,17 +38,17 @@ class Kind:
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("RNN_TANH", ("h",), "RNN"),
-        Kind("RNN_RELU", ("h",), "RNN", saturates=False),
-        Kind("RNN_SIGMOID", ("h",), "RNN"),
-        Kind("GRU", ("r", "z", "n"), "GRU", KeepingGate("update", 1)),
-        Kind("LSTM", ("i", "f", "g", "o"), "LSTM", KeepingGate("forget", 1)),
+        CellKind("RNN_TANH", ("h",), "RNN"),
+        CellKind("RNN_RELU", ("h",), "RNN", saturates=False),
+        CellKind("RNN_SIGMOID", ("h",), "RNN"),
+        CellKind("GRU", ("r", "z", "n"), "GRU", KeepingGate("update", 1)),
+        CellKind("LSTM", ("i", "f", "g", "o"), "LSTM", KeepingGate("forget", 1)),
     )
 }
 """Every kind by its name. The mathematics of each stands in a file of its own in `gradreach.engine.cells`."""
 
 
-def known(name: str) -> Kind | None:
+def known(name: str) -> CellKind | None:
     """The kind that a record names, in any letter case; None where it is none of these."""
     return _BY_NAME.get(name.upper())
 
@@ -94,9 +94,9 @@ def of_layer(seen: TimeLook) -> str:
     return f"{name} reverse" if seen.direction == "reverse" else name
 
 
-def _by_name() -> dict[str, Kind]:
+def _by_name() -> dict[str, CellKind]:
     """Every kind by its own name, its layer's and its cell's, in capitals; the first of those that share a class."""
-    found: dict[str, Kind] = {}
+    found: dict[str, CellKind] = {}
     for kind in KINDS.values():
         for name in (kind.name, *((kind.layer, f"{kind.layer}Cell") if kind.layer else ())):
             found.setdefault(name.upper(), kind)

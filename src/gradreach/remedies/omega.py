@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from gradreach.engine.adjoint import LayerAdjoint, backward
 from gradreach.engine.cells.cell import pull
+from gradreach.engine.cells.registry import cell_of
 from gradreach.engine.replay import replay
 from gradreach.engine.scan import UNREMEDIED, Unroll
 
@@ -54,7 +55,7 @@ class Omega:
     True
     >>> omega.close()
 
-    Raises TypeError for other modules, ValueError for a negative strength or a layer with skip.
+    Raises TypeError for other modules, ValueError for a negative strength, a layer with skip, or one without a W_hh.
     """
 
     def __init__(self, layer: nn.Module, strength: float = 1.0) -> None:
@@ -69,6 +70,8 @@ class Omega:
             raise ValueError(
                 "layer: expected one without skip, whose gradient has one path a step; drop one of the two"
             )
+        if not cell_of(layer).hidden:
+            raise ValueError(f"layer: expected one with a W_hh, which Ω is of, got {type(layer).__name__}, without one")
         self.layer, self.strength = layer, strength
         self._generator: Tensor | None = None
         self._calls: list[_Call] = []

@@ -15,7 +15,7 @@ from gradreach.watch.graph import walk
 from gradreach.watch.lenses.depth import Depth
 from gradreach.watch.lenses.feedforward import Feedforward
 from gradreach.watch.lenses.loops import LoopErrors, Loops, look_at_loop
-from gradreach.watch.lenses.recurrent import RECURRENT, Recurrent
+from gradreach.watch.lenses.recurrent import RECURRENT, RecurrentLens
 from gradreach.watch.models import Models, trainable_without_gradient
 from gradreach.watch.module_hooks import ModuleHooks, is_transformed
 from gradreach.watch.nonfinite.kept_calls import Generators, Sentinel
@@ -38,7 +38,7 @@ class StepWatch:
         self.seconds = 0.0
         self.began: float | None = None
         self._depth = Depth()
-        self._recurrent = Recurrent()
+        self._recurrent = RecurrentLens()
         self._loops = Loops()
         self._feedforward = Feedforward()
         self._given = Given()
@@ -121,7 +121,7 @@ class StepWatch:
         self.lead, self.began, self._led = self.lead - 1, None, True
         sequences = self._recurrent.called_sequences()
         chunk = chunk_of(sequences[-1], self._given) if sequences else None
-        self._given, self._recurrent = Given(), Recurrent()
+        self._given, self._recurrent = Given(), RecurrentLens()
         stream.extend(step, chunk)
 
     def _residuals(self, models: Models, scale: float) -> list[Residual]:

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gradreach.record.kinds import Kind
+from gradreach.record.kinds import CellKind
 
 NORM_EPSILON = 1e-5
 """Added to the variance under a layer norm's root, as in torch.nn.LayerNorm."""
@@ -126,7 +126,7 @@ class Pass:
         return zip(range(len(self.pre)), *parts, strict=True)
 
 
-class Loops(NamedTuple):
+class CompiledLoops(NamedTuple):
     """A kind's loops over time in compiled code, for a CPU; see `gradreach.engine.compiled.scan`, which calls them.
 
     forward(weights, pre, h, c, skip=, threads=) fills the gates (in `pre`), h and c, and returns `Trace.inner`.
@@ -172,7 +172,7 @@ class StockCell:
     text of the gr.nn layer of a kind that torch has no class of; `hidden` says whether such a layer has a W_hh.
     """
 
-    kind: Kind
+    kind: CellKind
     forward: Callable[[Pass], Tensor | None]
     slopes: Callable[[Trace], Slopes]
     gate_adjoint: GateAdjoint = through_h
@@ -185,7 +185,7 @@ class StockCell:
     step: type[nn.RNNCellBase] | None = None
     nonlinearity: str = ""
     kernel: Callable[..., Any] | None = None
-    loops: Callable[[], Loops] | None = None
+    loops: Callable[[], CompiledLoops] | None = None
     hidden: bool = True
     about: str = ""
 

@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from gradreach.engine.cells.cell import Loops, Pass, Slopes, StockCell, Trace, flat_share, in_cache
+from gradreach.engine.cells.cell import CompiledLoops, Pass, Slopes, StockCell, Trace, flat_share, in_cache
 from gradreach.record.kinds import KINDS
 
 
@@ -43,7 +43,7 @@ def _slopes(trace: Trace) -> Slopes:
     return Slopes(gate, carry=gates[:, :, 1], entry=entry)
 
 
-def _loops() -> Loops:
+def _loops() -> CompiledLoops:
     from gradreach.engine.compiled import gru
 
     return gru.LOOPS

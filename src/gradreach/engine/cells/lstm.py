@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from gradreach.engine.cells.cell import CellWeights, Loops, Pass, Slopes, StockCell, Trace, flat_share, in_cache
+from gradreach.engine.cells.cell import CellWeights, CompiledLoops, Pass, Slopes, StockCell, Trace, flat_share, in_cache
 from gradreach.record.kinds import KINDS
 
 
@@ -59,7 +59,7 @@ def _gate_adjoint(
     return g, dc
 
 
-def _loops() -> Loops:
+def _loops() -> CompiledLoops:
     from gradreach.engine.compiled import lstm
 
     return lstm.LOOPS

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from gradreach.engine.cells.cell import Loops, Pass, Slopes, StockCell, Trace, flat_share
+from gradreach.engine.cells.cell import CompiledLoops, Pass, Slopes, StockCell, Trace, flat_share
 from gradreach.record.kinds import KINDS
 
 Activation = Callable[[Tensor], Tensor]
@@ -28,8 +28,8 @@ def _slopes(derivative: Activation) -> Callable[[Trace], Slopes]:
     return lambda trace: Slopes(derivative(trace.gates))
 
 
-def _loops(activation: str) -> Callable[[], Loops]:
-    def compiled() -> Loops:
+def _loops(activation: str) -> Callable[[], CompiledLoops]:
+    def compiled() -> CompiledLoops:
         from gradreach.engine.compiled import rnn
 
         return rnn.loops(activation)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gradreach.engine.cells.cell import CellWeights, Loops, Trace
+from gradreach.engine.cells.cell import CellWeights, CompiledLoops, Trace
 from gradreach.engine.compiled.loops import (
     Ends,
     Gates,
@@ -134,4 +134,4 @@ def _backward(
     return entry
 
 
-LOOPS = Loops(_forward, _backward)
+LOOPS = CompiledLoops(_forward, _backward)

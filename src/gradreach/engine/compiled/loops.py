@@ -10,7 +10,7 @@ those that a function fills are given to it.
 `threads` is best torch.get_num_threads().
 
 A kind's own loops stand beside this file (rnn, gru, lstm): `forward` and `backward` over arrays, and `LOOPS`, the same
-over tensors (see `gradreach.engine.cells.cell.Loops`).
+over tensors (see `gradreach.engine.cells.cell.CompiledLoops`).
 """
 
 from __future__ import annotations

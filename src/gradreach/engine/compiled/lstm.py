@@ -8,7 +8,7 @@ from typing import Any, cast, no_type_check
 import numpy as np
 from torch import Tensor
 
-from gradreach.engine.cells.cell import CellWeights, Loops, Trace
+from gradreach.engine.cells.cell import CellWeights, CompiledLoops, Trace
 from gradreach.engine.compiled.loops import (
     Ends,
     Gates,
@@ -128,4 +128,4 @@ def _backward(
     backward(gates, array(weights.w_hh), c, e.numpy(), *ends, *filled, **options)
 
 
-LOOPS = Loops(_forward, _backward)
+LOOPS = CompiledLoops(_forward, _backward)

@@ -9,7 +9,7 @@ from typing import Any, no_type_check
 import numpy as np
 from torch import Tensor
 
-from gradreach.engine.cells.cell import CellWeights, Loops, Trace
+from gradreach.engine.cells.cell import CellWeights, CompiledLoops, Trace
 from gradreach.engine.compiled.loops import (
     Ends,
     Run,
@@ -107,10 +107,10 @@ def backward(
     over_rows(_back, B, threads, activation, gates, panels(w_hh), e, dh, g, delta, skip, clip)
 
 
-def loops(activation: str) -> Loops:
+def loops(activation: str) -> CompiledLoops:
     """The loops over tensors for "tanh", "relu" or "logistic"."""
     number = {"tanh": TANH, "relu": RELU, "logistic": LOGISTIC}[activation]
-    return Loops(partial(_forward, number), partial(_backward, number))
+    return CompiledLoops(partial(_forward, number), partial(_backward, number))
 
 
 def _forward(activation: int, weights: CellWeights, pre: Tensor, h: Tensor, _c: Tensor | None, **options: Any) -> None:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gradreach.engine.cells.cell import CellWeights, Loops, StockCell, Trace
+from gradreach.engine.cells.cell import CellWeights, CompiledLoops, StockCell, Trace
 from gradreach.engine.forward import input_side
 from gradreach.engine.scan import Remedies, Sweep, Unroll
 
@@ -76,7 +76,7 @@ def _loops() -> ModuleType:
     return loops
 
 
-def _loops_of(cell: StockCell) -> Loops:
+def _loops_of(cell: StockCell) -> CompiledLoops:
     if cell.loops is None:
         raise TypeError(f"{cell.name}: expected a kind with compiled loops; ask `fits` first")
     return cell.loops()

@@ -44,7 +44,7 @@ MOST_LOOKS = 8
 MAX_LAG = 1024
 
 
-class Recurrent:
+class RecurrentLens:
     """Collects the calls of stock recurrent modules while a watched step runs."""
 
     def __init__(self) -> None:

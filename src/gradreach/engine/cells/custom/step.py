@@ -19,7 +19,7 @@ from torch.utils._pytree import (
     tree_unflatten,
 )
 
-from gradreach.engine.cells.custom.form import HALF, Form, name_of, named, outline, own, refuse_nan, shown, varies
+from gradreach.engine.cells.custom.form import HALF, StateForm, name_of, named, outline, own, refuse_nan, shown, varies
 
 AT_FIRST = "make these agree in dtype; half precision is cast to float32 here, other tensors of the step are not"
 LATER = "it must run on any number of rows: pass what belongs to a row as a part of x or state"
@@ -91,10 +91,10 @@ class CellRun:
         return T, B
 
     @cached_property
-    def form(self) -> Form:
+    def form(self) -> StateForm:
         leaves, spec = tree_flatten(self.states)
         shapes = tuple(tuple(leaf.shape[2:]) for leaf in leaves)
-        return Form(spec, shapes, tuple(leaf.dtype for leaf in leaves), leaves[0].device)
+        return StateForm(spec, shapes, tuple(leaf.dtype for leaf in leaves), leaves[0].device)
 
     def each(self, select: Callable[[Tensor], Tensor]) -> CellRun:
         """The same run with `select` applied to every leaf of x and of the states."""
@@ -164,7 +164,7 @@ class StepGraph:
                 "normalisation into eval mode, decide by row (torch.where), and keep no count or memory in the step"
             )
 
-    def back(self, form: Form, cotangent: Tensor, to: Sequence[Tensor], *, again: bool = False) -> list[Tensor]:
+    def back(self, form: StateForm, cotangent: Tensor, to: Sequence[Tensor], *, again: bool = False) -> list[Tensor]:
         """The cotangent of the state after, carried to the tensors of `to`; `again` keeps the graph for another."""
         parts = zip(self.after, form.split(cotangent.flatten(0, -2)), strict=True)
         pairs = [(leaf, part) for leaf, part in parts if leaf.requires_grad]
@@ -201,7 +201,7 @@ def caller(run: CellRun, why: str) -> StepFunction:
     return call
 
 
-def _next_leaves(form: Form, after: Any, rows: int) -> list[Tensor]:
+def _next_leaves(form: StateForm, after: Any, rows: int) -> list[Tensor]:
     """The leaves of what a step returned, checked against the state that it was given."""
     try:
         leaves: list[Any] = form.spec.flatten_up_to(after)
