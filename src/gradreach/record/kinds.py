@@ -14,10 +14,15 @@ from gradreach.record.schema import TimeLook
 
 @dataclass(frozen=True, slots=True)
 class KeepingGate:
-    """The gate that decides how much of the state stays: its name, and its place among the blocks of the weights."""
+    """The gate that decides how much of the state stays: its name, and its place among the blocks of the weights.
+
+    `bias` is the parameter in which it is opened, and `open_at` the value there that lets most of the state stay.
+    """
 
     name: str
     block: int
+    bias: str = "bias_hh"
+    open_at: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +30,8 @@ class CellKind:
     """One kind of cell: what its formulas have, as far as a rule or a report needs to know.
 
     `gates` names the blocks of W_ih in their order, `layer` torch's class of the whole layer ("LSTM"; its cell is
-    "LSTMCell"), empty where torch has none. `saturates` says whether its activations have flat ends.
+    "LSTMCell"), empty where torch has none. `saturates` says whether its activations have flat ends, `hidden` whether
+    its gates look at the state, through a W_hh.
     """
 
     name: str
@@ -33,6 +39,7 @@ class CellKind:
     layer: str = ""
     keeping: KeepingGate | None = None
     saturates: bool = True
+    hidden: bool = True
 
 
 KINDS = {
@@ -84,6 +91,12 @@ def saturates(name: str) -> bool:
     """Whether a unit of that kind can be saturated, which a ReLU cannot: its units die instead."""
     kind = known(name)
     return kind is None or kind.saturates
+
+
+def has_hidden_weights(name: str) -> bool:
+    """Whether a recurrence of that kind has a W_hh, of which lag share and truncation bias are."""
+    kind = known(name)
+    return kind is None or kind.hidden
 
 
 def of_layer(seen: TimeLook) -> str:

@@ -70,7 +70,7 @@ class Omega:
             raise ValueError(
                 "layer: expected one without skip, whose gradient has one path a step; drop one of the two"
             )
-        if not cell_of(layer).hidden:
+        if not cell_of(layer).kind.hidden:
             raise ValueError(f"layer: expected one with a W_hh, which Ω is of, got {type(layer).__name__}, without one")
         self.layer, self.strength = layer, strength
         self._generator: Tensor | None = None

@@ -169,7 +169,7 @@ class StockCell:
 
     `layer` and `step` are the classes of torch.nn that compute this kind, told apart by `nonlinearity` where one class
     computes several; `kernel` is torch's own kernel of the layer. `loops()` imports the compiled loops. `about` is the
-    text of the gr.nn layer of a kind that torch has no class of; `hidden` says whether such a layer has a W_hh.
+    text of the gr.nn layer of a kind that torch has no class of.
     """
 
     kind: CellKind
@@ -186,7 +186,6 @@ class StockCell:
     nonlinearity: str = ""
     kernel: Callable[..., Any] | None = None
     loops: Callable[[], CompiledLoops] | None = None
-    hidden: bool = True
     about: str = ""
 
     @property

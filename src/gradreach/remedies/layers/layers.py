@@ -92,7 +92,7 @@ class RecurrentLayer(nn.RNNBase):
         if self.layer_norm:
             for name in names_of(self):
                 like = getattr(self, "weight_ih" + name)[:, 0]
-                for part in ("gain_ih", "gain_hh") if cell.hidden else ("gain_ih",):
+                for part in ("gain_ih", "gain_hh") if cell.kind.hidden else ("gain_ih",):
                     self.register_parameter(part + name, nn.Parameter(torch.ones_like(like)))
         self._start()
         if self.orthogonal:
@@ -107,7 +107,7 @@ class RecurrentLayer(nn.RNNBase):
             width = self.input_size if n < self.directions else H * self.directions
             shapes = {"weight_ih": (GH, width), "weight_hh": (GH, H), "bias_ih": (GH,), "bias_hh": (GH,)}
             parts = [part for part in shapes if self.bias or part.startswith("weight")]
-            parts = [part for part in parts if cell.hidden or part.endswith("ih")]
+            parts = [part for part in parts if cell.kind.hidden or part.endswith("ih")]
             for part in parts:
                 weight = nn.Parameter(torch.empty(shapes[part], device=device, dtype=dtype))
                 self.register_parameter(part + name, weight)

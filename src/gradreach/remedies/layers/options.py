@@ -71,6 +71,6 @@ def check_weights_options(cell: StockCell, options: Options, proj_size: int) -> 
         raise ValueError(f"forget_bias: init='chrono' sets it already, got {forget_bias}; give one of them")
     if options.get("orthogonal") and proj_size > 0:
         raise ValueError(f"orthogonal: expected proj_size=0, got {proj_size}: W_hh is not square; drop one")
-    if not cell.hidden and (options.get("orthogonal") or init in ("orthogonal", "identity")):
+    if not cell.kind.hidden and (options.get("orthogonal") or init in ("orthogonal", "identity")):
         asked = "orthogonal" if options.get("orthogonal") else "init"
         raise ValueError(f"{asked}: expected a kind with a W_hh, got {cell.name}, which has none; leave it out")
