@@ -50,6 +50,7 @@ KINDS = {
         CellKind("RNN_SIGMOID", ("h",), "RNN"),
         CellKind("GRU", ("r", "z", "n"), "GRU", KeepingGate("update", 1)),
         CellKind("LSTM", ("i", "f", "g", "o"), "LSTM", KeepingGate("forget", 1)),
+        CellKind("MinGRU", ("z", "h"), "", KeepingGate("update", 0, "bias_ih", -1.0), saturates=False, hidden=False),
     )
 }
 """Every kind by its name. The mathematics of each stands in a file of its own in `gradreach.engine.cells`."""

@@ -5,5 +5,6 @@ registry: every kind by name and by the modules that compute it
 rnn: the simple RNN with tanh, ReLU or the logistic function
 gru: torch's GRU
 lstm: torch's LSTM, with and without a projection
+mingru: the minimal GRU, whose gates do not look at the state
 custom: a cell made from any step, by autograd
 """
