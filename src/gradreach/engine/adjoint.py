@@ -1,4 +1,4 @@
-"""The exact gradient at every step: the adjoint swept back through a replay from the errors at its outputs."""
+"""The exact gradient at every step: the adjoint is swept back through a replay from the errors at its outputs."""
 
 from __future__ import annotations
 
@@ -99,7 +99,10 @@ def backward_calls(
 
 
 def gradient_error(adjoints: Sequence[LayerAdjoint], gradients: Mapping[str, Tensor]) -> float | None:
-    """‖ours − theirs‖ / ‖theirs‖ over all parameters with a gradient in `gradients`; None where none has, or all 0."""
+    """‖ours − theirs‖ / ‖theirs‖ over all parameters that have a gradient in `gradients`.
+
+    It is None where none of them has one, or where all of these are 0.
+    """
     ours = {name: grad for adjoint in adjoints for name, grad in adjoint.gradients.items() if name in gradients}
     if not ours:
         return None
@@ -121,7 +124,7 @@ Errors = Callable[[int, Tensor], tuple[Tensor, Tensor | None]]
 
 
 def _down(replay: Replay, above: Tensor | None, errors: Errors) -> list[LayerAdjoint]:
-    """Layer by layer from the top: local errors from what arrives from above, sweep, error for the layer below."""
+    """Go down layer by layer: what comes from above gives the local errors, their sweep the error for the one below."""
     first = replay.unrolls[-1]
     if above is None:
         above = first.h.new_zeros((*first.x.shape[:2], first.h.shape[-1] * replay.directions))
@@ -144,7 +147,7 @@ def _down(replay: Replay, above: Tensor | None, errors: Errors) -> list[LayerAdj
 def _adjoint(
     run: Unroll, error: Float[Tensor, "T B P"], error_c: Float[Tensor, "T B H"] | None, name: str
 ) -> tuple[LayerAdjoint, Float[Tensor, "T B GH"]]:
-    """One direction's adjoint from its errors, and the adjoint of W_ih x_t, both errors and that in the run's order."""
+    """The adjoint of one direction from its errors, and that of W_ih x_t; these two are in the run's order."""
     back = sweep_of(run, error, error_c)
     gradients, entering = parameter_gradients(run, back)
     found = LayerAdjoint(
@@ -176,7 +179,7 @@ def _without_same_step(run: Unroll, dh: Tensor, dc: Tensor) -> Tensor:
 
 
 def _difference(whole: Tensor, carried: Tensor, size: Tensor) -> Tensor:
-    """whole_t − carried_{t+1}, 0 where it is rounding of δ_t's size alone; nothing carries into the last step."""
+    """whole_t − carried_{t+1}, set to 0 where it is only the rounding of δ_t; nothing is carried into the last step."""
     error = whole.clone()
     error[:-1] -= carried[1:]
     tolerance = 1e-12 if whole.dtype == torch.float64 else 1e-5
@@ -184,6 +187,6 @@ def _difference(whole: Tensor, carried: Tensor, size: Tensor) -> Tensor:
 
 
 def _norm(each: Tensor) -> Tensor:
-    """In float64, where the squares of small gradients do not underflow."""
+    """The norm in float64, in which the squares of small gradients do not underflow."""
     norm: Tensor = torch.linalg.vector_norm(each, dim=-1, keepdim=True, dtype=torch.float64)
     return norm

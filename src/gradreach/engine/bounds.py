@@ -98,7 +98,7 @@ def lyapunov(run: Unroll, *, exponents: int = 4, max_steps: int = 128, row: int 
 
 
 def _active(run: Unroll, each: Tensor) -> Tensor:
-    """The entries of steps at which their row is active, (N, …)."""
+    """The entries of the steps at which their row is active, (N, …)."""
     active = run.active
     return each.flatten(0, 1) if active is None else each[active]
 

@@ -27,7 +27,7 @@ def active_rows(sizes: Sequence[int], rows: int, device: torch.device) -> Bool[T
 
 
 def shortcut_of(skip: int, h: Float[Tensor, "T1 B P"], sizes: Sequence[int] | None) -> Float[Tensor, "T B 1"]:
-    """The share w of h_{t−skip} in h_t = (1 − w) · cell + w · h_{t−skip}: ½, and 0 where a row has not run so far.
+    """The share w of h_{t−skip} in h_t = (1 − w) · cell + w · h_{t−skip}: it is ½, and 0 where a row began later.
 
     States are counted from h_0, the initial one.
     """
@@ -59,7 +59,7 @@ def advance(
     sizes: Sequence[int] | None = None,
     skip: int = 0,
 ) -> Trace:
-    """The loop over time, from the input side's pre-activations, which become the gates in place.
+    """Run the loop over time from the input side's pre-activations, which become the gates in place.
 
     `sizes[t]` rows, the first ones, take step t; None where all do.
     """
@@ -80,7 +80,7 @@ def _states(first: Tensor, T: int, sizes: Sequence[int] | None) -> Tensor:
 
 
 def _hidden_side(w: CellWeights, pre: Tensor, gates: int) -> tuple[HiddenSide, Normalisation | None]:
-    """What writes step t's hidden side, added to the input side where one is given; and what it normalised."""
+    """The function that writes step t's hidden side (see `Pass`), and the normalisation that it fills, if any."""
     if w.w_hh is None:
         return _no_hidden_side, None
     back = w.w_hh.t()
@@ -116,7 +116,7 @@ def _no_hidden_side(_: int, _before: Tensor, onto: Tensor | None, out: Tensor) -
 
 
 def _shorten(skip: int, h: Tensor, sizes: Sequence[int] | None) -> Callable[[int, Tensor], None]:
-    """What mixes h_{t−skip} into a new state, in place."""
+    """The function that mixes h_{t−skip} into a new state, in place."""
     if skip == 0:
         return lambda _t, _after: None
     share = shortcut_of(skip, h, sizes)

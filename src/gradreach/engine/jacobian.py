@@ -28,8 +28,7 @@ class Jacobians:
 
 
 def jacobians(run: Unroll, row: int = 0) -> Jacobians:
-    """The Jacobians of one row of a run, in the recurrence's own order; steps at which the row is not active are left
-    out."""
+    """The Jacobians of one row of a run, in the recurrence's own order, without the steps at which it is not active."""
     active = run.active
     steps = list(range(run.x.shape[0])) if active is None else active[:, row].nonzero().flatten().tolist()
     P = run.h.shape[-1]

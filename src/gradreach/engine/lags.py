@@ -1,4 +1,4 @@
-"""Errors of many steps carried back together, all at the same lag: A ← J_{t−ℓ}ᵀ A, one matrix product a lag."""
+"""The errors of many steps are carried back together: A ← J_{t−ℓ}ᵀ A, one matrix product a lag."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gradreach.engine.scan import Sweep, Unroll
 _SELDOM = 8
 """The most lags between two looks at the adjoints' size."""
 _ROOM = {torch.float32: 32, torch.float64: 256}
-"""log2 of the size at which adjoints are brought back to 1: far from the end of the range, squares included."""
+"""log2 of the size at which adjoints are brought back to 1, so that even their squares stay within the range."""
 _RANGE = {torch.float32: 126, torch.float64: 1022}
 
 
@@ -41,7 +41,7 @@ class LagAdjoint:
     exponent: Int[Tensor, "A R 1"] | None
 
     def unscaled(self) -> LagAdjoint:
-        """With exponent 0."""
+        """The same adjoints with exponent 0."""
         if self.exponent is None:
             return self
         scale = torch.exp2(self.exponent.to(self.dh.dtype))
@@ -127,7 +127,7 @@ def truncated_sweep(
 
 @dataclass(frozen=True, slots=True)
 class ScaledAdjoint:
-    """Adjoints times 2^−exponent, an exponent a row; None while all are 0."""
+    """Adjoints times 2^−exponent. Every row has an exponent of its own; `exponent` is None while all of them are 0."""
 
     dh: Tensor
     dc: Tensor | None
@@ -149,9 +149,10 @@ class ScaledAdjoint:
         return ScaledAdjoint(self.dh * down + dh * up, dc, top)
 
     def rescaled(self) -> tuple[ScaledAdjoint, float, float]:
-        """Brought back to the middle of the number range where a row has left it; log2 of the least and largest row.
+        """Bring each row that has left the middle of the number range back to it.
 
-        Both −inf where all is 0, inf where nothing else is finite.
+        Also returns log2 of the least and of the largest row. Both are −inf where all is 0, and inf where nothing else
+        is finite.
         """
         largest = self.dh.abs().amax(-1, keepdim=True)
         if self.dc is not None:
@@ -180,7 +181,7 @@ class _Clock:
         self.due = 0
 
     def seen(self, lag: int, least: float, top: float) -> None:
-        """The first two lags are looked at, then as many are passed over as leave the range room at the last rate."""
+        """Note the size at a lag; after the first two, lags are passed over while the range has room at this rate."""
         wait = 1
         if self._seen is not None and math.isfinite(least):
             was, was_least, was_top = self._seen
@@ -191,7 +192,7 @@ class _Clock:
 
 
 def _steps_at(steps: list[int], at: Tensor, first: int, lag: int) -> slice | Tensor:
-    """The steps `lag` before the anchors: a slice where they follow one another, which needs no copy."""
+    """The steps `lag` before the anchors, as a slice where they follow one another, since a slice needs no copy."""
     last = len(steps) - 1
     if steps[last] - steps[first] == last - first:
         return slice(steps[first] - lag, steps[last] - lag + 1)

@@ -125,7 +125,10 @@ def replay_cells(
 
 
 def stack_of(module: nn.Module) -> Stack:
-    """The weights that the module's forward really uses, detached, in float64 where they are, else float32."""
+    """The weights that the module's forward really uses, detached; those that are not float64 become float32.
+
+    Raises TypeError for a module that is no recurrent layer or cell that the engine knows.
+    """
     if isinstance(module, nn.RNNCellBase):
         parts = (module.weight_ih, module.weight_hh, module.bias_ih, module.bias_hh)
         return Stack(cell_of(module), (CellWeights(*(None if p is None else _own(p) for p in parts)),), ("",))
@@ -208,7 +211,7 @@ def _run(
 def initial_states(
     module: nn.RNNBase, layout: Layout, hx: State, data: Float[Tensor, "T B F"]
 ) -> tuple[Float[Tensor, "L B P"], Float[Tensor, "L B H"] | None]:
-    """h_0 and c_0 of a call, rows in the engine's order, in the dtype and on the device of `data`; zeros where None."""
+    """h_0 and c_0 of a call, with rows in the engine's order, like `data` in dtype and device; None becomes zeros."""
     count = module.num_layers * (2 if module.bidirectional else 1)
     sizes = (module.proj_size or module.hidden_size, module.hidden_size)
     return _states(layout, hx, data, count, sizes, cell_of(module).carries_c)

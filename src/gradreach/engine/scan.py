@@ -1,4 +1,4 @@
-"""A cell run over a whole sequence, and the adjoint swept back over it: one loop over time each, the rest outside."""
+"""A cell is run over a whole sequence, and the adjoint is swept back over it, in one loop over time each."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Unroll:
     remedies: Remedies = UNREMEDIED
 
     def in_data_order(self, run: Shaped[Tensor, "T ..."]) -> Shaped[Tensor, "T ..."]:
-        """A tensor in the recurrence's order, turned into the data's; its own inverse."""
+        """Turn a tensor from the recurrence's order into the data's, or back: the function is its own inverse."""
         return run.flip(0) if self.reverse else run
 
     @property
@@ -75,12 +75,12 @@ class Unroll:
 
     @property
     def active(self) -> Bool[Tensor, "T B"] | None:
-        """Which rows are active at which step, in the recurrence's order; None where all are."""
+        """Which rows are active at which step, in the recurrence's order; it is None where all are."""
         return None if self.sizes is None else active_rows(self.sizes, self.x.shape[1], self.x.device)
 
     @property
     def starts(self) -> Int[Tensor, " B"]:
-        """The step at which each row begins: 0 but for packed rows run in reverse."""
+        """The step at which each row begins, which is 0 except for packed rows that are run in reverse."""
         active = self.active
         if active is None or not self.reverse:
             return torch.zeros(self.h.shape[1], dtype=torch.long, device=self.h.device)
@@ -117,7 +117,7 @@ class Sweep:
 
     @staticmethod
     def of(run: Unroll, dh: Float[Tensor, "T1 B P"], dc: Float[Tensor, "T1 B H"] | None, g: Tensor) -> Sweep:
-        """From the adjoints of the states before each step and after the last."""
+        """Make a sweep from the adjoints of the states before each step and after the last one."""
         rows = torch.arange(dh.shape[1], device=dh.device)
         dh_0, dc_0 = dh[run.starts, rows], None if dc is None else dc[run.starts, rows]
         active = run.active
@@ -140,7 +140,7 @@ def unroll(
     reverse: bool = False,
     remedies: Remedies = UNREMEDIED,
 ) -> Unroll:
-    """Run one cell over x, given in the data's time order.
+    """Run one cell over x, which is given in the data's time order.
 
     The input product is one matrix product outside the loop; the loop writes into preallocated buffers. `sizes[t]` is
     the number of active rows at step t of the data (see `Unroll`).
@@ -161,7 +161,10 @@ def last_state(run: Unroll, states: Float[Tensor, "T1 B F"]) -> Float[Tensor, "B
 
 
 def sweep(run: Unroll, error: Float[Tensor, "T B P"], error_c: Float[Tensor, "T B H"] | None = None) -> Sweep:
-    """δ_t = e_t + J_{t+1}ᵀ δ_{t+1} from the last step down, clipped as it goes; errors in the recurrence's order."""
+    """Compute δ_t = e_t + J_{t+1}ᵀ δ_{t+1} from the last step down, and clip it on the way where the run says so.
+
+    The errors are in the recurrence's order.
+    """
     T, skip, clip = run.x.shape[0], run.remedies.skip, run.remedies.clip
     dh = torch.zeros_like(run.h)
     g = torch.empty_like(run.slopes.gate, memory_format=torch.contiguous_format)
@@ -184,12 +187,12 @@ def sweep(run: Unroll, error: Float[Tensor, "T B P"], error_c: Float[Tensor, "T 
 
 
 def to_cell(run: Unroll, delta: Float[Tensor, "T B P"]) -> Float[Tensor, "T B P"]:
-    """What the cell's own output gets of δ: all but the shortcut's share."""
+    """The part of δ that reaches the cell's own output, which is all but the shortcut's share."""
     return delta if run.shortcut is None else torch.addcmul(delta, delta, run.shortcut, value=-1.0)
 
 
 def parameter_gradients(run: Unroll, back: Sweep) -> tuple[dict[str, Tensor], Float[Tensor, "T B GH"]]:
-    """Gradients of the weights from all steps' adjoints, one matrix product each.
+    """Compute the gradients of the weights from the adjoints of all steps, with one matrix product each.
 
     Returns the gradients of those that there are by torch's names without layer and direction (weight_ih, weight_hh,
     bias_ih, bias_hh, weight_hr, and gain_ih, gain_hh), and the adjoint of W_ih x_t, for which `back.g` may be
@@ -237,6 +240,6 @@ def _outer(left: Tensor, right: Tensor) -> Tensor:
 
 
 def _total(each: Tensor) -> Tensor:
-    """Σ over steps and rows, as a matrix product: several times faster than a strided sum."""
+    """Σ over steps and rows, as a matrix product, which is several times faster than a strided sum."""
     flat = each.flatten(0, 1)
     return flat.new_ones(flat.shape[0]) @ flat
