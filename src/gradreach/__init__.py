@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gradreach import tasks as tasks
     from gradreach.engine import theory
-    from gradreach.engine.custom.step import Cell
+    from gradreach.engine.cells.custom.step import Cell
     from gradreach.engine.depth import depth_spectrum
     from gradreach.engine.reach import reach
     from gradreach.engine.spectrum import spectrum
@@ -54,7 +54,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Cell": "gradreach.engine.custom.step",
+    "Cell": "gradreach.engine.cells.custom.step",
     "Clip": "gradreach.remedies.clip.clip",
     "GaveUp": "gradreach.remedies.guard.guard",
     "Guard": "gradreach.remedies.guard.guard",

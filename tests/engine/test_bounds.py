@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gradreach.engine.bounds import bounds, lyapunov, spectrum
+from gradreach.engine.bounds import bounds, lambda_and_rho, lyapunov
 from gradreach.engine.replay import replay
 from gradreach.engine.scan import Unroll
 
@@ -20,12 +20,12 @@ def linear(w: Tensor, T: int = 120) -> Unroll:
     return replay(module, torch.zeros(T, 2, 1, dtype=w.dtype)).unrolls[0]
 
 
-def test_spectrum_of_a_known_matrix() -> None:
+def test_norm_and_radius_of_a_known_matrix() -> None:
     w = torch.tensor([[0.0, 2.0], [-0.5, 0.0]], dtype=torch.float64)  # singular values 2 and 0.5, eigenvalues ±i
-    lambda_, rho = spectrum(w)
+    lambda_, rho = lambda_and_rho(w)
     assert lambda_ == pytest.approx(2.0)
     assert rho == pytest.approx(1.0)
-    assert spectrum(torch.tensor([[math.nan]])) == (None, None)
+    assert lambda_and_rho(torch.tensor([[math.nan]])) == (None, None)
 
 
 def test_lyapunov_exponents_of_a_constant_jacobian_are_its_eigenvalues() -> None:

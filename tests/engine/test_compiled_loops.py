@@ -9,13 +9,13 @@ import torch
 
 pytest.importorskip("numba", reason="the compiled loops need numba, which is an extra")
 
-from gradreach.engine.compiled import loops, simd
+from gradreach.engine.compiled import gru, loops, lstm, rnn, simd
 
 GATES = {"tanh": 1, "relu": 1, "logistic": 1, "gru": 3, "lstm": 4}
 ACTIVATIONS = {
-    "tanh": (loops.TANH, torch.tanh),
-    "relu": (loops.RELU, torch.relu),
-    "logistic": (loops.LOGISTIC, torch.sigmoid),
+    "tanh": (rnn.TANH, torch.tanh),
+    "relu": (rnn.RELU, torch.relu),
+    "logistic": (rnn.LOGISTIC, torch.sigmoid),
 }
 SIZES = [(1, 1, 1), (5, 1, 3), (4, 3, 17), (3, 9, 32), (6, 19, 40), (2, 33, 70)]
 
@@ -50,19 +50,19 @@ def ran(kind, case, *, skip=0, clip=math.inf, threads=1, in_place=False):
     delta, delta_c, entry = (np.full((T, B, H), np.nan, dtype) for _ in range(3))
     ahead, back = {"skip": skip, "threads": threads}, {"skip": skip, "clip": clip, "threads": threads}
     if kind == "lstm":
-        loops.lstm_forward(pre, w, h, c, **ahead)
+        lstm.forward(pre, w, h, c, **ahead)
         out = {"gates": pre.copy(), "h": h, "c": c}
-        loops.lstm_backward(pre, w, c, case["e"], dh, dc, g, delta, delta_c, **back)
+        lstm.backward(pre, w, c, case["e"], dh, dc, g, delta, delta_c, **back)
         return out | {"g": g, "delta": delta, "delta_c": delta_c, "dh": dh, "dc": dc}
     if kind == "gru":
-        loops.gru_forward(pre, w, case["b_hn"], inner, h, **ahead)
+        gru.forward(pre, w, case["b_hn"], inner, h, **ahead)
         out = {"gates": pre.copy(), "inner": inner, "h": h}
-        loops.gru_backward(pre, w, inner, h, case["e"], dh, g, entry, delta, **back)
+        gru.backward(pre, w, inner, h, case["e"], dh, g, entry, delta, **back)
         return out | {"g": g, "entry": entry, "delta": delta, "dh": dh}
     activation = ACTIVATIONS[kind][0]
-    loops.rnn_forward(activation, pre, w, h, **ahead)
+    rnn.forward(activation, pre, w, h, **ahead)
     out = {"gates": pre.copy(), "h": h}
-    loops.rnn_backward(activation, pre, w, case["e"], dh, g, delta, **back)
+    rnn.backward(activation, pre, w, case["e"], dh, g, delta, **back)
     return out | {"g": g, "delta": delta, "dh": dh}
 
 
@@ -255,8 +255,8 @@ def test_gru_without_a_bias():
     case = drawn("gru", 3, 2, 5)
     w, h = case["w_hh"], np.zeros((2, 4, 2, 5))
     pre, inner = np.stack([case["pre"]] * 2), np.empty((2, 3, 2, 5))
-    loops.gru_forward(pre[0], w, None, inner[0], h[0])
-    loops.gru_forward(pre[1], w, np.zeros(5), inner[1], h[1])
+    gru.forward(pre[0], w, None, inner[0], h[0])
+    gru.forward(pre[1], w, np.zeros(5), inner[1], h[1])
     np.testing.assert_array_equal(h[0], h[1])
 
 
@@ -325,16 +325,16 @@ def test_what_does_not_fit_is_named():
     case = drawn("tanh", 3, 2, 4)
     h = np.zeros((4, 2, 4))
     with pytest.raises(ValueError, match=r"w_hh: expected shape \(4, 4\)"):
-        loops.rnn_forward(loops.TANH, case["pre"], np.zeros((8, 4)), h)
+        rnn.forward(rnn.TANH, case["pre"], np.zeros((8, 4)), h)
     with pytest.raises(ValueError, match=r"h: expected float64 \(4, 2, 4\), got float32"):
-        loops.rnn_forward(loops.TANH, case["pre"], case["w_hh"], h.astype(np.float32))
+        rnn.forward(rnn.TANH, case["pre"], case["w_hh"], h.astype(np.float32))
     with pytest.raises(ValueError, match="w_hh: expected float32 or float64, got float16"):
-        loops.rnn_forward(loops.TANH, case["pre"], case["w_hh"].astype(np.float16), h)
+        rnn.forward(rnn.TANH, case["pre"], case["w_hh"].astype(np.float16), h)
     with pytest.raises(ValueError, match="h: expected a C-contiguous array"):
-        loops.rnn_forward(loops.TANH, case["pre"], case["w_hh"], np.zeros((4, 2, 8))[..., ::2])
+        rnn.forward(rnn.TANH, case["pre"], case["w_hh"], np.zeros((4, 2, 8))[..., ::2])
     short = np.zeros((3, 2, 4))
     with pytest.raises(ValueError, match=r"h: expected float64 \(4, 2, 4\), got float64 \(3, 2, 4\)"):
-        loops.rnn_forward(loops.TANH, case["pre"], case["w_hh"], short)
+        rnn.forward(rnn.TANH, case["pre"], case["w_hh"], short)
 
 
 def test_an_error_in_a_thread_comes_back(monkeypatch):
@@ -344,7 +344,7 @@ def test_an_error_in_a_thread_comes_back(monkeypatch):
     for team in (loops._team(), None):
         monkeypatch.setattr(loops, "_team", lambda team=team: team)
         with pytest.raises(RuntimeError, match="rows"):
-            loops._over_rows(failing, 4, 2)
+            loops.over_rows(failing, 4, 2)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

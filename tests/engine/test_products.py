@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from gradreach.engine.jacobian import Jacobians
-from gradreach.engine.products import lyapunov, one_sided_jacobi, product_spectrum, scientific
+from gradreach.engine.products import one_sided_jacobi, product_spectrum, scientific
 
 
 def of(factors: list[Tensor], shown: int | None = None) -> Jacobians:
@@ -137,10 +137,10 @@ def test_all_lyapunov_exponents_sum_to_the_mean_of_log_det(seed: int, d: int, T:
     factors = [torch.randn(d, d, dtype=torch.float64) for _ in range(T)]
     log_det = [float(torch.linalg.slogdet(J).logabsdet) for J in factors]
     last = log_det[: T - T // 4]  # the quarter swept first, from the last step back, is left out
-    for found in (lyapunov(of(factors)), product_spectrum(of(factors), [T]).lyapunov):
-        assert len(found) == d
-        assert sum(found) == pytest.approx(sum(last) / len(last), abs=1e-9)
-        assert list(found) == sorted(found, reverse=True)
+    found = product_spectrum(of(factors), [T]).lyapunov
+    assert len(found) == d
+    assert sum(found) == pytest.approx(sum(last) / len(last), abs=1e-9)
+    assert list(found) == sorted(found, reverse=True)
 
 
 def test_lyapunov_exponents_of_a_constant_jacobian_are_its_eigenvalues() -> None:
@@ -148,8 +148,8 @@ def test_lyapunov_exponents_of_a_constant_jacobian_are_its_eigenvalues() -> None
     values = torch.tensor([0.9, 0.5, 1e-3, 1e-9], dtype=torch.float64)
     basis = torch.eye(4, dtype=torch.float64) + 0.2 * torch.rand(4, 4, dtype=torch.float64)
     J = of([basis @ torch.diag(values) @ torch.linalg.inv(basis)] * 200)
-    assert lyapunov(J, 3) == pytest.approx(values[:3].log().tolist(), abs=1e-9)
-    assert lyapunov(J, 2, steps=150) == pytest.approx(values[:2].log().tolist(), abs=1e-9)
+    for steps in (200, 150):
+        assert product_spectrum(J, [steps]).lyapunov[:3] == pytest.approx(values[:3].log().tolist(), abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -176,10 +176,6 @@ def test_what_is_out_of_range_is_named() -> None:
         product_spectrum(J, [1, 4])
     with pytest.raises(ValueError, match=r"lags: .*got \[-1\]"):
         product_spectrum(J, [-1])
-    with pytest.raises(ValueError, match=r"exponents: expected 1 to 2, .* got 3"):
-        lyapunov(J, 3)
-    with pytest.raises(ValueError, match=r"steps: expected 1 to 3, .* got 4"):
-        lyapunov(J, steps=4)
     broken = of([torch.eye(2, dtype=torch.float64), torch.full((2, 2), math.nan, dtype=torch.float64)])
     with pytest.raises(ValueError, match="J: expected finite Jacobians, got NaN or inf at step 2"):
         product_spectrum(broken, [2])

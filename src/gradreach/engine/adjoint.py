@@ -1,4 +1,4 @@
-"""The exact gradient at every step: the adjoint swept back through a replay from the errors at its outputs."""
+"""The exact gradient at every step: the adjoint is swept back through a replay from the errors at its outputs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from gradreach.engine.cells import pull
+from gradreach.engine.cells.cell import pull
 from gradreach.engine.lags import truncated_sweep
 from gradreach.engine.replay import Replay
 from gradreach.engine.scan import Sweep, Unroll, parameter_gradients, sweep
@@ -21,7 +21,7 @@ from gradreach.engine.scan import Sweep, Unroll, parameter_gradients, sweep
 class LayerAdjoint:
     """One direction of one layer; every sequence is in the data's time order.
 
-    `delta` is δ_k, the total ∂L/∂h_k; `delta_c` the total ∂L/∂c_k along the carried path (see `cells.pull`) where the
+    `delta` is δ_k, the total ∂L/∂h_k; `delta_c` the total ∂L/∂c_k along the carried path (see `pull`) where the
     kind has one. `local_error` is e_k: what arrives from above (the loss, or the layer above through dropout), with
     h_n's error at each row's own last step; `local_error_c` is c_n's error likewise, None where there is none.
     `grad_h_0`, `grad_c_0` are the gradients of the initial state, rows in the engine's order. `gradients` goes by
@@ -91,7 +91,7 @@ def backward_calls(
             size = torch.hypot(size, _norm(dc))
             if is_cell and grad_states_c is not None and dh.device.type == "cpu":
                 dc = _without_same_step(run, dh, dc)
-        _, carried, carried_c = pull(run.kind, run.weights, run.slopes, dh, dc)
+        _, carried, carried_c = pull(run.cell, run.weights, run.slopes, dh, dc)
         error_c = None if dc is None or carried_c is None else _difference(dc, carried_c, size)
         return _difference(dh, carried, size), error_c
 
@@ -99,7 +99,10 @@ def backward_calls(
 
 
 def gradient_error(adjoints: Sequence[LayerAdjoint], gradients: Mapping[str, Tensor]) -> float | None:
-    """‖ours − theirs‖ / ‖theirs‖ over all parameters with a gradient in `gradients`; None where none has, or all 0."""
+    """‖ours − theirs‖ / ‖theirs‖ over all parameters that have a gradient in `gradients`.
+
+    It is None where none of them has one, or where all of these are 0.
+    """
     ours = {name: grad for adjoint in adjoints for name, grad in adjoint.gradients.items() if name in gradients}
     if not ours:
         return None
@@ -121,7 +124,7 @@ Errors = Callable[[int, Tensor], tuple[Tensor, Tensor | None]]
 
 
 def _down(replay: Replay, above: Tensor | None, errors: Errors) -> list[LayerAdjoint]:
-    """Layer by layer from the top: local errors from what arrives from above, sweep, error for the layer below."""
+    """Go down layer by layer: what comes from above gives the local errors, their sweep the error for the one below."""
     first = replay.unrolls[-1]
     if above is None:
         above = first.h.new_zeros((*first.x.shape[:2], first.h.shape[-1] * replay.directions))
@@ -144,7 +147,7 @@ def _down(replay: Replay, above: Tensor | None, errors: Errors) -> list[LayerAdj
 def _adjoint(
     run: Unroll, error: Float[Tensor, "T B P"], error_c: Float[Tensor, "T B H"] | None, name: str
 ) -> tuple[LayerAdjoint, Float[Tensor, "T B GH"]]:
-    """One direction's adjoint from its errors, and the adjoint of W_ih x_t, both errors and that in the run's order."""
+    """The adjoint of one direction from its errors, and that of W_ih x_t; these two are in the run's order."""
     back = sweep_of(run, error, error_c)
     gradients, entering = parameter_gradients(run, back)
     found = LayerAdjoint(
@@ -176,7 +179,7 @@ def _without_same_step(run: Unroll, dh: Tensor, dc: Tensor) -> Tensor:
 
 
 def _difference(whole: Tensor, carried: Tensor, size: Tensor) -> Tensor:
-    """whole_t − carried_{t+1}, 0 where it is rounding of δ_t's size alone; nothing carries into the last step."""
+    """whole_t − carried_{t+1}, set to 0 where it is only the rounding of δ_t; nothing is carried into the last step."""
     error = whole.clone()
     error[:-1] -= carried[1:]
     tolerance = 1e-12 if whole.dtype == torch.float64 else 1e-5
@@ -184,6 +187,6 @@ def _difference(whole: Tensor, carried: Tensor, size: Tensor) -> Tensor:
 
 
 def _norm(each: Tensor) -> Tensor:
-    """In float64, where the squares of small gradients do not underflow."""
+    """The norm in float64, in which the squares of small gradients do not underflow."""
     norm: Tensor = torch.linalg.vector_norm(each, dim=-1, keepdim=True, dtype=torch.float64)
     return norm

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from gradreach.engine.cells.registry import cell_of
+
 State = Tensor | tuple[Tensor, Tensor] | None
 
 
@@ -23,7 +25,7 @@ def check_call(
     if not isinstance(x, Tensor | PackedSequence):
         raise TypeError(f"{its}: expected a tensor or a PackedSequence, got {type(x).__name__}; make it a tensor first")
     packed = isinstance(x, PackedSequence)
-    data, weight = x.data, cast(Tensor, module.weight_hh_l0)
+    data, weight = x.data, cast(Tensor, module.weight_ih_l0)
     if not packed and data.dim() not in (2, 3):
         shape = "(B, T, I)" if module.batch_first else "(T, B, I)"
         raise ValueError(f"{its}: expected {shape} or, unbatched, (T, I), got {tuple(data.shape)}; reshape it")
@@ -75,11 +77,11 @@ def number_of(layer: int, reverse: bool, *, layers: int, directions: int) -> int
 
 
 def _check_state(module: nn.RNNBase, hx: State, rows: int | None, weight: Tensor, its: str) -> None:
-    lstm = module.mode == "LSTM"
     if hx is None:
         return
-    if isinstance(hx, tuple) != lstm or (lstm and len(hx) != 2):
-        wanted, came = ("a tuple (h_0, c_0)", "h_0 alone") if lstm else ("h_0 alone", "a tuple")
+    pair = cell_of(module).carries_c
+    if isinstance(hx, tuple) != pair or (pair and len(hx) != 2):
+        wanted, came = ("a tuple (h_0, c_0)", "h_0 alone") if pair else ("h_0 alone", "a tuple")
         raise TypeError(
             f"{its}: expected {wanted} for {module.mode}, got {came}; pass the state the layer itself returns"
         )

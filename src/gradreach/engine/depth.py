@@ -125,11 +125,11 @@ def depth_spectrum(
     )
 
 
-Named = tuple[str, nn.Module]
-Group = tuple[str, nn.Linear, list[Named]]
+NamedModule = tuple[str, nn.Module]
+LayerGroup = tuple[str, nn.Linear, list[NamedModule]]
 
 
-def _flat(stack: nn.Sequential, prefix: str = "") -> Iterator[Named]:
+def _flat(stack: nn.Sequential, prefix: str = "") -> Iterator[NamedModule]:
     for name, module in stack.named_children():
         if isinstance(module, nn.Sequential):
             yield from _flat(module, f"{prefix}{name}.")
@@ -137,9 +137,9 @@ def _flat(stack: nn.Sequential, prefix: str = "") -> Iterator[Named]:
             yield prefix + name, module
 
 
-def _groups(stack: nn.Sequential) -> list[Group]:
+def _groups(stack: nn.Sequential) -> list[LayerGroup]:
     """Every Linear with what follows it up to the next."""
-    groups: list[Group] = []
+    groups: list[LayerGroup] = []
     for name, module in _flat(stack):
         if module.training and isinstance(module, _RANDOM) and getattr(module, "p", 1.0) > 0:
             raise ValueError(
@@ -202,7 +202,7 @@ def _log10_bounds(factors: list[float | None]) -> tuple[float | None, ...]:
     return tuple(reversed(bounds))
 
 
-def _log10_quarters(groups: list[Group]) -> tuple[float, ...]:
+def _log10_quarters(groups: list[LayerGroup]) -> tuple[float, ...]:
     kinds = [[type(f) for _, f in activations if not isinstance(f, _SILENT)] for _, _, activations in groups]
     if {kind for each in kinds for kind in each} != {nn.Sigmoid}:
         return ()
@@ -251,7 +251,7 @@ def _log10_mean(logs: Float[Tensor, "L1 B"]) -> tuple[float, ...]:
     return tuple(((logs.logsumexp(1) - math.log(logs.shape[1])) / math.log(10)).tolist())
 
 
-def _check(stack: nn.Sequential, groups: list[Group], x: Tensor) -> None:
+def _check(stack: nn.Sequential, groups: list[LayerGroup], x: Tensor) -> None:
     check_weights(stack)
     if x.dim() == 0 or x.shape[0] == 0:
         raise ValueError(f"x: expected at least one row, got shape {tuple(x.shape)}; pass a batch (B, I)")

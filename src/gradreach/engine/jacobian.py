@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gradreach.engine.cells import pull
+from gradreach.engine.cells.cell import pull
 from gradreach.engine.scan import Unroll
 
 
@@ -28,8 +28,7 @@ class Jacobians:
 
 
 def jacobians(run: Unroll, row: int = 0) -> Jacobians:
-    """The Jacobians of one row of a run, in the recurrence's own order; steps at which the row is not active are left
-    out."""
+    """The Jacobians of one row of a run, in the recurrence's own order, without the steps at which it is not active."""
     active = run.active
     steps = list(range(run.x.shape[0])) if active is None else active[:, row].nonzero().flatten().tolist()
     P = run.h.shape[-1]
@@ -41,7 +40,7 @@ def jacobians(run: Unroll, row: int = 0) -> Jacobians:
     def cell(t: int) -> Tensor:
         at = run.slopes.each(lambda s: s[steps[t - 1], row].double().expand(S, *s.shape[2:]))
         dc = None if run.c is None else eye[:, P:]
-        _, dh, dc = pull(run.kind, weights, at, eye[:, :P], dc)
+        _, dh, dc = pull(run.cell, weights, at, eye[:, :P], dc)
         return dh if dc is None else torch.cat([dh, dc], dim=1)
 
     if skip == 0:

@@ -1,4 +1,4 @@
-"""Errors of many steps carried back together, all at the same lag: A ← J_{t−ℓ}ᵀ A, one matrix product a lag."""
+"""The errors of many steps are carried back together: A ← J_{t−ℓ}ᵀ A, one matrix product a lag."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gradreach.engine.cells import pull
+from gradreach.engine.cells.cell import pull
 from gradreach.engine.scan import Sweep, Unroll
 
 _SELDOM = 8
 """The most lags between two looks at the adjoints' size."""
 _ROOM = {torch.float32: 32, torch.float64: 256}
-"""log2 of the size at which adjoints are brought back to 1: far from the end of the range, squares included."""
+"""log2 of the size at which adjoints are brought back to 1, so that even their squares stay within the range."""
 _RANGE = {torch.float32: 126, torch.float64: 1022}
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class LagAdjoint:
     """δ_{t→k} · 2^−exponent at one lag ℓ, k = t − ℓ, for the anchors from number `first` on; in the recurrence's order.
 
     `dh`, `dc` are the adjoints of the state after step k, `g` that of W_hh h_{k−1}, which they give, `before`,
@@ -40,14 +40,14 @@ class Carried:
     before_c: Float[Tensor, "A R H"] | None
     exponent: Int[Tensor, "A R 1"] | None
 
-    def unscaled(self) -> Carried:
-        """With exponent 0."""
+    def unscaled(self) -> LagAdjoint:
+        """The same adjoints with exponent 0."""
         if self.exponent is None:
             return self
         scale = torch.exp2(self.exponent.to(self.dh.dtype))
         dc, before_c = (None if part is None else part * scale for part in (self.dc, self.before_c))
         g = self.g * scale.unsqueeze(-1)
-        return Carried(self.lag, self.first, self.at, self.dh * scale, dc, g, self.before * scale, before_c, None)
+        return LagAdjoint(self.lag, self.first, self.at, self.dh * scale, dc, g, self.before * scale, before_c, None)
 
 
 def carry_back(
@@ -58,7 +58,7 @@ def carry_back(
     lags: int,
     *,
     floor: float = -math.inf,
-) -> Iterator[Carried]:
+) -> Iterator[LagAdjoint]:
     """Carry the errors of `steps` (ascending, in the recurrence's order) back over 0, 1, … lags − 1 steps.
 
     Each row's adjoint keeps an exponent of its own, so that float32 holds them all however small or large they become.
@@ -67,7 +67,7 @@ def carry_back(
     steps = list(steps)
     at = torch.tensor(steps, device=dh.device)
     dc = torch.zeros_like(run.c[at]) if run.c is not None and dc is None else dc
-    carried = Scaled(dh, dc)
+    carried = ScaledAdjoint(dh, dc)
     waiting: deque[tuple[Tensor, Tensor | None, int]] = deque()  # what shortcuts send back, until its lag comes
     start, first, clock = 0.0, 0, _Clock(dh.dtype)
     room = dh.new_empty((*dh.shape[:2], *run.slopes.gate.shape[2:]))
@@ -90,9 +90,9 @@ def carry_back(
             waiting.append((dh * share, carried.exponent, first))
             dh = torch.addcmul(dh, dh, share, value=-1.0)
         slopes = run.slopes.each(lambda s, k=k: s[k])  # type: ignore[misc]
-        g, before, before_c = pull(run.kind, run.weights, slopes, dh, carried.dc, out=room[: len(dh)])
-        yield Carried(lag, first, k, carried.dh, carried.dc, g, before, before_c, carried.exponent)
-        carried = Scaled(before, before_c, carried.exponent)
+        g, before, before_c = pull(run.cell, run.weights, slopes, dh, carried.dc, out=room[: len(dh)])
+        yield LagAdjoint(lag, first, k, carried.dh, carried.dc, g, before, before_c, carried.exponent)
+        carried = ScaledAdjoint(before, before_c, carried.exponent)
 
 
 def truncated_sweep(
@@ -126,32 +126,33 @@ def truncated_sweep(
 
 
 @dataclass(frozen=True, slots=True)
-class Scaled:
-    """Adjoints times 2^−exponent, an exponent a row; None while all are 0."""
+class ScaledAdjoint:
+    """Adjoints times 2^−exponent. Every row has an exponent of its own; `exponent` is None while all of them are 0."""
 
     dh: Tensor
     dc: Tensor | None
     exponent: Tensor | None = None
 
-    def without_first(self) -> Scaled:
-        return Scaled(*(None if part is None else part[1:] for part in (self.dh, self.dc, self.exponent)))  # type: ignore[arg-type]
+    def without_first(self) -> ScaledAdjoint:
+        return ScaledAdjoint(*(None if part is None else part[1:] for part in (self.dh, self.dc, self.exponent)))  # type: ignore[arg-type]
 
-    def plus(self, dh: Tensor, exponent: Tensor | None, first: int, now_first: int) -> Scaled:
+    def plus(self, dh: Tensor, exponent: Tensor | None, first: int, now_first: int) -> ScaledAdjoint:
         dh = dh[now_first - first :]
         if exponent is None and self.exponent is None:
-            return Scaled(self.dh + dh, self.dc)
+            return ScaledAdjoint(self.dh + dh, self.dc)
         zero = torch.zeros_like(dh[..., :1], dtype=torch.int32)
         theirs = zero if exponent is None else exponent[now_first - first :]
         ours = zero if self.exponent is None else self.exponent
         top = torch.maximum(ours, theirs)
         down, up = (torch.exp2((each - top).to(dh.dtype)) for each in (ours, theirs))
         dc = None if self.dc is None else self.dc * down
-        return Scaled(self.dh * down + dh * up, dc, top)
+        return ScaledAdjoint(self.dh * down + dh * up, dc, top)
 
-    def rescaled(self) -> tuple[Scaled, float, float]:
-        """Brought back to the middle of the number range where a row has left it; log2 of the least and largest row.
+    def rescaled(self) -> tuple[ScaledAdjoint, float, float]:
+        """Bring each row that has left the middle of the number range back to it.
 
-        Both −inf where all is 0, inf where nothing else is finite.
+        Also returns log2 of the least and of the largest row. Both are −inf where all is 0, and inf where nothing else
+        is finite.
         """
         largest = self.dh.abs().amax(-1, keepdim=True)
         if self.dc is not None:
@@ -168,7 +169,7 @@ class Scaled:
         if bool(shift.abs().amax() < _ROOM[self.dh.dtype]):
             return self, least, top
         scale = torch.exp2(-shift.to(self.dh.dtype))
-        return Scaled(self.dh * scale, None if self.dc is None else self.dc * scale, exponent), least, top
+        return ScaledAdjoint(self.dh * scale, None if self.dc is None else self.dc * scale, exponent), least, top
 
 
 class _Clock:
@@ -180,7 +181,7 @@ class _Clock:
         self.due = 0
 
     def seen(self, lag: int, least: float, top: float) -> None:
-        """The first two lags are looked at, then as many are passed over as leave the range room at the last rate."""
+        """Note the size at a lag; after the first two, lags are passed over while the range has room at this rate."""
         wait = 1
         if self._seen is not None and math.isfinite(least):
             was, was_least, was_top = self._seen
@@ -191,7 +192,7 @@ class _Clock:
 
 
 def _steps_at(steps: list[int], at: Tensor, first: int, lag: int) -> slice | Tensor:
-    """The steps `lag` before the anchors: a slice where they follow one another, which needs no copy."""
+    """The steps `lag` before the anchors, as a slice where they follow one another, since a slice needs no copy."""
     last = len(steps) - 1
     if steps[last] - steps[first] == last - first:
         return slice(steps[first] - lag, steps[last] - lag + 1)

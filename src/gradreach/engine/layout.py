@@ -22,11 +22,11 @@ class Layout:
 
     @property
     def sizes(self) -> tuple[int, ...] | None:
-        """Active rows at each step of the data; None where all rows are as long as the sequence."""
+        """The number of active rows at each step of the data; None where all rows are as long as the sequence."""
         return None if self.packed is None else tuple(self.packed.batch_sizes.tolist())
 
     def sequence_in(self, y: Tensor | PackedSequence) -> Float[Tensor, "T B F"]:
-        """A sequence in the module's layout, as (T, B, F); a packed one as its `data` or whole, zeros where padded."""
+        """Turn a sequence in the module's layout, or the `data` of a packed one, into (T, B, F); padding becomes 0."""
         data = y.data if isinstance(y, PackedSequence) else y
         if self.packed is not None:
             mask = self._mask(data.device)
@@ -36,7 +36,7 @@ class Layout:
         return data.transpose(0, 1) if self.batch_first else data
 
     def sequence_out(self, y: Float[Tensor, "T B F"]) -> Tensor | PackedSequence:
-        """(T, B, F) in the module's own layout."""
+        """Turn (T, B, F) into the module's own layout."""
         if self.packed is not None:
             _, batch_sizes, sorted_indices, unsorted_indices = self.packed
             return PackedSequence(y[self._mask(y.device)], batch_sizes, sorted_indices, unsorted_indices)
@@ -45,14 +45,14 @@ class Layout:
         return y.transpose(0, 1) if self.batch_first else y
 
     def state_in(self, s: Tensor) -> Float[Tensor, "L B F"]:
-        """A state (or its gradient) of all layers and directions, with rows in the engine's order."""
+        """Bring the rows of a state (or of its gradient) of all layers and directions into the engine's order."""
         if self.unbatched:
             return s.unsqueeze(1)
         indices = None if self.packed is None else self.packed.sorted_indices
         return s if indices is None else s.index_select(1, indices)
 
     def rows_out(self, y: Float[Tensor, "T B F"]) -> Float[Tensor, "T B F"]:
-        """A sequence with its rows in the order of the call's own."""
+        """Bring the rows of a sequence back into the order of the call."""
         indices = None if self.packed is None else self.packed.unsorted_indices
         return y if indices is None else y.index_select(1, indices)
 

@@ -18,10 +18,11 @@ from gradreach.engine.scan import Unroll
 from gradreach.record.schema import TimeLook
 
 TOLERANCE = 1e-6
-"""Relative difference of outputs up to which a replay is exact; four roundings of the output's dtype if more."""
+"""The relative difference of outputs up to which a replay is exact, or four roundings of the output's dtype if that is
+more."""
 
 MAP_COLUMNS = 44
-"""Steps k at which a look keeps the reach map: the anchors themselves, the rest evenly spaced."""
+"""The number of steps k at which a look keeps the reach map: the anchors themselves, and others evenly spaced."""
 
 
 @torch.no_grad()
@@ -54,7 +55,7 @@ def look_at(
 
 @torch.no_grad()
 def output_error(replay: Replay, output: Tensor | PackedSequence) -> float:
-    """‖replayed − output‖ / ‖output‖; 0 where both are 0."""
+    """‖replayed − output‖ / ‖output‖, which is 0 where both are 0."""
     theirs = output.data.detach()
     ours = replay.output.data.detach()
     off, size = float((ours - theirs.to(ours)).norm()), float(theirs.double().norm())
@@ -82,7 +83,7 @@ def _look(
 ) -> TimeLook:
     run = replay.unrolls[n]
     T, B, _ = run.x.shape
-    reach, sampled = _reach(run, adjoint, limits, adjoint.gradients["weight_hh" + replay.names[n]])
+    reach, sampled = _reach(run, adjoint, limits, adjoint.gradients.get("weight_hh" + replay.names[n]))
     r = curve(reach)
     limit = bounds(run)
     rows, columns, cells = kept_map(reach, T, reverse=run.reverse)
@@ -119,10 +120,10 @@ def _look(
     )
 
 
-Cells = tuple[tuple[float | None, ...], ...]
+MapRows = tuple[tuple[float | None, ...], ...]
 
 
-def kept_map(reach: ReachMap, T: int, *, reverse: bool = False) -> tuple[tuple[int, ...], tuple[int, ...], Cells]:
+def kept_map(reach: ReachMap, T: int, *, reverse: bool = False) -> tuple[tuple[int, ...], tuple[int, ...], MapRows]:
     """What a look keeps of the reach map: steps t, steps k, and log10 R[t, k] to two decimals, None where it is 0."""
     rows = reach.anchors
     spare = max(MAP_COLUMNS - len(set(rows)), 0)
@@ -140,7 +141,7 @@ def _kept(norms: Sequence[float], lag: int) -> float | None:
 
 
 def _reach(
-    run: Unroll, adjoint: LayerAdjoint, limits: tuple[int, int, int | None], gradient: Tensor
+    run: Unroll, adjoint: LayerAdjoint, limits: tuple[int, int, int | None], gradient: Tensor | None
 ) -> tuple[ReachMap, str]:
     """The reach map within the limits, and what it leaves out."""
     max_anchors, max_rows, max_lag = limits
@@ -167,7 +168,7 @@ def _reach(
 
 
 def _sizes(run: Unroll, each: Tensor) -> tuple[float, ...]:
-    """The mean norm over the rows active at each step of the data; empty where one is not finite."""
+    """The mean norm over the rows that are active at each step of the data, or nothing where one is not finite."""
     norms = torch.linalg.vector_norm(each, dim=-1, dtype=torch.float64)
     count: Tensor | int = max(run.x.shape[1], 1)
     active = run.active

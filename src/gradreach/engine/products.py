@@ -191,25 +191,6 @@ def product_spectrum(J: Jacobians, lags: Collection[int]) -> ProductSpectrum:
     return ProductSpectrum(tuple(norms), values, _rates(product, last, J.shown))
 
 
-@torch.no_grad()
-def lyapunov(J: Jacobians, exponents: int | None = None, steps: int | None = None) -> tuple[float, ...]:
-    """The leading Lyapunov exponents (default all) of the product of the last `steps` (default all) Jacobians.
-
-    Per step, log e, largest first; −inf for directions that the product takes to exactly 0. QR method (Benettin et al.
-    1980) on the transposed product, from the last step back: the means of log |R_ii| past the first quarter of the
-    steps, in which the basis turns into place. Raises ValueError where either is out of range.
-    """
-    count, last = J.size if exponents is None else exponents, J.steps if steps is None else steps
-    if not 1 <= count <= J.size:
-        raise ValueError(f"exponents: expected 1 to {J.size}, the size of the state, got {count}; ask for fewer")
-    if not 1 <= last <= J.steps:
-        raise ValueError(f"steps: expected 1 to {J.steps}, the steps of the row, got {last}; run a longer sequence")
-    draw = torch.randn(J.size, count, dtype=torch.float64, generator=torch.Generator().manual_seed(0), device="cpu")
-    first = identity(count, count, _device(J)).times(draw.to(_device(J)))
-    *_, (_, product) = _products(J, first, last)
-    return _rates(product, last, count)
-
-
 def scientific(log10: float) -> str:
     """10^log10 in scientific notation, whatever its size.
 

@@ -14,13 +14,14 @@ from torch.nn.utils.rnn import PackedSequence
 
 from gradreach.engine.adjoint import LayerAdjoint, backward
 from gradreach.engine.call_checks import State, check_call, check_finite, check_weights, number_of
+from gradreach.engine.cells.custom.autograd import joint_error
+from gradreach.engine.cells.custom.autograd import reach_map as cell_reach_map
+from gradreach.engine.cells.custom.step import Cell
+from gradreach.engine.cells.custom.step import unroll as unroll_cell
+from gradreach.engine.cells.registry import cell_of
 from gradreach.engine.curve import curve, growth, horizon, log2_curve
-from gradreach.engine.custom.engine import joint_error
-from gradreach.engine.custom.engine import reach_map as cell_reach_map
-from gradreach.engine.custom.step import Cell
-from gradreach.engine.custom.step import unroll as unroll_cell
 from gradreach.engine.reach_map import ReachMap, choose_anchors, reach_map
-from gradreach.engine.replay import Replay, replay
+from gradreach.engine.replay import Replay, replay, with_layer
 from gradreach.record.has_card import HasCard
 from gradreach.record.schema import Direction
 
@@ -164,7 +165,7 @@ def _replayed(module: nn.Module, x: Tensor | PackedSequence, state: State) -> Re
         if not isinstance(x, Tensor) or x.dim() != 3:
             came = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
             raise ValueError(f"x: expected (T, B, I), the input of every call of the cell, got {came}; stack the calls")
-        module, state = _layer_of(module), _with_layer(state)
+        module, state = _layer_of(module), with_layer(state)
     if not isinstance(module, nn.RNNBase):
         raise TypeError(
             f"module: expected nn.RNN, nn.GRU, nn.LSTM or one of their cells, got {type(module).__name__}; "
@@ -271,18 +272,16 @@ def _positive(**counts: int | None) -> None:
             raise ValueError(f"{name}: expected at least 1, or None for all, got {count}")
 
 
-def _layer_of(cell: nn.RNNCellBase) -> nn.RNNBase:
-    """The layer that runs the cell's weights over a sequence; it shares them."""
-    family = nn.LSTM if isinstance(cell, nn.LSTMCell) else nn.GRU if isinstance(cell, nn.GRUCell) else nn.RNN
-    options = {"nonlinearity": cell.nonlinearity} if isinstance(cell, nn.RNNCell) else {}
-    weight = cell.weight_hh
-    layer = family(cell.input_size, cell.hidden_size, bias=cell.bias, device="meta", dtype=weight.dtype, **options)
-    for name, parameter in cell.named_parameters():
-        setattr(layer, f"{name}_l0", parameter)
-    return layer
-
-
-def _with_layer(state: State) -> State:
-    if isinstance(state, tuple):
-        return state[0].unsqueeze(0), state[1].unsqueeze(0)
-    return None if state is None else state.unsqueeze(0)
+def _layer_of(step: nn.RNNCellBase) -> nn.RNNBase:
+    """The layer that runs a cell's weights over a sequence; it shares them."""
+    cell, weight = cell_of(step), step.weight_ih
+    if cell.layer is None:
+        raise TypeError(f"module: expected a cell of which torch.nn has a layer, got {type(step).__name__}")
+    options = {"nonlinearity": cell.nonlinearity} if cell.nonlinearity else {}
+    family: Any = cell.layer
+    made: nn.RNNBase = family(
+        step.input_size, step.hidden_size, bias=step.bias, device="meta", dtype=weight.dtype, **options
+    )
+    for name, parameter in step.named_parameters():
+        setattr(made, f"{name}_l0", parameter)
+    return made

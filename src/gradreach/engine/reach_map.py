@@ -11,9 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gradreach.engine.adjoint import sweep_of
-from gradreach.engine.lags import Carried, carry_back
+from gradreach.engine.lags import LagAdjoint, carry_back
 from gradreach.engine.scan import Unroll
-from gradreach.engine.shares import Shares
 
 NEGLIGIBLE = -90.0
 """log2 of the share of the local error under which an adjoint changes no figure of a report, about 1e-27."""
@@ -29,7 +28,7 @@ class ReachMap:
     order; float64 on the CPU, −inf where the sequence does not reach back so far. For an LSTM the norm is of (h, c)
     jointly. `errors[ℓ]` is Σ_t of the mean of ‖e_t‖, where a row that does not reach back ℓ steps from t counts as 0.
     `lag_share[ℓ]` is ⟨dW_ℓ, dW⟩ / ‖dW‖², `truncation_bias[k]` is ‖dW − Σ_{ℓ<k} dW_ℓ‖ / ‖dW‖, for k up to the lags
-    swept, over these anchors and rows; both empty where dW is 0 or not finite.
+    swept, over these anchors and rows; both are empty where dW is 0 or not finite, and for a kind without a W_hh.
     """
 
     anchors: tuple[int, ...]
@@ -37,6 +36,40 @@ class ReachMap:
     errors: Float[Tensor, " L"]
     lag_share: tuple[float, ...] = ()
     truncation_bias: tuple[float, ...] = ()
+
+
+class Shares:
+    """Takes dW_ℓ from dW lag by lag, all in units of ‖dW‖.
+
+    Whoever finds dW_ℓ subtracts dW_ℓ / `size` from `rest`, in place, and then calls `record`; `rest` is
+    (dW − Σ dW_ℓ) / ‖dW‖ in the shape of dW.
+    """
+
+    def __init__(self, dW: Float[Tensor, "*shape"]) -> None:
+        self.size = float(torch.linalg.vector_norm(dW, dtype=torch.float64)) or math.nan
+        self._unit = dW / self.size
+        self.rest = self._unit.clone(memory_format=torch.contiguous_format)
+        self._inner: list[Tensor] = []
+        self._left: list[Tensor] = []
+        self.record()
+
+    def record(self) -> None:
+        """Note ⟨rest, dW⟩ / ‖dW‖² and ‖rest‖² / ‖dW‖² as they stand."""
+        flat = self.rest.flatten()
+        self._inner.append(flat.dot(self._unit.flatten()))
+        self._left.append(flat.dot(flat))
+
+    def figures(self, lags: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """s(ℓ) = ⟨dW_ℓ, dW⟩ / ‖dW‖² and b(k) = ‖dW − Σ_{ℓ<k} dW_ℓ‖ / ‖dW‖; what was not taken has no share.
+
+        Both empty where dW is 0 or not finite.
+        """
+        along, left = torch.stack(self._inner).double().cpu(), torch.stack(self._left).double().cpu()
+        if not bool(along.isfinite().all() & left.isfinite().all()):
+            return (), ()
+        untaken = lags + 1 - len(along)
+        shares, biases = (along[:-1] - along[1:]).tolist(), left.sqrt().tolist()
+        return tuple(shares + [0.0] * untaken), tuple(biases + biases[-1:] * untaken)
 
 
 @torch.no_grad()
@@ -77,9 +110,9 @@ def reach_map(
         error_c = None if error_c is None else error_c[:, chosen]
     at = torch.tensor(steps, device=device)
     with torch.autocast(device.type, enabled=False):
-        norms = _Norms(run, steps, lags)
+        norms = _LagNorms(run, steps, lags)
         parts = None
-        if shares:
+        if shares and run.weights.w_hh is not None:
             parts = Shares(_total(run, at, error, error_c) if total is None else total)
         first = (error[at], None if error_c is None else error_c[at])
         for each in carry_back(run, steps, *first, lags, floor=floor):
@@ -149,7 +182,7 @@ def _norms(dh: Tensor, dc: Tensor | None) -> Tensor:
     return own if dc is None else torch.hypot(own, torch.linalg.vector_norm(dc, dim=-1))
 
 
-class _Norms:
+class _LagNorms:
     """Gathers the mean over rows of ‖δ_{t→t−ℓ}‖ lag by lag, an exponent an anchor beside it."""
 
     def __init__(self, run: Unroll, steps: list[int], lags: int) -> None:
@@ -158,7 +191,7 @@ class _Norms:
         self._starts = run.starts if run.sizes is not None and run.reverse else None
         self._steps = torch.tensor(steps, device=run.h.device)
 
-    def add(self, each: Carried) -> None:
+    def add(self, each: LagAdjoint) -> None:
         norms = _norms(each.dh, each.dc)
         if self._starts is not None:
             norms = norms * (self._steps[each.first :, None] - each.lag >= self._starts)
@@ -175,7 +208,7 @@ class _Norms:
         return (self._mean.double().log2() + self._exponent).t().contiguous()
 
 
-def _take(parts: Shares, each: Carried, h: Tensor) -> None:
+def _take(parts: Shares, each: LagAdjoint, h: Tensor) -> None:
     """dW_ℓ = Σ g ⊗ h_{k−1} over the anchors and rows of one lag."""
     before, alpha = h[:-1][each.at], -1.0 / parts.size
     if each.exponent is not None:

@@ -13,7 +13,8 @@ from torch.nn.utils.parametrize import is_parametrized
 from torch.nn.utils.rnn import PackedSequence
 
 from gradreach.engine.call_checks import State
-from gradreach.engine.cells import GATES, CellWeights, Kind
+from gradreach.engine.cells.cell import CellWeights, StockCell
+from gradreach.engine.cells.registry import cell_of
 from gradreach.engine.layout import Layout, layout_of
 from gradreach.engine.scan import UNREMEDIED, Remedies, Unroll, last_state, unroll
 
@@ -29,7 +30,7 @@ class Replay:
     "_l0_reverse" and the like, "" for a cell.
     """
 
-    kind: Kind
+    cell: StockCell
     unrolls: tuple[Unroll, ...]
     directions: int
     noise: tuple[Float[Tensor, "T B F"] | None, ...]
@@ -40,12 +41,16 @@ class Replay:
     names: tuple[str, ...]
     why_inexact: str = ""
 
+    @property
+    def kind(self) -> str:
+        return self.cell.name
+
 
 @dataclass(frozen=True, slots=True)
 class Stack:
     """What a module is made of, whatever its class: the weights of every layer and direction, and its dropout."""
 
-    kind: Kind
+    cell: StockCell
     weights: tuple[CellWeights, ...]
     names: tuple[str, ...]
     directions: int = 1
@@ -110,7 +115,7 @@ def replay_cells(
         x = torch.stack(list(inputs))
         layout = layout_of(x)
         lengths = [1] * len(inputs)
-        given = [_with_layer(state) for state in states]
+        given = [with_layer(state) for state in states]
     draws = list(zip(generator_states or [None] * len(inputs), lengths, strict=True))
     run = _run(stack, layout, x, given[0] if given else None, draws)
     broken = _first_break(run, given, lengths)
@@ -120,10 +125,13 @@ def replay_cells(
 
 
 def stack_of(module: nn.Module) -> Stack:
-    """The weights that the module's forward really uses, detached, in float64 where they are, else float32."""
+    """The weights that the module's forward really uses, detached; those that are not float64 become float32.
+
+    Raises TypeError for a module that is no recurrent layer or cell that the engine knows.
+    """
     if isinstance(module, nn.RNNCellBase):
         parts = (module.weight_ih, module.weight_hh, module.bias_ih, module.bias_hh)
-        return Stack(_kind_of(module), (CellWeights(*(None if p is None else _own(p) for p in parts)),), ("",))
+        return Stack(cell_of(module), (CellWeights(*(None if p is None else _own(p) for p in parts)),), ("",))
     if not isinstance(module, nn.RNNBase):
         raise TypeError(f"module: expected a stock recurrent layer or cell, got {type(module).__name__}")
     if is_parametrized(module):
@@ -132,7 +140,7 @@ def stack_of(module: nn.Module) -> Stack:
     weights = tuple(weights_of(module, name).each(_own) for name in names)
     dropout = float(module.dropout) if module.training else 0.0
     remedies = getattr(module, "remedies", UNREMEDIED)
-    return Stack(cast(Kind, module.mode), weights, names, 2 if module.bidirectional else 1, dropout, remedies)
+    return Stack(cell_of(module), weights, names, 2 if module.bidirectional else 1, dropout, remedies)
 
 
 def names_of(module: nn.RNNBase) -> tuple[str, ...]:
@@ -149,16 +157,6 @@ def weights_of(module: nn.RNNBase, name: str) -> CellWeights:
     return CellWeights(*(flat.get(part + name) for part in stock), *gains)  # type: ignore[arg-type]
 
 
-def _kind_of(cell: nn.RNNCellBase) -> Kind:
-    if isinstance(cell, nn.LSTMCell):
-        return "LSTM"
-    if isinstance(cell, nn.GRUCell):
-        return "GRU"
-    if isinstance(cell, nn.RNNCell):
-        return "RNN_RELU" if cell.nonlinearity == "relu" else "RNN_TANH"
-    raise TypeError(f"module: expected nn.RNNCell, nn.GRUCell or nn.LSTMCell, got {type(cell).__name__}")
-
-
 def _own(weight: Tensor) -> Tensor:
     return weight.detach().to(torch.float64 if weight.dtype == torch.float64 else torch.float32)
 
@@ -166,12 +164,12 @@ def _own(weight: Tensor) -> Tensor:
 def _run(
     stack: Stack, layout: Layout, x: Tensor | PackedSequence, hx: State, draws: list[tuple[Tensor | None, int]]
 ) -> Replay:
-    like = stack.weights[0].w_hh
-    drawn_as = x.data.dtype
+    cell, w = stack.cell, stack.weights[0]
+    like, drawn_as = w.w_ih, x.data.dtype
     data = layout.sequence_in(x).detach().to(like)
-    w = stack.weights[0]
-    sizes = (w.w_hh.shape[1], w.w_hh.shape[0] // GATES[stack.kind])
-    h_0, c_0 = _states(layout, hx, data, len(stack.weights), sizes, stack.kind == "LSTM")
+    H = w.w_ih.shape[0] // cell.gates
+    sizes = (H if w.w_hr is None else w.w_hr.shape[0], H)
+    h_0, c_0 = _states(layout, hx, data, len(stack.weights), sizes, cell.carries_c)
     noise_of = _noise(stack, layout, drawn_as, like, draws)
     depth = len(stack.weights) // stack.directions
     unrolls: list[Unroll] = []
@@ -183,7 +181,7 @@ def _run(
                 n = layer * stack.directions + d
                 c = None if c_0 is None else c_0[n]
                 run = unroll(
-                    stack.kind,
+                    cell,
                     stack.weights[n],
                     data,
                     h_0[n],
@@ -207,29 +205,27 @@ def _run(
     )
     missed = stack.dropout > 0.0 and any(each is None for each in noise)
     why = "dropout between layers could not be drawn again" if missed else ""
-    return Replay(
-        stack.kind, tuple(unrolls), stack.directions, tuple(noise), output, h_n, c_n, layout, stack.names, why
-    )
+    return Replay(cell, tuple(unrolls), stack.directions, tuple(noise), output, h_n, c_n, layout, stack.names, why)
 
 
 def initial_states(
     module: nn.RNNBase, layout: Layout, hx: State, data: Float[Tensor, "T B F"]
 ) -> tuple[Float[Tensor, "L B P"], Float[Tensor, "L B H"] | None]:
-    """h_0 and c_0 of a call, rows in the engine's order, in the dtype and on the device of `data`; zeros where None."""
+    """h_0 and c_0 of a call, with rows in the engine's order, like `data` in dtype and device; None becomes zeros."""
     count = module.num_layers * (2 if module.bidirectional else 1)
     sizes = (module.proj_size or module.hidden_size, module.hidden_size)
-    return _states(layout, hx, data, count, sizes, module.mode == "LSTM")
+    return _states(layout, hx, data, count, sizes, cell_of(module).carries_c)
 
 
 def _states(
-    layout: Layout, hx: State, data: Tensor, count: int, sizes: tuple[int, int], lstm: bool
+    layout: Layout, hx: State, data: Tensor, count: int, sizes: tuple[int, int], carries_c: bool
 ) -> tuple[Tensor, Tensor | None]:
     given = hx if isinstance(hx, tuple) else (hx, None)
     h_0, c_0 = (
         data.new_zeros((count, data.shape[1], size)) if state is None else layout.state_in(state).to(data)
         for state, size in zip(given, sizes, strict=True)
     )
-    return h_0, c_0 if lstm else None
+    return h_0, c_0 if carries_c else None
 
 
 def _noise(
@@ -262,7 +258,8 @@ def _noise(
     return draw
 
 
-def _with_layer(state: State) -> State:
+def with_layer(state: State) -> State:
+    """The state of a cell, (B, H), as that of a layer, (1, B, H)."""
     if state is None:
         return None
     if isinstance(state, tuple):

@@ -1,4 +1,4 @@
-"""A cell run over a whole sequence, and the adjoint swept back over it: one loop over time each, the rest outside."""
+"""A cell is run over a whole sequence, and the adjoint is swept back over it, in one loop over time each."""
 
 from __future__ import annotations
 
@@ -6,19 +6,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from gradreach.engine.cells import (
-    GATES,
+from gradreach.engine.cells.cell import (
     CellWeights,
-    Kind,
     Slopes,
+    StockCell,
     Trace,
-    gate_adjoint,
     norm_adjoint,
     normalise,
     pull,
@@ -52,7 +49,7 @@ class Unroll:
     states mean nothing and its slopes are 0.
     """
 
-    kind: Kind
+    cell: StockCell
     weights: CellWeights
     x: Float[Tensor, "T B I"]
     trace: Trace
@@ -61,7 +58,7 @@ class Unroll:
     remedies: Remedies = UNREMEDIED
 
     def in_data_order(self, run: Shaped[Tensor, "T ..."]) -> Shaped[Tensor, "T ..."]:
-        """A tensor in the recurrence's order, turned into the data's; its own inverse."""
+        """Turn a tensor from the recurrence's order into the data's, or back: the function is its own inverse."""
         return run.flip(0) if self.reverse else run
 
     @property
@@ -78,12 +75,12 @@ class Unroll:
 
     @property
     def active(self) -> Bool[Tensor, "T B"] | None:
-        """Which rows are active at which step, in the recurrence's order; None where all are."""
+        """Which rows are active at which step, in the recurrence's order; it is None where all are."""
         return None if self.sizes is None else active_rows(self.sizes, self.x.shape[1], self.x.device)
 
     @property
     def starts(self) -> Int[Tensor, " B"]:
-        """The step at which each row begins: 0 but for packed rows run in reverse."""
+        """The step at which each row begins, which is 0 except for packed rows that are run in reverse."""
         active = self.active
         if active is None or not self.reverse:
             return torch.zeros(self.h.shape[1], dtype=torch.long, device=self.h.device)
@@ -92,7 +89,7 @@ class Unroll:
     @cached_property
     def slopes(self) -> Slopes:
         """The local derivatives of every step."""
-        slopes, active = slopes_of(self.kind, self.trace), self.active
+        slopes, active = slopes_of(self.cell, self.trace), self.active
         if active is None:
             return slopes
         return slopes.each(lambda s: torch.where(active.view(*active.shape, *[1] * (s.dim() - 2)), s, 0.0))
@@ -108,7 +105,7 @@ class Sweep:
     """Adjoints in the recurrence's order.
 
     `delta`, `delta_c` are δ, of the state after every step, 0 where a row is not active; `g` is the adjoint of
-    W_hh h_{t−1}, `entry` that of a GRU's W_in x_t; `dh_0`, `dc_0` are those of the initial state.
+    W_hh h_{t−1} (see `pull`), `entry` that of a GRU's W_in x_t; `dh_0`, `dc_0` are those of the initial state.
     """
 
     delta: Float[Tensor, "T B P"]
@@ -120,7 +117,7 @@ class Sweep:
 
     @staticmethod
     def of(run: Unroll, dh: Float[Tensor, "T1 B P"], dc: Float[Tensor, "T1 B H"] | None, g: Tensor) -> Sweep:
-        """From the adjoints of the states before each step and after the last."""
+        """Make a sweep from the adjoints of the states before each step and after the last one."""
         rows = torch.arange(dh.shape[1], device=dh.device)
         dh_0, dc_0 = dh[run.starts, rows], None if dc is None else dc[run.starts, rows]
         active = run.active
@@ -133,7 +130,7 @@ class Sweep:
 
 
 def unroll(
-    kind: Kind,
+    cell: StockCell,
     weights: CellWeights,
     x: Float[Tensor, "T B I"],
     h_0: Float[Tensor, "B P"],
@@ -143,16 +140,16 @@ def unroll(
     reverse: bool = False,
     remedies: Remedies = UNREMEDIED,
 ) -> Unroll:
-    """Run one cell over x, given in the data's time order.
+    """Run one cell over x, which is given in the data's time order.
 
     The input product is one matrix product outside the loop; the loop writes into preallocated buffers. `sizes[t]` is
     the number of active rows at step t of the data (see `Unroll`).
     """
     x = x.flip(0) if reverse else x
     run_sizes = None if sizes is None else tuple(reversed(sizes) if reverse else sizes)
-    pre = input_side(kind, weights, x)
-    trace = advance(kind, weights, pre, h_0, c_0, run_sizes, remedies.skip)
-    return Unroll(kind, weights, x, trace, run_sizes, reverse, remedies)
+    pre = input_side(cell, weights, x)
+    trace = advance(cell, weights, pre, h_0, c_0, run_sizes, remedies.skip)
+    return Unroll(cell, weights, x, trace, run_sizes, reverse, remedies)
 
 
 def last_state(run: Unroll, states: Float[Tensor, "T1 B F"]) -> Float[Tensor, "B F"]:
@@ -164,7 +161,10 @@ def last_state(run: Unroll, states: Float[Tensor, "T1 B F"]) -> Float[Tensor, "B
 
 
 def sweep(run: Unroll, error: Float[Tensor, "T B P"], error_c: Float[Tensor, "T B H"] | None = None) -> Sweep:
-    """δ_t = e_t + J_{t+1}ᵀ δ_{t+1} from the last step down, clipped as it goes; errors in the recurrence's order."""
+    """Compute δ_t = e_t + J_{t+1}ᵀ δ_{t+1} from the last step down, and clip it on the way where the run says so.
+
+    The errors are in the recurrence's order.
+    """
     T, skip, clip = run.x.shape[0], run.remedies.skip, run.remedies.clip
     dh = torch.zeros_like(run.h)
     g = torch.empty_like(run.slopes.gate, memory_format=torch.contiguous_format)
@@ -179,7 +179,7 @@ def sweep(run: Unroll, error: Float[Tensor, "T B P"], error_c: Float[Tensor, "T 
             dh[t + 1 - skip].addcmul_(now, run.shortcut[t])
             now = torch.addcmul(now, now, run.shortcut[t], value=-1.0)
         at = run.slopes.each(lambda s, t=t: s[t])  # type: ignore[misc]
-        _, before, before_c = pull(run.kind, run.weights, at, now, now_c, out=g[t])
+        _, before, before_c = pull(run.cell, run.weights, at, now, now_c, out=g[t])
         dh[t].add_(before)
         if dc is not None and before_c is not None:
             dc[t] = before_c
@@ -187,33 +187,36 @@ def sweep(run: Unroll, error: Float[Tensor, "T B P"], error_c: Float[Tensor, "T 
 
 
 def to_cell(run: Unroll, delta: Float[Tensor, "T B P"]) -> Float[Tensor, "T B P"]:
-    """What the cell's own output gets of δ: all but the shortcut's share."""
+    """The part of δ that reaches the cell's own output, which is all but the shortcut's share."""
     return delta if run.shortcut is None else torch.addcmul(delta, delta, run.shortcut, value=-1.0)
 
 
 def parameter_gradients(run: Unroll, back: Sweep) -> tuple[dict[str, Tensor], Float[Tensor, "T B GH"]]:
-    """Gradients of the weights from all steps' adjoints, one matrix product each.
+    """Compute the gradients of the weights from the adjoints of all steps, with one matrix product each.
 
-    Returns torch's names without layer and direction (weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, and gain_ih,
-    gain_hh) and the adjoint of W_ih x_t, for which `back.g` may be overwritten.
+    Returns the gradients of those that there are by torch's names without layer and direction (weight_ih, weight_hh,
+    bias_ih, bias_hh, weight_hr, and gain_ih, gain_hh), and the adjoint of W_ih x_t, for which `back.g` may be
+    overwritten.
     """
-    w, g = run.weights, back.g
-    grads = {"weight_hh": _outer(g.flatten(2), run.h[:-1])}
-    if w.w_hr is not None:
-        grads["weight_hr"] = _outer(to_cell(run, back.delta), run.gates[:, :, 3] * cast(Tensor, run.trace.inner))
+    cell, w, g = run.cell, run.weights, back.g
+    grads: dict[str, Tensor] = {}
+    if w.w_hh is not None:
+        grads["weight_hh"] = _outer(g.flatten(2), run.h[:-1])
+    if cell.unprojected is not None and w.w_hr is not None:
+        grads["weight_hr"] = _outer(to_cell(run, back.delta), cell.unprojected(run.trace))
     if run.trace.normed is not None:
-        g, _ = gate_adjoint(run.kind, w, run.slopes, to_cell(run, back.delta), back.delta_c)
+        g, _ = cell.gate_adjoint(w, run.slopes, to_cell(run, back.delta), back.delta_c, None)
         grads["gain_hh"] = _total((g * run.trace.normed.unit).flatten(2))
     if w.b_hh is not None:
         grads["bias_hh"] = _total(g.flatten(2))
-    if back.entry is not None:
-        g[:, :, 2] = back.entry
+    if back.entry is not None and cell.inner_gate is not None:
+        g[:, :, cell.inner_gate] = back.entry
     if w.b_ih is not None:
         grads["bias_ih"] = (
             grads["bias_hh"].clone() if back.entry is None and w.b_hh is not None else _total(g.flatten(2))
         )
     if w.gain_ih is not None:
-        normed = normalise(run.x @ w.w_ih.t(), GATES[run.kind])
+        normed = normalise(run.x @ w.w_ih.t(), cell.gates)
         grads["gain_ih"] = _total((g * normed.unit).flatten(2))
         g = norm_adjoint(g, normed, w.gain_ih)
     entering = g.flatten(2)
@@ -237,6 +240,6 @@ def _outer(left: Tensor, right: Tensor) -> Tensor:
 
 
 def _total(each: Tensor) -> Tensor:
-    """Σ over steps and rows, as a matrix product: several times faster than a strided sum."""
+    """Σ over steps and rows, as a matrix product, which is several times faster than a strided sum."""
     flat = each.flatten(0, 1)
     return flat.new_ones(flat.shape[0]) @ flat

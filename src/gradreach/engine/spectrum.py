@@ -11,19 +11,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from gradreach.engine.bounds import is_bound
+from gradreach.engine.bounds import is_bound, lambda_and_rho
 from gradreach.engine.call_checks import State, check_call, check_finite, check_weights, number_of
-from gradreach.engine.cells import GAMMA, Kind
-from gradreach.engine.custom.engine import jacobians as cell_jacobians
-from gradreach.engine.custom.step import Cell
-from gradreach.engine.custom.step import unroll as unroll_cell
+from gradreach.engine.cells.custom.autograd import jacobians as cell_jacobians
+from gradreach.engine.cells.custom.step import Cell
+from gradreach.engine.cells.custom.step import unroll as unroll_cell
 from gradreach.engine.jacobian import Jacobians, jacobians
 from gradreach.engine.products import product_spectrum, scientific
 from gradreach.engine.replay import replay
 from gradreach.engine.scan import Unroll
 from gradreach.record.has_card import HasCard
-
-GATE_NAMES: dict[Kind, tuple[str, ...]] = {"GRU": ("r", "z", "n"), "LSTM": ("i", "f", "g", "o")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +100,18 @@ def spectrum_of(run: Unroll, row: int = 0, lags: Sequence[int] | None = None) ->
     """`spectrum` of one row of a run, rows in the engine's order."""
     found = _of_jacobians(jacobians(run, row), lags)
     w, H = run.weights.each(lambda each: each.double()), run.slopes.gate.shape[-1]
-    blocks = dict(zip(GATE_NAMES.get(run.kind, ("h",)), w.w_hh.split(H), strict=True))
-    gates = {gate: _lambda_rho(block, w.w_hr) for gate, block in blocks.items()}
-    gamma = GAMMA.get(run.kind)
-    lambda_, rho = gates["h"] if gamma is not None else (None, None)
+    blocks = () if w.w_hh is None else zip(run.cell.kind.gates, w.w_hh.split(H), strict=True)
+    both = {gate: lambda_and_rho(block, w.w_hr) for gate, block in blocks}
+    gates = {gate: (lambda_, rho) for gate, (lambda_, rho) in both.items() if lambda_ is not None and rho is not None}
+    gamma = run.cell.gamma
+    lambda_, rho = next(iter(gates.values()), (None, None)) if gamma is not None else (None, None)
     factor = None if gamma is None or lambda_ is None else gamma * lambda_
     binds = is_bound(run)
     steps = slice(None) if run.active is None else run.active[:, row]
     powers = range(len(found.log10_norm))
     return replace(
         found,
-        kind=run.kind,
+        kind=run.cell.name,
         hidden=H,
         gamma=gamma,
         gamma_mean=None if gamma is None else float(run.slopes.gate[steps, row].double().mean()),
@@ -177,11 +175,6 @@ def log10_powers(base: float, exponents: Iterable[int]) -> tuple[float, ...]:
     """log10 of base^n; −inf for 0^n, n > 0."""
     log10 = math.log10(base) if base > 0 else -math.inf
     return tuple(n * log10 if n else 0.0 for n in exponents)
-
-
-def _lambda_rho(block: Tensor, w_hr: Tensor | None) -> tuple[float, float]:
-    square = block if w_hr is None else block @ w_hr
-    return float(torch.linalg.matrix_norm(block, 2)), float(torch.linalg.eigvals(square).abs().amax())
 
 
 def _growth(h: Tensor, lags: Iterable[int]) -> tuple[float, ...]:

@@ -168,8 +168,8 @@ def _small_rnn(
     module: nn.Module, x: Tensor | PackedSequence, state: State, *, layer: int, reverse: bool, row: int
 ) -> tuple[Unroll, int]:
     run, at = unrolled(module, x, state, layer=layer, reverse=reverse, row=row)
-    if run.kind in ("GRU", "LSTM") or run.weights.gain_hh is not None:
-        what = run.kind if run.weights.gain_hh is None else "layer norm in the cell"
+    if run.cell.gates > 1 or run.weights.gain_hh is not None:
+        what = run.cell.name if run.weights.gain_hh is None else "layer norm in the cell"
         raise TypeError(f"module: expected a plain RNN, whose ∂⁺h_k/∂W has one gate, got {what}; use nn.RNN")
     return run, at
 

@@ -13,7 +13,8 @@ from torch.nn.utils.parametrize import is_parametrized
 from torch.nn.utils.rnn import PackedSequence
 
 from gradreach.engine.adjoint import LayerAdjoint, backward
-from gradreach.engine.cells import pull
+from gradreach.engine.cells.cell import pull
+from gradreach.engine.cells.registry import cell_of
 from gradreach.engine.replay import replay
 from gradreach.engine.scan import UNREMEDIED, Unroll
 
@@ -54,7 +55,7 @@ class Omega:
     True
     >>> omega.close()
 
-    Raises TypeError for other modules, ValueError for a negative strength or a layer with skip.
+    Raises TypeError for other modules, ValueError for a negative strength, a layer with skip, or one without a W_hh.
     """
 
     def __init__(self, layer: nn.Module, strength: float = 1.0) -> None:
@@ -69,6 +70,8 @@ class Omega:
             raise ValueError(
                 "layer: expected one without skip, whose gradient has one path a step; drop one of the two"
             )
+        if not cell_of(layer).kind.hidden:
+            raise ValueError(f"layer: expected one with a W_hh, which Ω is of, got {type(layer).__name__}, without one")
         self.layer, self.strength = layer, strength
         self._generator: Tensor | None = None
         self._calls: list[_Call] = []
@@ -187,7 +190,7 @@ def _term(run: Unroll, adjoint: LayerAdjoint, name: str) -> _Term:
     scale = torch.where(counts, size, 1.0)  # so that no square underflows
     delta = torch.where(counts, delta / scale, 0.0)
     delta_c = None if delta_c is None else torch.where(counts, delta_c / scale, 0.0)
-    g, u, u_c = pull(run.kind, run.weights, run.slopes.each(lambda s: s[1:]), delta, delta_c)
+    g, u, u_c = pull(run.cell, run.weights, run.slopes.each(lambda s: s[1:]), delta, delta_c)
     before = _norm(delta, delta_c)
     after = _norm(u, u_c)
     off = torch.where(counts, after / before - 1, 0.0)

@@ -15,12 +15,12 @@ from gradreach.watch.graph import walk
 from gradreach.watch.lenses.depth import Depth
 from gradreach.watch.lenses.feedforward import Feedforward
 from gradreach.watch.lenses.loops import LoopErrors, Loops, look_at_loop
-from gradreach.watch.lenses.recurrent import CELLS, STOCK, Recurrent
+from gradreach.watch.lenses.recurrent import RECURRENT, RecurrentLens
 from gradreach.watch.models import Models, trainable_without_gradient
 from gradreach.watch.module_hooks import ModuleHooks, is_transformed
 from gradreach.watch.nonfinite.kept_calls import Generators, Sentinel
 from gradreach.watch.samples.dependency_samples import Pools, Stream
-from gradreach.watch.samples.local_errors import Given, Residual, chunk_of, of_loop, of_stretch
+from gradreach.watch.samples.local_errors import Given, Residual, chunk_of, of_loop, of_sequence
 
 
 class StepWatch:
@@ -38,7 +38,7 @@ class StepWatch:
         self.seconds = 0.0
         self.began: float | None = None
         self._depth = Depth()
-        self._recurrent = Recurrent()
+        self._recurrent = RecurrentLens()
         self._loops = Loops()
         self._feedforward = Feedforward()
         self._given = Given()
@@ -119,17 +119,19 @@ class StepWatch:
     def lead_up(self, stream: Stream, step: int) -> None:
         """Hand over what a step was given that leads up to the one to be looked at; all is as new for the next."""
         self.lead, self.began, self._led = self.lead - 1, None, True
-        stretches = self._recurrent.stretches()
-        chunk = chunk_of(stretches[-1], self._given) if stretches else None
-        self._given, self._recurrent = Given(), Recurrent()
+        sequences = self._recurrent.called_sequences()
+        chunk = chunk_of(sequences[-1], self._given) if sequences else None
+        self._given, self._recurrent = Given(), RecurrentLens()
         stream.extend(step, chunk)
 
     def _residuals(self, models: Models, scale: float) -> list[Residual]:
         """The errors where nothing recurs any more: at the output of the last recurrent module or, without one, at the
         last output that is a sequence."""
-        last = [stretch for stretch in self._recurrent.last if stretch.error is not None and bool(stretch.error.any())]
+        last = [
+            sequence for sequence in self._recurrent.last if sequence.error is not None and bool(sequence.error.any())
+        ]
         if last:
-            return [of_stretch(stretch, models.path(stretch.module), self._given) for stretch in last]
+            return [of_sequence(sequence, models.path(sequence.module), self._given) for sequence in last]
         found = None
         if self._loop_errors:
             errors = self._loop_errors[-1]
@@ -163,7 +165,7 @@ class StepWatch:
         root = self._stack[0] if self._stack else module
         is_model = next(root.parameters(), None) is not None  # transforms and criteria are none
         fed = is_model and self._given.called(args, kwargs, outermost=not self._stack)
-        if isinstance(module, STOCK + CELLS):
+        if isinstance(module, RECURRENT):
             self._recurrent.called(module, args, kwargs, output)
         if not self.lead:
             self._look_at(module, args, kwargs, output, is_model=is_model, fed=fed)

@@ -23,12 +23,12 @@ from . import plainly
 
 pytestmark = pytest.mark.filterwarnings(ONEDNN)
 
-KINDS = ["tanh", "relu", "sigmoid", "GRU", "LSTM"]
+KINDS = ["tanh", "relu", "sigmoid", "GRU", "LSTM", "MinGRU"]
 
 
 def make(kind: str, *sizes: int, **options: Any) -> nn.RNNBase:
-    if kind in ("GRU", "LSTM"):
-        return {"GRU": GRU, "LSTM": LSTM}[kind](*sizes, **options)
+    if kind in ("GRU", "LSTM", "MinGRU"):
+        return getattr(gr.nn, kind)(*sizes, **options)
     return RNN(*sizes, nonlinearity=kind, **options)
 
 

@@ -81,6 +81,27 @@ def test_layers_with_remedies_are_seen_as_they_are(family, remedies, watched: Wa
         assert (look.bound_factor is not None) == (family is gr.nn.RNN and not {"skip", "layer_norm"} & set(remedies))
 
 
+@pytest.mark.parametrize("remedies", [{}, {"skip": 3}, {"truncate": 3}], ids=str)
+def test_a_cell_whose_gates_do_not_look_at_the_state(remedies, watched: Watched) -> None:
+    def train() -> None:
+        layer = gr.nn.MinGRU(5, 8, 2, bidirectional=True, dropout=0.3, dtype=torch.float64, **remedies)
+        model = loops.Recurrent(layer, 16).double()
+        model(torch.randn(20, 4, 5, dtype=torch.float64)).square().sum().backward()
+
+    _, record = watched(train)
+    looks = _time(record)
+    assert {(look.layer, look.direction) for look in looks} == {(n, d) for n in (0, 1) for d in ("forward", "reverse")}
+    for look in looks:
+        assert look.kind == "MinGRU"
+        assert look.exact, look.why_inexact
+        assert look.gradient_error is not None
+        assert look.gradient_error < 1e-10
+        assert look.lag_share == look.truncation_bias == ()
+        assert (look.gamma, look.lambda_, look.bound_factor, look.saturated) == (None,) * 4
+        assert (len(look.lyapunov) == 4) == ("skip" not in remedies)
+        assert len(look.reach) == remedies.get("truncate", 20)
+
+
 def test_the_logistic_has_its_own_bound(watched: Watched) -> None:
     def train() -> None:
         model = loops.Recurrent(gr.nn.RNN(5, 8, nonlinearity="sigmoid"), 8)

@@ -1,1 +1,9 @@
-"""The loops over time in compiled code, for a CPU; needs numba, the extra `fast`."""
+"""The loops over time in compiled code, for a CPU where numba is installed.
+
+scan: the compiled loops in place of the plain ones of `gradreach.engine.scan`
+loops: what the loops of every kind share
+rnn: those of the simple RNN
+gru: those of the GRU
+lstm: those of the LSTM
+simd: what they are made of, rows times a matrix and loops over the units of a row
+"""

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gradreach.engine.adjoint import sweep_of, with_end
-from gradreach.engine.cells import CellWeights, Kind, Normed, Trace
+from gradreach.engine.cells.cell import CellWeights, Normalisation, StockCell, Trace
 from gradreach.engine.compiled import scan as compiled
 from gradreach.engine.scan import UNREMEDIED, Remedies, Unroll, last_state, parameter_gradients, unroll
 
@@ -19,10 +19,10 @@ _WEIGHTS = tuple(field.name for field in fields(CellWeights))
 
 
 @dataclass(frozen=True, slots=True)
-class Direction:
+class LayerDirection:
     """One direction of one layer but for its tensors. `keep` takes δ, (T, B, P), after the backward pass."""
 
-    kind: Kind
+    cell: StockCell
     remedies: Remedies
     sizes: tuple[int, ...] | None = None
     reverse: bool = False
@@ -30,7 +30,7 @@ class Direction:
 
 
 def scan(
-    direction: Direction,
+    direction: LayerDirection,
     x: Float[Tensor, "T B I"],
     h_0: Float[Tensor, "B P"],
     c_0: Float[Tensor, "B H"] | None,
@@ -45,16 +45,16 @@ def scan(
 class _Scan(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, direction: Direction, x: Tensor, h_0: Tensor, c_0: Tensor | None, *parts: Tensor | None
+        ctx: Any, direction: LayerDirection, x: Tensor, h_0: Tensor, c_0: Tensor | None, *parts: Tensor | None
     ) -> Any:
-        kind, remedies, reverse = direction.kind, direction.remedies, direction.reverse
+        cell, remedies, reverse = direction.cell, direction.remedies, direction.reverse
         weights, sizes = CellWeights(*parts), direction.sizes  # type: ignore[arg-type]
-        ctx.compiled = compiled.fits(weights, x, sizes, remedies)
+        ctx.compiled = compiled.fits(cell, weights, x, sizes, remedies)
         with torch.autocast(x.device.type, enabled=False):
             if ctx.compiled:
-                run = compiled.unroll(kind, weights, x, h_0, c_0, reverse=reverse, remedies=remedies)
+                run = compiled.unroll(cell, weights, x, h_0, c_0, reverse=reverse, remedies=remedies)
             else:
-                run = unroll(kind, weights, x, h_0, c_0, sizes=sizes, reverse=reverse, remedies=remedies)
+                run = unroll(cell, weights, x, h_0, c_0, sizes=sizes, reverse=reverse, remedies=remedies)
         trace, normed = run.trace, run.trace.normed
         ctx.direction, ctx.run_sizes = direction, run.sizes
         ctx.set_materialize_grads(False)
@@ -108,36 +108,30 @@ _GRADIENT = {
 """The parameter that each of `CellWeights` is."""
 
 
-def _run_of(direction: Direction, sizes: tuple[int, ...] | None, saved: tuple[Any, ...]) -> Unroll:
+def _run_of(direction: LayerDirection, sizes: tuple[int, ...] | None, saved: tuple[Any, ...]) -> Unroll:
     x, parts, rest = saved[0], saved[3 : 3 + len(_WEIGHTS)], saved[3 + len(_WEIGHTS) :]
     h, c, gates, inner, unit, scale = rest
-    trace = Trace(h, c, gates, inner, None if unit is None else Normed(unit, scale))
+    trace = Trace(h, c, gates, inner, None if unit is None else Normalisation(unit, scale))
     x = x.flip(0) if direction.reverse else x
-    return Unroll(direction.kind, CellWeights(*parts), x, trace, sizes, direction.reverse, direction.remedies)
+    return Unroll(direction.cell, CellWeights(*parts), x, trace, sizes, direction.reverse, direction.remedies)
 
 
-_STOCK: dict[Kind, Any] = {
-    "RNN_TANH": torch.rnn_tanh,
-    "RNN_RELU": torch.rnn_relu,
-    "GRU": torch.gru,
-    "LSTM": torch.lstm,
-}
-
-
-def _is_stock(direction: Direction) -> bool:
+def _is_stock(direction: LayerDirection) -> bool:
     """Whether torch has a kernel for this direction, and with it second derivatives."""
-    return direction.kind in _STOCK and direction.remedies == UNREMEDIED and direction.sizes is None
+    has_kernel = direction.cell.kernel is not None
+    return has_kernel and direction.remedies == UNREMEDIED and direction.sizes is None
 
 
 def _stock_gradients(
-    direction: Direction, saved: tuple[Any, ...], grads: tuple[Tensor | None, ...]
+    direction: LayerDirection, saved: tuple[Any, ...], grads: tuple[Tensor | None, ...]
 ) -> tuple[Tensor | None, ...]:
     """The gradients by torch's own kernel, of which autograd keeps the graph."""
     x, h_0, c_0, *parts = saved[: 3 + len(_WEIGHTS)]
     weights = [w for w in parts if w is not None]
     hx = h_0[None] if c_0 is None else (h_0[None], c_0[None])
     data = x.flip(0) if direction.reverse else x
-    y, *ends = _STOCK[direction.kind](data, hx, weights, len(weights) >= 4, 1, 0.0, True, False, False)
+    kernel: Any = direction.cell.kernel
+    y, *ends = kernel(data, hx, weights, len(weights) >= 4, 1, 0.0, True, False, False)
     made = [y.flip(0) if direction.reverse else y, *(end[0] for end in ends)]
     given = [(out, grad) for out, grad in zip(made, grads, strict=False) if grad is not None]
     wanted = [t for t in (x, h_0, c_0, *parts) if t is not None and t.requires_grad]
@@ -157,6 +151,6 @@ class _FirstOrder(torch.autograd.Function):
     @staticmethod
     def backward(_ctx: Any, *_: Tensor | None) -> Any:
         raise RuntimeError(
-            "gr.nn: expected first derivatives only, got a second backward pass through a layer with remedies "
+            "gradreach.nn: expected first derivatives only, got a second backward pass through a layer with remedies "
             "(create_graph=True); the closed form has none: use the torch.nn layer here, its state_dict fits"
         )

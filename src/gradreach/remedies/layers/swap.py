@@ -1,30 +1,26 @@
 """Another recurrent layer in the place of a model's own, by name, with the script around it left as it is.
 
-The new layer is a plain torch.nn (or gr.nn) layer. Where the script handles the state of another kind, two hooks
-stand between: for code that knows h alone an LSTM's state travels as a `JointState`, a tensor that is h and carries c;
-for code that knows (h, c) a GRU's or RNN's state is h twice, and of what comes back the first is taken.
+The new layer is a plain torch.nn (or gr.nn) layer. Where the script handles the state of another kind, two hooks stand
+between (see `swap_state`).
 """
 
 from __future__ import annotations
 
-import warnings
-import weakref
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
+from torch import nn
+from torch.optim.optimizer import Optimizer
 
+from gradreach.engine.cells.registry import cell_of, cells
 from gradreach.remedies.layers import layers as ours
-from gradreach.remedies.layers.joint_state import JointState
+from gradreach.remedies.layers.swap_optimizer import exchange, warn_of_optimizers_with
+from gradreach.remedies.layers.swap_state import adapt
 
-_STOCK: dict[str, Any] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
-_OURS: dict[str, Any] = {"rnn": ours.RNN, "gru": ours.GRU, "lstm": ours.LSTM}
-_CELLS: dict[str, Any] = {"rnn": nn.RNNCell, "gru": nn.GRUCell, "lstm": nn.LSTMCell}
-_swapped_out: dict[int, tuple[weakref.ref[Tensor], str]] = {}
-"""Weights of layers that gave their place away, by id, with the place's name."""
+_STOCK: dict[str, Any] = {cell.family: cell.layer for cell in cells().values() if cell.layer is not None}
+_OURS: dict[str, Any] = {family: getattr(ours, layer.__name__) for family, layer in _STOCK.items()}
+_STEPS: dict[str, Any] = {cell.family: cell.step for cell in cells().values() if cell.step is not None}
 
 
 def swap(
@@ -79,13 +75,13 @@ def swap(
     _check_fits(old, new, name)
     new.train(old.training)
     if optimizer is not None:
-        _exchange(optimizer, old, new, name)
-    _adapt(old, new)
+        exchange(optimizer, old, new, name)
+    adapt(old, new)
     for place, module in list(model.named_modules(remove_duplicate=False)):
         if module is old:
             parent, _, child = place.rpartition(".")
             setattr(model.get_submodule(parent), child, new)
-    _warn_of_optimizers_with(old, name)
+    warn_of_optimizers_with(old, name)
     return new
 
 
@@ -101,7 +97,7 @@ def _found(model: nn.Module, name: str) -> Any:
         )
     path, layer = known.get(_uncompiled(str(name)), (None, None))
     if path is None:
-        listed = ", ".join(f"{place} ({_kind(module)})" for place, (_, module) in known.items()) or "none"
+        listed = ", ".join(f"{place} ({cell_of(module).family})" for place, (_, module) in known.items()) or "none"
         raise ValueError(
             f"name: expected that of a recurrent layer, got {name!r}; the model's recurrent layers: {listed}"
         )
@@ -114,16 +110,6 @@ def _found(model: nn.Module, name: str) -> Any:
 
 def _uncompiled(path: str) -> str:
     return ".".join(part for part in path.split(".") if part != "_orig_mod")
-
-
-def _kind(layer: Any) -> str:
-    return (
-        "lstm"
-        if isinstance(layer, nn.LSTM | nn.LSTMCell)
-        else "gru"
-        if isinstance(layer, nn.GRU | nn.GRUCell)
-        else "rnn"
-    )
 
 
 def _made(old: Any, name: str, to: Any, options: dict[str, Any]) -> nn.Module:
@@ -149,7 +135,7 @@ def _made(old: Any, name: str, to: Any, options: dict[str, Any]) -> nn.Module:
     elif to not in _STOCK:
         raise ValueError(f"to: expected 'rnn', 'gru', 'lstm', a layer or a factory of one, got {to!r}")
     else:
-        new = _of_kind(old, name, to, arguments, options)
+        new = _of_family(old, name, to, arguments, options)
     if hasattr(new, "dropout") and isinstance(old, nn.RNNBase):
         new.dropout = old.dropout
     return new  # type: ignore[no-any-return]
@@ -166,20 +152,21 @@ def _arguments(old: Any) -> dict[str, Any]:
     return sizes | rest | {"dropout": dropout} | shared
 
 
-def _of_kind(old: Any, name: str, to: str, arguments: dict[str, Any], options: dict[str, Any]) -> nn.Module:
-    same = to == _kind(old)
-    if to == "rnn" and same:
+def _of_family(old: Any, name: str, to: str, arguments: dict[str, Any], options: dict[str, Any]) -> nn.Module:
+    same = to == cell_of(old).family
+    if same and cell_of(old).nonlinearity:
         options = {"nonlinearity": old.nonlinearity} | options
     if getattr(old, "proj_size", 0):
         if to != "lstm":
             raise ValueError(f"to: expected 'lstm' for {name}, which projects, got {to!r}; give a layer of your own")
         arguments["proj_size"] = old.proj_size
-    plain = not options or (to == "rnn" and set(options) == {"nonlinearity"} and options["nonlinearity"] != "sigmoid")
+    torchs = [cell.nonlinearity for cell in cells().values() if cell.family == to and cell.kernel is not None]
+    plain = not options or (set(options) == {"nonlinearity"} and options["nonlinearity"] in torchs)
     if not isinstance(old, nn.RNNBase) and not plain:
         raise TypeError(
             f"{next(iter(options))}: expected no remedies for {name}, a cell; the layers of gr.nn have them"
         )
-    kinds = _CELLS if not isinstance(old, nn.RNNBase) else _STOCK if plain else _OURS
+    kinds = _STEPS if not isinstance(old, nn.RNNBase) else _STOCK if plain else _OURS
     if not same or {"init", "forget_bias"} & set(options):
         return kinds[to](**arguments, **options)  # type: ignore[no-any-return]
     device = arguments.pop("device")
@@ -214,7 +201,7 @@ def _check_fits(old: Any, new: Any, name: str) -> None:
             f"to: expected {expected} in the place of {name}, got {type(new).__name__}; make it of that form"
         )
     wanted, came = _form(old), _form(new)
-    if not isinstance(new, nn.LSTM):
+    if not (isinstance(new, nn.RNNBase) and cell_of(new).carries_c):
         came["proj_size"] = wanted["proj_size"]
     for size in wanted:
         if wanted[size] != came[size]:
@@ -228,112 +215,3 @@ def _form(layer: Any) -> dict[str, Any]:
     return {"hidden_size": getattr(layer, "proj_size", 0) or layer.hidden_size} | {
         size: getattr(layer, size, 0) for size in sizes
     }
-
-
-def _adapt(old: Any, new: Any) -> None:
-    """Let the new layer take and return the state as the script around the old one knows it."""
-    if not isinstance(new, nn.RNNBase | nn.RNNCellBase):
-        return
-    hooks = old._forward_pre_hooks.values()
-    pair = (_kind(old) == "lstm" and _take_h not in hooks) or _take_pair in hooks
-    if pair and _kind(new) != "lstm":
-        new.register_forward_pre_hook(_take_pair, with_kwargs=True)
-        new.register_forward_hook(_give_pair)
-    elif not pair and _kind(new) == "lstm":
-        new.register_forward_pre_hook(_take_h, with_kwargs=True)
-        new.register_forward_hook(_give_h)
-
-
-def _take_h(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return _with_state(args, kwargs, lambda hx: _pair_of(hx, layer) if isinstance(hx, Tensor) else hx)
-
-
-def _give_h(_: nn.Module, __: Any, returned: Any) -> Any:
-    y, state = returned
-    return JointState.of(y, state) if isinstance(state, Tensor) else (y, JointState.of(*state))
-
-
-def _take_pair(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return _with_state(args, kwargs, lambda hx: hx if isinstance(hx, Tensor) else hx[0])
-
-
-def _give_pair(_: nn.Module, __: Any, returned: Any) -> Any:
-    return (returned, returned) if isinstance(returned, Tensor) else (returned[0], (returned[1], returned[1]))
-
-
-def _with_state(args: tuple[Any, ...], kwargs: dict[str, Any], change: Callable[[Any], Any]) -> Any:
-    """The arguments of a call with its state, where there is one, changed."""
-    if len(args) > 1 and args[1] is not None:
-        return (args[0], change(args[1]), *args[2:]), kwargs
-    if kwargs.get("hx") is not None:
-        return args, kwargs | {"hx": change(kwargs["hx"])}
-    return None
-
-
-def _pair_of(hx: Tensor, layer: nn.Module) -> tuple[Tensor, Tensor]:
-    if isinstance(hx, JointState):
-        return hx.h, hx.c
-    if not layer.__dict__.get("_warned_of_h") and bool(hx.detach().any()):
-        layer.__dict__["_warned_of_h"] = True
-        warnings.warn(
-            "gradreach.swap: the LSTM was given an h that carries no c, and starts with c = 0. That is right for an h "
-            "from elsewhere, as an encoder's; where it is the layer's own, hand on the state that the layer returned",
-            stacklevel=2,
-        )
-    return hx, torch.zeros_like(hx)
-
-
-def _exchange(optimizer: Optimizer, old: nn.Module, new: nn.Module, name: str) -> None:
-    """Put the new weights into the groups of the optimizer, each in the place of the old one of its name."""
-    before = {id(p): _plain(own) for own, p in old.named_parameters()}
-    after = dict(new.named_parameters())
-    added = [(p, f"{name}.{own}") for own, p in after.items() if own not in before.values()]
-    groups = [group for group in optimizer.param_groups if any(id(p) in before for p in group["params"])]
-    if not groups:
-        raise ValueError(
-            f"optimizer: expected one that trains {name}, got one without its weights; give the one that has them"
-        )
-    for group in groups:
-        named = list(zip(group["params"], group.get("param_names", group["params"]), strict=True))
-        kept = [(after.get(before[id(p)]) if id(p) in before else p, own) for p, own in named]
-        kept = [(p, own) for p, own in kept if p is not None] + added
-        group["params"][:] = [p for p, _ in kept]  # in place: LBFGS keeps the list
-        if "param_names" in group:
-            group["param_names"] = [own for _, own in kept]
-        added = []
-    for parameter in old.parameters():
-        optimizer.state.pop(parameter, None)
-
-
-def _plain(own: str) -> str:
-    """weight_hh_l0 of parametrizations.weight_hh_l0.original."""
-    return own.split(".")[1] if own.startswith("parametrizations.") else own
-
-
-@cache
-def _watch_optimizers() -> None:
-    register_optimizer_step_pre_hook(_before_step)
-
-
-def _before_step(optimizer: Optimizer, *_: Any) -> None:
-    for key in [key for key, (weight, _) in _swapped_out.items() if weight() is None]:
-        del _swapped_out[key]
-    stale = {
-        _swapped_out[id(p)][1] for group in optimizer.param_groups for p in group["params"] if id(p) in _swapped_out
-    }
-    if stale:
-        _swapped_out.clear()
-        warnings.warn(
-            f"gradreach.swap: {type(optimizer).__name__} still holds the weights that {', '.join(sorted(stale))} had "
-            "before the swap, so the new ones do not learn; make it after the swap, or swap with optimizer=",
-            stacklevel=2,
-        )
-
-
-def _warn_of_optimizers_with(old: nn.Module, name: str) -> None:
-    _watch_optimizers()
-    _swapped_out.update({id(p): (weakref.ref(p), name) for p in old.parameters()})
-
-
-# what a whole model is saved with: torch.load(weights_only=True) asks for it
-torch.serialization.add_safe_globals([_take_h, _give_h, _take_pair, _give_pair])

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from gradreach.engine.custom.form import name_of, varies
+from gradreach.engine.cells.custom.form import name_of, varies
 from gradreach.remedies.arguments import length_of_pair, steps, tensor_of
 from gradreach.remedies.tbptt.sequence import Carry, Recurrence, Stretch, detached, take
 from gradreach.remedies.tbptt.truncation_bias import Loss, TruncationBias, check_loss, measure, start_of

@@ -1,30 +1,41 @@
-"""Through time: stock recurrent layers and cells on one watched step, beside which the engine then runs.
+"""Through time: the recurrent layers and cells of torch.nn and gr.nn on one watched step, beside which the engine runs.
 
-Kept of each call: its input and initial state, the generator where dropout draws from it, its output to compare with,
-and the errors that the script's own backward pass brings to output, h_n and c_n.
+Of each call these are kept: its input and initial state, the generator where dropout draws from it, its output to
+compare with, and the errors that the script's own backward pass brings to output, h_n and c_n.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import groupby, pairwise
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
 from gradreach.engine.adjoint import LayerAdjoint, backward, backward_calls, gradient_error
-from gradreach.engine.layout import layout_of
+from gradreach.engine.cells.registry import cells
 from gradreach.engine.look import look_at
 from gradreach.engine.replay import Replay, replay_cells
 from gradreach.engine.replay import replay as replay_layer
 from gradreach.record.schema import TimeLook
-from gradreach.remedies.layers.layers import GRU, LSTM, RNN
+from gradreach.remedies.layers.recurrent_layer import RecurrentLayer
+from gradreach.watch.lenses.recurrent_calls import (
+    CalledSequence,
+    RecurrentCall,
+    called_sequence,
+    detached,
+    is_whole,
+    length_of,
+    sequences_of,
+    tensors_in,
+    time_axis,
+)
 from gradreach.watch.models import Models
 
-STOCK = (nn.RNN, nn.GRU, nn.LSTM)
-CELLS = (nn.RNNCell, nn.GRUCell, nn.LSTMCell)
+RECURRENT = (nn.RNNBase, nn.RNNCellBase)
+"""torch's layers and cells, and gr.nn's."""
 
 MOST_CALLS = 20_000
 MOST_LOOKS = 8
@@ -33,44 +44,12 @@ MOST_LOOKS = 8
 MAX_LAG = 1024
 
 
-@dataclass
-class RecurrentCall:
-    """One call; `gradients` fills in the script's backward pass, by "output", "h" and "c"."""
-
-    module: nn.Module
-    x: Any
-    hx: Any
-    state_in: tuple[Tensor, ...]
-    state_out: tuple[Tensor, ...]
-    output: Tensor
-    generator: Tensor | None
-    order: int
-    gradients: dict[str, Tensor] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """What the module that was called last went through, a sequence of B rows: its own input (B, T, f), the state
-    handed in and the one that came out; of a step that was looked at also the output of the top layer (B, T, h) and
-    the local errors there."""
-
-    module: nn.Module
-    x: Tensor
-    state_in: tuple[Tensor, ...]
-    state_out: tuple[Tensor, ...]
-    packed: bool
-    batch_first: bool
-    order: int
-    output: Tensor | None = None
-    error: Tensor | None = None
-
-
-class Recurrent:
+class RecurrentLens:
     """Collects the calls of stock recurrent modules while a watched step runs."""
 
     def __init__(self) -> None:
         self.recording = False
-        self.last: list[Stretch] = []
+        self.last: list[CalledSequence] = []
         self._calls: dict[int, list[RecurrentCall]] = {}
         self._generators: dict[int, Tensor] = {}
         self._before: dict[int, Tensor] = {}
@@ -91,9 +70,9 @@ class Recurrent:
         shown = caught.get("output", caught["h"])
         call = RecurrentCall(
             module,
-            _detached(x),
-            _detached(hx),
-            _tensors(hx),
+            detached(x),
+            detached(hx),
+            tensors_in(hx),
             states,
             shown.detach(),
             self._generators.pop(id(module), None),
@@ -111,7 +90,7 @@ class Recurrent:
 
     def modules(self) -> list[nn.Module]:
         """The stock modules whose calls make whole sequences; none whose state is changed between calls."""
-        return [calls[0].module for calls in self._calls.values() if _is_whole(calls)]
+        return [calls[0].module for calls in self._calls.values() if is_whole(calls)]
 
     def before_backward(self) -> None:
         """Keep what gradient the weights already hold, so that this pass's own share can be told."""
@@ -119,18 +98,18 @@ class Recurrent:
         self._before = {id(p): p.grad.detach().clone() for m in modules for p in m.parameters() if p.grad is not None}
 
     @torch.no_grad()
-    def stretches(self) -> list[Stretch]:
+    def called_sequences(self) -> list[CalledSequence]:
         """The sequences of the module that was called last, on a step that is not looked at."""
-        whole = [calls for calls in self._calls.values() if _is_whole(calls)]
+        whole = [calls for calls in self._calls.values() if is_whole(calls)]
         last = max(whole, key=lambda calls: calls[-1].order, default=[])
-        return [_stretch(sequence) for sequence in _sequences(last)] if last else []
+        return [called_sequence(sequence) for sequence in sequences_of(last)] if last else []
 
     @torch.no_grad()
     def looks(self, models: Models, scale: float) -> tuple[TimeLook, ...]:
         """Every layer and direction of every sequence, by the engine; lets go of what was kept."""
         looks: list[TimeLook] = []
         for calls in self._calls.values():
-            if _is_whole(calls):
+            if is_whole(calls):
                 looks += self._look_at_module(calls, models.path(calls[0].module), scale)
         self._calls.clear()
         return tuple(looks)
@@ -139,7 +118,7 @@ class Recurrent:
         module = calls[0].module
         looks: list[TimeLook] = []
         gradients: list[LayerAdjoint] = []
-        sequences = _sequences(calls)
+        sequences = sequences_of(calls)
         for sequence in sequences[:MOST_LOOKS]:
             played = _play(sequence)
             adjoints = _sweep(played, sequence, scale)
@@ -164,7 +143,7 @@ class Recurrent:
             self.last.clear()
         output = played.layout.sequence_in(played.output)
         shown, errors = (played.layout.rows_out(each).transpose(0, 1) for each in (output, error))
-        self.last.append(replace(_stretch(sequence), output=shown, error=errors))
+        self.last.append(replace(called_sequence(sequence), output=shown, error=errors))
 
     def _own_gradient(self, parameter: Tensor, scale: float) -> Tensor:
         assert parameter.grad is not None
@@ -182,74 +161,22 @@ class Recurrent:
 
 
 def _is_stock(module: nn.Module) -> bool:
-    return isinstance(module, STOCK + CELLS) and type(module).forward in _KNOWN_FORWARDS
+    """Whether the closed form knows what the module computes: a class of one's own may have another forward."""
+    return isinstance(module, RECURRENT) and type(module).forward in _KNOWN_FORWARDS
 
 
 def _outputs(module: nn.Module, output: Any) -> dict[str, Tensor]:
-    if isinstance(module, nn.LSTMCell):
-        return {"h": output[0], "c": output[1]}
-    if isinstance(module, CELLS):
-        return {"h": output}
-    sequence, state = output
-    sequence = sequence.data if isinstance(sequence, nn.utils.rnn.PackedSequence) else sequence
-    states = {"h": state[0], "c": state[1]} if isinstance(state, tuple) else {"h": state}
-    return {"output": sequence, **states}
-
-
-def _sequences(calls: list[RecurrentCall]) -> list[list[RecurrentCall]]:
-    """Calls that hand their state on as it is make one sequence; every other call is one by itself."""
-    number = 0
-    numbers = [0]
-    for earlier, later in pairwise(calls):
-        number += not _hands_on(earlier, later)
-        numbers.append(number)
-    grouped = groupby(zip(numbers, calls, strict=True), key=lambda pair: pair[0])
-    return [[call for _, call in group] for _, group in grouped]
-
-
-def _stretch(sequence: Sequence[RecurrentCall]) -> Stretch:
-    first, last = sequence[0], sequence[-1]
-    if isinstance(first.module, CELLS):
-        x = torch.stack([call.x for call in sequence])
-        x = x.unsqueeze(1) if x.dim() == 2 else x
-    else:
-        layout = layout_of(first.x, batch_first=bool(first.module.batch_first))
-        x = layout.rows_out(torch.cat([layout.sequence_in(call.x) for call in sequence]))
-    return Stretch(
-        first.module,
-        x.transpose(0, 1),
-        first.state_in,
-        last.state_out,
-        isinstance(first.x, nn.utils.rnn.PackedSequence),
-        bool(getattr(first.module, "batch_first", False)),
-        last.order,
-    )
-
-
-def _hands_on(earlier: RecurrentCall, later: RecurrentCall) -> bool:
-    same = len(earlier.state_out) == len(later.state_in) > 0
-    return same and all(a is b for a, b in zip(earlier.state_out, later.state_in, strict=True))
-
-
-def _is_whole(calls: list[RecurrentCall]) -> bool:
-    """A stock layer runs whole sequences by itself; one fed step by step must hand its state on as it is."""
-    stepwise = isinstance(calls[0].module, CELLS) or (len(calls) >= 3 and _length(calls[0]) == 1)
-    return not stepwise or len(_sequences(calls)) <= max(1, len(calls) // 3)
-
-
-def _length(call: RecurrentCall) -> int:
-    if isinstance(call.x, nn.utils.rnn.PackedSequence) or isinstance(call.module, CELLS):
-        return 0
-    return int(call.x.shape[_time_axis(call)])
-
-
-def _time_axis(call: RecurrentCall) -> int:
-    return 1 if getattr(call.module, "batch_first", False) and call.x.dim() == 3 else 0
+    """The tensors of what a module returned, whose gradients are caught, by name."""
+    found: dict[str, Tensor] = {}
+    if isinstance(module, nn.RNNBase):
+        sequence, output = output
+        found["output"] = sequence.data if isinstance(sequence, PackedSequence) else sequence
+    return found | ({"h": output[0], "c": output[1]} if isinstance(output, tuple) else {"h": output})
 
 
 def _play(sequence: Sequence[RecurrentCall]) -> Replay:
     first = sequence[0]
-    if len(sequence) == 1 and not isinstance(first.module, CELLS):
+    if len(sequence) == 1 and not first.of_cell:
         return replay_layer(first.module, first.x, first.hx, generator_state=first.generator)
     return replay_cells(
         first.module,
@@ -260,16 +187,13 @@ def _play(sequence: Sequence[RecurrentCall]) -> Replay:
 
 
 def _sweep(played: Replay, sequence: Sequence[RecurrentCall], scale: float) -> list[LayerAdjoint]:
-    stepwise = isinstance(sequence[0].module, CELLS) or (len(sequence) > 1 and all(_length(c) == 1 for c in sequence))
+    stepwise = sequence[0].of_cell or (len(sequence) > 1 and all(length_of(c) == 1 for c in sequence))
     if not stepwise:
         return _sweep_chunks(played, sequence, scale)
     h = unscaled(torch.stack([_state_gradient(call, "h", played) for call in sequence]), scale)
-    c = (
-        unscaled(torch.stack([_state_gradient(call, "c", played) for call in sequence]), scale)
-        if played.c_n is not None
-        else None
-    )
-    output = None
+    c = output = None
+    if played.cell.carries_c:
+        c = unscaled(torch.stack([_state_gradient(call, "c", played) for call in sequence]), scale)
     if any("output" in call.gradients for call in sequence):
         output = unscaled(torch.cat([_output_gradient(call, played) for call in sequence]), scale)
     return backward_calls(played, h, c, output)
@@ -280,7 +204,7 @@ def _sweep_chunks(played: Replay, sequence: Sequence[RecurrentCall], scale: floa
     got = {name: unscaled(gradient, scale) for name, gradient in sequence[-1].gradients.items()}
     if len(sequence) > 1 and any("output" in call.gradients for call in sequence):
         parts = [call.gradients.get("output", torch.zeros_like(call.output)) for call in sequence]
-        got["output"] = unscaled(torch.cat(parts, _time_axis(sequence[0])), scale)
+        got["output"] = unscaled(torch.cat(parts, time_axis(sequence[0])), scale)
     return backward(played, got.get("output"), got.get("h"), got.get("c"))
 
 
@@ -288,7 +212,7 @@ def _state_gradient(call: RecurrentCall, name: str, played: Replay) -> Tensor:
     place = 0 if name == "h" else 1
     gradient = call.gradients.get(name)
     gradient = torch.zeros_like(call.state_out[place].detach()) if gradient is None else gradient
-    if isinstance(call.module, CELLS):
+    if call.of_cell:
         return gradient.reshape(1, -1, gradient.shape[-1])
     return played.layout.state_in(gradient)
 
@@ -298,17 +222,17 @@ def _output_gradient(call: RecurrentCall, played: Replay) -> Tensor:
     return played.layout.sequence_in(torch.zeros_like(call.output) if gradient is None else gradient)
 
 
-def _output(sequence: Sequence[RecurrentCall]) -> Tensor | nn.utils.rnn.PackedSequence:
+def _output(sequence: Sequence[RecurrentCall]) -> Tensor | PackedSequence:
     """What the module itself put out over the sequence."""
     first = sequence[0]
     outputs = [call.output for call in sequence]
-    if isinstance(first.module, CELLS):
+    if first.of_cell:
         return torch.stack(outputs)
-    return outputs[0] if len(outputs) == 1 else torch.cat(outputs, _time_axis(first))
+    return outputs[0] if len(outputs) == 1 else torch.cat(outputs, time_axis(first))
 
 
 def _kind(module: nn.Module, played: Replay) -> str:
-    return type(module).__name__ if isinstance(module, CELLS) else played.kind
+    return type(module).__name__ if isinstance(module, nn.RNNCellBase) else played.kind
 
 
 def _summed(adjoints: Sequence[LayerAdjoint]) -> list[LayerAdjoint]:
@@ -317,12 +241,9 @@ def _summed(adjoints: Sequence[LayerAdjoint]) -> list[LayerAdjoint]:
     for adjoint in adjoints:
         names = tuple(adjoint.gradients)
         known = by_names.get(names)
-        total = (
-            adjoint
-            if known is None
-            else replace(adjoint, gradients={n: known.gradients[n] + adjoint.gradients[n] for n in names})
-        )
-        by_names[names] = total
+        if known is not None:
+            adjoint = replace(adjoint, gradients={n: known.gradients[n] + adjoint.gradients[n] for n in names})
+        by_names[names] = adjoint
     return list(by_names.values())
 
 
@@ -331,16 +252,6 @@ def unscaled(gradient: Tensor, scale: float) -> Tensor:
     return gradient.to(torch.promote_types(gradient.dtype, torch.float32)) / scale
 
 
-def _detached(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return value.detach()
-    if isinstance(value, nn.utils.rnn.PackedSequence):
-        return nn.utils.rnn.PackedSequence(value.data.detach(), *value[1:])
-    return tuple(_detached(item) for item in value) if isinstance(value, (tuple, list)) else value
-
-
-def _tensors(value: Any) -> tuple[Tensor, ...]:
-    return (value,) if isinstance(value, Tensor) else tuple(value) if isinstance(value, (tuple, list)) else ()
-
-
-_KNOWN_FORWARDS = {kind.forward for kind in (*STOCK, *CELLS, RNN, GRU, LSTM)}
+_KNOWN_FORWARDS = {RecurrentLayer.forward} | {
+    module.forward for cell in cells().values() for module in (cell.layer, cell.step) if module is not None
+}

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gradreach.watch.lenses.loops import LoopErrors
-from gradreach.watch.lenses.recurrent import Stretch
+from gradreach.watch.lenses.recurrent_calls import CalledSequence
 from gradreach.watch.nonfinite.kept_calls import tensors_of
 
 MOST_GIVEN = 16
@@ -70,13 +70,13 @@ class Given:
         return [x for x in laid_out if x is not None and (B == 1 or not bool((x == x[:1]).all()))]
 
 
-def of_stretch(stretch: Stretch, path: str, given: Given) -> Residual:
+def of_sequence(sequence: CalledSequence, path: str, given: Given) -> Residual:
     """The errors that reached a recurrent module's output."""
-    assert stretch.error is not None
-    assert stretch.output is not None
-    inputs, source = _inputs(stretch, given)
-    chunk = Chunk(inputs, stretch.state_in, stretch.state_out)
-    return Residual(path, inputs, stretch.error, stretch.output, source, chunk)
+    assert sequence.error is not None
+    assert sequence.output is not None
+    inputs, source = _inputs(sequence, given)
+    chunk = Chunk(inputs, sequence.state_in, sequence.state_out)
+    return Residual(path, inputs, sequence.error, sequence.output, source, chunk)
 
 
 def of_loop(found: LoopErrors, path: str, given: Given) -> Residual | None:
@@ -93,19 +93,19 @@ def of_loop(found: LoopErrors, path: str, given: Given) -> Residual | None:
     return Residual(path, data[0], torch.cat(whole, 1), torch.cat(states, 1), (data[0],))
 
 
-def chunk_of(stretch: Stretch, given: Given) -> Chunk:
+def chunk_of(sequence: CalledSequence, given: Given) -> Chunk:
     """What a recurrent module went through on a step that is not looked at."""
-    return Chunk(_inputs(stretch, given)[0], stretch.state_in, stretch.state_out)
+    return Chunk(_inputs(sequence, given)[0], sequence.state_in, sequence.state_out)
 
 
-def _inputs(stretch: Stretch, given: Given) -> tuple[Tensor, tuple[Tensor, ...]]:
+def _inputs(sequence: CalledSequence, given: Given) -> tuple[Tensor, tuple[Tensor, ...]]:
     """What stands for the inputs of a recurrent layer, and what tells its sequences apart.
 
     The script's data where there is one such tensor and no doubt; else what the layer itself was given.
     """
-    own = stretch.x
-    data = given.aligned(own.shape[0], own.shape[1], batch_first=stretch.batch_first)
-    if len(data) == 1 and not stretch.packed:
+    own = sequence.x
+    data = given.aligned(own.shape[0], own.shape[1], batch_first=sequence.batch_first)
+    if len(data) == 1 and not sequence.packed:
         return data[0], (data[0],)
     rows = data or [x for x in given.sequences() if x.dim() > 1 and len(x) == len(own)]
     return own, tuple(rows) or (own,)

@@ -19,12 +19,11 @@ from torch.utils._pytree import (
     tree_unflatten,
 )
 
-from gradreach.engine.custom.form import double, named, real, refuse_nan, varies
-from gradreach.engine.custom.step import IN_FLOAT64, LATER, OFF, CellRun, Local, apart, caller, module_of
+from gradreach.engine.cells.custom.form import double, named, real, refuse_nan, varies
+from gradreach.engine.cells.custom.step import IN_FLOAT64, LATER, OFF, CellRun, StepGraph, apart, caller, module_of
 from gradreach.engine.jacobian import Jacobians
-from gradreach.engine.lags import Scaled
-from gradreach.engine.reach_map import ReachMap
-from gradreach.engine.shares import Shares
+from gradreach.engine.lags import ScaledAdjoint
+from gradreach.engine.reach_map import ReachMap, Shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +119,7 @@ def jacobians(run: CellRun, row: int = 0) -> Jacobians:
     def cell(t: int) -> Float[Tensor, "S S"]:
         k = torch.full((form.size,), t - 1, device=form.device)
         with apart(form.device):
-            local = Local.of(run, call, k, run.parameters)
+            local = StepGraph.of(run, call, k, run.parameters)
             local.check(run, k, tolerance)
             return form.join(local.back(form, eye, local.before)).double()
 
@@ -161,7 +160,7 @@ def _sweep(
     for t in reversed(range(T)):
         delta[t + 1] += error[t]
         k = slice(t, t + 1)
-        local = Local.of(run, call, k, parameters)
+        local = StepGraph.of(run, call, k, parameters)
         if t == T - 1:
             local.check(run, k, OFF[form.dtype])
         found = local.back(form, delta[t + 1], [*local.before, *parameters.values(), *(local.x if grads_x else ())])
@@ -176,10 +175,10 @@ def _sweep(
 
 def _carry_back(
     run: CellRun, at: Tensor, error: Float[Tensor, "A R S"], lags: int, parts: Shares | None, floor: float
-) -> Iterator[tuple[int, int, Scaled]]:
+) -> Iterator[tuple[int, int, ScaledAdjoint]]:
     """Lag, number of the first anchor that reaches so far back, and δ_{t→t−ℓ} of it and those after it."""
     form, steps, graphs = run.form, at.tolist(), _Graphs(run, with_parameters=parts is not None)
-    carried, first, start = Scaled(error, None), 0, 0.0
+    carried, first, start = ScaledAdjoint(error, None), 0, 0.0
     for lag in range(lags):
         while steps[first] < lag:
             first += 1
@@ -205,7 +204,7 @@ def _carry_back(
             parts.rest.sub_(_vector(part), alpha=scale)
             parts.record()
         before = form.join(found[: len(local.before)]).view(-1, *carried.dh.shape[1:])
-        carried = Scaled(before[: len(before) - past], None, carried.exponent)
+        carried = ScaledAdjoint(before[: len(before) - past], None, carried.exponent)
 
 
 class _Graphs:
@@ -219,10 +218,10 @@ class _Graphs:
         self._run, self._call = run, caller(run, LATER)
         self._weights = {name: each.detach().requires_grad_(with_parameters) for name, each in run.parameters.items()}
         self.parameters = list(self._weights.values()) if with_parameters else []
-        self._local: Local | None = None
+        self._local: StepGraph | None = None
         self._span = range(0)
 
-    def at(self, k: Tensor, low: int, high: int) -> tuple[Local, int]:
+    def at(self, k: Tensor, low: int, high: int) -> tuple[StepGraph, int]:
         """A graph that starts with steps k, from `low` to `high`, and how many further steps it holds."""
         dense, span = high - low + 1 == len(k), self._span
         serves = dense and low == span.start and high in span and 4 * len(k) >= 3 * len(span)
@@ -230,13 +229,13 @@ class _Graphs:
             self._span = range(low, high + 1) if dense else range(0)
             steps = slice(low, high + 1) if dense else k
             first, self._local = self._local is None, None  # two graphs would take twice the memory
-            self._local = Local.of(self._run, self._call, steps, self._weights)
+            self._local = StepGraph.of(self._run, self._call, steps, self._weights)
             if first:
                 self._local.check(self._run, steps, OFF[self._run.form.dtype])
         return self._local, self._span.stop - 1 - high if dense else 0
 
 
-def _log2_norms(carried: Scaled) -> Float[Tensor, " A"]:
+def _log2_norms(carried: ScaledAdjoint) -> Float[Tensor, " A"]:
     """log2 of the mean over rows of the adjoints' norms; a row of zeros has no say in the scale."""
     each: Tensor = torch.linalg.vector_norm(carried.dh, dim=-1, dtype=torch.float64).log2()
     each = each if carried.exponent is None else each + carried.exponent.squeeze(-1)

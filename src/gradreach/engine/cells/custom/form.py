@@ -22,7 +22,7 @@ HALF = (torch.float16, torch.bfloat16)
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class StateForm:
     """How one row's state lies in a vector of `size` numbers: leaves in order, a complex number as two, no integers."""
 
     spec: TreeSpec

@@ -19,7 +19,7 @@ from torch.utils._pytree import (
     tree_unflatten,
 )
 
-from gradreach.engine.custom.form import HALF, Form, name_of, named, outline, own, refuse_nan, shown, varies
+from gradreach.engine.cells.custom.form import HALF, StateForm, name_of, named, outline, own, refuse_nan, shown, varies
 
 AT_FIRST = "make these agree in dtype; half precision is cast to float32 here, other tensors of the step are not"
 LATER = "it must run on any number of rows: pass what belongs to a row as a part of x or state"
@@ -29,7 +29,7 @@ OFF = {torch.float32: 1e-2, torch.float64: 1e-6}
 included), less than a mean over the rows, a dropout mask or a counter."""
 
 
-Call = Callable[[Mapping[str, Tensor], Any, Sequence[Tensor]], list[Tensor]]
+StepFunction = Callable[[Mapping[str, Tensor], Any, Sequence[Tensor]], list[Tensor]]
 """The step as a function of its parameters, x and the leaves of the state, to the leaves of the next state."""
 
 
@@ -49,8 +49,8 @@ class Cell:
     then close over float32. Raises TypeError where `step` is no callable, or runs whole sequences as nn.GRU does.
 
     >>> import torch
-    >>> from gradreach.engine.custom.engine import reach_map
-    >>> from gradreach.engine.custom.step import Cell, unroll
+    >>> from gradreach.engine.cells.custom.autograd import reach_map
+    >>> from gradreach.engine.cells.custom.step import Cell, unroll
     >>> from gradreach.engine.curve import curve
     >>> leaky = Cell(lambda x, state: {"h": 0.5 * state["h"] + x})
     >>> run = unroll(leaky, torch.randn(6, 2, 3), {"h": torch.zeros(2, 3)})
@@ -91,10 +91,10 @@ class CellRun:
         return T, B
 
     @cached_property
-    def form(self) -> Form:
+    def form(self) -> StateForm:
         leaves, spec = tree_flatten(self.states)
         shapes = tuple(tuple(leaf.shape[2:]) for leaf in leaves)
-        return Form(spec, shapes, tuple(leaf.dtype for leaf in leaves), leaves[0].device)
+        return StateForm(spec, shapes, tuple(leaf.dtype for leaf in leaves), leaves[0].device)
 
     def each(self, select: Callable[[Tensor], Tensor]) -> CellRun:
         """The same run with `select` applied to every leaf of x and of the states."""
@@ -134,7 +134,7 @@ def unroll(cell: Cell, x: Any, state: Any) -> CellRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Local:
+class StepGraph:
     """The graph of one call of the step: the leaves that vary, of x, of the state before it and of the state after."""
 
     x: list[Tensor]
@@ -142,13 +142,13 @@ class Local:
     after: list[Tensor]
 
     @staticmethod
-    def of(run: CellRun, call: Call, k: slice | Tensor, parameters: Mapping[str, Tensor]) -> Local:
+    def of(run: CellRun, call: StepFunction, k: slice | Tensor, parameters: Mapping[str, Tensor]) -> StepGraph:
         """Steps k of all rows, as steps · rows rows of one call."""
         inputs, spec = tree_flatten(run.x)
         x = [_input(leaf[k]) for leaf in inputs]
         before = [_input(leaf[:-1][k]) for leaf in tree_leaves(run.states)]
         after = call(parameters, tree_unflatten(x, spec), before)
-        return Local([leaf for leaf in x if leaf.requires_grad], run.form.varying(before), run.form.varying(after))
+        return StepGraph([leaf for leaf in x if leaf.requires_grad], run.form.varying(before), run.form.varying(after))
 
     def check(self, run: CellRun, k: slice | Tensor, tolerance: float) -> None:
         """Raise ValueError where the states after these steps are not those of the run."""
@@ -164,7 +164,7 @@ class Local:
                 "normalisation into eval mode, decide by row (torch.where), and keep no count or memory in the step"
             )
 
-    def back(self, form: Form, cotangent: Tensor, to: Sequence[Tensor], *, again: bool = False) -> list[Tensor]:
+    def back(self, form: StateForm, cotangent: Tensor, to: Sequence[Tensor], *, again: bool = False) -> list[Tensor]:
         """The cotangent of the state after, carried to the tensors of `to`; `again` keeps the graph for another."""
         parts = zip(self.after, form.split(cotangent.flatten(0, -2)), strict=True)
         pairs = [(leaf, part) for leaf, part in parts if leaf.requires_grad]
@@ -179,7 +179,7 @@ class Local:
             raise ValueError(f"step: expected operations that autograd can go back through: {error}") from error
 
 
-def caller(run: CellRun, why: str) -> Call:
+def caller(run: CellRun, why: str) -> StepFunction:
     """The step of a run, on clones of what it is given and checked; `why` says what to do where it fails."""
     module, form = module_of(run.cell), run.form
 
@@ -201,7 +201,7 @@ def caller(run: CellRun, why: str) -> Call:
     return call
 
 
-def _next_leaves(form: Form, after: Any, rows: int) -> list[Tensor]:
+def _next_leaves(form: StateForm, after: Any, rows: int) -> list[Tensor]:
     """The leaves of what a step returned, checked against the state that it was given."""
     try:
         leaves: list[Any] = form.spec.flatten_up_to(after)

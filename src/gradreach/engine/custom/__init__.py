@@ -1,1 +1,0 @@
-"""A recurrence of one's own: a cell made from any step."""
