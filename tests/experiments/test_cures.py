@@ -2,17 +2,18 @@ import pytest
 import torch
 from msgspec.structs import replace
 
-from gradreach.experiments.cures.claims import CARRYING, claims
-from gradreach.experiments.cures.measure import (
+from gradreach.experiments.cures import (
+    CARRYING,
     CURES,
     NAMES,
     RATES,
     TASKS,
     Job,
-    Measured,
     Outcome,
     Reached,
+    Result,
     Untrained,
+    claims,
     reach_of,
     recall,
     train_one,
@@ -31,7 +32,7 @@ def reached(layer: str) -> Reached:
     return Reached(layer, 0, [0, 10, 20], [0.0, -1.0, -2.0], [0.0, -1.5, -3.0], [0.0, -0.5, -1.0])
 
 
-GOOD = Measured(
+GOOD = Result(
     [outcome(task, cure, lag, seed) for task in TASKS for cure in CURES for lag in LAGS for seed in range(2)],
     [reached(layer) for layer in NAMES],
 )

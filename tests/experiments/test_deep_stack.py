@@ -5,13 +5,13 @@ import pytest
 import torch
 from msgspec.structs import replace
 
-from gradreach.experiments.deep_stack.claims import claims
-from gradreach.experiments.deep_stack.measure import (
+from gradreach.experiments.deep_stack import (
     KINDS,
     Kind,
-    Measured,
     Net,
+    Result,
     Size,
+    claims,
     layers,
     linears,
     measure,
@@ -26,7 +26,7 @@ from .falsified import newly_failing
 
 
 @cache
-def small() -> Measured:
+def small() -> Result:
     return measure(Size(depth=10, depths=(), updates=100, seeds=1), Lab(quiet=True))
 
 

@@ -4,11 +4,11 @@ from msgspec.structs import replace
 from torch.autograd.functional import jacobian
 
 from gradreach.experiments import irnn
-from gradreach.experiments.irnn import LAYERS, Measured, Outcome, claims
+from gradreach.experiments.irnn import LAYERS, Outcome, Result, claims
 from gradreach.tasks.adding import adding
 from gradreach.tasks.recipe import Recipe
 
-GOOD = Measured(
+GOOD = Result(
     100,
     "adam",
     [

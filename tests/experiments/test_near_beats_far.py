@@ -5,15 +5,15 @@ import pytest
 import torch
 
 from gradreach.experiments.language import LAYERS
-from gradreach.experiments.near_beats_far.claims import claims
-from gradreach.experiments.near_beats_far.figures import draw_verbs
-from gradreach.experiments.near_beats_far.measure import (
+from gradreach.experiments.near_beats_far import (
     MOST,
     Counted,
-    Measured,
+    Result,
     Trained,
     balanced,
     chosen,
+    claims,
+    draw_verbs,
     shares,
 )
 from gradreach.tasks.agreement import agreement
@@ -62,7 +62,7 @@ def test_real_verbs_are_chosen_as_one_by_one() -> None:
     assert chosen(model, words, read) == singly
 
 
-def made(rnn: int, lstm: int, same: int = 95, near: float = 0.9, total: float = 1.0, real: int = 50) -> Measured:
+def made(rnn: int, lstm: int, same: int = 95, near: float = 0.9, total: float = 1.0, real: int = 50) -> Result:
     """100 sentences a case; all that is not said is right in 95."""
 
     def of(layer: str, attracted: int) -> list[Trained]:
@@ -79,10 +79,10 @@ def made(rnn: int, lstm: int, same: int = 95, near: float = 0.9, total: float = 
             Trained("words", layer, 0, lags, total, 1e-12, verbs),
         ]
 
-    return Measured("made up", [*of("rnn", rnn), *of("gru", 95), *of("lstm", lstm)])
+    return Result("made up", [*of("rnn", rnn), *of("gru", 95), *of("lstm", lstm)])
 
 
-def failing(measured: Measured) -> list[str]:
+def failing(measured: Result) -> list[str]:
     return [claim.says for claim in claims(measured) if not claim.holds]
 
 
@@ -99,8 +99,8 @@ def test_a_model_that_always_says_the_same_is_half_right() -> None:
     measured = made(rnn=20, lstm=90)
     tested = [Counted("real sentences", 3, 10, 10, True), Counted("real sentences", 3, 0, 90, False)]
     one = msgspec.structs.replace(measured.models[1], tested=tested)
-    assert balanced(Measured("", [one]), "rnn", "real sentences", (3,)) == 0.5
-    assert balanced(Measured("", [one]), "rnn", "real sentences", (4,)) is None
+    assert balanced(Result("", [one]), "rnn", "real sentences", (3,)) == 0.5
+    assert balanced(Result("", [one]), "rnn", "real sentences", (4,)) is None
 
 
 def test_the_panel_of_real_sentences_is_there_where_they_are() -> None:

@@ -9,7 +9,7 @@ from gradreach.experiments.vanishing_or_not import (
     NOISE,
     Arm,
     Job,
-    Measured,
+    Result,
     Size,
     Trained,
     carried,
@@ -60,16 +60,16 @@ def test_the_same_seed_gives_the_same_numbers() -> None:
     assert trained(job) == trained(job)
 
 
-def made(far: str = "GR402", near: str = "GR401", reach: float = -12.0, learned: float = 0.05) -> Measured:
+def made(far: str = "GR402", near: str = "GR401", reach: float = -12.0, learned: float = 0.05) -> Result:
     def runs(arm: Arm, codes: str, norm: float, error: float) -> list[Trained]:
         return [Trained(arm, seed, [0.0] * LAG + [norm], [codes] if codes else [], error) for seed in range(5)]
 
-    return Measured(
+    return Result(
         LAG, [*runs("far", far, reach, 1.0), *runs("near", near, -12.0, 0.1), *runs("learned", "", 0.0, learned)]
     )
 
 
-def failing(measured: Measured) -> list[str]:
+def failing(measured: Result) -> list[str]:
     return [claim.says for claim in claims(measured) if not claim.holds]
 
 

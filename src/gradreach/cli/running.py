@@ -141,15 +141,15 @@ def experiments(
     """Run what the theory claims, and set what is measured beside what is predicted."""
     from gradreach.experiments.command import listing, perform
     from gradreach.experiments.lab import Lab
-    from gradreach.experiments.registry import NAMES
+    from gradreach.experiments.registry import experiments as known
 
     if quick and full:
         raise typer.BadParameter("takes no --full beside it: name one of the two", param_hint="--quick")
     if not names:
         say(listing())
         return CLEAN
-    unknown = [name for name in names if name not in (*NAMES, "all")]
+    unknown = [name for name in names if name not in (*known(), "all")]
     if unknown:
-        raise typer.BadParameter(f"{unknown[0]}: expected all or one of {', '.join(NAMES)}", param_hint="NAME")
+        raise typer.BadParameter(f"{unknown[0]}: expected all or one of {', '.join(known())}", param_hint="NAME")
     form: Form = "quick" if quick else "full" if full else "usual"
-    return perform(NAMES if "all" in names else names, form, Lab(jobs, data=data), out, say)
+    return perform(known() if "all" in names else names, form, Lab(jobs, data=data), out, say)

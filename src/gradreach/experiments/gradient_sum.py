@@ -78,7 +78,7 @@ class Sums(Struct, frozen=True):
     bias_allowed: float
 
 
-class Measured(Struct, frozen=True):
+class Result(Struct, frozen=True):
     """Both functions."""
 
     sums: list[Sums]
@@ -169,32 +169,32 @@ def remaining(parts: list[Tensor]) -> tuple[list[float], float]:
     return [*map(float, beyond), 0.0], float(total.norm().log10())
 
 
-def measure(size: Size, lab: Lab) -> Measured:
+def measure(size: Size, lab: Lab) -> Result:
     """Both functions."""
     kinds: tuple[Bounded, ...] = ("sigmoid", "tanh")
-    return Measured(lab.spread(sums, [Job(kind, size.d, size.T) for kind in kinds], "sums over k and t"))
+    return Result(lab.spread(sums, [Job(kind, size.d, size.T) for kind in kinds], "sums over k and t"))
 
 
-def claims(measured: Measured) -> tuple[Claim, ...]:
+def claims(result: Result) -> tuple[Claim, ...]:
     """Each derivation equals autograd; the parts by lag equal the engine's."""
     return (
-        _worst("∂⁺h_k/∂W_hh element by element, every k", [each.immediate for each in measured.sums]),
+        _worst("∂⁺h_k/∂W_hh element by element, every k", [each.immediate for each in result.sums]),
         equal(
             "Entries of ∂⁺h_k/∂W_hh with p ≠ q that are not 0, ours and autograd’s",
             0.0,
-            float(sum(each.crossed for each in measured.sums)),
+            float(sum(each.crossed for each in result.sums)),
             0.0,
             "unit p does not depend on row q of W_hh while h_{k−1} is held",
         ),
-        _worst("∂L_t/∂W_hh as the sum over k, every t", [each.one_hh for each in measured.sums]),
-        _worst("∂L_t/∂W_x as the sum over k, every t", [each.one_ih for each in measured.sums]),
-        _worst("∂L/∂W_hh as the sum over t and k", [each.all_hh for each in measured.sums]),
-        _worst("∂L/∂W_x as the sum over t and k", [each.all_ih for each in measured.sums]),
+        _worst("∂L_t/∂W_hh as the sum over k, every t", [each.one_hh for each in result.sums]),
+        _worst("∂L_t/∂W_x as the sum over k, every t", [each.one_ih for each in result.sums]),
+        _worst("∂L/∂W_hh as the sum over t and k", [each.all_hh for each in result.sums]),
+        _worst("∂L/∂W_x as the sum over t and k", [each.all_ih for each in result.sums]),
         _worst(
             "Parts of n steps and more beside gradreach.reach’s truncation bias b(n)",
             [
                 Difference(max(abs(a - b) for a, b in zip(each.left, each.bias, strict=True)), each.bias_allowed)
-                for each in measured.sums
+                for each in result.sums
             ],
             "the engine",
         ),
@@ -211,9 +211,9 @@ def _worst(says: str, differences: list[Difference], other: str = "autograd") ->
     )
 
 
-def draw(measured: Measured) -> Figure:
+def draw(result: Result) -> Figure:
     """The size of every part and of the sums over k; how fast what is left falls with the lag."""
-    found = next(each for each in measured.sums if each.kind == "tanh")
+    found = next(each for each in result.sums if each.kind == "tanh")
     T = len(found.steps)
     figure, (parts, lags) = axes(2, width=9, height=3.9, gridspec_kw={"width_ratios": [1.25, 1]})
     sizes = torch.full((T, T + 2), math.nan)
@@ -228,7 +228,7 @@ def draw(measured: Measured) -> Figure:
     parts.set_xticks(shown, [*map(str, shown[:-1]), "Σ over k"])
     parts.grid(visible=False)
     parts.set(xlabel="step k at which W_hh is used", ylabel="step t of the loss", title="Parts of ∂L/∂W_hh, tanh")
-    for each, colour in zip(measured.sums, (ORANGE, BLUE), strict=True):
+    for each, colour in zip(result.sums, (ORANGE, BLUE), strict=True):
         n = range(T)
         lags.semilogy(
             n, each.bias[:T], "o", ms=7, mfc="none", color=colour, label=f"gradreach.reach, {NAMES[each.kind]}"
@@ -240,9 +240,11 @@ def draw(measured: Measured) -> Figure:
 
 
 EXPERIMENT = Experiment(
+    name="gradient-sum",
+    lesson=2,
     title="The gradient as a sum over time",
     sizes={"quick": Size(d=6, T=12), "usual": Size(d=24, T=30)},
-    measured=Measured,
+    result=Result,
     measure=measure,
     claims=claims,
     figures={"gradient-sum": draw},

@@ -84,7 +84,7 @@ class Outcome(Struct, frozen=True):
     errors: list[float]
 
 
-class Measured(Struct, frozen=True):
+class Result(Struct, frozen=True):
     """Every training; and of one IRNN before it, the singular values of ∂h_T/∂h_1 and what its activations foretell.
 
     `norms`, log₁₀ ‖∂h_T/∂h_k‖₂ by lag; `arriving`, singular values over ½ at the largest lag; `on`, units that are on
@@ -116,7 +116,7 @@ def train_one(job: Job) -> Outcome:
 
 
 def untrained(length: int, hidden: int) -> tuple[list[float], int, int]:
-    """What `Measured` holds of an IRNN at its start, for one sequence."""
+    """What `Result` holds of an IRNN at its start, for one sequence."""
     task = adding(length)
     net = Recipe(task, partial(model, layer="IRNN", hidden=hidden)).build().model
     x = task.train(1, torch.Generator().manual_seed(0)).x
@@ -128,7 +128,7 @@ def untrained(length: int, hidden: int) -> tuple[list[float], int, int]:
     return [round(norm, 6) for norm in found.log10_norm], arriving, int(on.sum())
 
 
-def measure(size: Size, lab: Lab) -> Measured:
+def measure(size: Size, lab: Lab) -> Result:
     """Every layer at every length from the same seeds, the long ones first."""
     jobs = [
         Job(layer, length, seed, size)
@@ -137,40 +137,40 @@ def measure(size: Size, lab: Lab) -> Measured:
         for seed in range(1, size.seeds + 1)
     ]
     outcomes = lab.spread(train_one, jobs, "IRNN and others")
-    return Measured(size.updates, size.optimizer, outcomes, *untrained(max(size.lengths), size.hidden))
+    return Result(size.updates, size.optimizer, outcomes, *untrained(max(size.lengths), size.hidden))
 
 
-def of(measured: Measured, *layers: str) -> list[Outcome]:
+def of(result: Result, *layers: str) -> list[Outcome]:
     """The runs of these layers."""
-    return [outcome for outcome in measured.outcomes if outcome.layer in layers]
+    return [outcome for outcome in result.outcomes if outcome.layer in layers]
 
 
-def claims(measured: Measured) -> tuple[Claim, ...]:
+def claims(result: Result) -> tuple[Claim, ...]:
     """The identity carries the error of every unit that is on; where there are runs enough to tell, it also learns."""
-    longest = len(measured.norms) - 1
+    longest = len(result.norms) - 1
     return (
         equal(
             f"IRNN before training: largest |log₁₀ ‖∂h_T/∂h_k‖₂|, lags 1 … {longest}",
             0.0,
-            max(abs(norm) for norm in measured.norms),
+            max(abs(norm) for norm in result.norms),
             1e-6,
             "a product of diagonal matrices of 0 and 1; six digits are kept",
         ),
         equal(
             f"IRNN before training: units whose error arrives {longest} steps back",
-            float(measured.on),
-            float(measured.arriving),
+            float(result.on),
+            float(result.arriving),
             0.0,
             "the units that are on at every step between; a count",
             "units",
         ),
-        *((learned(measured),) if len(of(measured, "IRNN")) >= ENOUGH else ()),
+        *((learned(result),) if len(of(result, "IRNN")) >= ENOUGH else ()),
     )
 
 
-def learned(measured: Measured) -> Claim:
+def learned(result: Result) -> Claim:
     """Fisher's exact test, one-sided, of IRNN's successes against the tanh RNN's, all lengths together."""
-    runs = [of(measured, layer) for layer in ("IRNN", "tanh RNN")]
+    runs = [of(result, layer) for layer in ("IRNN", "tanh RNN")]
     (ours, n), (theirs, m) = ((successes(each), len(each)) for each in runs)
     return Claim(
         f"Chance that IRNN succeeds so much more often than the tanh RNN ({ours} of {n} against {theirs} of {m} runs) "
@@ -181,54 +181,56 @@ def learned(measured: Measured) -> Claim:
         LEVEL,
         FISHER,
         published="Le, Jaitly and Hinton 2015 (abstract): comparable to the LSTM on adding and three other tasks; "
-        f"ours at T {', '.join(str(T) for T in lengths(measured))}: IRNN {rate(measured, 'IRNN')}, LSTM "
-        f"{rate(measured, 'LSTM')}",
+        f"ours at T {', '.join(str(T) for T in lengths(result))}: IRNN {rate(result, 'IRNN')}, LSTM "
+        f"{rate(result, 'LSTM')}",
     )
 
 
-def lengths(measured: Measured) -> list[int]:
+def lengths(result: Result) -> list[int]:
     """T, the short ones first."""
-    return sorted({outcome.length for outcome in measured.outcomes})
+    return sorted({outcome.length for outcome in result.outcomes})
 
 
-def rate(measured: Measured, layer: str) -> str:
+def rate(result: Result, layer: str) -> str:
     """Successes of a layer at each length, in words."""
-    by_length = [[o for o in of(measured, layer) if o.length == T] for T in lengths(measured)]
+    by_length = [[o for o in of(result, layer) if o.length == T] for T in lengths(result)]
     return ", ".join(f"{successes(runs)} of {len(runs)}" for runs in by_length)
 
 
-def draw(measured: Measured) -> Figure:
+def draw(result: Result) -> Figure:
     """Success against length, and the error over the updates at the longest."""
     figure, (success, course) = axes(2, width=9.5, height=4.2)
     for i, layer in enumerate(LAYERS):
-        runs = [[o for o in of(measured, layer) if o.length == T] for T in lengths(measured)]
+        runs = [[o for o in of(result, layer) if o.length == T] for T in lengths(result)]
         rates = [100 * successes(each) / len(each) for each in runs]
         ends = [interval(successes(each), len(each)) for each in runs]
         below = [rate - 100 * low for rate, (low, _) in zip(rates, ends, strict=True)]
         above = [100 * high - rate for rate, (_, high) in zip(rates, ends, strict=True)]
-        aside = [T * (1 + 0.02 * (i - 1.5)) for T in lengths(measured)]
+        aside = [T * (1 + 0.02 * (i - 1.5)) for T in lengths(result)]
         success.errorbar(aside, rates, (below, above), fmt="o-", capsize=3, color=COLOURS[layer], label=layer)
-    success.set(xlabel="length T, steps", ylabel="runs that succeed, %", ylim=(-4, 104), xticks=lengths(measured))
+    success.set(xlabel="length T, steps", ylabel="runs that succeed, %", ylim=(-4, 104), xticks=lengths(result))
     success.set_title("Success, with exact 95 % intervals")
     figure.legend(*success.get_legend_handles_labels(), loc="outside lower center", ncols=len(LAYERS))
-    _courses(course, measured)
+    _courses(course, result)
     return figure
 
 
-def _courses(panel: Axes, measured: Measured) -> None:
-    longest = lengths(measured)[-1]
+def _courses(panel: Axes, result: Result) -> None:
+    longest = lengths(result)[-1]
     for layer, colour in COLOURS.items():
-        runs = [outcome for outcome in of(measured, layer) if outcome.length == longest]
+        runs = [outcome for outcome in of(result, layer) if outcome.length == longest]
         for outcome in runs:
             panel.semilogy(outcome.at, outcome.errors, color=colour, lw=1)
     for level, text in ((adding().chance, "1 said whatever comes"), (adding().solved or 0.0, "solved")):
         panel.axhline(level, ls=":", lw=1.2, color="gray")
-        panel.text(measured.limit, level, text, ha="right", va="bottom", fontsize="small")
-    panel.set(xlabel="update, steps", ylabel="mean squared error, no unit", xlim=(0, measured.limit), ylim=(4e-3, 0.5))
+        panel.text(result.limit, level, text, ha="right", va="bottom", fontsize="small")
+    panel.set(xlabel="update, steps", ylabel="mean squared error, no unit", xlim=(0, result.limit), ylim=(4e-3, 0.5))
     panel.set_title(f"The runs at T {longest}")
 
 
 EXPERIMENT = Experiment(
+    name="irnn",
+    lesson=13,
     title="ReLU units that start at the identity",
     sizes={
         "quick": Size((20,), seeds=1, updates=80, hidden=32, batch=32, optimizer="adam", rate=1e-3),
@@ -237,7 +239,7 @@ EXPERIMENT = Experiment(
             (150, 200, 300, 400), seeds=5, updates=2_000_000, hidden=100, batch=16, optimizer="sgd", rate=0.01
         ),
     },
-    measured=Measured,
+    result=Result,
     measure=measure,
     claims=claims,
     figures={"irnn": draw},

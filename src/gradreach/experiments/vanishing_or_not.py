@@ -89,7 +89,7 @@ class Trained(Struct, frozen=True):
     error: float
 
 
-class Measured(Struct, frozen=True):
+class Result(Struct, frozen=True):
     """All trainings."""
 
     lag: int
@@ -164,35 +164,35 @@ def carried(model: Recurrent, x: Tensor, y: Tensor) -> list[float]:
     return norms
 
 
-def measure(size: Size, lab: Lab) -> Measured:
+def measure(size: Size, lab: Lab) -> Result:
     """Every arm from every seed."""
     seeds = {"far": size.seeds, "near": size.seeds, "learned": size.lstm_seeds}
     jobs = [Job(arm, seed, size) for arm in ARMS for seed in range(seeds[arm])]
-    return Measured(size.lag, lab.spread(trained, jobs, "trainings"))
+    return Result(size.lag, lab.spread(trained, jobs, "trainings"))
 
 
-def of(measured: Measured, arm: Arm) -> list[Trained]:
-    return [run for run in measured.runs if run.arm == arm]
+def of(result: Result, arm: Arm) -> list[Trained]:
+    return [run for run in result.runs if run.arm == arm]
 
 
-def said(measured: Measured, arm: Arm, code: str) -> tuple[int, int]:
+def said(result: Result, arm: Arm, code: str) -> tuple[int, int]:
     """Of how many runs, out of how many."""
-    runs = of(measured, arm)
+    runs = of(result, arm)
     return sum(code in run.codes for run in runs), len(runs)
 
 
-def tiny(measured: Measured, arm: Arm) -> tuple[int, int]:
+def tiny(result: Result, arm: Arm) -> tuple[int, int]:
     """Of how many runs the naive rule says that the gradient vanishes, out of how many."""
-    runs = of(measured, arm)
-    return sum(run.log10_norm[measured.lag] < math.log10(TINY) for run in runs), len(runs)
+    runs = of(result, arm)
+    return sum(run.log10_norm[result.lag] < math.log10(TINY) for run in runs), len(runs)
 
 
-def claims(measured: Measured) -> tuple[Claim, ...]:
+def claims(result: Result) -> tuple[Claim, ...]:
     """The norm is tiny in both, so its threshold cannot tell; the verdict can; and an LSTM gets across and learns."""
-    n = measured.lag
-    vanishing = [run.log10_norm[n] for arm in ("far", "near") for run in of(measured, arm)]
-    naive, naive_far = tiny(measured, "near"), tiny(measured, "far")
-    learned = of(measured, "learned")
+    n = result.lag
+    vanishing = [run.log10_norm[n] for arm in ("far", "near") for run in of(result, arm)]
+    naive, naive_far = tiny(result, "near"), tiny(result, "far")
+    learned = of(result, "learned")
     return (
         at_most(
             f"tanh RNN: log10 ‖∂L_t/∂h_{{t−{n}}}‖, the largest of {len(vanishing)} runs, target far or near",
@@ -207,12 +207,12 @@ def claims(measured: Measured) -> tuple[Claim, ...]:
             *interval(*naive_far),
             "as where the target is far, exact 95 % interval: it cannot tell them apart",
         ),
-        _told_apart(measured, "GR402", "far"),
-        _told_apart(measured, "GR401", "near"),
+        _told_apart(result, "GR402", "far"),
+        _told_apart(result, "GR401", "near"),
         at_most(
             "LSTM: error left, as a share of the target's variance, the largest of all runs",
             max(run.error for run in learned),
-            min(run.error for run in of(measured, "far")),
+            min(run.error for run in of(result, "far")),
             "the least that is left to the tanh RNN on the same task",
         ),
         at_least(
@@ -224,10 +224,10 @@ def claims(measured: Measured) -> tuple[Claim, ...]:
     )
 
 
-def _told_apart(measured: Measured, code: str, arm: Arm) -> Claim:
+def _told_apart(result: Result, code: str, arm: Arm) -> Claim:
     """Fisher's exact test, one-sided: is the finding said of this arm and not of the others?"""
-    hits, n = said(measured, arm, code)
-    others = [said(measured, other, code) for other in ARMS if other != arm]
+    hits, n = said(result, arm, code)
+    others = [said(result, other, code) for other in ARMS if other != arm]
     false, m = (sum(each) for each in zip(*others, strict=True))
     return at_most(
         f"{code} said of {hits} of {n} ({ARMS[arm][0]}) and of {false} of {m} others: chance of this if all were alike",
@@ -237,11 +237,11 @@ def _told_apart(measured: Measured, code: str, arm: Arm) -> Claim:
     )
 
 
-def draw(measured: Measured) -> Figure:
+def draw(result: Result) -> Figure:
     """The gradient by lag, and what is said of it."""
     figure, (norms, told) = axes(2, width=10, height=4)
     for arm, (label, colour) in ARMS.items():
-        rows = np.array([run.log10_norm for run in of(measured, arm)])
+        rows = np.array([run.log10_norm for run in of(result, arm)])
         norms.plot(rows.T, color=colour, lw=0.6, alpha=0.5)
         norms.plot(np.median(rows, 0), color=colour, lw=2, label=label)
     norms.axhline(math.log10(TINY), color="gray", ls="--", lw=1, label="naive rule: vanishes below")
@@ -249,15 +249,15 @@ def draw(measured: Measured) -> Figure:
         xlabel="lag ℓ, steps", ylabel="log₁₀ ‖∂L_t/∂h_{t−ℓ}‖, no unit", title="The gradient is as small either way"
     )
     norms.legend(fontsize="small")
-    _draw_said(told, measured)
+    _draw_said(told, result)
     return figure
 
 
-def _draw_said(panel: Axes, measured: Measured) -> None:
-    rules: dict[str, Callable[[Measured, Arm], tuple[int, int]]] = {"naive rule:\nvanishes": tiny}
+def _draw_said(panel: Axes, result: Result) -> None:
+    rules: dict[str, Callable[[Result, Arm], tuple[int, int]]] = {"naive rule:\nvanishes": tiny}
     rules |= {f"{code}:\n{says}": partial(said, code=code) for code, says in CODES.items()}
     for aside, (arm, (label, colour)) in zip((-0.27, 0.0, 0.27), ARMS.items(), strict=True):
-        cells = [rule(measured, arm) for rule in rules.values()]
+        cells = [rule(result, arm) for rule in rules.values()]
         rate = np.array([hits / n for hits, n in cells])
         ends = np.array([interval(*cell) for cell in cells]).T
         at = np.arange(len(rules)) + aside
@@ -273,12 +273,14 @@ def _draw_said(panel: Axes, measured: Measured) -> None:
 CODES = {"GR402": "vanishes,\nwith proof", "GR401": "nothing left\nto learn there"}
 
 EXPERIMENT = Experiment(
+    name="vanishing-or-not",
+    lesson=10,
     title="Vanishing, or nothing to learn?",
     sizes={
         "quick": Size(lag=45, hidden=16, steps=64, seeds=4, lstm_seeds=2),
         "usual": Size(lag=100, hidden=32, steps=300, seeds=10, lstm_seeds=10),
     },
-    measured=Measured,
+    result=Result,
     measure=measure,
     claims=claims,
     figures={"vanishing-or-not": draw},

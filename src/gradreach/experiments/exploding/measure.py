@@ -95,7 +95,7 @@ class Trial(Struct, frozen=True):
     used: list[float | None]
 
 
-class Measured(Struct, frozen=True):
+class Result(Struct, frozen=True):
     """The number of weights and their norm at the start; the runs with a rising rate; weights that a restart at an
     update changed; the trials."""
 
@@ -199,7 +199,7 @@ def trial(job: Job) -> tuple[float | None, float | None]:
     return _short(mean(losses[-max(1, job.updates // 10) :])), _short(used[len(used) // 2])
 
 
-def measure(size: Size, lab: Lab) -> Measured:
+def measure(size: Size, lab: Lab) -> Result:
     """The runs with a rising rate for each seed, a restart, and the grid of thresholds with auto."""
     never = [Job(NEVER, seed, size.updates) for seed in range(size.runs)]
     unclipped = lab.spread(rising, never, "runs without clipping")
@@ -214,7 +214,7 @@ def measure(size: Size, lab: Lab) -> Measured:
         final, used = zip(*found[i * size.seeds : (i + 1) * size.seeds], strict=True)
         trials.append(Trial(None if isinstance(rule, str) else rule, list(final), list(used)))
     weights = flat(built(RATE, 0).model)
-    return Measured(len(weights), float(weights.norm()), unclipped, clipped, kept, changed, at, trials)
+    return Result(len(weights), float(weights.norm()), unclipped, clipped, kept, changed, at, trials)
 
 
 def rise(optimizer: torch.optim.Optimizer, updates: int) -> ExponentialLR:

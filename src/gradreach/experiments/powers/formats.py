@@ -45,7 +45,7 @@ class Power(Struct, frozen=True):
     last: int | None
 
 
-class Invalid(Struct, frozen=True):
+class InvalidOperations(Struct, frozen=True):
     """The first n at which 1.1ⁿ − 1.1ⁿ, 1.1ⁿ · 0.5ⁿ and 1.1ⁿ · 0.9ⁿ are NaN; None where they never are."""
 
     format: Format
@@ -85,7 +85,7 @@ def powers(base: float, format: Format) -> list[float]:
     return values
 
 
-def invalid(format: Format) -> Invalid:
+def invalid(format: Format) -> InvalidOperations:
     """Each of the three, in the format itself."""
     up, half, down = (
         torch.tensor(powers(base, format), dtype=torch.float64).to(getattr(torch, format)) for base in (1.1, 0.5, 0.9)
@@ -93,7 +93,7 @@ def invalid(format: Format) -> Invalid:
     n = max(map(len, (up, half, down)))
     up, half, down = (torch.cat([each, each[-1:].expand(n - len(each))]) for each in (up, half, down))
     first = [(each.isnan().nonzero().flatten() + 1).tolist() for each in (up - up, up * half, up * down)]
-    return Invalid(format, *(each[0] if each else None for each in first))
+    return InvalidOperations(format, *(each[0] if each else None for each in first))
 
 
 def smallest(format: Format) -> float:
@@ -127,7 +127,7 @@ def when(base: float, format: Format) -> tuple[float, float, float]:
     return end / per_step, end / (per_step + math.log1p(-u)), end / (per_step + math.log1p(u))
 
 
-def claims(powers: list[Power], operations: list[Invalid]) -> tuple[Claim, ...]:
+def claims(powers: list[Power], operations: list[InvalidOperations]) -> tuple[Claim, ...]:
     """When each power leaves the format, where it ends, and what is NaN then."""
     return (
         *[_left(each) for each in powers if each.base in (1.01, 0.99)],
@@ -177,7 +177,7 @@ def _others(powers: list[Power]) -> Claim:
     )
 
 
-def _of_nan(powers: list[Power], operations: list[Invalid]) -> tuple[Claim, ...]:
+def _of_nan(powers: list[Power], operations: list[InvalidOperations]) -> tuple[Claim, ...]:
     end = {(each.base, each.format): each.rest for each in powers}
     late = [
         max(

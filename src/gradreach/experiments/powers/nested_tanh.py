@@ -20,7 +20,7 @@ DRAWN = 120
 U64 = torch.finfo(torch.float64).eps / 2
 
 
-class Nested(Struct, frozen=True):
+class NestedTanh(Struct, frozen=True):
     """tanhⁿ(x) and its slope at x = 1, for n in `n`; and tanhⁿ at the points `x` for each n in NESTED."""
 
     n: list[int]
@@ -30,11 +30,11 @@ class Nested(Struct, frozen=True):
     curves: list[list[float]]
 
 
-def nested(n: int) -> Nested:
+def nested(n: int) -> NestedTanh:
     """tanh of tanh of … of x."""
     x = torch.linspace(-3, 3, DRAWN + 1, dtype=torch.float64)
     shown = sorted({*NESTED, *torch.logspace(0, math.log10(n), DRAWN).round().int().tolist()})
-    one = Nested([], [], [], [round(each, 4) for each in x.tolist()], [])
+    one = NestedTanh([], [], [], [round(each, 4) for each in x.tolist()], [])
     value, slope = torch.tensor(1.0, dtype=torch.float64), 1.0
     for step in range(1, n + 1):
         value, x = torch.tanh(value), torch.tanh(x)
@@ -70,7 +70,7 @@ def slope_range(n: int, value: float, x: float = 1.0) -> tuple[float, float]:
     return least * (value / x) ** 3, (value / x) ** 3
 
 
-def claims(found: Nested) -> tuple[Claim, ...]:
+def claims(found: NestedTanh) -> tuple[Claim, ...]:
     """Value and slope at 1."""
     at = {n: (value, slope) for n, value, slope in zip(found.n, found.value, found.slope, strict=True)}
     claims = []
@@ -86,7 +86,7 @@ def claims(found: Nested) -> tuple[Claim, ...]:
     return tuple(claims)
 
 
-def draw(found: Nested) -> Figure:
+def draw(found: NestedTanh) -> Figure:
     """tanhⁿ as a function, and its value and slope at 1 over n."""
     figure, (curves, decay) = axes(2, width=9, height=3.9)
     for n, curve, colour in zip(NESTED, found.curves, CYCLE, strict=True):

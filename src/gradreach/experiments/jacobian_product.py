@@ -1,18 +1,30 @@
-"""Products of Jacobians along a run, beside the bound and beside autograd."""
+"""The Jacobian product: ∂h_t/∂h_k = Π diag(σ′(a_i)) W_hh over i = k+1 … t, and ‖∂h_t/∂h_k‖ ≤ (γλ)^{t−k}.
+
+Pascanu, Mikolov and Bengio 2013, section 2.2; γ = 1 for tanh and 1/4 for the logistic function. The bound is tight
+where every slope is γ and W_hh/λ is orthogonal; it is hopeless where ρ < λ, or where units are saturated.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from msgspec import Struct
 from torch import Tensor
 
 from gradreach.engine.spectrum import spectrum
-from gradreach.experiments.explicit_rnn import GAMMA, Bounded, ExplicitRNN, layer
+from gradreach.experiments.claim import Claim, at_most
+from gradreach.experiments.drawing import CYCLE, GREEN, ORANGE, PURPLE, SKY, VERMILION, axes
+from gradreach.experiments.experiment import Experiment
+from gradreach.experiments.explicit_rnn import GAMMA, NAMES, Bounded, ExplicitRNN, layer
 from gradreach.experiments.lab import Lab
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 Weights = Literal["random", "orthogonal"]
 FACTORS = (0.5, 0.9, 1.1, 1.5)
@@ -103,7 +115,7 @@ class Check(Struct, frozen=True):
     tolerance: float
 
 
-class Measured(Struct, frozen=True):
+class Result(Struct, frozen=True):
     """The sweep over γλ, the special cases by name, and the comparison with autograd; all of d units and T steps."""
 
     d: int
@@ -209,7 +221,7 @@ def specials(d: int, T: int) -> dict[str, Case]:
     }
 
 
-def measure(size: Size, lab: Lab) -> Measured:
+def measure(size: Size, lab: Lab) -> Result:
     """Every curve, and every comparison."""
     kinds: tuple[Bounded, ...] = ("sigmoid", "tanh")
     weights: tuple[Weights, ...] = ("random", "orthogonal")
@@ -225,10 +237,171 @@ def measure(size: Size, lab: Lab) -> Measured:
         Case(kind, of, factor, d=size.d_small, T=size.T_small) for kind in kinds for of in weights for factor in FACTORS
     ]
     curves = lab.spread(curve, [*sweep, *special.values()], "products of Jacobians")
-    return Measured(
+    return Result(
         size.d,
         size.T,
         curves[: len(sweep)],
         dict(zip(special, curves[len(sweep) :], strict=True)),
         lab.spread(check, small, "products beside autograd"),
     )
+
+
+DIGITS = 1e-6
+"""What the digits kept leave open in a difference of two logarithms."""
+
+
+def claims(result: Result) -> tuple[Claim, ...]:
+    """The product is autograd's; the bound holds; where it is tight and where hopeless; what γλ decides."""
+    u, lag = torch.finfo(torch.float64).eps / 2, result.T - 1
+    rounding = lag * (result.d + 2) ** 2 * u / math.log(10)
+    worst = max(result.checks, key=lambda each: each.difference / each.tolerance)
+    vanish = [each for each in result.sweep if each.factor == 0.9]
+    special = result.special
+    narrow, held = special["ρ < λ"], result.sweep + list(special.values())
+    ratio = math.log10(narrow.factor / narrow.rho)
+    return (
+        at_most(
+            "Largest ‖Π diag(σ′) W_hh − autograd’s ∂h_t/∂h_k‖₂ / (γλ)^ℓ",
+            worst.difference,
+            worst.tolerance,
+            "rounding of both in float64, d, T and γλ as here",
+        ),
+        *[
+            at_most(
+                f"Largest log₁₀ of ‖∂h_t/∂h_k‖₂ / (γλ)^ℓ at any lag, {name}, γ = {GAMMA[kind]:g}",
+                max(each.excess for each in held if each.kind == kind),
+                rounding,
+                "the bound, and ℓ (d + 2)² u for rounding",
+                "decades",
+            )
+            for kind, name in NAMES.items()
+        ],
+        at_most(
+            f"γλ = 0.9 must vanish: largest log₁₀ ‖∂h_t/∂h_k‖₂ at lag {lag}",
+            max(each.norm[-1] for each in vanish),
+            lag * math.log10(0.9) + rounding,
+            f"0.9^ℓ; both functions, both kinds of W_hh, {len(vanish)} runs",
+        ),
+        *[
+            Claim(
+                f"{name}: orthogonal W_hh/λ, states near a = 0: decades between bound and norm at lag {lag}",
+                0.0,
+                special[name].gap,
+                -DIGITS,
+                -special[name].least[-1] + DIGITS,
+                "at most Π γ / min σ′ of the measured states; 1e-6, the digits kept",
+                "decades",
+            )
+            for name in TIGHT
+        ],
+        Claim(
+            f"Hopeless where ρ < λ: random W_hh, decades between bound and norm at lag {lag}",
+            lag * ratio,
+            narrow.gap,
+            lag * ratio - narrow.condition - DIGITS,
+            lag * ratio + DIGITS,
+            "ρ^ℓ ≤ ‖W_hh^ℓ‖ ≤ ρ^ℓ · condition number of its eigenvectors; states are 0",
+            "decades",
+        ),
+        _usual("Hopeless where units are saturated: decades between bound and norm", special["saturated"], result.d),
+        Claim(
+            f"γλ = 1.1 explodes where states stay near 0: log₁₀ ‖∂h_t/∂h_k‖₂ at lag {lag}",
+            special["explodes"].bound[-1],
+            special["explodes"].norm[-1],
+            special["explodes"].bound[-1] + special["explodes"].least[-1] - DIGITS,
+            special["explodes"].bound[-1] + DIGITS,
+            "orthogonal W_hh/λ: between Π λ min σ′ and λ^ℓ",
+        ),
+        _usual(
+            "γλ = 1.1 vanishes with inputs of size 1: decades between bound and norm", special["does not"], result.d
+        ),
+    )
+
+
+def _usual(says: str, found: Curve, d: int) -> Claim:
+    """The gap is what the slopes make of a direction turned at random; the norm exceeds that by up to √d."""
+    return Claim(
+        f"{says} at lag {found.lags[-1]}",
+        -found.typical[-1],
+        found.gap,
+        -found.typical[-1] - 4 * found.spread - math.log10(d) / 2,
+        -found.typical[-1] + 4 * found.spread,
+        "Σ of mean log₁₀ ‖diag(σ′/γ) v‖ over random directions v, ± 4 standard deviations, and √d",
+        "decades",
+    )
+
+
+SEEN = {"explodes": "orthogonal, inputs 1e-12", "does not": "orthogonal, inputs of size 1", "ρ < λ": "random, states 0"}
+
+
+def draw(result: Result) -> Figure:
+    """Norms of the sweep beside their bounds, one panel for each function."""
+    figure, panels = axes(2, width=9, height=4.2, sharey=True)
+    for panel, (kind, name) in zip(panels, NAMES.items(), strict=True):
+        for factor, colour in zip(FACTORS, CYCLE, strict=False):
+            for of, line in (("orthogonal", "-"), ("random", ":")):
+                found = next(
+                    each
+                    for each in result.sweep
+                    if (each.kind, each.factor, each.weights, each.seed) == (kind, factor, of, 0)
+                )
+                _line(panel, found.lags, found.norm, line, color=colour)
+            _line(panel, found.lags, found.bound, "--", color=colour, lw=1, label=f"γλ = {factor:g}")
+        panel.set(xlabel="lag ℓ = t − k, steps", ylabel="‖∂h_t/∂h_k‖₂, no unit", title=f"{name}, γ = {GAMMA[kind]:g}")
+    panels[0].legend(loc="lower left", title="colour", fontsize="small")
+    lines = [
+        panels[1].plot([], [], line, color="gray", label=name)[0]
+        for line, name in (("--", "bound (γλ)^ℓ"), ("-", "W_hh/λ orthogonal"), (":", "W_hh random"))
+    ]
+    panels[1].legend(handles=lines, loc="lower left", title="line", fontsize="small")
+    return figure
+
+
+def draw_bound(result: Result) -> Figure:
+    """How far the bound is off, and what becomes of γλ > 1."""
+    figure, (off, above) = axes(2, width=9, height=3.9)
+    special = result.special
+    for name, colour in zip((*TIGHT, "ρ < λ", "saturated"), (GREEN, SKY, ORANGE, VERMILION), strict=True):
+        found = special[name]
+        far = [i for i, lag in enumerate(found.lags) if lag > 1]
+        lags = [found.lags[i] for i in far]
+        off.loglog(lags, [found.bound[i] - found.norm[i] for i in far], color=colour, label=name)
+        if name in TIGHT:
+            off.loglog(lags, [-found.least[i] for i in far], ":", color=colour)
+    off.plot([], [], ":", color="gray", label="at most, by min σ′ of the states")
+    off.set(
+        xlabel="lag ℓ = t − k, steps",
+        ylabel="bound / norm, decades",
+        ylim=(1e-10, None),
+        title="How far off the bound is",
+    )
+    off.legend(fontsize="small", loc="lower right")
+    for name, colour in (("explodes", GREEN), ("does not", PURPLE), ("ρ < λ", ORANGE)):
+        found = special[name]
+        if name != "does not":
+            _line(
+                above, found.lags, found.bound, "--", color=colour, lw=3, alpha=0.6, label=f"bound {found.factor:g}^ℓ"
+            )
+        _line(above, found.lags, found.norm, "-", color=colour, label=SEEN[name])
+    above.set(xlabel="lag ℓ = t − k, steps", ylabel="‖∂h_t/∂h_k‖₂, no unit", title="γλ > 1: explosion possible")
+    above.legend(fontsize="small", loc="lower left")
+    return figure
+
+
+def _line(panel: Axes, lags: list[int], log10: list[float], line: str, **look: Any) -> None:
+    panel.semilogy(lags, [10**each for each in log10], line, **look)
+
+
+EXPERIMENT = Experiment(
+    name="jacobian-product",
+    lesson=1,
+    title="The Jacobian product and its bound",
+    sizes={
+        "quick": Size(d=16, T=40, seeds=1, d_small=5, T_small=8),
+        "usual": Size(d=64, T=200, seeds=5),
+    },
+    result=Result,
+    measure=measure,
+    claims=claims,
+    figures={"jacobian-product": draw, "jacobian-bound": draw_bound},
+)

@@ -1,4 +1,9 @@
-"""What a window costs and loses; trainings on echo and on a sensor's signal."""
+"""Truncated backpropagation through time: what a window costs, what it trains, what the state still carries.
+
+Williams and Peng 1990: the gradient goes back k2 steps at every k1-th step, the state goes on for ever. Four parts:
+the cost of a window, counted; its bias b(k) against the gradient's own error; echo at a lag n with windows around n;
+and a sensor signal of 65,536 steps in one pass.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from statistics import mean
+from typing import TYPE_CHECKING, Any
 
 import torch
 from msgspec import Struct
@@ -16,6 +22,10 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional as F
 
 from gradreach.engine.reach import reach
+from gradreach.experiments.claim import Claim, at_most, equal
+from gradreach.experiments.drawing import BLUE, CYCLE, GREEN, ORANGE, SKY, VERMILION, axes
+from gradreach.experiments.experiment import Experiment
+from gradreach.experiments.intervals import FISHER, LEVEL, chance_of, interval
 from gradreach.experiments.lab import Lab
 from gradreach.remedies.clip.clip import Clip
 from gradreach.remedies.layers import RNN
@@ -27,6 +37,11 @@ from gradreach.tasks.models import Recurrent, recurrent
 from gradreach.tasks.sensor import sensor
 from gradreach.tasks.task import UNSCORED, Batch, Task, cross_entropy
 from gradreach.tasks.training import error
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 H, N, RATE, CLIP = 32, 16, 5e-3, 1.0
 PROBED, FITTED = 400, 1600
@@ -80,7 +95,7 @@ class Window(Struct, frozen=True):
     probed: int
 
 
-class Measured(Struct, frozen=True):
+class Result(Struct, frozen=True):
     """Costs; b(k), k = 1 … T, as the error of tbptt's own gradient and by gr.reach, and pairs (k, b) by
     gr.truncation_bias; errors on echo at `lag` of readouts of a recurrence that was never trained, and by window.
 
@@ -220,10 +235,10 @@ def signal(steps: int) -> int:
         return int((model(x)[:, -1].argmax(-1) != y[:, -1]).sum())
 
 
-def measure(size: Size, lab: Lab) -> Measured:
+def measure(size: Size, lab: Lab) -> Result:
     """All four parts."""
     costs = [cost(k1, k2, 1024) for k1, k2 in ((16, 16), (16, 32), (16, 64), (16, 128), (64, 64), (64, 128))]
-    actual, reached, measured = biases(size.biased)
+    actual, reached, result = biases(size.biased)
     pairs = [(1, 0), *size.windows]
     jobs = [Job(size.lag, k1, k2, size.updates, seed) for k1, k2 in pairs for seed in range(size.seeds)]
     found = lab.spread(echoed, jobs, "echo")
@@ -233,11 +248,11 @@ def measure(size: Size, lab: Lab) -> Measured:
         together = [sum(counts) for counts in zip(*wrong, strict=True)]
         windows.append(Window(k1, k2, list(errors), together, size.seeds * PROBED))
     (wrong_regimes,) = lab.spread(signal, [size.signal], "sensor")
-    return Measured(
+    return Result(
         costs,
         actual,
         reached,
-        measured,
+        result,
         size.lag,
         windows[0].errors,
         windows[1:],
@@ -246,3 +261,166 @@ def measure(size: Size, lab: Lab) -> Measured:
         wrong_regimes,
         PROBED,
     )
+
+
+def claims(result: Result) -> tuple[Claim, ...]:
+    """Cost, bias, what is trained, what is carried."""
+    biased = max(abs(a - b) for a, b in zip(result.actual, result.reached, strict=True))
+    asked = max(abs(result.actual[k - 1] - b) for k, b in result.measured)
+    T, rounding = len(result.actual), len(result.actual) ** 2 * 8 * 2**-52
+    cost_by = {(cost.k1, cost.k2): cost for cost in result.costs}
+    return (
+        *(
+            equal(
+                f"Steps run a step of the sequence, k1 = {cost.k1}, k2 = {cost.k2}",
+                predicted_work(cost),
+                cost.ran / cost.steps,
+                0.0,
+                "k2/k1, less what the first windows have not behind them; a count",
+            )
+            for cost in result.costs
+        ),
+        equal(
+            "Bytes saved for backward, k2 = 128 over k2 = 64",
+            2.0,
+            cost_by[16, 128].saved / cost_by[16, 64].saved,
+            2 * weights_saved() / cost_by[16, 64].saved,
+            "proportional to k2, but for the weights, which are saved at any k2",
+        ),
+        at_most(f"|b(k) of gr.reach − error of tbptt's gradient|, k = 1 … {T}", biased, rounding, "rounding: T² H ε"),
+        at_most("|b(k) of gr.truncation_bias − error of tbptt's gradient|", asked, rounding, "rounding: T² H ε"),
+        at_most(
+            f"Relative distance of gr.bptt's gradient from full BPTT's, {result.signal} steps",
+            result.exact,
+            result.signal * H * 2**-52,
+            "rounding: T H ε",
+        ),
+        *_learned(result),
+        *_carried(result),
+    )
+
+
+def predicted_work(cost: Cost) -> float:
+    """Steps run a step of the sequence where k1 divides k2 and the sequence: k2/k1 once k2 steps have gone by."""
+    return sum(min(stop, cost.k2) for stop in range(cost.k1, cost.steps + 1, cost.k1)) / cost.steps
+
+
+def weights_saved() -> int:
+    """Bytes of the weights of the layer whose cost is measured."""
+    return sum(weight.nbytes for weight in RNN(4, H).parameters())
+
+
+def _learned(result: Result) -> tuple[Claim, ...]:
+    n, solved = result.lag, echo().solved or 0.0
+    beyond, within = (
+        [e <= solved for window in result.windows if (window.k2 > n) == longer for e in window.errors]
+        for longer in (True, False)
+    )
+    return (
+        at_most(
+            f"Were the window without effect: chance that echo at lag {n} is learned in {sum(beyond)} of "
+            f"{len(beyond)} trainings with k2 > n and in {sum(within)} of {len(within)} with k2 ≤ n",
+            chance_of(sum(beyond), len(beyond), sum(within), len(within)),
+            LEVEL,
+            FISHER,
+        ),
+    )
+
+
+def _carried(result: Result) -> tuple[Claim, ...]:
+    short = [window for window in result.windows if window.k2 <= result.lag]
+    return (
+        *(
+            at_most(
+                f"Error of a linear probe of the state on lag {window.k2}, trained with k2 = {window.k2}",
+                interval(window.wrong[window.k2], window.probed)[1],
+                0.5,
+                f"chance; the upper end of the exact 95 % interval of {window.probed} states, each of its own sequence",
+            )
+            for window in short
+        ),
+        at_most(
+            f"Error on the regime at the end of fresh sequences after one pass over {result.signal} steps",
+            interval(result.regimes_wrong, result.regimes)[1],
+            sensor().chance,
+            f"chance; the upper end of the exact 95 % interval of {result.regimes} sequences; k1, k2 = {WINDOW}",
+        ),
+    )
+
+
+def draw_learned(result: Result) -> Figure:
+    """Error on echo over the window, and the probes' errors over the lag."""
+    figure, (learned, carried) = axes(2, width=9, height=3.6)
+    n = result.lag
+    for k1, colour in zip(sorted({window.k1 for window in result.windows}), (BLUE, ORANGE, GREEN), strict=False):
+        alike = [window for window in result.windows if window.k1 == k1]
+        for window in alike:
+            learned.plot([window.k2] * len(window.errors), window.errors, "o", color=colour, alpha=0.5)
+        means = [mean(window.errors) for window in alike]
+        learned.plot([w.k2 for w in alike], means, color=colour, label=f"k1 = {k1}: each seed, and their mean")
+    learned.axhline(mean(result.readout), color=VERMILION, ls=":", label="only the readout trained")
+    learned.axvline(n, color="gray", ls="--", label=f"lag n = {n}")
+    learned.set(xlabel="window k2, steps", ylabel="share wrong", title="What is learned", ylim=(-0.02, 0.8))
+    learned.legend(fontsize="small", loc="upper right")
+    _draw_probes(carried, result)
+    return figure
+
+
+def _draw_probes(carried: Axes, result: Result) -> None:
+    shown = [window for window in result.windows if window.k1 == 1]
+    for window, colour in zip(shown, CYCLE, strict=False):
+        share = [wrong / window.probed for wrong in window.wrong]
+        carried.plot(share, color=colour, label=f"trained with k2 = {window.k2}")
+        carried.plot(window.k2, share[window.k2], "o", color=colour)
+    carried.axhline(0.5, color="gray", ls=":", label="chance")
+    carried.set(
+        xlabel="lag ℓ, steps", ylabel="share wrong of a linear probe", title="What the state carries", ylim=(-0.02, 0.8)
+    )
+    carried.legend(fontsize="small", loc="upper left")
+
+
+def draw_bias(result: Result) -> Figure:
+    """b(k), and the work and the memory of a window."""
+    figure, (bias, work) = axes(2, width=9, height=3.6)
+    last = len(result.actual) - 2  # h_0 = 0, so that lag T − 1 adds nothing to ∂L/∂W_hh
+    bias.semilogy(range(1, last + 1), result.actual[:last], color=SKY, lw=4, label="error of tbptt's gradient")
+    bias.semilogy(range(1, last + 1), result.reached[:last], color=BLUE, lw=1, label="b(k) of gr.reach")
+    asked = [(k, b) for k, b in result.measured if k <= last]
+    bias.semilogy(*zip(*asked, strict=True), "o", color=ORANGE, label="b(k) of gr.truncation_bias")
+    bias.set(xlabel="window k2 = k, steps", ylabel="relative error, no unit", title="What truncation loses")
+    bias.legend(fontsize="small")
+    alike = [cost for cost in result.costs if cost.k1 == 16]
+    work.plot([cost.k2 for cost in alike], [cost.ran / cost.steps for cost in alike], "o-", label="steps run, a step")
+    base = alike[0].saved
+    work.plot([cost.k2 for cost in alike], [cost.saved / base for cost in alike], "s--", label="bytes, over k2 = 16")
+    work.plot(
+        [cost.k2 for cost in alike],
+        [cost.seconds / alike[0].seconds for cost in alike],
+        "^:",
+        label="time, over k2 = 16",
+    )
+    work.set(xlabel="window k2, steps", ylabel="ratio, no unit", title="What a window costs, k1 = 16")
+    work.legend(fontsize="small")
+    return figure
+
+
+EXPERIMENT = Experiment(
+    name="truncation",
+    lesson=9,
+    title="Truncated backpropagation through time",
+    sizes={
+        "quick": Size(lag=5, windows=((1, 2), (1, 5), (1, 7), (2, 7)), updates=200, seeds=3, signal=8192, biased=16),
+        "usual": Size(
+            lag=6,
+            windows=((1, 1), (1, 3), (1, 5), (1, 6), (1, 7), (1, 8), (1, 12), (3, 6), (3, 9), (6, 12)),
+            updates=1500,
+            seeds=8,
+            signal=65_536,
+            biased=48,
+        ),
+    },
+    result=Result,
+    measure=measure,
+    claims=claims,
+    figures={"learned": draw_learned, "bias": draw_bias},
+)

@@ -1,4 +1,9 @@
-"""Language models, and the errors of the two passages carried back through them."""
+"""The sentence: a language model's error at one word carried back, word by word.
+
+"The brown and black dog, which was playing with the cat, was a german shepherd", and a longer passage in which the
+tickets that are printed at the end stand at the beginning. Models are trained on the user's text, or on Python's
+manual; the passages' words are put into the vocabulary, whether or not the text holds them.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +12,28 @@ import math
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from msgspec import Struct
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gradreach.engine.reach import Reach, reach
+from gradreach.experiments.claim import Claim, at_most
+from gradreach.experiments.drawing import HEAT, axes
+from gradreach.experiments.experiment import Experiment
 from gradreach.experiments.lab import Lab
 from gradreach.experiments.language import LAYERS, wikitext
 from gradreach.tasks.models import Recurrent, recurrent
 from gradreach.tasks.recipe import Recipe
 from gradreach.tasks.training import error, train
 from gradreach.tasks.words import Corpus, corpus, language_model, split
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 SENTENCE = "The brown and black dog, which was playing with the cat, was a german shepherd"
 PASSAGE = (
@@ -79,7 +93,7 @@ class Trained(Struct, frozen=True):
     carried: list[Carried]
 
 
-class Measured(Struct, frozen=True):
+class Result(Struct, frozen=True):
     """`words` of each text, the place of the word followed back to; `unseen`, the words that the training text lacks;
     `chance`, the loss of the words' frequencies, nats a word."""
 
@@ -190,7 +204,7 @@ def _of_windows(model: Recurrent, source: Corpus, T: int, lag: int, windows: int
     return (norms[:, -1 - lag] / norms[:, -1]).log10()
 
 
-def measure(size: Size, lab: Lab) -> Measured:
+def measure(size: Size, lab: Lab) -> Result:
     """Every layer from every seed."""
     data = wikitext(lab.data)
     source = text(data, size.vocabulary)
@@ -198,7 +212,7 @@ def measure(size: Size, lab: Lab) -> Measured:
     counts = torch.bincount(source.train, minlength=len(source.vocabulary))
     spoken = dict.fromkeys(word for each in words.values() for word in each)
     jobs = [Job(layer, seed, size, data) for layer in LAYERS for seed in range(size.seeds)]
-    return Measured(
+    return Result(
         source.name,
         words,
         {name: words[name].index(followed) for name, (_, followed) in TEXTS.items()},
@@ -208,20 +222,145 @@ def measure(size: Size, lab: Lab) -> Measured:
     )
 
 
-def of(measured: Measured, layer: str, name: str) -> list[Carried]:
+def of(result: Result, layer: str, name: str) -> list[Carried]:
     """One text, seen by the models of one kind, seed by seed."""
-    return [each for model in measured.models if model.layer == layer for each in model.carried if each.text == name]
+    return [each for model in result.models if model.layer == layer for each in model.carried if each.text == name]
 
 
-def windows(measured: Measured, layer: str, name: str) -> list[float]:
+def windows(result: Result, layer: str, name: str) -> list[float]:
     """log10 of the share in each window of the test text, the mean over seeds."""
-    return [mean(list(each)) for each in zip(*(each.windows for each in of(measured, layer, name)), strict=True)]
+    return [mean(list(each)) for each in zip(*(each.windows for each in of(result, layer, name)), strict=True)]
 
 
-def lag(measured: Measured, name: str) -> int:
+def lag(result: Result, name: str) -> int:
     """Words between the step at which the last word is said and that at which the one followed back to is read."""
-    return len(measured.words[name]) - 2 - measured.place[name]
+    return len(result.words[name]) - 2 - result.place[name]
 
 
 def mean(values: list[float]) -> float:
     return sum(values) / len(values)
+
+
+def claims(result: Result) -> tuple[Claim, ...]:
+    """Parts as autograd finds them; the RNN's shares fall by its factor, and lie under the bound."""
+    carried = [each for model in result.models for each in model.carried]
+    worst = max(carried, key=lambda each: each.difference / each.allowed)
+    return (
+        at_most(
+            "Largest relative difference of ‖δ_{T→k}‖ in the reach map from autograd's, all words and models",
+            worst.difference,
+            worst.allowed,
+            "2 T (gH + 4) ε κ, rounding in float64; κ the worst loss of size in one step",
+        ),
+        at_most(
+            "Highest test loss of a model",
+            max(model.loss for model in result.models),
+            result.chance,
+            "that of the words' frequencies: less is what was learned from the order of the words",
+            "nats a word",
+        ),
+        *(_falls(result, name) for name in TEXTS),
+        *(_bounded(result, name) for name in TEXTS),
+    )
+
+
+def _falls(result: Result, name: str) -> Claim:
+    """The share at the word is one more of those that the test text shows: it lies outside them in 2 of n + 1."""
+    elsewhere = windows(result, "rnn", name)
+    factor = 10 ** (mean(elsewhere) / lag(result, name))
+    return Claim(
+        f"tanh RNN: log10 of the share of the error at “{result.words[name][-1]}” that reaches the first "
+        f"“{result.words[name][result.place[name]]}”, {lag(result, name)} words back",
+        mean(elsewhere),
+        mean([each.row[result.place[name]] for each in of(result, "rnn", name)]),
+        min(elsewhere),
+        max(elsewhere),
+        f"factor^lag, the factor {factor:.2f} a word from {len(elsewhere)} windows of the test text; their range: one "
+        f"more of their kind lies outside in 2 of {len(elsewhere) + 1}",
+    )
+
+
+def _bounded(result: Result, name: str) -> Claim:
+    """The model that comes nearest to its bound."""
+    over = [
+        (each.row[result.place[name]], model.log10_bound * lag(result, name))
+        for model in result.models
+        if model.log10_bound is not None
+        for each in model.carried
+        if each.text == name
+    ]
+    found, bound = max(over, key=lambda each: each[0] - each[1])
+    return at_most(
+        f"tanh RNN: log10 of that share beside its bound, {lag(result, name)} words back",
+        found,
+        bound,
+        "(γλ)^lag, γ = 1, λ = ‖W_hh‖₂: true, and far off",
+    )
+
+
+FLOOR = 6.0
+"""Decades that the colours of the maps span."""
+
+
+def draw_map(result: Result, name: str) -> Figure:
+    """Every word's error, carried back to every earlier word, for the RNN and the LSTM."""
+    words = result.words[name]
+    small = len(words) > 30
+    figure, panels = axes(1, 2, width=9, height=15) if small else axes(2, width=11, height=5.4)
+    for panel, layer in zip(panels, ("rnn", "lstm"), strict=True):
+        rows = of(result, layer, name)[0].map
+        whole = np.full((len(rows), len(rows)), np.nan)
+        for t, row in enumerate(rows):
+            whole[t, : t + 1] = np.array(row) - row[t]
+        image = panel.imshow(whole, cmap=HEAT, vmin=-FLOOR, vmax=0.0, interpolation="nearest")
+        size = 7.0 if small else 8.0
+        panel.set_xticks(range(len(rows)), words[:-1], rotation=90, fontsize=size)
+        panel.set_yticks(range(len(rows)), words[1:], fontsize=size)
+        panel.grid(False)
+        panel.set(title=LAYERS[layer][0], xlabel="word k, read", ylabel="word t + 1, whose error it is")
+    figure.colorbar(
+        image, ax=panels, label="log₁₀ ‖δ_{t→k}‖ / ‖δ_{t→t}‖, no unit", shrink=0.5 if small else 0.8, extend="both"
+    )
+    return figure
+
+
+def draw_row(result: Result) -> Figure:
+    """The error at the last word of the sentence, by the word it comes to, each seed and the mean."""
+    figure, (panel,) = axes(width=8.5, height=4)
+    words = result.words["sentence"]
+    for layer, (label, colour) in LAYERS.items():
+        rows = np.array([each.row for each in of(result, layer, "sentence")])
+        panel.plot(rows.T, color=colour, lw=0.7, alpha=0.5)
+        panel.plot(rows.mean(0), "o-", color=colour, lw=2, ms=4, label=label)
+    elsewhere = mean(windows(result, "rnn", "sentence")) / lag(result, "sentence")
+    back = len(words) - 2 - np.arange(len(words) - 1)
+    panel.plot(
+        elsewhere * back, ":", color=LAYERS["rnn"][1], label=f"{10**elsewhere:.2f} a word, elsewhere in the text"
+    )
+    panel.set_xticks(range(len(words) - 1), words[:-1], rotation=60, ha="right")
+    panel.set(
+        xlabel="word k, read",
+        ylabel="log₁₀ ‖δ_{T→k}‖ / ‖δ_{T→T}‖, no unit",
+        title=f"The error at “{words[-1]}”, carried back",
+    )
+    panel.legend()
+    return figure
+
+
+EXPERIMENT = Experiment(
+    name="sentence",
+    lesson=3,
+    title="The sentence",
+    sizes={
+        "quick": Size(vocabulary=400, hidden=32, updates=80, seeds=2, windows=200),
+        "usual": Size(vocabulary=3000, hidden=100, updates=1200, seeds=3, windows=400),
+    },
+    result=Result,
+    measure=measure,
+    claims=claims,
+    figures={
+        "sentence": partial(draw_map, name="sentence"),
+        "passage": partial(draw_map, name="passage"),
+        "sentence-row": draw_row,
+    },
+)

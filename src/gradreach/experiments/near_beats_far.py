@@ -1,4 +1,9 @@
-"""Language models, their gradient taken apart by lag, and the verbs that they choose."""
+"""Near beats far: whence the gradient of trained models comes, and what follows for the number of a verb.
+
+The share of ∂L/∂W_hh that travelled ℓ steps, in language models of real words and of a grammar. Then "the writer of the
+books is": does the verb follow its subject (syntactic recency) or the noun before it (sequential recency)? After
+Linzen, Dupoux and Goldberg 2016.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +13,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gradreach.engine.reach import reach
+from gradreach.experiments.claim import Claim, at_least, at_most
+from gradreach.experiments.drawing import axes
+from gradreach.experiments.experiment import Experiment
+from gradreach.experiments.intervals import interval
 from gradreach.experiments.lab import Lab
 from gradreach.experiments.language import LAYERS, wikitext
 from gradreach.tasks.agreement import NATURAL, agreement, batch_of, sentences
@@ -24,6 +34,11 @@ from gradreach.tasks.recipe import Recipe
 from gradreach.tasks.task import Batch, cross_entropy
 from gradreach.tasks.training import train
 from gradreach.tasks.words import Corpus, Vocabulary, corpus, language_model
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 MOST = len(NATURAL) - 1
 """Phrases between subject and verb, at most."""
@@ -82,7 +97,7 @@ class Trained(Struct, frozen=True):
     tested: list[Counted]
 
 
-class Measured(Struct, frozen=True):
+class Result(Struct, frozen=True):
     """All models; `source` names the text of the words."""
 
     source: str
@@ -174,30 +189,161 @@ def chosen(model: Recurrent, vocabulary: Vocabulary, read: list[Choice]) -> list
     return right
 
 
-def measure(size: Size, lab: Lab) -> Measured:
+def measure(size: Size, lab: Lab) -> Result:
     """Every layer on both kinds of text, from every seed."""
     seeds: dict[Texts, int] = {"words": size.words[2], "agreement": size.grammar[2]}
     jobs = [Job(kind, layer, seed, size, lab.data) for kind in TEXTS for layer in LAYERS for seed in range(seeds[kind])]
-    return Measured(text(lab.data, size.vocabulary).name, lab.spread(trained, jobs, "models"))
+    return Result(text(lab.data, size.vocabulary).name, lab.spread(trained, jobs, "models"))
 
 
-def of(measured: Measured, kind: Texts, layer: str) -> list[Trained]:
-    return [model for model in measured.models if model.text == kind and model.layer == layer]
+def of(result: Result, kind: Texts, layer: str) -> list[Trained]:
+    return [model for model in result.models if model.text == kind and model.layer == layer]
 
 
-def counted(measured: Measured, layer: str, test: str, nouns: int) -> tuple[int, int]:
+def counted(result: Result, layer: str, test: str, nouns: int) -> tuple[int, int]:
     """Right choices, and how many there were, of all seeds together."""
-    found = [each for model in of(measured, "agreement", layer) for each in model.tested]
+    found = [each for model in of(result, "agreement", layer) for each in model.tested]
     cells = [each for each in found if each.test == test and each.nouns == nouns]
     return sum(each.right for each in cells), sum(each.n for each in cells)
 
 
-def balanced(measured: Measured, layer: str, test: str, attractors: tuple[int | None, ...]) -> float | None:
+def balanced(result: Result, layer: str, test: str, attractors: tuple[int | None, ...]) -> float | None:
     """Mean of the shares of right choices among singular and among plural subjects: a model that always says "is" has
     one half. None where no sentence is of one of the two."""
-    found = [each for model in of(measured, "words", layer) for each in model.tested]
+    found = [each for model in of(result, "words", layer) for each in model.tested]
     cells = [each for each in found if each.test == test and each.nouns in attractors]
     of_number = [[each for each in cells if each.plural is plural] for plural in (False, True)]
     if not all(of_number):
         return None
     return sum(sum(each.right for each in some) / sum(each.n for each in some) for some in of_number) / 2
+
+
+def claims(result: Result) -> tuple[Claim, ...]:
+    """The shares sum to 1, most of them near; attractors mislead the RNN, more than the LSTM; and real verbs."""
+    worst = max(result.models, key=lambda model: abs(model.total - 1) / model.allowed)
+    (attracted, n), (same, _), (gated, _) = (
+        counted(result, layer, test, MOST)
+        for layer, test in (("rnn", "attractors"), ("rnn", "same number"), ("lstm", "attractors"))
+    )
+    return (
+        at_most(
+            "|Σ s(ℓ) − 1|, the model that is farthest off",
+            abs(worst.total - 1),
+            worst.allowed,
+            "T B ε Σ (b(ℓ) + b(ℓ+1)), rounding in float64",
+        ),
+        at_least(
+            f"{TEXTS['words']}: share of ∂L/∂W_hh from lags 0 … {NEAR - 1}, the least of all models",
+            min(sum(model.lag_share[:NEAR]) for model in result.models if model.text == "words"),
+            0.5,
+            "more than half",
+        ),
+        _beside_theirs(
+            f"tanh RNN: right verbs with {MOST} attractors between",
+            attracted / n,
+            interval(same, n)[0],
+            f"as many nouns of the subject's own number: lower end of the exact 95 % interval, {same} of {n}",
+        ),
+        at_most(
+            f"tanh RNN: right verbs with {MOST} attractors between, beside the LSTM's",
+            attracted / n,
+            interval(gated, n)[0],
+            f"the LSTM's: lower end of the exact 95 % interval, {gated} of {n}, of these models",
+        ),
+        *_of_real(result),
+    )
+
+
+def _beside_theirs(says: str, measured: float, bound: float, why: str) -> Claim:
+    return replace(at_most(says, measured, bound, why), published=LINZEN)
+
+
+LINZEN = (
+    "LSTMs err in less than 1 % of all verbs when trained to say the number, more where attractors stand between, and "
+    "much more often as language models (Linzen, Dupoux, Goldberg 2016, abstract)"
+)
+
+
+def _of_real(result: Result) -> tuple[Claim, ...]:
+    """Language models of few words know little of real verbs, and nothing once attractors stand between."""
+    pairs = [[balanced(result, layer, "real sentences", group) for layer in LAYERS] for group in ((0,), (2, 3, 4))]
+    known = [[each for each in group if each is not None] for group in pairs]
+    if not all(known):
+        return ()
+    without, attracted = (sum(group) / len(group) for group in known)
+    return (
+        _beside_theirs(
+            "Real sentences, language models of all kinds: right verbs with 2 to 4 attractors, balanced by number",
+            attracted,
+            without,
+            "those without an attractor; a guess has 0.5",
+        ),
+    )
+
+
+def draw_shares(result: Result) -> Figure:
+    """How much of the gradient has come by each lag."""
+    figure, panels = axes(2, width=9, height=3.8, sharey=True)
+    for panel, (kind, title) in zip(panels, TEXTS.items(), strict=True):
+        for layer, (label, colour) in LAYERS.items():
+            shares = np.array([model.lag_share for model in of(result, kind, layer)]).cumsum(1)
+            panel.plot(shares.T, color=colour, lw=0.6, alpha=0.5)
+            panel.plot(shares.mean(0), color=colour, lw=2, label=label)
+        panel.axvspan(0, NEAR - 1, color="gray", alpha=0.15, lw=0)
+        panel.set_xticks(range(0, len(of(result, kind, "rnn")[0].lag_share), 5))
+        panel.set(title=title, xlabel="lag ℓ, steps", ylabel="Σ s(j) over j ≤ ℓ, share of ∂L/∂W_hh")
+    panels[0].legend()
+    return figure
+
+
+def draw_verbs(result: Result) -> Figure:
+    """Right verbs by the nouns between, attractors or of the same number; and real sentences, where there are."""
+    real = list(
+        dict.fromkeys((each.test, each.nouns) for model in result.models for each in model.tested if each.plural)
+    )
+    figure, (grammar, *rest) = axes(2 if real else 1, width=9.5 if real else 6, height=4.4, sharey=True)
+    for (layer, (label, colour)), aside in zip(LAYERS.items(), (-0.06, 0.0, 0.06), strict=True):
+        for test, line in (("attractors", "o-"), ("same number", "s:")):
+            _draw_counted(grammar, result, layer, test, aside, fmt=line, color=colour, label=f"{label}, {test}")
+        for panel in rest:
+            rates = [balanced(result, layer, test, (nouns,)) for test, nouns in real]
+            panel.plot([np.nan if rate is None else rate for rate in rates], "o", color=colour, label=label)
+    for panel in (grammar, *rest):
+        panel.axhline(0.5, color="gray", lw=0.8)
+    grammar.set_xticks(range(MOST + 1))
+    grammar.set(title="A grammar's sentences", xlabel="nouns between subject and verb", ylabel="right verbs, share")
+    grammar.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
+    for panel in rest:
+        panel.set_xticks(range(len(real)), [_named(*each) for each in real], fontsize="small")
+        panel.set(
+            title="Real sentences, models of little text",
+            xlabel="attractors, or the distractor in BLiMP's sentences",
+            ylabel="right verbs, share, balanced by number",
+        )
+    return figure
+
+
+def _draw_counted(panel: Axes, result: Result, layer: str, test: str, aside: float, **look: Any) -> None:
+    cells = [counted(result, layer, test, nouns) for nouns in range(MOST + 1)]
+    rate = np.array([right / n for right, n in cells])
+    ends = np.array([interval(*cell) for cell in cells]).T
+    panel.errorbar(np.arange(MOST + 1) + aside, rate, np.abs(ends - rate), ms=4, capsize=2, **look)
+
+
+def _named(test: str, nouns: int | None) -> str:
+    return test.removeprefix("distractor_agreement_").replace("_", "\n") if nouns is None else str(nouns)
+
+
+EXPERIMENT = Experiment(
+    name="near-beats-far",
+    lesson=4,
+    title="Near beats far",
+    sizes={
+        "quick": Size(grammar=(32, 600, 2), words=(32, 80, 1), vocabulary=400, tested=300),
+        "usual": Size(grammar=(32, 2500, 5), words=(100, 1200, 2), vocabulary=3000, tested=1000),
+    },
+    result=Result,
+    measure=measure,
+    claims=claims,
+    figures={"lag-share": draw_shares, "verbs": draw_verbs},
+)
