@@ -7,9 +7,9 @@ import torch
 from gradreach.experiments.language import LAYERS
 from gradreach.experiments.near_beats_far import (
     MOST,
-    Counted,
     Result,
-    Trained,
+    Training,
+    VerbCount,
     balanced,
     chosen,
     claims,
@@ -65,18 +65,18 @@ def test_real_verbs_are_chosen_as_one_by_one() -> None:
 def made(rnn: int, lstm: int, same: int = 95, near: float = 0.9, total: float = 1.0, real: int = 50) -> Result:
     """100 sentences a case; all that is not said is right in 95."""
 
-    def of(layer: str, attracted: int) -> list[Trained]:
-        grammar = [Counted("attractors", k, attracted, 100) for k in range(MOST + 1)]
-        grammar += [Counted("same number", k, same, 100) for k in range(MOST + 1)]
+    def of(layer: str, attracted: int) -> list[Training]:
+        grammar = [VerbCount("attractors", k, attracted, 100) for k in range(MOST + 1)]
+        grammar += [VerbCount("same number", k, same, 100) for k in range(MOST + 1)]
         verbs = [
-            Counted("real sentences", k, 60 if k == 0 else real, 100, plural)
+            VerbCount("real sentences", k, 60 if k == 0 else real, 100, plural)
             for k in (0, 2)
             for plural in (True, False)
         ]
         lags = [near / 5] * 5 + [(1 - near) / 5] * 5
         return [
-            Trained("agreement", layer, 0, lags, 1.0, 1e-12, grammar),
-            Trained("words", layer, 0, lags, total, 1e-12, verbs),
+            Training("agreement", layer, 0, lags, 1.0, 1e-12, grammar),
+            Training("words", layer, 0, lags, total, 1e-12, verbs),
         ]
 
     return Result("made up", [*of("rnn", rnn), *of("gru", 95), *of("lstm", lstm)])
@@ -97,7 +97,7 @@ def test_claims_hold_and_fail() -> None:
 
 def test_a_model_that_always_says_the_same_is_half_right() -> None:
     measured = made(rnn=20, lstm=90)
-    tested = [Counted("real sentences", 3, 10, 10, True), Counted("real sentences", 3, 0, 90, False)]
+    tested = [VerbCount("real sentences", 3, 10, 10, True), VerbCount("real sentences", 3, 0, 90, False)]
     one = msgspec.structs.replace(measured.models[1], tested=tested)
     assert balanced(Result("", [one]), "rnn", "real sentences", (3,)) == 0.5
     assert balanced(Result("", [one]), "rnn", "real sentences", (4,)) is None

@@ -14,7 +14,7 @@ from gradreach.experiments.sentence import (
     measure,
     rounding,
     text,
-    trained,
+    train_one,
 )
 from gradreach.tasks.models import Recurrent, recurrent
 from gradreach.tasks.words import language_model
@@ -60,7 +60,7 @@ def test_the_place_and_the_lag_are_those_of_the_words(measured: Result) -> None:
 
 
 def test_the_same_seed_gives_the_same_numbers(measured: Result) -> None:
-    again = trained(Job("gru", 0, SMALL, None))
+    again = train_one(SMALL, None, Job("gru", 0))
     assert again == next(each for each in measured.models if each.layer == "gru")
 
 

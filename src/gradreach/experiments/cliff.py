@@ -16,7 +16,7 @@ from msgspec import Struct
 from torch import Tensor
 
 from gradreach.experiments.claim import Claim, at_least, at_most
-from gradreach.experiments.drawing import HEAT, ORANGE, SKY, axes
+from gradreach.experiments.drawing import HEAT, ORANGE, SKY, axes, describe
 from gradreach.experiments.experiment import Experiment
 from gradreach.experiments.lab import Lab
 from gradreach.remedies.clip.clip import Clip
@@ -152,7 +152,7 @@ def draw(result: Result) -> Figure:
     _from_above(above, result)
     course.semilogy(result.clipped.loss, color=SKY, lw=1, label=f"clipped at {THRESHOLD:g}")
     course.semilogy(result.unclipped.loss, "--", color=ORANGE, lw=2.5, label="no clipping")
-    course.set(xlabel="update, steps", ylabel="loss, no unit", title="The loss over the updates")
+    describe(course, "The loss over the updates", "update, steps", "loss, no unit")
     course.legend(loc="lower left")
     return figure
 
@@ -182,7 +182,7 @@ def _from_above(above: Axes, result: Result) -> None:
     line = np.array(W_RANGE)
     above.plot(line, [predicted_wall(x) for x in line], ":", color="black", lw=1.5, label="b = h₀ − w σ(h₀)")
     above.plot(*START, "*", color="white", mec="black", ms=14, label="start")
-    above.set(xlim=W_RANGE, ylim=B_RANGE, xlabel="w, no unit", ylabel="b, no unit", title="The loss from above")
+    describe(above, "The loss from above", "w, no unit", "b, no unit", xlim=W_RANGE, ylim=B_RANGE)
     above.legend(
         loc="lower left", fontsize="small", labelcolor="black", frameon=True, facecolor="white", framealpha=0.8
     )

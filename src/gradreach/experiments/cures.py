@@ -13,18 +13,21 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
 import torch
 from msgspec import Struct
+from msgspec.structs import asdict
+from msgspec.structs import replace as changed
 from torch import Generator, Tensor, nn
 
 from gradreach.engine.reach import reach
-from gradreach.experiments.claim import Claim, at_least, at_most
-from gradreach.experiments.drawing import CYCLE, HEAT, axes
-from gradreach.experiments.experiment import Experiment
-from gradreach.experiments.intervals import FISHER, LEVEL, chance_of, interval, successes
+from gradreach.experiments.claim import Claim, at_least, at_most, equal
+from gradreach.experiments.drawing import CYCLE, HEAT, axes, describe
+from gradreach.experiments.experiment import Experiment, where
+from gradreach.experiments.intervals import count, interval, more_often, successes
 from gradreach.experiments.lab import Lab
 from gradreach.remedies.omega import Omega
 from gradreach.tasks.adding import adding
@@ -111,9 +114,8 @@ class Size:
     reach: int
 
 
-@dataclass(frozen=True)
-class Job:
-    """One training."""
+class Job(Struct, frozen=True):
+    """One training; `updates` is the most that it may take."""
 
     task: TaskName
     cure: str
@@ -123,37 +125,22 @@ class Job:
     updates: int
 
 
-class Outcome(Struct, frozen=True):
-    """What came of one training: solved after so many updates or never, and the milliseconds of one.
+class Outcome(Job, frozen=True):
+    """What came of one training after so many `updates`: when it was `solved`, if ever, and one update's milliseconds.
 
     `error` is the last one measured, in the task's own units; `off` is ‖WᵀW − 1‖₂ at the end, for the orthogonal layer.
     """
 
-    task: TaskName
-    cure: str
-    lag: int
-    rate: float
-    seed: int
-    updates: int
     solved: int | None
     error: float | None
     milliseconds: float
     off: float | None
 
 
-@dataclass(frozen=True)
-class Untrained:
-    """A layer before training."""
-
-    layer: str
-    lag: int
-    seed: int
-
-
-class Reached(Struct, frozen=True):
+class ReachCurve(Struct, frozen=True):
     """log₁₀ r(ℓ) at `lags` of a layer before training, for an error at the last step of adding.
 
-    `least` and `most`: what theory bounds it by, None where it does not.
+    `least` and `most` are what theory bounds it by, None where it does not.
     """
 
     layer: str
@@ -168,11 +155,11 @@ class Result(Struct, frozen=True):
     """Every training, and every layer's reach before it."""
 
     outcomes: list[Outcome]
-    reached: list[Reached]
+    reached: list[ReachCurve]
 
 
-class Regularised:
-    """Called after each backward pass: Ω's gradient, from the second update on."""
+class OmegaTerm:
+    """Adds Ω's gradient after each backward pass."""
 
     def __init__(self, strength: float) -> None:
         self.strength = strength
@@ -189,23 +176,17 @@ def train_one(job: Job) -> Outcome:
     model = partial(recurrent, layer=cure.layer, hidden=H)
     recipe = Recipe(TASKS[job.task](job.lag), model, BATCH, job.rate, "adam", cure.clip, job.seed)
     begun = time.perf_counter()
-    regularised = Regularised(cure.omega) if cure.omega else None
-    done = train(recipe, job.updates, every=TESTED_EVERY, after_backward=regularised)
-    each = (time.perf_counter() - begun) / done.steps
+    omega = OmegaTerm(cure.omega) if cure.omega else None
+    done = train(recipe, job.updates, every=TESTED_EVERY, after_backward=omega)
+    seconds = (time.perf_counter() - begun) / done.steps
     body = done.model.get_submodule("body")
-    off = unorthogonal(body) if cure.layer == "orthogonal" else None
     error = done.errors[-1][1] if done.errors else math.nan
     return Outcome(
-        job.task,
-        job.cure,
-        job.lag,
-        job.rate,
-        job.seed,
-        done.steps,
-        done.solved,
-        round(error, 4) if math.isfinite(error) else None,
-        round(1000 * each, 2),
-        off,
+        **asdict(changed(job, updates=done.steps)),
+        solved=done.solved,
+        error=round(error, 4) if math.isfinite(error) else None,
+        milliseconds=round(1000 * seconds, 2),
+        off=unorthogonal(body) if cure.layer == "orthogonal" else None,
     )
 
 
@@ -215,20 +196,20 @@ def unorthogonal(layer: nn.Module) -> float:
     return float(torch.linalg.matrix_norm(W.T @ W - torch.eye(len(W), dtype=W.dtype), 2))
 
 
-def reach_of(untrained: Untrained) -> Reached:
-    """r(ℓ) from the last step of the adding problem back, for a random error there."""
-    task = adding(untrained.lag + 1)
-    recipe = Recipe(task, partial(recurrent, layer=untrained.layer, hidden=H), ROWS, seed=untrained.seed)
+def reach_before(job: tuple[str, int, int]) -> ReachCurve:
+    """r(ℓ) of an untrained layer (name, longest lag, seed), for a random error at the last step of adding."""
+    name, longest, seed = job
+    task = adding(longest + 1)
+    recipe = Recipe(task, partial(recurrent, layer=name, hidden=H), ROWS, seed=seed)
     layer = recipe.build().model.get_submodule("body")
-    generator = torch.Generator().manual_seed(untrained.seed)
+    generator = torch.Generator().manual_seed(seed)
     x = task.train(ROWS, generator).x
-    error = torch.zeros(ROWS, untrained.lag + 1, H)
+    error = torch.zeros(ROWS, longest + 1, H)
     error[:, -1] = torch.randn(ROWS, H, generator=generator)
-    lags = sorted({round(untrained.lag * i / POINTS) for i in range(POINTS + 1)})
+    lags = sorted({round(longest * i / POINTS) for i in range(POINTS + 1)})
     found = reach(layer, x, error).log10_curve
-    least, most = bounds(untrained.layer, layer, x, error[:, -1], lags)
-    shown = [round(max(found[lag], LOWEST), 4) for lag in lags]
-    return Reached(untrained.layer, untrained.seed, lags, shown, least, most)
+    kept = [round(max(found[lag], LOWEST), 4) for lag in lags]
+    return ReachCurve(name, seed, lags, kept, *bounds(name, layer, x, error[:, -1], lags))
 
 
 def bounds(
@@ -263,51 +244,47 @@ def along(factors: Tensor, lags: list[int]) -> list[float]:
 
 
 def measure(size: Size, lab: Lab) -> Result:
-    """Every cure on both tasks at every lag from the same seeds, the long ones first; then every layer untrained."""
+    """Train every cure on both tasks at every lag from the same seeds, the long ones first; then take every reach."""
+    seeds = range(1, size.seeds + 1)
+    lags = sorted(size.lags, reverse=True)
     jobs = [
         Job(task, cure, lag, rate, seed, size.updates)
-        for lag in sorted(size.lags, reverse=True)
-        for cure in reversed(CURES)
-        for task in TASKS
-        for rate in RATES
-        for seed in range(1, size.seeds + 1)
+        for lag, cure, task, rate, seed in product(lags, reversed(CURES), TASKS, RATES, seeds)
     ]
-    layers = [Untrained(layer, size.reach, seed) for layer in NAMES for seed in range(1, size.seeds + 1)]
-    return Result(lab.spread(train_one, jobs, "the cures"), lab.spread(reach_of, layers, "reach before training"))
-
-
-def of(result: Result, cures: tuple[str, ...]) -> list[Outcome]:
-    """The runs of these cures."""
-    return [outcome for outcome in result.outcomes if outcome.cure in cures]
+    layers = [(layer, size.reach, seed) for layer, seed in product(NAMES, seeds)]
+    return Result(lab.spread(train_one, jobs, "the cures"), lab.spread(reach_before, layers, "reach before training"))
 
 
 PLAIN = ("tanh RNN", "clipping")
+SLOPES = "the products of the least and of the largest slope at each step, as W keeps every norm"
 CARRYING = ("ReLU + identity", "GRU", "LSTM", "chrono LSTM")
 """Whose state has a path on which it stays nearly as it is."""
 
 
 def claims(result: Result) -> tuple[Claim, ...]:
     """What theory says of a layer's reach before training; and, where there are several seeds, who succeeds."""
-    off = [outcome.off for outcome in result.outcomes if outcome.off is not None]
-    slopes = "the products of the least and of the largest slope at each step, as W keeps every norm"
     return (
-        bounded(result, "rnn", "κ(V) ρ^ℓ, the bound of the linear RNN, W = V Λ V⁻¹; tanh only lowers it"),
-        bounded(result, "orthogonal", slopes),
-        bounded(result, "irnn", "the share of the error on units with positive input weights, which never end; and 1"),
+        _bounded(result, "rnn", "κ(V) ρ^ℓ, the bound of the linear RNN, W = V Λ V⁻¹; tanh only lowers it"),
+        _bounded(
+            result,
+            "orthogonal",
+            "the products of the least and of the largest slope at each step, as W keeps every norm",
+        ),
+        _bounded(result, "irnn", "the share of the error on units with positive input weights, which never end; and 1"),
         at_most(
             "orthogonal: ‖WᵀW − 1‖₂ of W_hh after training",
-            max(off),
+            max(outcome.off for outcome in result.outcomes if outcome.off is not None),
             4 * H * torch.finfo(torch.float32).eps,
             f"rounding: 4 H ε of float32, H = {H}",
         ),
-        *(compared(result) if len({outcome.seed for outcome in result.outcomes}) > 1 else ()),
+        *(_compared(result) if len({outcome.seed for outcome in result.outcomes}) > 1 else ()),
     )
 
 
-def bounded(result: Result, layer: str, why: str) -> Claim:
-    """How far r(ℓ) is outside its bounds, at worst: negative where it is everywhere within."""
+def _bounded(result: Result, layer: str, why: str) -> Claim:
+    """Claim that r(ℓ) is within its bounds: how far outside it is at worst is then negative."""
     outside = -math.inf
-    for each in (each for each in result.reached if each.layer == layer):
+    for each in where(result.reached, layer=layer):
         least = each.least or [-math.inf] * len(each.lags)
         most = each.most or [math.inf] * len(each.lags)
         for i in range(1, len(each.lags)):
@@ -316,34 +293,29 @@ def bounded(result: Result, layer: str, why: str) -> Claim:
     return Claim(says, None, outside, None, 1e-4, f"{why}; four digits are kept")
 
 
-def compared(result: Result) -> tuple[Claim, ...]:
-    """What takes several seeds."""
-    runs = [of(result, cures) for cures in (CARRYING, PLAIN)]
-    (carrying, n), (plain, m) = ((successes(each), len(each)) for each in runs)
+def _compared(result: Result) -> tuple[Claim, ...]:
+    """Compare the cures, which takes several seeds."""
+    plain = " and ".join(PLAIN)
     longest = max(outcome.lag for outcome in result.outcomes)
-    far = [outcome for outcome in of(result, PLAIN) if outcome.lag == longest]
+    far, n = count(where(result.outcomes, cure=PLAIN, lag=longest))
     return (
-        Claim(
-            f"Chance that {', '.join(CARRYING)} succeed so much more often than {' and '.join(PLAIN)} "
-            f"({carrying} of {n} against {plain} of {m} runs) if they are no better",
-            None,
-            chance_of(carrying, n, plain, m),
-            None,
-            LEVEL,
-            FISHER,
+        more_often(
+            where(result.outcomes, cure=CARRYING),
+            where(result.outcomes, cure=PLAIN),
+            f"{', '.join(CARRYING)} succeed",
+            plain,
+            "they are no better",
         ),
-        Claim(
-            f"Runs of {' and '.join(PLAIN)} that succeed at lag {longest}",
+        equal(
+            f"Runs of {plain} that succeed at lag {longest}",
             0.0,
-            float(successes(far)),
+            float(far),
             0.0,
-            0.0,
-            f"no gradient arrives from there; of {len(far)} runs, so at most {100 * interval(0, len(far))[1]:.0f} % "
-            "would at 95 %",
+            f"no gradient arrives from there; of {n} runs, so at most {100 * interval(0, n)[1]:.0f} % would at 95 %",
         ),
         at_least(
             f"Cures of which some run succeeds at lag {longest}",
-            float(len({o.cure for o in result.outcomes if o.lag == longest and o.solved is not None})),
+            float(len({each.cure for each in where(result.outcomes, lag=longest) if each.solved is not None})),
             1.0,
             "the lag can be learned within the budget",
         ),
@@ -366,11 +338,11 @@ def _map(panel: Axes, result: Result, task: TaskName) -> None:
     lags = sorted({outcome.lag for outcome in result.outcomes})
     rates = []
     for i, cure in enumerate(CURES):
-        runs = [[o for o in of(result, (cure,)) if o.task == task and o.lag == lag] for lag in lags]
+        runs = [where(result.outcomes, cure=cure, task=task, lag=lag) for lag in lags]
         rates.append([100 * successes(each) / len(each) for each in runs])
         for j, each in enumerate(runs):
             steps = [outcome.solved for outcome in each if outcome.solved is not None]
-            counts = " + ".join(str(successes([o for o in each if o.rate == rate])) for rate in RATES)
+            counts = " + ".join(str(successes(where(each, rate=rate))) for rate in RATES)
             text = counts + (f"\n{median(steps):.0f}" if steps else "")
             ink = "white" if rates[i][j] < 60 else "black"
             panel.text(j, i, text, ha="center", va="center", fontsize=7.5, color=ink, linespacing=0.95)
@@ -383,8 +355,8 @@ def _map(panel: Axes, result: Result, task: TaskName) -> None:
 
 def _cost(panel: Axes, result: Result) -> None:
     longest = max(outcome.lag for outcome in result.outcomes)
-    runs = [[o.milliseconds for o in of(result, (cure,)) if o.lag == longest] for cure in CURES]
-    panel.barh(range(len(CURES)), [median(each) for each in runs], color=CYCLE[0], height=0.6)
+    costs = [median(o.milliseconds for o in where(result.outcomes, cure=cure, lag=longest)) for cure in CURES]
+    panel.barh(range(len(CURES)), costs, color=CYCLE[0], height=0.6)
     panel.set(xlabel="one update, ms", title=f"Cost at lag {longest}")
     panel.grid(visible=False, axis="y")
 
@@ -393,7 +365,7 @@ def draw_reach(result: Result) -> Figure:
     """r(ℓ) of every layer before training: median over seeds, and the bounds of those that have some."""
     figure, (panel,) = axes(width=8.5, height=4.4)
     for i, (layer, name) in enumerate(NAMES.items()):
-        curves = [each for each in result.reached if each.layer == layer]
+        curves = where(result.reached, layer=layer)
         middle = [median(values) for values in zip(*(each.reach for each in curves), strict=True)]
         colour, dash = CYCLE[i % len(CYCLE)], ("-", "--")[i // len(CYCLE)]
         panel.plot(curves[0].lags, middle, dash, color=colour, label=name)
@@ -401,8 +373,7 @@ def draw_reach(result: Result) -> Figure:
             if bound is not None:
                 panel.plot(curves[0].lags, bound, ":", color=colour, lw=1)
     panel.plot([], [], ":", color="gray", lw=1, label="bound")
-    panel.set(xlabel="lag ℓ, steps", ylabel="log₁₀ r(ℓ), no unit", ylim=(-20, 1))
-    panel.set_title("Reach before training, adding problem")
+    describe(panel, "Reach before training, adding problem", "lag ℓ, steps", "log₁₀ r(ℓ), no unit", ylim=(-20, 1))
     panel.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
 

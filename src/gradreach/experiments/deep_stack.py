@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 from msgspec import Struct
+from msgspec.structs import asdict
 from torch import nn
 
 from gradreach.engine.depth import depth_spectrum
-from gradreach.experiments.claim import Claim, at_most
-from gradreach.experiments.drawing import BLUE, GREEN, ORANGE, PURPLE, VERMILION, axes
-from gradreach.experiments.experiment import Experiment
+from gradreach.experiments.claim import ROUNDOFF, Claim, at_most
+from gradreach.experiments.drawing import BLUE, GREEN, ORANGE, PURPLE, VERMILION, axes, describe
+from gradreach.experiments.experiment import Experiment, where
 from gradreach.experiments.lab import Lab
 from gradreach.remedies.layers import Residual
 from gradreach.tasks.deep import HELD_OUT, deep, digits_data
@@ -57,13 +58,11 @@ class Size:
     seeds: int
 
 
-@dataclass(frozen=True)
-class Net:
-    """One stack to be trained."""
+class Net(Struct, frozen=True):
+    """One stack, from its seed."""
 
     kind: Kind
     depth: int
-    updates: int
     seed: int
 
 
@@ -82,7 +81,7 @@ class Layers(Struct, frozen=True):
     excess: float = 0.0
 
 
-class Trained(Struct, frozen=True):
+class Training(Net, frozen=True):
     """One stack before and after its training.
 
     `weight_gradient` is log10 of ‖∂L/∂W_l‖ at the first step, None for 0; `moved`, how far W_l is from its start in the
@@ -91,9 +90,6 @@ class Trained(Struct, frozen=True):
     the largest difference between two pictures in one logit, `error` the share of wrong test pictures.
     """
 
-    kind: Kind
-    depth: int
-    seed: int
     start: Layers
     end: Layers
     weight_gradient: list[float | None]
@@ -105,19 +101,16 @@ class Trained(Struct, frozen=True):
     updates: int
 
 
-class Point(Struct, frozen=True):
+class Point(Net, frozen=True):
     """The test error of one stack."""
 
-    kind: Kind
-    depth: int
-    seed: int
     error: float
 
 
 class Result(Struct, frozen=True):
     """The deepest stacks in full, the error of all, and the shares of the classes in both parts of the data."""
 
-    deep: list[Trained]
+    deep: list[Training]
     points: list[Point]
     train_shares: list[float]
     test_shares: list[float]
@@ -167,7 +160,7 @@ def weight_gradients(net: nn.Module, batch: Batch, loss: Measure) -> list[float 
     return [round(math.log10(norm), 4) if norm else None for norm in norms]
 
 
-def trained(net: Net) -> Trained:
+def train_one(updates: int, net: Net) -> Training:
     """Look, train, look again."""
     recipe = Recipe(deep(), partial(model, kind=net.kind, depth=net.depth), BATCH, RATE, "adam", None, net.seed)
     first, data, loss, _ = recipe.build()
@@ -179,15 +172,13 @@ def trained(net: Net) -> Trained:
         gradient = linears(now)[0].weight.grad
         largest = max(largest, 0.0 if gradient is None else float(gradient.abs().max()))
 
-    training = train(recipe, net.updates, every=100, after_backward=seen)
+    training = train(recipe, updates, every=100, after_backward=seen)
     before, after = ([each.weight.detach() for each in linears(m)] for m in (first, training.model))
     known = digits_data().train
     with torch.no_grad():
         said = training.model(known.x)
-    return Trained(
-        kind=net.kind,
-        depth=net.depth,
-        seed=net.seed,
+    return Training(
+        **asdict(net),
         start=layers(first, batch, loss),
         end=layers(training.model, batch, loss),
         weight_gradient=weight_gradients(first, batch, loss),
@@ -201,22 +192,16 @@ def trained(net: Net) -> Trained:
 
 
 def measure(size: Size, lab: Lab) -> Result:
-    """Every kind at every depth, over the seeds."""
+    """Train every kind at every depth, over the seeds."""
     nets = [
-        Net(kind, depth, size.updates, seed)
-        for depth in (*size.depths, size.depth)
-        for kind in KINDS
-        for seed in range(size.seeds)
+        Net(kind, depth, seed) for depth in (*size.depths, size.depth) for kind in KINDS for seed in range(size.seeds)
     ]
-    every = lab.spread(trained, nets, "stacks")
+    every = lab.spread(partial(train_one, size.updates), nets, "stacks")
     return Result(
-        [each for each in every if each.depth == size.depth],
+        where(every, depth=size.depth),
         [Point(each.kind, each.depth, each.seed, each.error) for each in every],
         *[(part.y.bincount(minlength=10).double() / len(part.y)).tolist() for part in digits_data()],
     )
-
-
-U64 = torch.finfo(torch.float64).eps / 2
 
 
 CURES: tuple[Kind, ...] = ("logistic, residual", "ReLU, He’s start")
@@ -224,7 +209,7 @@ CURES: tuple[Kind, ...] = ("logistic, residual", "ReLU, He’s start")
 
 def claims(result: Result) -> tuple[Claim, ...]:
     """The bound; the decay beside its two factors; what does not move; what it costs; what cures it."""
-    of = {kind: [each for each in result.deep if each.kind == kind] for kind in KINDS}
+    of = {kind: where(result.deep, kind=kind) for kind in KINDS}
     plain, L = of["logistic"], result.deep[0].depth
     still = max(plain, key=lambda each: each.moved[0] - each.movable)
     lowest = min(plain, key=lambda each: each.loss)
@@ -235,7 +220,7 @@ def claims(result: Result) -> tuple[Claim, ...]:
         at_most(
             "Largest log₁₀ of ‖∂h_L/∂h_l‖₂ / Π γ‖W‖₂ at any l, before and after training",
             max(look.excess for each in result.deep for look in (each.start, each.end) if look.gradient),
-            L * (WIDTH + 2) ** 2 * U64 / math.log(10),
+            L * (WIDTH + 2) ** 2 * ROUNDOFF / math.log(10),
             "the bound; L (n + 2)² u for rounding",
             "decades",
         ),
@@ -280,7 +265,7 @@ def claims(result: Result) -> tuple[Claim, ...]:
     )
 
 
-def _decay(kind: Kind, nets: list[Trained]) -> Claim:
+def _decay(kind: Kind, nets: list[Training]) -> Claim:
     """The gradient's factor per layer between h_L and h_0, over layers and seeds."""
     L = nets[0].depth
     result = fmean((each.start.gradient[0] - each.start.gradient[L]) / L for each in nets)
@@ -331,7 +316,7 @@ def draw(result: Result) -> Figure:
     L = result.deep[0].depth
     at = list(range(1, L + 1))
     for kind in KINDS:
-        nets = [each for each in result.deep if each.kind == kind]
+        nets = where(result.deep, kind=kind)
         _band(
             gradient,
             at,
@@ -343,14 +328,13 @@ def draw(result: Result) -> Figure:
         e for each in result.deep if each.kind == "logistic" for e in each.weight_gradient[L - 1 : L] if e is not None
     )
     gradient.plot(at, [10**last * 0.25 ** (L - each) for each in at], ":", color="gray", label="0.25 a layer")
-    gradient.set(
-        yscale="log", xlabel="layer, from the input", ylabel="‖∂L/∂W_l‖, nats", title="The gradient at the first step"
-    )
-    moved.set(
+    describe(gradient, "The gradient at the first step", "layer, from the input", "‖∂L/∂W_l‖, nats", yscale="log")
+    describe(
+        moved,
+        "How far training moved it (0 drawn at 10⁻⁹)",
+        "layer, from the input",
+        "‖ΔW_l‖ / ‖W_l‖, no unit",
         yscale="log",
-        xlabel="layer, from the input",
-        ylabel="‖ΔW_l‖ / ‖W_l‖, no unit",
-        title="How far training moved it (0 drawn at 10⁻⁹)",
     )
     _keys(figure, gradient)
     return figure
@@ -365,16 +349,16 @@ def draw_error(result: Result) -> Figure:
         at = {(each.depth, each.seed): each.error for each in result.points if each.kind == kind}
         _band(error, depths, [[at[depth, seed] for depth in depths] for seed in seeds], kind, "o-")
     error.axhline(1 - max(result.test_shares), color="gray", ls=":", label="best answer without looking")
-    error.set(xlabel="layers", ylabel="test error, share wrong", ylim=(0, 1), title="What is learned")
+    describe(error, "What is learned", "layers", "test error, share wrong", ylim=(0, 1))
     for kind in KINDS[:3]:
-        nets = [each for each in result.deep if each.kind == kind]
+        nets = where(result.deep, kind=kind)
         order = list(range(1, len(nets[0].start.saturated) + 1))
         _band(saturated, order, [each.start.saturated for each in nets], kind, "--")
         _band(saturated, order, [each.end.saturated for each in nets], kind)
     for line, name in (("--", "before training"), ("-", "after training")):
         saturated.plot([], [], line, color="gray", label=name)
     saturated.legend(handles=saturated.lines[-2:], fontsize="small", loc="upper left")
-    saturated.set(xlabel="layer, from the input", ylabel="saturated units, share", ylim=(-0.02, 1), title="Saturation")
+    describe(saturated, "Saturation", "layer, from the input", "saturated units, share", ylim=(-0.02, 1))
     _keys(figure, error)
     return figure
 

@@ -74,7 +74,7 @@ def axes(
     return figure, list(figure.subplots(rows, columns, squeeze=False, **layout).flat)
 
 
-def label(panel: Axes, title: str, x: str, y: str, legend: Place | None = None, **axes: Any) -> None:
+def describe(panel: Axes, title: str, x: str, y: str, legend: Place | None = None, **axes: Any) -> None:
     """Name a panel and its axes; `legend` is where a legend in small type goes, `axes` what else Axes.set takes."""
     panel.set(title=title, xlabel=x, ylabel=y, **axes)
     if legend is not None:

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from gradreach.engine.reach import reach
 from gradreach.engine.theory import gradient_sum, gradient_terms, immediate
-from gradreach.experiments.claim import Claim, at_most, equal
-from gradreach.experiments.drawing import BLUE, HEAT, ORANGE, axes
-from gradreach.experiments.experiment import Experiment
-from gradreach.experiments.explicit_rnn import GAMMA, NAMES, Bounded, ExplicitRNN, layer
+from gradreach.experiments.claim import ROUNDOFF, Claim, at_most, equal
+from gradreach.experiments.drawing import BLUE, HEAT, ORANGE, axes, describe
+from gradreach.experiments.experiment import Experiment, where
+from gradreach.experiments.explicit_rnn import GAMMA, NAMES, Activation, ExplicitRNN, layer
 from gradreach.experiments.lab import Lab
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Size:
 class Job:
     """One RNN with L = Σ_t ⟨e_t, h_t⟩."""
 
-    kind: Bounded
+    kind: Activation
     d: int
     T: int
     seed: int = 0
@@ -63,7 +63,7 @@ class Sums(Struct, frozen=True):
     summed, relative to the total; `bias[n]` what `gradreach.reach` says of the same.
     """
 
-    kind: Bounded
+    kind: Activation
     immediate: Difference
     crossed: int
     one_hh: Difference
@@ -106,8 +106,7 @@ def sums(job: Job) -> Sums:
     error, γ = rnn.factor_error(x), GAMMA[job.kind]
     # a part of step t and k is at most ‖e_t‖ (γλ)^{t−k} γ times what entered; it is off by t − k + 2 factors' error on
     # either side, and by the additions of at most 2 T parts
-    u = torch.finfo(torch.float64).eps / 2
-    off = [2 * (n + 2) * error + 4 * job.T * u for n in range(job.T)]
+    off = [2 * (n + 2) * error + 4 * job.T * ROUNDOFF for n in range(job.T)]
     allowed = [
         float(e.norm()) * γ * sum(FACTOR**n * each for n, each in enumerate(off[: t + 1])) for t, e in enumerate(errors)
     ]
@@ -171,7 +170,7 @@ def remaining(parts: list[Tensor]) -> tuple[list[float], float]:
 
 def measure(size: Size, lab: Lab) -> Result:
     """Both functions."""
-    kinds: tuple[Bounded, ...] = ("sigmoid", "tanh")
+    kinds: tuple[Activation, ...] = ("sigmoid", "tanh")
     return Result(lab.spread(sums, [Job(kind, size.d, size.T) for kind in kinds], "sums over k and t"))
 
 
@@ -213,7 +212,7 @@ def _worst(says: str, differences: list[Difference], other: str = "autograd") ->
 
 def draw(result: Result) -> Figure:
     """The size of every part and of the sums over k; how fast what is left falls with the lag."""
-    found = next(each for each in result.sums if each.kind == "tanh")
+    found = where(result.sums, kind="tanh")[0]
     T = len(found.steps)
     figure, (parts, lags) = axes(2, width=9, height=3.9, gridspec_kw={"width_ratios": [1.25, 1]})
     sizes = torch.full((T, T + 2), math.nan)
@@ -227,15 +226,14 @@ def draw(result: Result) -> Figure:
     shown = [*range(1, T, max(1, T // 6)), T + 2]
     parts.set_xticks(shown, [*map(str, shown[:-1]), "Σ over k"])
     parts.grid(visible=False)
-    parts.set(xlabel="step k at which W_hh is used", ylabel="step t of the loss", title="Parts of ∂L/∂W_hh, tanh")
+    describe(parts, "Parts of ∂L/∂W_hh, tanh", "step k at which W_hh is used", "step t of the loss")
     for each, colour in zip(result.sums, (ORANGE, BLUE), strict=True):
         n = range(T)
         lags.semilogy(
             n, each.bias[:T], "o", ms=7, mfc="none", color=colour, label=f"gradreach.reach, {NAMES[each.kind]}"
         )
         lags.semilogy(n, each.left[:T], color=colour, label=f"sum of the parts, {NAMES[each.kind]}")
-    lags.set(xlabel="lag n, steps", ylabel="parts of n steps and more / all", title="What truncation at n steps loses")
-    lags.legend(fontsize="small")
+    describe(lags, "What truncation at n steps loses", "lag n, steps", "parts of n steps and more / all", "best")
     return figure
 
 

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 
 import torch
 from msgspec import Struct
+from msgspec.structs import asdict
 from torch import nn
 
 from gradreach.engine.spectrum import spectrum
 from gradreach.experiments.claim import Claim, equal
-from gradreach.experiments.drawing import BLUE, GREEN, ORANGE, VERMILION, axes
-from gradreach.experiments.experiment import Experiment
-from gradreach.experiments.intervals import FISHER, LEVEL, chance_of, interval, successes
+from gradreach.experiments.drawing import BLUE, GREEN, ORANGE, VERMILION, axes, error_bars
+from gradreach.experiments.experiment import Experiment, where
+from gradreach.experiments.intervals import Count, count, more_often
 from gradreach.experiments.lab import Lab
 from gradreach.remedies.layers import LSTM, RNN
 from gradreach.tasks.adding import adding
@@ -63,22 +64,17 @@ class Size:
     rate: float
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(Struct, frozen=True):
     """One training."""
 
     layer: str
     length: int
     seed: int
-    size: Size
 
 
-class Outcome(Struct, frozen=True):
-    """What came of one training: `solved` after so many updates, or never; the error after each of `at` updates."""
+class Outcome(Job, frozen=True):
+    """What came of one training: when it was `solved`, if ever, and the error after each of `at` updates."""
 
-    layer: str
-    length: int
-    seed: int
     solved: int | None
     at: list[int]
     errors: list[float]
@@ -104,15 +100,14 @@ def model(task: Task, layer: str, hidden: int) -> Recurrent:
     return Recurrent(task, LAYERS[layer](task.width, hidden, batch_first=True))
 
 
-def train_one(job: Job) -> Outcome:
-    """One training from its seed, ended where it is solved."""
-    size = job.size
+def train_one(size: Size, job: Job) -> Outcome:
+    """Train from the job's seed, until it is solved."""
     make = partial(model, layer=job.layer, hidden=size.hidden)
     recipe = Recipe(adding(job.length), make, size.batch, size.rate, size.optimizer, CLIP, job.seed)
     done = train(recipe, size.updates, every=max(1, size.updates // DRAWN))
     at = [n for n, _ in done.errors]
     errors = [round(error, 5) if error < HIGHEST else HIGHEST for _, error in done.errors]
-    return Outcome(job.layer, job.length, job.seed, done.solved, at, errors)
+    return Outcome(**asdict(job), solved=done.solved, at=at, errors=errors)
 
 
 def untrained(length: int, hidden: int) -> tuple[list[float], int, int]:
@@ -131,18 +126,13 @@ def untrained(length: int, hidden: int) -> tuple[list[float], int, int]:
 def measure(size: Size, lab: Lab) -> Result:
     """Every layer at every length from the same seeds, the long ones first."""
     jobs = [
-        Job(layer, length, seed, size)
+        Job(layer, length, seed)
         for length in sorted(size.lengths, reverse=True)
         for layer in LAYERS
         for seed in range(1, size.seeds + 1)
     ]
-    outcomes = lab.spread(train_one, jobs, "IRNN and others")
+    outcomes = lab.spread(partial(train_one, size), jobs, "IRNN and others")
     return Result(size.updates, size.optimizer, outcomes, *untrained(max(size.lengths), size.hidden))
-
-
-def of(result: Result, *layers: str) -> list[Outcome]:
-    """The runs of these layers."""
-    return [outcome for outcome in result.outcomes if outcome.layer in layers]
 
 
 def claims(result: Result) -> tuple[Claim, ...]:
@@ -164,23 +154,19 @@ def claims(result: Result) -> tuple[Claim, ...]:
             "the units that are on at every step between; a count",
             "units",
         ),
-        *((learned(result),) if len(of(result, "IRNN")) >= ENOUGH else ()),
+        *((learned(result),) if len(where(result.outcomes, layer="IRNN")) >= ENOUGH else ()),
     )
 
 
 def learned(result: Result) -> Claim:
-    """Fisher's exact test, one-sided, of IRNN's successes against the tanh RNN's, all lengths together."""
-    runs = [of(result, layer) for layer in ("IRNN", "tanh RNN")]
-    (ours, n), (theirs, m) = ((successes(each), len(each)) for each in runs)
-    return Claim(
-        f"Chance that IRNN succeeds so much more often than the tanh RNN ({ours} of {n} against {theirs} of {m} runs) "
-        "if it is no better",
-        None,
-        chance_of(ours, n, theirs, m),
-        None,
-        LEVEL,
-        FISHER,
-        published="Le, Jaitly and Hinton 2015 (abstract): comparable to the LSTM on adding and three other tasks; "
+    """Compare IRNN's successes with the tanh RNN's, all lengths together."""
+    return more_often(
+        where(result.outcomes, layer="IRNN"),
+        where(result.outcomes, layer="tanh RNN"),
+        "IRNN succeeds",
+        "the tanh RNN",
+        "it is no better",
+        "Le, Jaitly and Hinton 2015 (abstract): comparable to the LSTM on adding and three other tasks; "
         f"ours at T {', '.join(str(T) for T in lengths(result))}: IRNN {rate(result, 'IRNN')}, LSTM "
         f"{rate(result, 'LSTM')}",
     )
@@ -193,21 +179,21 @@ def lengths(result: Result) -> list[int]:
 
 def rate(result: Result, layer: str) -> str:
     """Successes of a layer at each length, in words."""
-    by_length = [[o for o in of(result, layer) if o.length == T] for T in lengths(result)]
-    return ", ".join(f"{successes(runs)} of {len(runs)}" for runs in by_length)
+    return ", ".join(f"{k} of {n}" for k, n in by_length(result, layer))
+
+
+def by_length(result: Result, layer: str) -> list[Count]:
+    """How many runs of a layer succeed at each length, of how many."""
+    return [count(where(result.outcomes, layer=layer, length=T)) for T in lengths(result)]
 
 
 def draw(result: Result) -> Figure:
     """Success against length, and the error over the updates at the longest."""
     figure, (success, course) = axes(2, width=9.5, height=4.2)
     for i, layer in enumerate(LAYERS):
-        runs = [[o for o in of(result, layer) if o.length == T] for T in lengths(result)]
-        rates = [100 * successes(each) / len(each) for each in runs]
-        ends = [interval(successes(each), len(each)) for each in runs]
-        below = [rate - 100 * low for rate, (low, _) in zip(rates, ends, strict=True)]
-        above = [100 * high - rate for rate, (_, high) in zip(rates, ends, strict=True)]
         aside = [T * (1 + 0.02 * (i - 1.5)) for T in lengths(result)]
-        success.errorbar(aside, rates, (below, above), fmt="o-", capsize=3, color=COLOURS[layer], label=layer)
+        look = {"fmt": "o-", "capsize": 3, "color": COLOURS[layer], "label": layer}
+        error_bars(success, aside, by_length(result, layer), 100, **look)
     success.set(xlabel="length T, steps", ylabel="runs that succeed, %", ylim=(-4, 104), xticks=lengths(result))
     success.set_title("Success, with exact 95 % intervals")
     figure.legend(*success.get_legend_handles_labels(), loc="outside lower center", ncols=len(LAYERS))
@@ -218,8 +204,7 @@ def draw(result: Result) -> Figure:
 def _courses(panel: Axes, result: Result) -> None:
     longest = lengths(result)[-1]
     for layer, colour in COLOURS.items():
-        runs = [outcome for outcome in of(result, layer) if outcome.length == longest]
-        for outcome in runs:
+        for outcome in where(result.outcomes, layer=layer, length=longest):
             panel.semilogy(outcome.at, outcome.errors, color=colour, lw=1)
     for level, text in ((adding().chance, "1 said whatever comes"), (adding().solved or 0.0, "solved")):
         panel.axhline(level, ls=":", lw=1.2, color="gray")

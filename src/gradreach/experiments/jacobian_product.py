@@ -6,6 +6,7 @@ where every slope is γ and W_hh/λ is orthogonal; it is hopeless where ρ < λ,
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,10 +16,10 @@ from msgspec import Struct
 from torch import Tensor
 
 from gradreach.engine.spectrum import spectrum
-from gradreach.experiments.claim import Claim, at_most
-from gradreach.experiments.drawing import CYCLE, GREEN, ORANGE, PURPLE, SKY, VERMILION, axes
-from gradreach.experiments.experiment import Experiment
-from gradreach.experiments.explicit_rnn import GAMMA, NAMES, Bounded, ExplicitRNN, layer
+from gradreach.experiments.claim import ROUNDOFF, Claim, at_most
+from gradreach.experiments.drawing import CYCLE, GREEN, ORANGE, PURPLE, SKY, VERMILION, axes, describe
+from gradreach.experiments.experiment import Experiment, where
+from gradreach.experiments.explicit_rnn import GAMMA, NAMES, Activation, ExplicitRNN, layer
 from gradreach.experiments.lab import Lab
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ SMALLEST = 1e-30
 DIRECTIONS = 256
 """Random directions on which a factor's usual effect is measured."""
 TIGHT = ("tight, tanh", "tight, logistic")
+DIGITS = 1e-6
+"""What the digits kept leave open in a difference of two logarithms."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Case:
     `resting`: the biases make a = 0 a fixed point, from which the states start.
     """
 
-    kind: Bounded
+    kind: Activation
     weights: Weights
     factor: float
     inputs: float = 1.0
@@ -80,7 +83,7 @@ class Curve(Struct, frozen=True):
     number of W_hh's eigenvectors.
     """
 
-    kind: Bounded
+    kind: Activation
     weights: Weights
     factor: float
     seed: int
@@ -108,7 +111,7 @@ class Check(Struct, frozen=True):
     """The largest 2-norm, over the lags, of the product less autograd's Jacobian, relative to (γλ)^ℓ and per its own
     `tolerance`, which rounding allows."""
 
-    kind: Bounded
+    kind: Activation
     weights: Weights
     factor: float
     difference: float
@@ -223,19 +226,12 @@ def specials(d: int, T: int) -> dict[str, Case]:
 
 def measure(size: Size, lab: Lab) -> Result:
     """Every curve, and every comparison."""
-    kinds: tuple[Bounded, ...] = ("sigmoid", "tanh")
+    kinds: tuple[Activation, ...] = ("sigmoid", "tanh")
     weights: tuple[Weights, ...] = ("random", "orthogonal")
-    sweep = [
-        Case(kind, of, factor, d=size.d, T=size.T, seed=seed)
-        for kind in kinds
-        for of in weights
-        for factor in FACTORS
-        for seed in range(size.seeds)
-    ]
+    cases = list(itertools.product(kinds, weights, FACTORS))
+    sweep = [Case(*case, d=size.d, T=size.T, seed=seed) for case in cases for seed in range(size.seeds)]
     special = specials(size.d, size.T)
-    small = [
-        Case(kind, of, factor, d=size.d_small, T=size.T_small) for kind in kinds for of in weights for factor in FACTORS
-    ]
+    small = [Case(*case, d=size.d_small, T=size.T_small) for case in cases]
     curves = lab.spread(curve, [*sweep, *special.values()], "products of Jacobians")
     return Result(
         size.d,
@@ -246,16 +242,12 @@ def measure(size: Size, lab: Lab) -> Result:
     )
 
 
-DIGITS = 1e-6
-"""What the digits kept leave open in a difference of two logarithms."""
-
-
 def claims(result: Result) -> tuple[Claim, ...]:
     """The product is autograd's; the bound holds; where it is tight and where hopeless; what γλ decides."""
-    u, lag = torch.finfo(torch.float64).eps / 2, result.T - 1
-    rounding = lag * (result.d + 2) ** 2 * u / math.log(10)
+    lag = result.T - 1
+    rounding = lag * (result.d + 2) ** 2 * ROUNDOFF / math.log(10)
     worst = max(result.checks, key=lambda each: each.difference / each.tolerance)
-    vanish = [each for each in result.sweep if each.factor == 0.9]
+    vanish = where(result.sweep, factor=0.9)
     special = result.special
     narrow, held = special["ρ < λ"], result.sweep + list(special.values())
     ratio = math.log10(narrow.factor / narrow.rho)
@@ -269,7 +261,7 @@ def claims(result: Result) -> tuple[Claim, ...]:
         *[
             at_most(
                 f"Largest log₁₀ of ‖∂h_t/∂h_k‖₂ / (γλ)^ℓ at any lag, {name}, γ = {GAMMA[kind]:g}",
-                max(each.excess for each in held if each.kind == kind),
+                max(each.excess for each in where(held, kind=kind)),
                 rounding,
                 "the bound, and ℓ (d + 2)² u for rounding",
                 "decades",
@@ -331,7 +323,11 @@ def _usual(says: str, found: Curve, d: int) -> Claim:
     )
 
 
-SEEN = {"explodes": "orthogonal, inputs 1e-12", "does not": "orthogonal, inputs of size 1", "ρ < λ": "random, states 0"}
+CASES = {
+    "explodes": "orthogonal, inputs 1e-12",
+    "does not": "orthogonal, inputs of size 1",
+    "ρ < λ": "random, states 0",
+}
 
 
 def draw(result: Result) -> Figure:
@@ -340,14 +336,10 @@ def draw(result: Result) -> Figure:
     for panel, (kind, name) in zip(panels, NAMES.items(), strict=True):
         for factor, colour in zip(FACTORS, CYCLE, strict=False):
             for of, line in (("orthogonal", "-"), ("random", ":")):
-                found = next(
-                    each
-                    for each in result.sweep
-                    if (each.kind, each.factor, each.weights, each.seed) == (kind, factor, of, 0)
-                )
+                (found,) = where(result.sweep, kind=kind, factor=factor, weights=of, seed=0)
                 _line(panel, found.lags, found.norm, line, color=colour)
             _line(panel, found.lags, found.bound, "--", color=colour, lw=1, label=f"γλ = {factor:g}")
-        panel.set(xlabel="lag ℓ = t − k, steps", ylabel="‖∂h_t/∂h_k‖₂, no unit", title=f"{name}, γ = {GAMMA[kind]:g}")
+        describe(panel, f"{name}, γ = {GAMMA[kind]:g}", "lag ℓ = t − k, steps", "‖∂h_t/∂h_k‖₂, no unit")
     panels[0].legend(loc="lower left", title="colour", fontsize="small")
     lines = [
         panels[1].plot([], [], line, color="gray", label=name)[0]
@@ -369,22 +361,16 @@ def draw_bound(result: Result) -> Figure:
         if name in TIGHT:
             off.loglog(lags, [-found.least[i] for i in far], ":", color=colour)
     off.plot([], [], ":", color="gray", label="at most, by min σ′ of the states")
-    off.set(
-        xlabel="lag ℓ = t − k, steps",
-        ylabel="bound / norm, decades",
-        ylim=(1e-10, None),
-        title="How far off the bound is",
-    )
-    off.legend(fontsize="small", loc="lower right")
+    off.set_ylim(1e-10, None)
+    describe(off, "How far off the bound is", "lag ℓ = t − k, steps", "bound / norm, decades", "lower right")
     for name, colour in (("explodes", GREEN), ("does not", PURPLE), ("ρ < λ", ORANGE)):
         found = special[name]
         if name != "does not":
             _line(
                 above, found.lags, found.bound, "--", color=colour, lw=3, alpha=0.6, label=f"bound {found.factor:g}^ℓ"
             )
-        _line(above, found.lags, found.norm, "-", color=colour, label=SEEN[name])
-    above.set(xlabel="lag ℓ = t − k, steps", ylabel="‖∂h_t/∂h_k‖₂, no unit", title="γλ > 1: explosion possible")
-    above.legend(fontsize="small", loc="lower left")
+        _line(above, found.lags, found.norm, "-", color=colour, label=CASES[name])
+    describe(above, "γλ > 1: explosion possible", "lag ℓ = t − k, steps", "‖∂h_t/∂h_k‖₂, no unit", "lower left")
     return figure
 
 

@@ -18,21 +18,19 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
-from gradreach.engine.reach import reach
 from gradreach.experiments.claim import Claim, at_least, at_most
-from gradreach.experiments.drawing import axes
-from gradreach.experiments.experiment import Experiment
-from gradreach.experiments.intervals import interval
+from gradreach.experiments.drawing import axes, describe, error_bars
+from gradreach.experiments.experiment import Experiment, where
+from gradreach.experiments.intervals import Count, interval
 from gradreach.experiments.lab import Lab
-from gradreach.experiments.language import LAYERS, wikitext
+from gradreach.experiments.language import LAYERS, fit, wikitext
+from gradreach.experiments.loss_reach import loss_reach
 from gradreach.tasks.agreement import NATURAL, agreement, batch_of, sentences
 from gradreach.tasks.choices import Choice, read_choices
-from gradreach.tasks.models import Recurrent, recurrent
-from gradreach.tasks.recipe import Recipe
+from gradreach.tasks.models import Recurrent
 from gradreach.tasks.task import Batch, cross_entropy
-from gradreach.tasks.training import train
 from gradreach.tasks.words import Corpus, Vocabulary, corpus, language_model
 
 if TYPE_CHECKING:
@@ -63,18 +61,15 @@ class Size:
     tested: int
 
 
-@dataclass(frozen=True)
-class Job:
-    """One model; `data`, the user's folder."""
+class Job(Struct, frozen=True):
+    """One model, by the text that it learns."""
 
     text: Texts
     layer: str
     seed: int
-    size: Size
-    data: Path | None
 
 
-class Counted(Struct, frozen=True):
+class VerbCount(Struct, frozen=True):
     """How often the right form of the verb was likelier: `right` of `n`, in the `test`, with so many `nouns` between
     subject and verb, for real sentences so many attractors (None: not said), and for those by the subject's number."""
 
@@ -85,42 +80,37 @@ class Counted(Struct, frozen=True):
     plural: bool | None = None
 
 
-class Trained(Struct, frozen=True):
+class Training(Job, frozen=True):
     """One model: s(ℓ), the largest error of their sum that rounding allows, and its choices of verbs."""
 
-    text: Texts
-    layer: str
-    seed: int
     lag_share: list[float]
     total: float
     allowed: float
-    tested: list[Counted]
+    tested: list[VerbCount]
 
 
 class Result(Struct, frozen=True):
     """All models; `source` names the text of the words."""
 
     source: str
-    models: list[Trained]
+    models: list[Training]
 
 
-def trained(job: Job) -> Trained:
-    """Train one model, take its gradient apart, let it choose verbs."""
+def train_one(size: Size, data: Path | None, job: Job) -> Training:
+    """Train one model, take its gradient apart, let it choose verbs; `data` is the user's folder."""
+    fresh = torch.Generator().manual_seed(2**31 + job.seed)
     if job.text == "agreement":
-        task, (hidden, updates, _) = agreement(), job.size.grammar
+        hidden, updates, _ = size.grammar
+        model = fit(agreement(), job.layer, hidden, updates, job.seed)
+        batch = batch_of(sentences(ROWS, fresh, phrases=MOST))
+        tested = list(_grammatical(model, size.tested, job.seed))
     else:
-        source = text(job.data, job.size.vocabulary)
-        task, (hidden, updates, _) = language_model(source), job.size.words
-    recipe = Recipe(task, partial(recurrent, layer=job.layer, hidden=hidden), seed=job.seed)
-    model = train(recipe, updates, every=updates + 1).model
-    assert isinstance(model, Recurrent)
-    if job.text == "agreement":
-        batch = batch_of(sentences(ROWS, torch.Generator().manual_seed(2**31 + job.seed), phrases=MOST))
-        tested = list(_grammatical(model, job))
-    else:
-        batch = task.test(ROWS, torch.Generator().manual_seed(2**31 + job.seed))
-        tested = [] if job.data is None else list(_real(model, source.vocabulary, job.data))
-    return Trained(job.text, job.layer, job.seed, *shares(copy.deepcopy(model).double(), batch), tested)
+        source, (hidden, updates, _) = text(data, size.vocabulary), size.words
+        model = fit(language_model(source), job.layer, hidden, updates, job.seed)
+        batch = language_model(source).test(ROWS, fresh)
+        tested = [] if data is None else list(_real(model, source.vocabulary, data))
+    share, total, allowed = shares(copy.deepcopy(model).double(), batch)
+    return Training(**asdict(job), lag_share=share, total=total, allowed=allowed, tested=tested)
 
 
 def text(data: Path | None, vocabulary: int) -> Corpus:
@@ -134,29 +124,25 @@ def shares(model: Recurrent, batch: Batch) -> tuple[list[float], float, float]:
     ‖dW_ℓ‖ ≤ (b(ℓ) + b(ℓ+1)) ‖dW‖, so the sum of ⟨dW_ℓ, dW⟩ / ‖dW‖² carries ε Σ (b(ℓ) + b(ℓ+1)) for each of the T · B
     products that a dW_ℓ sums.
     """
-    x, y = batch
-    output = model.carry(x, None)[0].detach().requires_grad_()
-    (local_error,) = torch.autograd.grad(cross_entropy(model.head(output), y), output)
-    assert model.embed is not None
-    found = reach(model.body, model.embed(x), local_error)
+    found = loss_reach(model, batch.x, lambda said: cross_entropy(said, batch.y))
     bias = np.array([*found.truncation_bias, 0.0])
     condition = float((bias[:-1] + bias[1:]).sum())
-    allowed = x.numel() * condition * torch.finfo(torch.float64).eps
+    allowed = batch.x.numel() * condition * torch.finfo(torch.float64).eps
     return [round(each, 5) for each in found.lag_share], float(sum(found.lag_share)), allowed
 
 
-def _grammatical(model: Recurrent, job: Job) -> Iterable[Counted]:
-    """With each number of nouns between, all of them attractors, or none."""
+def _grammatical(model: Recurrent, n: int, seed: int) -> Iterable[VerbCount]:
+    """Test n sentences with each number of nouns between, all of them attractors, or none."""
     for nouns in range(MOST + 1):
         for test, other in (("attractors", 1.0), ("same number", 0.0)):
-            drawn = sentences(job.size.tested, torch.Generator().manual_seed(2**31 + job.seed), nouns, other)
+            drawn = sentences(n, torch.Generator().manual_seed(2**31 + seed), nouns, other)
             with torch.no_grad():
                 said = model(drawn.words)[:, -1]
             right, wrong = (said.gather(1, verb[:, None]) for verb in (drawn.verb, drawn.verb ^ 1))
-            yield Counted(test, nouns, int((right > wrong).sum()), len(said))
+            yield VerbCount(test, nouns, int((right > wrong).sum()), len(said))
 
 
-def _real(model: Recurrent, vocabulary: Vocabulary, data: Path) -> Iterable[Counted]:
+def _real(model: Recurrent, vocabulary: Vocabulary, data: Path) -> Iterable[VerbCount]:
     """On the test sets that the user's folder holds, the sentences both of whose forms are in the vocabulary."""
     found = {"real sentences": data / "agreement-linzen" / "subj_agr_filtered.text"}
     found |= {path.stem: path for path in sorted((data / "agreement-blimp").glob("distractor*.jsonl"))}
@@ -168,7 +154,7 @@ def _real(model: Recurrent, vocabulary: Vocabulary, data: Path) -> Iterable[Coun
         for choice, is_right in zip(read, chosen(model, vocabulary, read), strict=True):
             counts[choice.attractors, choice.plural].append(is_right)
         for (attractors, plural), rights in sorted(counts.items(), key=str):
-            yield Counted(test, attractors, sum(rights), len(rights), plural)
+            yield VerbCount(test, attractors, sum(rights), len(rights), plural)
 
 
 @torch.no_grad()
@@ -190,29 +176,28 @@ def chosen(model: Recurrent, vocabulary: Vocabulary, read: list[Choice]) -> list
 
 
 def measure(size: Size, lab: Lab) -> Result:
-    """Every layer on both kinds of text, from every seed."""
+    """Train every layer on both kinds of text, from every seed."""
     seeds: dict[Texts, int] = {"words": size.words[2], "agreement": size.grammar[2]}
-    jobs = [Job(kind, layer, seed, size, lab.data) for kind in TEXTS for layer in LAYERS for seed in range(seeds[kind])]
-    return Result(text(lab.data, size.vocabulary).name, lab.spread(trained, jobs, "models"))
+    jobs = [Job(kind, layer, seed) for kind in TEXTS for layer in LAYERS for seed in range(seeds[kind])]
+    source = text(lab.data, size.vocabulary).name
+    return Result(source, lab.spread(partial(train_one, size, lab.data), jobs, "models"))
 
 
-def of(result: Result, kind: Texts, layer: str) -> list[Trained]:
-    return [model for model in result.models if model.text == kind and model.layer == layer]
+def _verbs(result: Result, text: Texts, layer: str) -> list[VerbCount]:
+    return [each for model in where(result.models, text=text, layer=layer) for each in model.tested]
 
 
-def counted(result: Result, layer: str, test: str, nouns: int) -> tuple[int, int]:
+def counted(result: Result, layer: str, test: str, nouns: int) -> Count:
     """Right choices, and how many there were, of all seeds together."""
-    found = [each for model in of(result, "agreement", layer) for each in model.tested]
-    cells = [each for each in found if each.test == test and each.nouns == nouns]
+    cells = where(_verbs(result, "agreement", layer), test=test, nouns=nouns)
     return sum(each.right for each in cells), sum(each.n for each in cells)
 
 
 def balanced(result: Result, layer: str, test: str, attractors: tuple[int | None, ...]) -> float | None:
     """Mean of the shares of right choices among singular and among plural subjects: a model that always says "is" has
     one half. None where no sentence is of one of the two."""
-    found = [each for model in of(result, "words", layer) for each in model.tested]
-    cells = [each for each in found if each.test == test and each.nouns in attractors]
-    of_number = [[each for each in cells if each.plural is plural] for plural in (False, True)]
+    cells = where(_verbs(result, "words", layer), test=test, nouns=attractors)
+    of_number = [where(cells, plural=plural) for plural in (False, True)]
     if not all(of_number):
         return None
     return sum(sum(each.right for each in some) / sum(each.n for each in some) for some in of_number) / 2
@@ -286,12 +271,12 @@ def draw_shares(result: Result) -> Figure:
     figure, panels = axes(2, width=9, height=3.8, sharey=True)
     for panel, (kind, title) in zip(panels, TEXTS.items(), strict=True):
         for layer, (label, colour) in LAYERS.items():
-            shares = np.array([model.lag_share for model in of(result, kind, layer)]).cumsum(1)
+            shares = np.array([model.lag_share for model in where(result.models, text=kind, layer=layer)]).cumsum(1)
             panel.plot(shares.T, color=colour, lw=0.6, alpha=0.5)
             panel.plot(shares.mean(0), color=colour, lw=2, label=label)
         panel.axvspan(0, NEAR - 1, color="gray", alpha=0.15, lw=0)
-        panel.set_xticks(range(0, len(of(result, kind, "rnn")[0].lag_share), 5))
-        panel.set(title=title, xlabel="lag ℓ, steps", ylabel="Σ s(j) over j ≤ ℓ, share of ∂L/∂W_hh")
+        panel.set_xticks(range(0, len(where(result.models, text=kind, layer="rnn")[0].lag_share), 5))
+        describe(panel, title, "lag ℓ, steps", "Σ s(j) over j ≤ ℓ, share of ∂L/∂W_hh")
     panels[0].legend()
     return figure
 
@@ -311,23 +296,22 @@ def draw_verbs(result: Result) -> Figure:
     for panel in (grammar, *rest):
         panel.axhline(0.5, color="gray", lw=0.8)
     grammar.set_xticks(range(MOST + 1))
-    grammar.set(title="A grammar's sentences", xlabel="nouns between subject and verb", ylabel="right verbs, share")
+    describe(grammar, "A grammar's sentences", "nouns between subject and verb", "right verbs, share")
     grammar.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
     for panel in rest:
         panel.set_xticks(range(len(real)), [_named(*each) for each in real], fontsize="small")
-        panel.set(
-            title="Real sentences, models of little text",
-            xlabel="attractors, or the distractor in BLiMP's sentences",
-            ylabel="right verbs, share, balanced by number",
+        describe(
+            panel,
+            "Real sentences, models of little text",
+            "attractors, or the distractor in BLiMP's sentences",
+            "right verbs, share, balanced by number",
         )
     return figure
 
 
 def _draw_counted(panel: Axes, result: Result, layer: str, test: str, aside: float, **look: Any) -> None:
-    cells = [counted(result, layer, test, nouns) for nouns in range(MOST + 1)]
-    rate = np.array([right / n for right, n in cells])
-    ends = np.array([interval(*cell) for cell in cells]).T
-    panel.errorbar(np.arange(MOST + 1) + aside, rate, np.abs(ends - rate), ms=4, capsize=2, **look)
+    counts = [counted(result, layer, test, nouns) for nouns in range(MOST + 1)]
+    error_bars(panel, [nouns + aside for nouns in range(MOST + 1)], counts, ms=4, capsize=2, **look)
 
 
 def _named(test: str, nouns: int | None) -> str:

@@ -20,15 +20,15 @@ from msgspec import Struct
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gradreach.engine.reach import Reach, reach
+from gradreach.engine.reach import Reach
 from gradreach.experiments.claim import Claim, at_most
-from gradreach.experiments.drawing import HEAT, axes
-from gradreach.experiments.experiment import Experiment
+from gradreach.experiments.drawing import HEAT, axes, describe
+from gradreach.experiments.experiment import Experiment, where
 from gradreach.experiments.lab import Lab
-from gradreach.experiments.language import LAYERS, wikitext
-from gradreach.tasks.models import Recurrent, recurrent
-from gradreach.tasks.recipe import Recipe
-from gradreach.tasks.training import error, train
+from gradreach.experiments.language import LAYERS, fit, wikitext
+from gradreach.experiments.loss_reach import loss_reach
+from gradreach.tasks.models import Recurrent
+from gradreach.tasks.training import error
 from gradreach.tasks.words import Corpus, corpus, language_model, split
 
 if TYPE_CHECKING:
@@ -56,23 +56,20 @@ class Size:
     windows: int
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(Struct, frozen=True):
     """One model."""
 
     layer: str
     seed: int
-    size: Size
-    data: Path | None
 
 
-class Carried(Struct, frozen=True):
-    """A text seen by one model.
+class TextReach(Struct, frozen=True):
+    """How far the errors of one text go back in one model.
 
     `row[k]` is log10 of ‖δ_{T→k}‖ / ‖δ_{T→T}‖ of the last word's error, `difference` its largest relative difference
     from autograd and `allowed` what rounding allows; `map` is log10 ‖δ_{t→k}‖ of every word's error, row by row up to
-    k = t, for the first seed. `windows` holds log10 of the share that an error
-    at the end of test texts of the same length keeps over the same lag.
+    k = t, for the first seed. `windows` holds log10 of the share that an error at the end of test texts of the same
+    length keeps over the same lag.
     """
 
     text: str
@@ -83,14 +80,12 @@ class Carried(Struct, frozen=True):
     map: list[list[float]]
 
 
-class Trained(Struct, frozen=True):
-    """One model: its test loss in nats a word, log10 γλ where it is an RNN, and what it did with each text."""
+class Training(Job, frozen=True):
+    """One model: its test loss in nats a word, log10 γλ where it is an RNN, and how far the texts' errors go back."""
 
-    layer: str
-    seed: int
     loss: float
     log10_bound: float | None
-    carried: list[Carried]
+    carried: list[TextReach]
 
 
 class Result(Struct, frozen=True):
@@ -102,7 +97,7 @@ class Result(Struct, frozen=True):
     place: dict[str, int]
     unseen: list[str]
     chance: float
-    models: list[Trained]
+    models: list[Training]
 
 
 def text(data: Path | None, vocabulary: int) -> Corpus:
@@ -110,17 +105,15 @@ def text(data: Path | None, vocabulary: int) -> Corpus:
     return corpus(data, vocabulary, dict.fromkeys(word for said, _ in TEXTS.values() for word in split(said)))
 
 
-def trained(job: Job) -> Trained:
-    """Train one model, and carry the errors of each text back."""
-    size, source = job.size, text(job.data, job.size.vocabulary)
+def train_one(size: Size, data: Path | None, job: Job) -> Training:
+    """Train one model on the text in `data`, and carry the errors of each passage back."""
+    source = text(data, size.vocabulary)
     task = language_model(source)
-    recipe = Recipe(task, partial(recurrent, layer=job.layer, hidden=size.hidden), seed=job.seed)
-    model = train(recipe, size.updates, every=size.updates + 1).model
-    assert isinstance(model, Recurrent)
+    model = fit(task, job.layer, size.hidden, size.updates, job.seed)
     loss = error(model, task, job.seed)
     model = copy.deepcopy(model).double()
-    carried = [_carried(model, source, name, size.windows, whole=job.seed == 0) for name in TEXTS]
-    return Trained(job.layer, job.seed, round(loss, 4), _log10_bound(model.body), carried)
+    carried = [_text_reach(model, source, name, size.windows, whole=job.seed == 0) for name in TEXTS]
+    return Training(job.layer, job.seed, round(loss, 4), _log10_bound(model.body), carried)
 
 
 def _log10_bound(body: nn.RNNBase) -> float | None:
@@ -136,14 +129,14 @@ def _weight(body: nn.RNNBase) -> Tensor:
     return weight.detach()
 
 
-def _carried(model: Recurrent, source: Corpus, name: str, windows: int, whole: bool) -> Carried:
+def _text_reach(model: Recurrent, source: Corpus, name: str, windows: int, whole: bool) -> TextReach:
     said, followed = TEXTS[name]
     numbers = source.vocabulary.encode(split(said))
     found = carried_back(model, numbers)
     row = found.map[-1]
     other = by_autograd(model, numbers[None])[0]
     place, T = split(said).index(followed), len(numbers) - 1
-    return Carried(
+    return TextReach(
         name,
         _rounded((row / row[-1]).log10()),
         float(((row - other).abs() / other).max()),
@@ -160,10 +153,7 @@ def _rounded(values: Tensor) -> list[float]:
 def carried_back(model: Recurrent, numbers: Tensor) -> Reach:
     """The reach map of a text of T + 1 words: step t reads word t, and its error is that of saying word t + 1."""
     x, y = numbers[None, :-1], numbers[1:]
-    output = model.carry(x, None)[0].detach().requires_grad_()
-    (local_error,) = torch.autograd.grad(F.cross_entropy(model.head(output)[0], y, reduction="sum"), output)
-    assert model.embed is not None
-    return reach(model.body, model.embed(x), local_error)
+    return loss_reach(model, x, lambda said: F.cross_entropy(said[0], y, reduction="sum"))
 
 
 def by_autograd(model: Recurrent, numbers: Tensor) -> Tensor:
@@ -205,31 +195,31 @@ def _of_windows(model: Recurrent, source: Corpus, T: int, lag: int, windows: int
 
 
 def measure(size: Size, lab: Lab) -> Result:
-    """Every layer from every seed."""
+    """Train every layer from every seed."""
     data = wikitext(lab.data)
     source = text(data, size.vocabulary)
     words = {name: split(said) for name, (said, _) in TEXTS.items()}
     counts = torch.bincount(source.train, minlength=len(source.vocabulary))
     spoken = dict.fromkeys(word for each in words.values() for word in each)
-    jobs = [Job(layer, seed, size, data) for layer in LAYERS for seed in range(size.seeds)]
+    jobs = [Job(layer, seed) for layer in LAYERS for seed in range(size.seeds)]
     return Result(
         source.name,
         words,
         {name: words[name].index(followed) for name, (_, followed) in TEXTS.items()},
         [word for word in spoken if not counts[source.vocabulary.encode([word])]],
         round(language_model(source).chance, 4),
-        lab.spread(trained, jobs, "language models"),
+        lab.spread(partial(train_one, size, data), jobs, "language models"),
     )
 
 
-def of(result: Result, layer: str, name: str) -> list[Carried]:
-    """One text, seen by the models of one kind, seed by seed."""
-    return [each for model in result.models if model.layer == layer for each in model.carried if each.text == name]
+def reaches(result: Result, layer: str, name: str) -> list[TextReach]:
+    """The reach of one text in the models of one kind, seed by seed."""
+    return where((each for model in where(result.models, layer=layer) for each in model.carried), text=name)
 
 
 def windows(result: Result, layer: str, name: str) -> list[float]:
     """log10 of the share in each window of the test text, the mean over seeds."""
-    return [mean(list(each)) for each in zip(*(each.windows for each in of(result, layer, name)), strict=True)]
+    return [mean(list(each)) for each in zip(*(each.windows for each in reaches(result, layer, name)), strict=True)]
 
 
 def lag(result: Result, name: str) -> int:
@@ -272,7 +262,7 @@ def _falls(result: Result, name: str) -> Claim:
         f"tanh RNN: log10 of the share of the error at “{result.words[name][-1]}” that reaches the first "
         f"“{result.words[name][result.place[name]]}”, {lag(result, name)} words back",
         mean(elsewhere),
-        mean([each.row[result.place[name]] for each in of(result, "rnn", name)]),
+        mean([each.row[result.place[name]] for each in reaches(result, "rnn", name)]),
         min(elsewhere),
         max(elsewhere),
         f"factor^lag, the factor {factor:.2f} a word from {len(elsewhere)} windows of the test text; their range: one "
@@ -308,7 +298,7 @@ def draw_map(result: Result, name: str) -> Figure:
     small = len(words) > 30
     figure, panels = axes(1, 2, width=9, height=15) if small else axes(2, width=11, height=5.4)
     for panel, layer in zip(panels, ("rnn", "lstm"), strict=True):
-        rows = of(result, layer, name)[0].map
+        rows = reaches(result, layer, name)[0].map
         whole = np.full((len(rows), len(rows)), np.nan)
         for t, row in enumerate(rows):
             whole[t, : t + 1] = np.array(row) - row[t]
@@ -317,7 +307,7 @@ def draw_map(result: Result, name: str) -> Figure:
         panel.set_xticks(range(len(rows)), words[:-1], rotation=90, fontsize=size)
         panel.set_yticks(range(len(rows)), words[1:], fontsize=size)
         panel.grid(False)
-        panel.set(title=LAYERS[layer][0], xlabel="word k, read", ylabel="word t + 1, whose error it is")
+        describe(panel, LAYERS[layer][0], "word k, read", "word t + 1, whose error it is")
     figure.colorbar(
         image, ax=panels, label="log₁₀ ‖δ_{t→k}‖ / ‖δ_{t→t}‖, no unit", shrink=0.5 if small else 0.8, extend="both"
     )
@@ -329,7 +319,7 @@ def draw_row(result: Result) -> Figure:
     figure, (panel,) = axes(width=8.5, height=4)
     words = result.words["sentence"]
     for layer, (label, colour) in LAYERS.items():
-        rows = np.array([each.row for each in of(result, layer, "sentence")])
+        rows = np.array([each.row for each in reaches(result, layer, "sentence")])
         panel.plot(rows.T, color=colour, lw=0.7, alpha=0.5)
         panel.plot(rows.mean(0), "o-", color=colour, lw=2, ms=4, label=label)
     elsewhere = mean(windows(result, "rnn", "sentence")) / lag(result, "sentence")
@@ -338,11 +328,7 @@ def draw_row(result: Result) -> Figure:
         elsewhere * back, ":", color=LAYERS["rnn"][1], label=f"{10**elsewhere:.2f} a word, elsewhere in the text"
     )
     panel.set_xticks(range(len(words) - 1), words[:-1], rotation=60, ha="right")
-    panel.set(
-        xlabel="word k, read",
-        ylabel="log₁₀ ‖δ_{T→k}‖ / ‖δ_{T→T}‖, no unit",
-        title=f"The error at “{words[-1]}”, carried back",
-    )
+    describe(panel, f"The error at “{words[-1]}”, carried back", "word k, read", "log₁₀ ‖δ_{T→k}‖ / ‖δ_{T→T}‖, no unit")
     panel.legend()
     return figure
 

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 from msgspec import Struct
+from msgspec.structs import asdict, replace
 from torch import Tensor, nn
 
 from gradreach.experiments.claim import Claim, at_least, at_most
-from gradreach.experiments.drawing import BLUE, ORANGE, VERMILION, axes
-from gradreach.experiments.experiment import Experiment
-from gradreach.experiments.intervals import FISHER, LEVEL, chance_of, interval, successes
+from gradreach.experiments.drawing import BLUE, ORANGE, VERMILION, axes, error_bars
+from gradreach.experiments.experiment import Experiment, where
+from gradreach.experiments.intervals import Count, count, more_often
 from gradreach.experiments.lab import Lab
 from gradreach.remedies.layers import RNN
 from gradreach.remedies.omega import Omega
@@ -56,9 +57,8 @@ class Size:
     updates: int
 
 
-@dataclass(frozen=True)
-class Job:
-    """One training."""
+class Job(Struct, frozen=True):
+    """One training; `updates` is the most that it may take."""
 
     start: Start
     method: Method
@@ -67,19 +67,14 @@ class Job:
     updates: int
 
 
-class Outcome(Struct, frozen=True):
-    """What came of one training.
+class Outcome(Job, frozen=True):
+    """What came of one training after so many `updates`.
 
-    `solved` after so many updates, or never; `errors`, the share wrong after each 250 of them; `steepest`, log₁₀ of the
-    largest gradient norm before clipping; `radius` of W_hh at the end and `moved`, the distance of all weights from
-    where they began, both None where they are not finite.
+    `solved` says when it was solved, if ever; `errors` are the shares wrong after each 250 updates; `steepest` is log₁₀
+    of the largest gradient norm before clipping. `radius` is that of W_hh at the end and `moved` the distance of all
+    weights from where they began, both None where they are not finite.
     """
 
-    start: Start
-    method: Method
-    length: int
-    seed: int
-    updates: int
     solved: int | None
     errors: list[float]
     steepest: float
@@ -123,8 +118,8 @@ def radius(W: Tensor) -> float:
     return float(torch.linalg.eigvals(W.detach().double()).abs().max())
 
 
-class Watch:
-    """Called after each backward pass: adds Ω's gradient where it is wanted, then notes the norm of all of it."""
+class AfterBackward:
+    """Adds Ω's gradient after each backward pass if `regularised`, then notes the norm of the whole gradient."""
 
     def __init__(self, regularised: bool) -> None:
         self.regularised = regularised
@@ -147,24 +142,20 @@ def weights(model: nn.Module) -> Tensor:
 
 
 def train_one(job: Job) -> Outcome:
-    """One training from its seed, ended where it is solved."""
+    """Train from the job's seed, until it is solved."""
     clip = None if job.method == "SGD" else THRESHOLD
     recipe = Recipe(order(job.length), partial(model, start=job.start), BATCH, RATE, "sgd", clip, job.seed)
-    watch = Watch(job.method == "SGD-CR")
-    done = train(recipe, job.updates, every=TESTED_EVERY, after_backward=watch)
+    after_backward = AfterBackward(job.method == "SGD-CR")
+    done = train(recipe, job.updates, every=TESTED_EVERY, after_backward=after_backward)
     moved = weights(done.model) - weights(recipe.build().model)
     finite = bool(moved.isfinite().all())
     return Outcome(
-        job.start,
-        job.method,
-        job.length,
-        job.seed,
-        done.steps,
-        done.solved,
-        [round(error, 4) for _, error in done.errors],
-        round(watch.steepest, 3),
-        round(radius(done.model.get_parameter("body.weight_hh_l0")), 4) if finite else None,
-        round(float(moved.norm()), 4) if finite else None,
+        **asdict(replace(job, updates=done.steps)),
+        solved=done.solved,
+        errors=[round(error, 4) for _, error in done.errors],
+        steepest=round(after_backward.steepest, 3),
+        radius=round(radius(done.model.get_parameter("body.weight_hh_l0")), 4) if finite else None,
+        moved=round(float(moved.norm()), 4) if finite else None,
     )
 
 
@@ -180,18 +171,13 @@ def measure(size: Size, lab: Lab) -> Result:
     return Result(lab.spread(train_one, jobs, "temporal order"))
 
 
-def of(result: Result, method: Method) -> list[Outcome]:
-    """The runs of one method."""
-    return [outcome for outcome in result.outcomes if outcome.method == method]
-
-
 ENOUGH = 4
 """Runs of a method from which on Fisher's test can reach its level: all against none of 4 is 1 in 70."""
 
 
 def claims(result: Result) -> tuple[Claim, ...]:
     """What clipping guarantees; and, where there are enough runs to tell, that it succeeds more often."""
-    clipped = of(result, "SGD-C") + of(result, "SGD-CR")
+    clipped = where(result.outcomes, method=("SGD-C", "SGD-CR"))
     solved = [outcome for outcome in result.outcomes if outcome.solved is not None]
     return (
         at_most(
@@ -215,7 +201,7 @@ def compared(result: Result) -> tuple[Claim, ...]:
     return (
         at_least(
             "Largest gradient norm without clipping, in thresholds",
-            10 ** max(outcome.steepest for outcome in of(result, "SGD")) / THRESHOLD,
+            10 ** max(outcome.steepest for outcome in where(result.outcomes, method="SGD")) / THRESHOLD,
             1.0,
             "else clipping had nothing to do",
         ),
@@ -224,28 +210,25 @@ def compared(result: Result) -> tuple[Claim, ...]:
 
 
 def better(result: Result) -> Claim:
-    """Fisher's exact test, one-sided, of the successes of SGD-CR against those of SGD, all lengths together."""
-    runs = [of(result, method) for method in ("SGD-CR", "SGD")]
-    (regularised, n), (plain, m) = ((successes(each), len(each)) for each in runs)
-    ours = "; ".join(f"{method} {by_length(of(result, method))}" for method in METHODS)
-    return Claim(
-        f"Chance that SGD-CR succeeds so much more often than SGD ({regularised} of {n} against {plain} of {m} runs) "
-        "if it is no better",
-        None,
-        chance_of(regularised, n, plain, m),
-        None,
-        LEVEL,
-        FISHER,
-        published="Pascanu et al. 2013, section 4.1.1: the longer the sequence, the more clipping matters for success; "
+    """Compare the successes of SGD-CR with those of SGD, all lengths together."""
+    counts = {method: by_length(where(result.outcomes, method=method)) for method in METHODS}
+    words = {name: ", ".join(f"{k} of {n} at T {T}" for T, (k, n) in each.items()) for name, each in counts.items()}
+    ours = "; ".join(f"{method} {said}" for method, said in words.items())
+    return more_often(
+        where(result.outcomes, method="SGD-CR"),
+        where(result.outcomes, method="SGD"),
+        "SGD-CR succeeds",
+        "SGD",
+        "it is no better",
+        "Pascanu et al. 2013, section 4.1.1: the longer the sequence, the more clipping matters for success; "
         f"with Ω as well, one network for all lengths from 50 to 200 succeeded with 5 seeds of 5. Ours: {ours}",
     )
 
 
-def by_length(outcomes: list[Outcome]) -> str:
-    """Successes at each length, in words."""
+def by_length(outcomes: list[Outcome]) -> dict[int, Count]:
+    """How many runs succeed at each length, of how many."""
     lengths = sorted({outcome.length for outcome in outcomes})
-    runs = [[outcome for outcome in outcomes if outcome.length == length] for length in lengths]
-    return ", ".join(f"{successes(each)} of {len(each)} at T {T}" for T, each in zip(lengths, runs, strict=True))
+    return {length: count(where(outcomes, length=length)) for length in lengths}
 
 
 COLOURS = dict(zip(METHODS, (VERMILION, ORANGE, BLUE), strict=True))
@@ -257,10 +240,10 @@ def draw(result: Result) -> Figure:
     starts = list(dict.fromkeys(outcome.start for outcome in result.outcomes))
     figure, panels = axes(len(starts) + 1, width=4 * (len(starts) + 1), height=3.7)
     for panel, start in zip(panels, starts, strict=False):
-        _success(panel, [outcome for outcome in result.outcomes if outcome.start == start])
+        _success(panel, where(result.outcomes, start=start))
         panel.set_title(f"Success, {start}")
     longest = max(outcome.length for outcome in result.outcomes)
-    _courses(panels[-1], [o for o in result.outcomes if o.length == longest and o.start == starts[-1]])
+    _courses(panels[-1], where(result.outcomes, length=longest, start=starts[-1]))
     panels[-1].set_title(f"The runs at T {longest}, {starts[-1]}")
     return figure
 
@@ -268,20 +251,16 @@ def draw(result: Result) -> Figure:
 def _success(panel: Axes, outcomes: list[Outcome]) -> None:
     lengths = sorted({outcome.length for outcome in outcomes})
     for i, method in enumerate(METHODS):
-        runs = [[o for o in outcomes if o.method == method and o.length == length] for length in lengths]
-        rates = [100 * successes(each) / len(each) for each in runs]
-        ends = [interval(successes(each), len(each)) for each in runs]
-        below = [rate - 100 * low for rate, (low, _) in zip(rates, ends, strict=True)]
-        above = [100 * high - rate for rate, (_, high) in zip(rates, ends, strict=True)]
-        aside = [length + (i - 1) * 0.6 for length in lengths]
-        panel.errorbar(aside, rates, (below, above), fmt="o-", capsize=3, color=COLOURS[method], label=method)
+        counts = by_length(where(outcomes, method=method))
+        look = {"fmt": "o-", "capsize": 3, "color": COLOURS[method], "label": method}
+        error_bars(panel, [length + (i - 1) * 0.6 for length in counts], [*counts.values()], 100, **look)
     panel.set(xlabel="length T, steps", ylabel="runs that succeed, %", xticks=lengths, ylim=(-4, 104))
     panel.legend(loc="lower left")
 
 
 def _courses(panel: Axes, outcomes: list[Outcome]) -> None:
     for method in METHODS:
-        for i, outcome in enumerate(o for o in outcomes if o.method == method):
+        for i, outcome in enumerate(where(outcomes, method=method)):
             updates = [TESTED_EVERY * (j + 1) for j in range(len(outcome.errors))]
             wrong = [100 * error for error in outcome.errors]
             label = method if i == 0 else None

@@ -23,8 +23,8 @@ from torch.nn import functional as F
 
 from gradreach.engine.reach import reach
 from gradreach.experiments.claim import Claim, at_most, equal
-from gradreach.experiments.drawing import BLUE, CYCLE, GREEN, ORANGE, SKY, VERMILION, axes
-from gradreach.experiments.experiment import Experiment
+from gradreach.experiments.drawing import BLUE, CYCLE, GREEN, ORANGE, SKY, VERMILION, axes, describe
+from gradreach.experiments.experiment import Experiment, where
 from gradreach.experiments.intervals import FISHER, LEVEL, chance_of, interval
 from gradreach.experiments.lab import Lab
 from gradreach.remedies.clip.clip import Clip
@@ -295,8 +295,14 @@ def claims(result: Result) -> tuple[Claim, ...]:
             result.signal * H * 2**-52,
             "rounding: T H ε",
         ),
-        *_learned(result),
-        *_carried(result),
+        _learned(result),
+        *_probed(result),
+        at_most(
+            f"Error on the regime at the end of fresh sequences after one pass over {result.signal} steps",
+            interval(result.regimes_wrong, result.regimes)[1],
+            sensor().chance,
+            f"chance; the upper end of the exact 95 % interval of {result.regimes} sequences; k1, k2 = {WINDOW}",
+        ),
     )
 
 
@@ -310,42 +316,32 @@ def weights_saved() -> int:
     return sum(weight.nbytes for weight in RNN(4, H).parameters())
 
 
-def _learned(result: Result) -> tuple[Claim, ...]:
+def _learned(result: Result) -> Claim:
     n, solved = result.lag, echo().solved or 0.0
     beyond, within = (
         [e <= solved for window in result.windows if (window.k2 > n) == longer for e in window.errors]
         for longer in (True, False)
     )
-    return (
-        at_most(
-            f"Were the window without effect: chance that echo at lag {n} is learned in {sum(beyond)} of "
-            f"{len(beyond)} trainings with k2 > n and in {sum(within)} of {len(within)} with k2 ≤ n",
-            chance_of(sum(beyond), len(beyond), sum(within), len(within)),
-            LEVEL,
-            FISHER,
-        ),
+    return at_most(
+        f"Were the window without effect: chance that echo at lag {n} is learned in {sum(beyond)} of "
+        f"{len(beyond)} trainings with k2 > n and in {sum(within)} of {len(within)} with k2 ≤ n",
+        chance_of(sum(beyond), len(beyond), sum(within), len(within)),
+        LEVEL,
+        FISHER,
     )
 
 
-def _carried(result: Result) -> tuple[Claim, ...]:
-    short = [window for window in result.windows if window.k2 <= result.lag]
-    return (
-        *(
-            at_most(
-                f"Error of a linear probe of the state on lag {window.k2}, trained with k2 = {window.k2}",
-                interval(window.wrong[window.k2], window.probed)[1],
-                0.5,
-                f"chance; the upper end of the exact 95 % interval of {window.probed} states, each of its own sequence",
-            )
-            for window in short
-        ),
+def _probed(result: Result) -> list[Claim]:
+    return [
         at_most(
-            f"Error on the regime at the end of fresh sequences after one pass over {result.signal} steps",
-            interval(result.regimes_wrong, result.regimes)[1],
-            sensor().chance,
-            f"chance; the upper end of the exact 95 % interval of {result.regimes} sequences; k1, k2 = {WINDOW}",
-        ),
-    )
+            f"Error of a linear probe of the state on lag {window.k2}, trained with k2 = {window.k2}",
+            interval(window.wrong[window.k2], window.probed)[1],
+            0.5,
+            f"chance; the upper end of the exact 95 % interval of {window.probed} states, each of its own sequence",
+        )
+        for window in result.windows
+        if window.k2 <= result.lag
+    ]
 
 
 def draw_learned(result: Result) -> Figure:
@@ -353,30 +349,26 @@ def draw_learned(result: Result) -> Figure:
     figure, (learned, carried) = axes(2, width=9, height=3.6)
     n = result.lag
     for k1, colour in zip(sorted({window.k1 for window in result.windows}), (BLUE, ORANGE, GREEN), strict=False):
-        alike = [window for window in result.windows if window.k1 == k1]
+        alike = where(result.windows, k1=k1)
         for window in alike:
             learned.plot([window.k2] * len(window.errors), window.errors, "o", color=colour, alpha=0.5)
         means = [mean(window.errors) for window in alike]
         learned.plot([w.k2 for w in alike], means, color=colour, label=f"k1 = {k1}: each seed, and their mean")
     learned.axhline(mean(result.readout), color=VERMILION, ls=":", label="only the readout trained")
     learned.axvline(n, color="gray", ls="--", label=f"lag n = {n}")
-    learned.set(xlabel="window k2, steps", ylabel="share wrong", title="What is learned", ylim=(-0.02, 0.8))
-    learned.legend(fontsize="small", loc="upper right")
+    describe(learned, "What is learned", "window k2, steps", "share wrong", "upper right", ylim=(-0.02, 0.8))
     _draw_probes(carried, result)
     return figure
 
 
 def _draw_probes(carried: Axes, result: Result) -> None:
-    shown = [window for window in result.windows if window.k1 == 1]
-    for window, colour in zip(shown, CYCLE, strict=False):
+    for window, colour in zip(where(result.windows, k1=1), CYCLE, strict=False):
         share = [wrong / window.probed for wrong in window.wrong]
         carried.plot(share, color=colour, label=f"trained with k2 = {window.k2}")
         carried.plot(window.k2, share[window.k2], "o", color=colour)
     carried.axhline(0.5, color="gray", ls=":", label="chance")
-    carried.set(
-        xlabel="lag ℓ, steps", ylabel="share wrong of a linear probe", title="What the state carries", ylim=(-0.02, 0.8)
-    )
-    carried.legend(fontsize="small", loc="upper left")
+    carried.set_ylim(-0.02, 0.8)
+    describe(carried, "What the state carries", "lag ℓ, steps", "share wrong of a linear probe", "upper left")
 
 
 def draw_bias(result: Result) -> Figure:
@@ -387,20 +379,13 @@ def draw_bias(result: Result) -> Figure:
     bias.semilogy(range(1, last + 1), result.reached[:last], color=BLUE, lw=1, label="b(k) of gr.reach")
     asked = [(k, b) for k, b in result.measured if k <= last]
     bias.semilogy(*zip(*asked, strict=True), "o", color=ORANGE, label="b(k) of gr.truncation_bias")
-    bias.set(xlabel="window k2 = k, steps", ylabel="relative error, no unit", title="What truncation loses")
-    bias.legend(fontsize="small")
-    alike = [cost for cost in result.costs if cost.k1 == 16]
-    work.plot([cost.k2 for cost in alike], [cost.ran / cost.steps for cost in alike], "o-", label="steps run, a step")
-    base = alike[0].saved
-    work.plot([cost.k2 for cost in alike], [cost.saved / base for cost in alike], "s--", label="bytes, over k2 = 16")
-    work.plot(
-        [cost.k2 for cost in alike],
-        [cost.seconds / alike[0].seconds for cost in alike],
-        "^:",
-        label="time, over k2 = 16",
-    )
-    work.set(xlabel="window k2, steps", ylabel="ratio, no unit", title="What a window costs, k1 = 16")
-    work.legend(fontsize="small")
+    describe(bias, "What truncation loses", "window k2 = k, steps", "relative error, no unit", "best")
+    alike = where(result.costs, k1=16)
+    first, k2 = alike[0], [cost.k2 for cost in alike]
+    work.plot(k2, [cost.ran / cost.steps for cost in alike], "o-", label="steps run, a step")
+    work.plot(k2, [cost.saved / first.saved for cost in alike], "s--", label="bytes, over k2 = 16")
+    work.plot(k2, [cost.seconds / first.seconds for cost in alike], "^:", label="time, over k2 = 16")
+    describe(work, "What a window costs, k1 = 16", "window k2, steps", "ratio, no unit", "best")
     return figure
 
 

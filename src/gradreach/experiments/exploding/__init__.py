@@ -4,6 +4,9 @@ A ReLU RNN that starts at the identity echoes the symbol of three steps ago (cro
 part the learning rate is raised 10,000-fold while it trains, until something breaks: without clipping, with it, and
 without clipping under a guard. In the second part the rate stays where only clipping keeps the run finite, and the
 threshold goes over a grid. Pascanu, Mikolov and Bengio 2013, sections 2 and 3.2.
+
+network: the network, and how large its gradient may be and is
+measure: the runs with a rising rate, the restart, the grid of thresholds
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from gradreach.experiments.claim import Claim, at_least, at_most, equal
-from gradreach.experiments.drawing import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, axes
+from gradreach.experiments.drawing import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, axes, describe
 from gradreach.experiments.experiment import Experiment
 from gradreach.experiments.exploding.measure import (
     GRID,
@@ -158,8 +161,8 @@ def draw_course(result: Result) -> Figure:
         for panel, values in ((loss, courses[0].loss), (norm, courses[0].norm)):
             panel.semilogy([math.nan if v is None else v for v in values], color=colour, lw=width, label=label)
     _mark(loss, norm, result)
-    loss.set(xlabel="update (the rate rises 10,000-fold)", ylabel="loss, nats", title="An unstable learning curve")
-    norm.set(xlabel="update (the rate rises 10,000-fold)", ylabel="gradient norm, no unit", title="The norm's curve")
+    describe(loss, "An unstable learning curve", "update (the rate rises 10,000-fold)", "loss, nats")
+    describe(norm, "The norm's curve", "update (the rate rises 10,000-fold)", "gradient norm, no unit")
     loss.legend(loc="upper left")
     return figure
 

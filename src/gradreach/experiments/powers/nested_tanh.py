@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from msgspec import Struct
 
-from gradreach.experiments.claim import Claim
-from gradreach.experiments.drawing import BLUE, CYCLE, GREEN, ORANGE, VERMILION, axes
+from gradreach.experiments.claim import ROUNDOFF, Claim
+from gradreach.experiments.drawing import BLUE, CYCLE, GREEN, ORANGE, VERMILION, axes, describe
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 NESTED = (1, 2, 3, 10, 100, 1000)
 DRAWN = 120
 """Points of a curve at most."""
-U64 = torch.finfo(torch.float64).eps / 2
 
 
 class NestedTanh(Struct, frozen=True):
@@ -82,7 +81,7 @@ def claims(found: NestedTanh) -> tuple[Claim, ...]:
         low, high = slope_range(n, at[n][0])
         say = f"Its slope, the product of {n} factors 1 − tanh²"
         why = "x³ of the result, times 1 to Π (1 − 1/(15 y²)), y = 1 + 2k/3"
-        claims.append(Claim(say, high, at[n][1], low, high * (1 + 4 * n * U64), why))
+        claims.append(Claim(say, high, at[n][1], low, high * (1 + 4 * n * ROUNDOFF), why))
     return tuple(claims)
 
 
@@ -91,14 +90,12 @@ def draw(found: NestedTanh) -> Figure:
     figure, (curves, decay) = axes(2, width=9, height=3.9)
     for n, curve, colour in zip(NESTED, found.curves, CYCLE, strict=True):
         curves.plot(found.x, curve, color=colour, label=f"n = {n}")
-    curves.set(xlabel="x, no unit", ylabel="tanhⁿ(x), no unit", title="tanh applied n times")
-    curves.legend(fontsize="small")
+    describe(curves, "tanh applied n times", "x, no unit", "tanhⁿ(x), no unit", "best")
     decay.loglog(found.n, found.value, color=BLUE, label="tanhⁿ(1)")
     decay.loglog(found.n, [math.sqrt(1.5 / n) for n in found.n], "--", color=ORANGE, label="√(3/(2n))")
     decay.loglog(found.n, found.slope, color=GREEN, label="slope of tanhⁿ at 1")
     decay.loglog(found.n, [(1.5 / n) ** 1.5 for n in found.n], ":", color=VERMILION, label="(3/(2n))^1.5")
     short = [n for n in found.n if n < 150]
     decay.loglog(short, [0.9**n for n in short], color="gray", lw=1, label="0.9ⁿ, to compare")
-    decay.set(xlabel="n, applications", ylabel="value, no unit", title="Slower than any exponential")
-    decay.legend(fontsize="small")
+    describe(decay, "Slower than any exponential", "n, applications", "value, no unit", "best")
     return figure
