@@ -1,4 +1,4 @@
-"""`python -m gradreach.doctor.compiling`: trains a compiled model under watch, and tells what was seen of it."""
+"""`python -m gradreach.doctor.compiled_training`: it trains a compiled model under watch and tells what was seen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m gradreach.doctor.grouping`: a gloo group of one, which hangs where the host's network is set up badly."""
+"""`python -m gradreach.doctor.process_group`: a gloo group of one, which hangs on a badly set up network."""
 
 from __future__ import annotations
 
