@@ -16,6 +16,7 @@ from gradreach.experiments.vanishing_or_not import (
     norms_by_lag,
     task,
     tiny,
+    train_one,
 )
 from gradreach.tasks.models import recurrent
 

@@ -1,8 +1,8 @@
-"""What commands share: the types that they take and return, and the settings of the project they run in."""
+"""What commands share: the types that they take and return, levels of severity, and the settings of the project."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,10 +12,11 @@ import typer
 from gradreach.cli.output import USAGE, complain
 
 if TYPE_CHECKING:
+    from gradreach.record.schema import Finding
     from gradreach.settings import Settings
 
-Done = int | Callable[[], int]
-"""What a command returns: its exit code, or a function that `main` calls once the parser is done."""
+ExitCode = int | Callable[[], int]
+"""What a command returns: its exit code, or a function for it that `main` calls once the parser is done."""
 
 
 class Level(StrEnum):
@@ -26,13 +27,30 @@ class Level(StrEnum):
     info = "info"
 
 
+class Format(StrEnum):
+    """How a result is printed."""
+
+    text = "text"
+    json = "json"
+
+
 Recording = Annotated[
     Path, typer.Argument(metavar="DIR", help="The folder that a run was recorded in, or one of its .sqlite files.")
 ]
+FormatOption = Annotated[Format, typer.Option("--format", help="What to print.")]
+JsonFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the fields here, as JSON.")]
+Ignore = Annotated[list[str] | None, typer.Option("--ignore", metavar="CODE", help="Leave this rule out; repeatable.")]
+
+
+def at_or_above(findings: Iterable[Finding], level: str) -> list[Finding]:
+    """Return the findings of this severity or a graver one."""
+    from gradreach.report.verdict import ORDER
+
+    return [finding for finding in findings if finding.severity in ORDER[: ORDER.index(level) + 1]]
 
 
 def in_force() -> Settings:
-    """The project's settings; ends the command as wrong usage where they cannot be used."""
+    """Return the project's settings; end the command as wrong usage where they cannot be used."""
     from gradreach import settings
 
     try:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from gradreach.cli.arguments import Format, FormatOption
 from gradreach.cli.output import CLEAN, FOUND, complain, say, say_as_json, unknown_rule
 from gradreach.cli.quick import QuickCommand
 
@@ -15,13 +15,6 @@ if TYPE_CHECKING:
     from gradreach.doctor.check import Diagnosis
 
 commands = typer.Typer()
-
-
-class Form(StrEnum):
-    """How what the checks came to is printed."""
-
-    text = "text"
-    json = "json"
 
 
 @commands.command(
@@ -59,17 +52,17 @@ def rules() -> int:
 
 
 @commands.command(epilog="Example:  gradreach doctor")
-def doctor(form: Annotated[Form, typer.Option("--format", help="What to print.")] = Form.text) -> int:
+def doctor(form: FormatOption = Format.text) -> int:
     """Check that gradreach works here: versions, devices, hooks, compile, AMP, distributed, disk, settings."""
     from gradreach.doctor.check import as_dict, checks, examine
 
     found = []
     for name, diagnosis in examine(checks(), _begin):
         found.append((name, diagnosis))
-        if form is Form.text:
+        if form is Format.text:
             say(_line(name, diagnosis))
     sound = all(diagnosis.state != "error" for _, diagnosis in found)
-    if form is Form.json:
+    if form is Format.json:
         say_as_json({"schema": "gradreach-doctor/1", "ok": sound, "checks": [as_dict(*each) for each in found]})
     return CLEAN if sound else FOUND
 

@@ -193,7 +193,7 @@ def draw(result: Result) -> Figure:
     for i, layer in enumerate(LAYERS):
         aside = [T * (1 + 0.02 * (i - 1.5)) for T in lengths(result)]
         look = {"fmt": "o-", "capsize": 3, "color": COLOURS[layer], "label": layer}
-        error_bars(success, aside, by_length(result, layer), 100, **look)
+        error_bars(success, aside, by_length(result, layer), 100.0, **look)
     success.set(xlabel="length T, steps", ylabel="runs that succeed, %", ylim=(-4, 104), xticks=lengths(result))
     success.set_title("Success, with exact 95 % intervals")
     figure.legend(*success.get_legend_handles_labels(), loc="outside lower center", ncols=len(LAYERS))

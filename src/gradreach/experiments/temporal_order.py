@@ -253,7 +253,7 @@ def _success(panel: Axes, outcomes: list[Outcome]) -> None:
     for i, method in enumerate(METHODS):
         counts = by_length(where(outcomes, method=method))
         look = {"fmt": "o-", "capsize": 3, "color": COLOURS[method], "label": method}
-        error_bars(panel, [length + (i - 1) * 0.6 for length in counts], [*counts.values()], 100, **look)
+        error_bars(panel, [length + (i - 1) * 0.6 for length in counts], [*counts.values()], 100.0, **look)
     panel.set(xlabel="length T, steps", ylabel="runs that succeed, %", xticks=lengths, ylim=(-4, 104))
     panel.legend(loc="lower left")
 
