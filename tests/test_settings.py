@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gradreach import settings
-from gradreach.facts.thresholds import DEFAULT, Threshold, listed
+from gradreach.facts.legacy_thresholds import DEFAULT, Threshold, listed
 from gradreach.settings import BadSettings, Settings
 
 

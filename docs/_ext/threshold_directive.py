@@ -8,7 +8,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from gradreach.facts.thresholds import Threshold, listed
+from gradreach.facts.legacy_thresholds import Threshold, listed
 
 
 class Thresholds(SphinxDirective):

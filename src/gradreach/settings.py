@@ -19,7 +19,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, ValidationError, convert
 
-from gradreach.facts.thresholds import DEFAULT, Threshold, Thresholds, listed
+from gradreach.facts.legacy_thresholds import DEFAULT, Threshold, Thresholds, listed
 from gradreach.facts.wording import figure
 
 BUDGET = 0.02

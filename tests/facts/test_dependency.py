@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradreach.facts.dependency import Asked, of_stack, spans, strongest, verdicts
+from gradreach.facts.legacy_dependency import Asked, of_stack, spans, strongest, verdicts
 from gradreach.record.schema import Lag, Look, NonFinite, Record
 from tests.rules.records import at, dependency, free, lag, probe, record, steps, time_look
 

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from gradreach.facts.thresholds import DEFAULT, Threshold, Thresholds, listed, of_rule
+from gradreach.facts.legacy_thresholds import DEFAULT, Threshold, Thresholds, listed, of_rule
 from gradreach.record.schema import Record
 from gradreach.rules.registry import RULES, judge
 from tests.rules.records import at, chain, dependency, falling, flat, free, lag, record, steps, time_look

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradreach.record.progress import WINDOW, Progress
 from gradreach.record.schema import Look, NonFinite, Step, TimeLook
 from gradreach.report.live.progress_line import line
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gradreach.facts.dependency import Asked, verdicts
+from gradreach.facts.legacy_dependency import Asked, verdicts
 from gradreach.record.schema import Record
 from gradreach.report.dependency_text import answers, line, question
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from gradreach.facts.legacy_thresholds import of_rule
 from gradreach.facts.statistics import shown
-from gradreach.facts.thresholds import of_rule
 from gradreach.report.explanation import WIDTH, as_text, not_made, sections, title, titled
 from gradreach.rules.registry import RULES
 from gradreach.rules.rule import Rule

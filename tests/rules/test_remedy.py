@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import gradreach
-from gradreach.facts.dependency import verdicts
+from gradreach.facts.legacy_dependency import verdicts
 from gradreach.record.kinds import numbered
 from gradreach.record.schema import TimeLook
 from gradreach.rules import remedy

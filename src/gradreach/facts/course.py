@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeVar
 
+from gradreach.facts.legacy_thresholds import Thresholds
 from gradreach.facts.statistics import is_finite, known, median, positive, spread
-from gradreach.facts.thresholds import Thresholds
 from gradreach.record.schema import Look, NonFinite, Probe, Record, Step, TimeLook
 
 MIN_LOOKS = 3

@@ -2,88 +2,100 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from gradreach.facts.course import MIN_LOOKS, at_rest, sound_looks, usual_length
-from gradreach.facts.statistics import is_finite, known, median, percent
-from gradreach.facts.thresholds import DEFAULT, Thresholds
-from gradreach.record.schema import Dependency, Lag, Probe, Record, TimeLook
+from gradreach.facts.modules import of_one_stack
+from gradreach.facts.statistics import is_finite, known, median
+from gradreach.facts.thresholds import Threshold, Thresholds
+from gradreach.facts.time import MIN_LOOKS, usual_length
+from gradreach.facts.wording import percent
+from gradreach.record.schema import HORIZON_LIMIT, Dependency, Lag, Look, Probe, TimeLook
 
-Verdict = Literal["vanishing", "reached", "cut off", "not judged", "slight", "nothing", "undecided"]
+LEVEL = Threshold(
+    "dependency_level", 0.01, 1e-6, 0.2, "q up to which the error counts as depending on the input at a lag"
+)
+WORTH = Threshold(
+    "dependency_worth", 0.01, 0.0, 1.0, "share of the first error's variance from which a dependency matters"
+)
+FOUND = Threshold(
+    "dependency_found",
+    0.05,
+    0.001,
+    1.0,
+    "share of the error's variance that must have been detectable before a lag counts as free",
+)
+
+LagVerdict = Literal["vanishing", "reached", "cut off", "not judged", "slight", "nothing", "undecided"]
 """Of a lag on which the error depends: less than 1 % of the gradient arrives from there, or more, or the chunk ends
 before it, or no reach is known. "slight": it depends, but on too little to matter. Else "nothing" where a share worth
 learning would have been found, and "undecided" where it might have been missed or has not shown itself for sure."""
 
 CLEAR = 0.05
-"""q above which a lag counts as free of any; between the level and this nothing is said of it."""
+"""q above which a lag counts as free of any dependency; between the level and this nothing is said of it."""
 
-LIMIT = 0.01
-"""The value of r at which the horizon ends."""
-
-Seen = TimeLook | Probe
+ReachCurve = TimeLook | Probe
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
-    """How far back the gradient comes at one place, by the looks at each of its layers. No layer, no reach known.
+class PlaceReach:
+    """How far back the gradient comes at one place, by the looks at each of its layers; without a layer it is unknown.
 
     `T` is the length of the longest sequence that one backward pass went through.
     """
 
-    layers: tuple[tuple[Seen, ...], ...]
+    layers: tuple[tuple[ReachCurve, ...], ...]
     T: int
 
     @property
     def horizon(self) -> int | None:
-        """That of the layer that reaches farthest, over its last few looks at the usual length."""
+        """The horizon of the layer that reaches farthest, over its last few looks at the usual length."""
         latest = [usual_length(looks)[-MIN_LOOKS:] for looks in self.layers]
         return max((round(median([float(seen.horizon) for seen in looks])) for looks in latest), default=None)
 
     def at(self, lag: int) -> float | None:
         """r(lag) of the layer that reaches farthest, over its last few looks at sequences that go so far back.
 
-        0 past the chunk; None where no curve is known, or a layer may reach unseen so far.
+        It is 0 past the chunk, and None where no curve is known or a layer may reach so far unseen.
         """
         if self.layers and lag >= self.T:
             return 0.0
         curves = [[_reach_at(seen, lag) for seen in looks if lag < seen.T][-MIN_LOOKS:] for looks in self.layers]
         farthest = max((median(there) for curve in curves if (there := known(curve))), default=None)
         unseen = any(curve and not known(curve) for curve in curves)
-        return None if unseen and (farthest is None or farthest < LIMIT) else farthest
+        return None if unseen and (farthest is None or farthest < HORIZON_LIMIT) else farthest
 
 
 @dataclass(frozen=True, slots=True)
-class LagVerdict:
+class LagResult:
     """One band of lags, the reach at the lag in it that said most, and what the two come to."""
 
     lag: Lag
     reach: float | None
-    verdict: Verdict
+    verdict: LagVerdict
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One test of what the error depends on, with the verdict on each of its lags."""
+class DependencyTest:
+    """One test of what the error depends on, with the reach at its place and the verdict on each of its lags."""
 
     dependency: Dependency
-    reach: Reach
-    lags: tuple[LagVerdict, ...]
+    reach: PlaceReach
+    lags: tuple[LagResult, ...]
 
-    def judged(self, *verdicts: Verdict) -> tuple[LagVerdict, ...]:
+    def judged(self, *verdicts: LagVerdict) -> tuple[LagResult, ...]:
         """The lags of these verdicts, the nearest first."""
         return tuple(each for each in self.lags if each.verdict in verdicts)
 
     @property
-    def depends(self) -> tuple[LagVerdict, ...]:
+    def depends(self) -> tuple[LagResult, ...]:
         """The lags on which the error depends by an amount worth learning."""
         return self.judged("vanishing", "reached", "cut off", "not judged")
 
     @property
-    def beyond(self) -> tuple[LagVerdict, ...]:
+    def beyond(self) -> tuple[LagResult, ...]:
         """The bands that end past the horizon, where that is known; not those in which a nearer lag says most."""
         horizon = self.reach.horizon
         if horizon is None:
@@ -92,23 +104,13 @@ class Asked:
         return tuple(each for each in past if each.verdict in ("nothing", "undecided") or each.lag.at > horizon)
 
 
-def verdicts(record: Record, thresholds: Thresholds = DEFAULT) -> tuple[Asked, ...]:
-    """Every test of the record with the reach at its place and the verdict on each of its lags."""
-    return tuple(_asked(record, found, thresholds) for found in record.dependency)
+def dependency_test(found: Dependency, looks: Sequence[Look], thresholds: Thresholds) -> DependencyTest:
+    """A recorded test with the reach at its place, by the sound `looks`, and the verdict on each of its lags."""
+    reach = _place_reach(found, looks)
+    return DependencyTest(found, reach, tuple(_judged(found, lag, reach, thresholds) for lag in found.lags))
 
 
-def harms(record: Record, asked: Asked) -> bool:
-    """Whether what is out of reach holds the training up: the loss rests. While it falls, the reach may yet grow."""
-    return at_rest(record, asked.dependency.site) is not None
-
-
-def of_stack(module: str, other: str) -> bool:
-    """Whether two paths name one module, parts of it, or members of one numbered list of modules."""
-    one, two = (path.rpartition(".")[0] if path.rpartition(".")[2].isdecimal() else path for path in (module, other))
-    return one == two or module.startswith(f"{other}.") or other.startswith(f"{module}.")
-
-
-def strongest(lags: Sequence[LagVerdict]) -> LagVerdict:
+def strongest(lags: Sequence[LagResult]) -> LagResult:
     """The one that holds the largest share; raises ValueError where there is none."""
     return max(lags, key=lambda each: each.lag.share if is_finite(each.lag.share) else 0.0)
 
@@ -126,7 +128,7 @@ def sequences(found: Dependency) -> str:
     return f"{found.sequences} " + ("sequences" if found.block is None else f"blocks of {found.block} steps")
 
 
-def not_enough(asked: Asked, lags: Sequence[LagVerdict]) -> str:
+def not_enough(test: DependencyTest, lags: Sequence[LagResult]) -> str:
     """What the test may have missed at these lags, with its figures; empty where it is nothing of note."""
     missed = [each.lag for each in lags if each.verdict == "undecided"]
     if not missed:
@@ -134,58 +136,49 @@ def not_enough(asked: Asked, lags: Sequence[LagVerdict]) -> str:
     largest = min(max(known(lag.detectable for lag in missed), default=1.0), 1.0)
     return (
         f"not enough data yet: {spans(missed)} steps back a share of {percent(largest, 2)} of the error's variance "
-        f"could have been missed, with {sequences(asked.dependency)}"
+        f"could have been missed, with {sequences(test.dependency)}"
     )
 
 
-def _asked(record: Record, found: Dependency, thresholds: Thresholds) -> Asked:
-    reach = _reach_of(record, found)
-    return Asked(found, reach, tuple(_judged(found, lag, reach, thresholds) for lag in found.lags))
-
-
-def _judged(found: Dependency, lag: Lag, reach: Reach, thresholds: Thresholds) -> LagVerdict:
+def _judged(found: Dependency, lag: Lag, reach: PlaceReach, thresholds: Thresholds) -> LagResult:
     r = reach.at(lag.at)
-    if not lag.q <= thresholds.dependency_level:
-        free = lag.q > CLEAR and lag.detectable <= thresholds.dependency_found
-        return LagVerdict(lag, r, "nothing" if free else "undecided")
+    if not lag.q <= thresholds[LEVEL]:
+        free = lag.q > CLEAR and lag.detectable <= thresholds[FOUND]
+        return LagResult(lag, r, "nothing" if free else "undecided")
     left = min(1.0, found.error)
-    if not lag.share * left * left >= thresholds.dependency_worth:
-        return LagVerdict(lag, r, "slight")
+    if not lag.share * left * left >= thresholds[WORTH]:
+        return LagResult(lag, r, "slight")
     if r is None:
-        return LagVerdict(lag, r, "not judged")
+        return LagResult(lag, r, "not judged")
     if lag.at >= reach.T:
-        return LagVerdict(lag, r, "cut off")
-    return LagVerdict(lag, r, "vanishing" if r < LIMIT else "reached")
+        return LagResult(lag, r, "cut off")
+    return LagResult(lag, r, "vanishing" if r < HORIZON_LIMIT else "reached")
 
 
-def _reach_of(record: Record, found: Dependency) -> Reach:
+def _place_reach(found: Dependency, looks: Sequence[Look]) -> PlaceReach:
     """The reach at the place where the error was seen: of its recurrent layers, or as probes found it.
 
     Layers that run in reverse carry the gradient to later inputs, not to earlier ones.
     """
-    layers: dict[tuple[str, int], list[TimeLook]] = defaultdict(list)
-    probes: dict[str, list[Probe]] = defaultdict(list)
-    for look in sound_looks(record):
-        if look.site != found.site:
-            continue
-        for seen in look.time:
-            if seen.direction == "forward" and _has_curve(seen):
-                layers[(seen.module, seen.layer)].append(seen)
-        for probe in look.probes:
-            if probe.module == found.module and _has_curve(probe):
-                probes[probe.module].append(probe)
-    curves: list[list[Seen]] = [list(looks) for looks in (layers.values() or probes.values())]
-    own = [looks for looks in curves if of_stack(looks[0].module, found.module)] or curves
+    here = [look for look in looks if look.site == found.site]
+    layers: dict[tuple[str, int], list[ReachCurve]] = {}
+    for seen in (seen for look in here for seen in look.time if seen.direction == "forward" and _has_curve(seen)):
+        layers.setdefault((seen.module, seen.layer), []).append(seen)
+    probes: list[ReachCurve] = [
+        probe for look in here for probe in look.probes if probe.module == found.module and _has_curve(probe)
+    ]
+    curves = list(layers.values()) or ([probes] if probes else [])
+    own = [looks for looks in curves if of_one_stack(looks[0].module, found.module)] or curves
     longest = max((seen.T for looks in own for seen in looks), default=0)
-    return Reach(tuple(tuple(looks) for looks in curves), longest)
+    return PlaceReach(tuple(map(tuple, curves)), longest)
 
 
-def _has_curve(seen: Seen) -> bool:
+def _has_curve(seen: ReachCurve) -> bool:
     return any(is_finite(r) for r in seen.reach)
 
 
-def _reach_at(seen: Seen, lag: int) -> float | None:
+def _reach_at(seen: ReachCurve, lag: int) -> float | None:
     """r(lag); past the end of a curve that had fallen under 1 % it is 0, of any other it is not known."""
     if lag < len(seen.reach):
         return seen.reach[lag]
-    return 0.0 if is_finite(seen.reach[-1]) and seen.reach[-1] < LIMIT else None
+    return 0.0 if is_finite(seen.reach[-1]) and seen.reach[-1] < HORIZON_LIMIT else None

@@ -71,11 +71,14 @@ def figure(value: int | float | None, digits: int = 3) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def percent(share: int | float | None) -> str:
-    """A share of a whole in percent, to two digits; what is above 0 never reads as 0 %."""
+def percent(share: int | float | None, digits: int | None = None) -> str:
+    """A share of a whole in percent, to `digits` digits, by default two, and three under 10 %.
+
+    What is above 0 never reads as 0 %.
+    """
     if share is None or not math.isfinite(share):
         return "–"
-    return f"{figure(100 * share, 3 if share >= 0.9995 or share < 0.1 else 2)} %"
+    return f"{figure(100 * share, digits or (3 if share >= 0.9995 or share < 0.1 else 2))} %"
 
 
 def capital(sentence: str) -> str:

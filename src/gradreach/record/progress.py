@@ -5,25 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from statistics import median
 
 from gradreach.record.kinds import of_layer
 from gradreach.record.schema import Look, NonFinite, Step
-
-WINDOW = 20
-SPIKE = 10.0
-RECORD_SIZE = 3.0
-"""An alarm: a norm SPIKE times the median of the last WINDOW of its place, and RECORD_SIZE times all before.
-
-Rule GR302 asks for more, harm or a giant size, once the steps that follow are known."""
-
-
-@dataclass(frozen=True, slots=True)
-class Norms:
-    """The norms at one line that calls backward: the last WINDOW of them, and the largest of all."""
-
-    last: tuple[float, ...] = ()
-    largest: float = 0.0
+from gradreach.record.spikes import NormHistory
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +34,7 @@ class Progress:
     value: str = ""
     spikes: int = 0
     spiked: int | None = None
-    norms: Mapping[int, Norms] = field(default_factory=dict)
+    norms: Mapping[int, NormHistory] = field(default_factory=dict)
 
     def advanced(
         self, steps: Sequence[Step] = (), looks: Sequence[Look] = (), nonfinite: Sequence[NonFinite] = ()
@@ -61,17 +46,17 @@ class Progress:
 def _stepped(before: Progress, steps: Sequence[Step]) -> Progress:
     if not steps:
         return before
-    norms = {site: (list(known.last), known.largest) for site, known in before.norms.items()}
+    norms = dict(before.norms)
     broken = [step for step in steps if step.broken]
     spikes, spiked = before.spikes, before.spiked
     for step in steps:
         norm = step.unclipped
         if norm is None or not math.isfinite(norm):
             continue
-        window, largest = norms.get(step.site, ([], 0.0))
-        if len(window) == WINDOW and norm >= RECORD_SIZE * largest and norm >= SPIKE * median(window):
+        history = norms.get(step.site, NormHistory())
+        if history.is_spike(norm):
             spikes, spiked = spikes + 1, step.step
-        norms[step.site] = ([*window[1 - WINDOW :], norm], max(largest, norm))
+        norms[step.site] = history.after(norm)
     after = replace(
         before,
         step=steps[-1].step,
@@ -81,7 +66,7 @@ def _stepped(before: Progress, steps: Sequence[Step]) -> Progress:
         nonfinite=before.nonfinite + len(broken),
         spikes=spikes,
         spiked=spiked,
-        norms={site: Norms(tuple(window), largest) for site, (window, largest) in norms.items()},
+        norms=norms,
     )
     return _broke(after, broken[0].step, _value(broken[0])) if broken else after
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 SCHEMA = "gradreach/1"
 
+HORIZON_LIMIT = 0.01
+"""The value of r(ℓ) that a lag must have, with every lag before it, to lie within the horizon."""
+
 Severity = Literal["error", "warning", "info"]
 Direction = Literal["forward", "reverse"]
 Phase = Literal["input", "parameters", "forward", "loss", "backward"]

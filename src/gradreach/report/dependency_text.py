@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradreach.facts.dependency import Asked, LagVerdict, Verdict, sequences, spans, strongest
+from gradreach.facts.legacy_dependency import Asked, LagVerdict, Verdict, sequences, spans, strongest
 from gradreach.facts.statistics import percent, shown
 from gradreach.facts.wording import count
 

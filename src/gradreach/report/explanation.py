@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from textwrap import fill
 
+from gradreach.facts.legacy_thresholds import of_rule
 from gradreach.facts.statistics import shown
-from gradreach.facts.thresholds import of_rule
 from gradreach.rules.registry import RULES
 from gradreach.rules.rule import Rule
 

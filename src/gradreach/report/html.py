@@ -8,8 +8,8 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from gradreach.facts import wording
-from gradreach.facts.dependency import spans, verdicts
-from gradreach.facts.series import known, quantile
+from gradreach.facts.legacy_dependency import spans, verdicts
+from gradreach.facts.statistics import known, quantile
 from gradreach.record.kinds import of_layer
 from gradreach.record.process import still_running
 from gradreach.record.schema import Record

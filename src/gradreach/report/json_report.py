@@ -8,9 +8,9 @@ from dataclasses import asdict
 from typing import Any
 
 from gradreach.facts.course import sound_looks, usual_length
-from gradreach.facts.dependency import Asked, verdicts
-from gradreach.facts.series import extremes, finite, quantile
-from gradreach.facts.thresholds import DEFAULT, Thresholds
+from gradreach.facts.legacy_dependency import Asked, verdicts
+from gradreach.facts.legacy_thresholds import DEFAULT, Thresholds
+from gradreach.facts.statistics import extremes, finite, quantile
 from gradreach.record.schema import SCHEMA, DepthLook, Finding, Look, Probe, Record, Step, TimeLook
 
 WHOLE = 20_000

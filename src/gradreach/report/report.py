@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gradreach.facts.thresholds import DEFAULT, Thresholds
+from gradreach.facts.legacy_thresholds import DEFAULT, Thresholds
 from gradreach.record.schema import Finding, Record
 
 if TYPE_CHECKING:

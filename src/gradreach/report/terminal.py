@@ -13,8 +13,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gradreach.facts.dependency import verdicts
-from gradreach.facts.series import known, quantile
+from gradreach.facts.legacy_dependency import verdicts
+from gradreach.facts.statistics import known, quantile
 from gradreach.facts.wording import count, figure, percent, safe
 from gradreach.record.kinds import of_layer
 from gradreach.record.schema import Record

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gradreach.facts.course import first_break, kept_out, rate_to_horizon
-from gradreach.facts.dependency import Asked, of_stack, spans, strongest, verdicts
-from gradreach.facts.series import known, quantile
-from gradreach.facts.thresholds import DEFAULT, Thresholds
+from gradreach.facts.legacy_dependency import Asked, of_stack, spans, strongest, verdicts
+from gradreach.facts.legacy_thresholds import DEFAULT, Thresholds
+from gradreach.facts.statistics import known, quantile
 from gradreach.facts.wording import count, figure, local, percent, shortened
 from gradreach.record.kinds import of_layer
 from gradreach.record.schema import Finding, Record, TimeLook

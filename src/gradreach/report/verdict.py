@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gradreach.facts.course import MIN_LOOKS, first_break
-from gradreach.facts.dependency import of_stack
+from gradreach.facts.legacy_dependency import of_stack
 from gradreach.facts.wording import capital, count, shortened
 from gradreach.record.kinds import of_layer
 from gradreach.record.schema import Finding, Record, Severity

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gradreach.facts.course import origin, steps_at
-from gradreach.facts.series import known, quantile
+from gradreach.facts.statistics import known, quantile
 from gradreach.facts.wording import figure, shortened
 from gradreach.record.schema import NonFinite, Record
 from gradreach.rules.nonfinite import came_from_the_model, only_shows

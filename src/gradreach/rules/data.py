@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 
 from gradreach.facts.course import PASSES, at_rest, site_name
-from gradreach.facts.dependency import (
+from gradreach.facts.legacy_dependency import (
     CLEAR,
     LIMIT,
     Asked,
@@ -18,8 +18,8 @@ from gradreach.facts.dependency import (
     strongest,
     verdicts,
 )
+from gradreach.facts.legacy_thresholds import DEFAULT, Thresholds
 from gradreach.facts.statistics import known, percent, shown
-from gradreach.facts.thresholds import DEFAULT, Thresholds
 from gradreach.record.kinds import numbered
 from gradreach.record.schema import Finding, Record, Remedy, Severity, TimeLook
 from gradreach.rules import formula

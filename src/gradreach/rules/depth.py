@@ -17,8 +17,8 @@ from gradreach.facts.course import (
     stalled,
     worse_than_at_first,
 )
+from gradreach.facts.legacy_thresholds import DEFAULT, Thresholds
 from gradreach.facts.statistics import is_positive, known, median, most, rank_correlation, shown, slope
-from gradreach.facts.thresholds import DEFAULT, Thresholds
 from gradreach.record.schema import DepthLook, Finding, Look, Record, Remedy
 from gradreach.rules import formula
 from gradreach.rules.remedy import clip, initial_scale, normalise, residual

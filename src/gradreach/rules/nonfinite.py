@@ -6,8 +6,8 @@ import math
 from dataclasses import replace
 
 from gradreach.facts.course import first_break, origin, site_name
+from gradreach.facts.legacy_thresholds import Thresholds
 from gradreach.facts.statistics import is_finite, known, median, shown
-from gradreach.facts.thresholds import Thresholds
 from gradreach.record.kinds import numbered
 from gradreach.record.schema import Finding, NonFinite, Record, Remedy
 from gradreach.rules.remedy import clip, orthogonal

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from gradreach.facts.thresholds import DEFAULT, Thresholds
+from gradreach.facts.legacy_thresholds import DEFAULT, Thresholds
 from gradreach.record.schema import Finding, Record
 from gradreach.rules import data, depth, nonfinite, step, time, truncation, units, update
 from gradreach.rules.rule import Rule

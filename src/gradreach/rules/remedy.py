@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from gradreach.facts.course import root_of
-from gradreach.facts.dependency import Asked, of_stack
+from gradreach.facts.legacy_dependency import Asked, of_stack
 from gradreach.record.kinds import numbered
 from gradreach.record.schema import DepthLook, Record, Remedy, TimeLook
 

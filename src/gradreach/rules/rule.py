@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from gradreach.facts.thresholds import Thresholds
+from gradreach.facts.legacy_thresholds import Thresholds
 from gradreach.record.schema import Finding, Record, Severity
 
 Where = dict[str, str | int | float]

@@ -17,8 +17,8 @@ from gradreach.facts.course import (
     steps_at,
     update_ratio,
 )
+from gradreach.facts.legacy_thresholds import DEFAULT, Thresholds
 from gradreach.facts.statistics import is_finite, known, median, percent, shown, spread
-from gradreach.facts.thresholds import DEFAULT, Thresholds
 from gradreach.record.schema import Finding, Record, Remedy, Severity, Step
 from gradreach.rules import formula
 from gradreach.rules.remedy import clip

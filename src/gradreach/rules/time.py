@@ -17,9 +17,9 @@ from gradreach.facts.course import (
     sound_looks,
     usual_length,
 )
-from gradreach.facts.dependency import LIMIT, Asked, harms, of_stack, spans, strongest, verdicts
+from gradreach.facts.legacy_dependency import LIMIT, Asked, harms, of_stack, spans, strongest, verdicts
+from gradreach.facts.legacy_thresholds import DEFAULT, Thresholds
 from gradreach.facts.statistics import is_finite, known, median, most, percent, shown
-from gradreach.facts.thresholds import DEFAULT, Thresholds
 from gradreach.record.schema import Finding, Record, Severity, TimeLook
 from gradreach.rules import formula
 from gradreach.rules.remedy import clip, longer_reach, orthogonal, smaller_sums

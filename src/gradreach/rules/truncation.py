@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradreach.facts.course import site_name
-from gradreach.facts.dependency import (
+from gradreach.facts.legacy_dependency import (
     LIMIT,
     Asked,
     LagVerdict,
@@ -14,8 +14,8 @@ from gradreach.facts.dependency import (
     strongest,
     verdicts,
 )
+from gradreach.facts.legacy_thresholds import DEFAULT, Thresholds
 from gradreach.facts.statistics import percent, shown
-from gradreach.facts.thresholds import DEFAULT, Thresholds
 from gradreach.record.schema import Finding, Record, Remedy, Severity
 from gradreach.rules import formula
 from gradreach.rules.remedy import as_far_as, carried_back

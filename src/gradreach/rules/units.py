@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from gradreach.facts.course import MIN_LOOKS, root_of, site_name, sound_looks, stalled, worse_than_at_first
+from gradreach.facts.legacy_thresholds import DEFAULT, Thresholds
 from gradreach.facts.statistics import is_finite, known, median, most, percent
-from gradreach.facts.thresholds import DEFAULT, Thresholds
 from gradreach.record.schema import DepthLook, Finding, Record, Remedy
 from gradreach.rules import formula
 from gradreach.rules.remedy import expression, initial_scale, normalise, scale_input

@@ -2,7 +2,7 @@
 
 import re
 
-from gradreach.facts.dependency import LagVerdict, Verdict
+from gradreach.facts.legacy_dependency import LagVerdict, Verdict
 from gradreach.record.schema import Lag, Probe
 from gradreach.report.charts.reach import reach_figure
 from tests.report.records import curve, lag, time_look

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradreach.doctor.check import Check, Diagnosis
-from gradreach.facts.series import known
+from gradreach.facts.statistics import known
 from gradreach.facts.wording import figure
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from gradreach.facts.series import extremes, known
+from gradreach.facts.statistics import extremes, known
 from gradreach.facts.wording import figure, printable, shortened
 
 Number = int | float

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from gradreach.facts.series import known
+from gradreach.facts.statistics import known
 from gradreach.facts.wording import count, figure
 from gradreach.record.kinds import of_layer
 from gradreach.record.schema import DepthLook, TimeLook

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-from gradreach.facts.series import known
+from gradreach.facts.statistics import known
 from gradreach.record.schema import DepthLook, Finding, Severity
 
 MOST = 60

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from gradreach.facts import wording
 from gradreach.facts.course import site_name
-from gradreach.facts.series import known
+from gradreach.facts.statistics import known
 from gradreach.facts.wording import figure, percent
 from gradreach.record.schema import Finding, Record, Step
 from gradreach.report.charts.chart import SERIES, Frame, Line, Mark, Number, Strip, merged, thinned

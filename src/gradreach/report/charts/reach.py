@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gradreach.facts.dependency import LIMIT, LagVerdict, Verdict, spans
-from gradreach.facts.series import known
+from gradreach.facts.legacy_dependency import LIMIT, LagVerdict, Verdict, spans
+from gradreach.facts.statistics import known
 from gradreach.facts.wording import figure, percent
 from gradreach.record.kinds import of_layer
 from gradreach.record.schema import Lag, Look, Probe, Record, TimeLook

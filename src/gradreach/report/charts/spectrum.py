@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from gradreach.facts.series import known
+from gradreach.facts.statistics import known
 from gradreach.facts.wording import figure
 from gradreach.record.kinds import of_layer
 from gradreach.record.schema import TimeLook

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from gradreach.facts.course import site_name, usual_length
-from gradreach.facts.series import known
+from gradreach.facts.statistics import known
 from gradreach.facts.wording import count
 from gradreach.record.kinds import of_layer
 from gradreach.record.schema import DepthLook, Look, Record, TimeLook

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from gradreach.facts.course import site_name, steps_at
-from gradreach.facts.series import quantile
+from gradreach.facts.statistics import quantile
 from gradreach.record.schema import Record, Step
 from gradreach.report.compare.measure import Key, Measure, Part, quotient
 from gradreach.report.compare.noise import BATCHES, DRIFTS, FEWEST, SHORTEST, Change, paired, unpaired

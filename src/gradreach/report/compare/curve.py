@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gradreach.facts.course import site_name, steps_at
-from gradreach.facts.series import known
+from gradreach.facts.statistics import known
 from gradreach.record.kinds import of_layer
 from gradreach.record.schema import Record, TimeLook
 from gradreach.report import words

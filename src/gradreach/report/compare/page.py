@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradreach.facts import wording
-from gradreach.facts.series import known
+from gradreach.facts.statistics import known
 from gradreach.report.charts.chart import Frame, Line, Mark
 from gradreach.report.charts.figures import FAINTEST, WIDE, Figure, figure_of
 from gradreach.report.compare import wording as words

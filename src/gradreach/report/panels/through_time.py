@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gradreach.facts.course import site_name
-from gradreach.facts.dependency import Asked, LagVerdict, of_stack
+from gradreach.facts.legacy_dependency import Asked, LagVerdict, of_stack
 from gradreach.record.kinds import of_layer
 from gradreach.record.schema import Look, Probe, Record, TimeLook
 from gradreach.report import dependency_text as asked

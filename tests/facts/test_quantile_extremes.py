@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradreach.facts.series import extremes, finite, quantile
+from gradreach.facts.statistics import extremes, finite, quantile
 
 values = st.lists(st.none() | st.floats(width=32), max_size=300)
 

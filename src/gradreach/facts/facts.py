@@ -1,0 +1,196 @@
+"""`Facts`: what a record says, each thing derived once, for rules, reports, comparisons and commands alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from gradreach.facts import blow_up as blow_ups
+from gradreach.facts import breaks
+from gradreach.facts.blow_up import BlowUp
+from gradreach.facts.dependency import DependencyTest, dependency_test
+from gradreach.facts.depth import DepthShown, Trend, depth_shown, trends_of
+from gradreach.facts.modules import root_of
+from gradreach.facts.site import Clipping, Site, clipping, sites_of
+from gradreach.facts.spikes import Spike, spikes_of
+from gradreach.facts.statistics import quantile
+from gradreach.facts.thresholds import DEFAULT, Thresholds
+from gradreach.facts.time import LayerKey, Shown, layers_of, share_reached, shown_of, usual_length
+from gradreach.record.schema import Look, NonFinite, Probe, Record, TimeLook
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One frozen view of a record, by the thresholds in force.
+
+    Every fact is computed when it is first asked for, and then kept.
+    """
+
+    record: Record
+    thresholds: Thresholds = DEFAULT
+
+    @cached_property
+    def seconds(self) -> float | None:
+        """How long the run took, or went on until it was last seen."""
+        if self.record.outcome.seconds is not None:
+            return self.record.outcome.seconds
+        return self.record.steps[-1].seconds if self.record.steps else None
+
+    # What broke
+
+    @cached_property
+    def kept_out(self) -> frozenset[int]:
+        """The steps that a guard took no update from."""
+        return breaks.kept_out(self.record)
+
+    @cached_property
+    def scaled_away(self) -> frozenset[int]:
+        """The steps whose overflow a loss scaler met by skipping the update."""
+        return breaks.scaled_away(self.record)
+
+    @cached_property
+    def first_break(self) -> int | None:
+        """The first step with a NaN or an infinity that neither a loss scaler nor a guard took care of."""
+        return breaks.first_break(self.record, self.scaled_away | self.kept_out)
+
+    @cached_property
+    def origin(self) -> NonFinite | None:
+        """The non-finite value that came first, as its replay found it; one that a guard kept out is none."""
+        return breaks.origin(self.record, self.kept_out)
+
+    @cached_property
+    def broke_by_growth(self) -> bool:
+        """Whether the run broke, and the first non-finite value may come from growth: it did not come with the data."""
+        return self.first_break is not None and (self.origin is None or self.origin.phase != "input")
+
+    @cached_property
+    def nonfinite_steps(self) -> tuple[int, ...]:
+        """The steps whose norm or loss was NaN or infinite, or that the replay was called for."""
+        return breaks.nonfinite_steps(self.record)
+
+    @cached_property
+    def without_guard(self) -> Facts:
+        """The facts of the same run if no guard had stood before its updates."""
+        return self if self.record.guarded is None else replace(self, record=replace(self.record, guarded=None))
+
+    # Steps
+
+    @cached_property
+    def all_sites(self) -> Mapping[int, Site]:
+        """Every line that calls backward, by its number; first those that have measured steps, in their order."""
+        return sites_of(self.record, self.first_break)
+
+    @cached_property
+    def sites(self) -> tuple[Site, ...]:
+        """The lines that called backward on a measured step, in the order of their first call."""
+        return tuple(site for site in self.all_sites.values() if site.steps)
+
+    def site_name(self, number: int) -> str:
+        """`file:line` of a line that calls backward; empty where it is not known."""
+        return self.all_sites[number].name if number in self.all_sites else ""
+
+    @cached_property
+    def norms(self) -> tuple[float | None, ...]:
+        """Of each measured step the global norm before any clipping."""
+        return tuple(step.unclipped for step in self.record.steps)
+
+    @cached_property
+    def clipping(self) -> Clipping:
+        """How the norm was limited over the whole run."""
+        return clipping(self.record.steps)
+
+    @cached_property
+    def blow_up(self) -> BlowUp | None:
+        """The first line whose norm grew far over its ordinary size while the loss diverged or broke."""
+        return blow_ups.blow_up(self.sites, self.broke_by_growth, self.thresholds)
+
+    @cached_property
+    def spikes(self) -> tuple[Spike, ...]:
+        """The single norms far out of the ordinary that nothing clipped, with harm to the loss or of giant size."""
+        return spikes_of(self.sites, self.blow_up, self.thresholds)
+
+    @cached_property
+    def out_of_line(self) -> frozenset[int]:
+        """The steps whose norm is no ordinary one: spikes, and what is not finite."""
+        return frozenset((*(spike.step for spike in self.spikes), *self.nonfinite_steps))
+
+    @cached_property
+    def suggested_threshold(self) -> float | None:
+        """The threshold that leaves all but 1 % of the run's ordinary steps alone."""
+        return quantile((s.unclipped for s in self.record.steps if s.step not in self.out_of_line), 0.99)
+
+    def suggested_threshold_at(self, site: Site) -> float | None:
+        """The threshold that leaves all but 1 % of the ordinary steps of one line alone."""
+        return quantile((s.unclipped for s in site.steps if s.step not in self.out_of_line), 0.99)
+
+    # Looks
+
+    @cached_property
+    def sound_looks(self) -> tuple[Look, ...]:
+        """The looks before anything broke: after it the figures describe the damage, not its cause."""
+        end = self.first_break
+        return tuple(look for look in self.record.looks if end is None or look.step < end)
+
+    def root_of(self, path: str) -> str:
+        """The root module that a dotted path belongs to: the longest registered name that it starts with."""
+        return root_of(tuple(self.record.models), path)
+
+    @cached_property
+    def layers(self) -> Mapping[LayerKey, tuple[TimeLook, ...]]:
+        """The sound looks at each recurrent layer and direction at its usual length, in order of time."""
+        return _at_usual_length(layers_of(self.sound_looks))
+
+    @cached_property
+    def layers_with_break(self) -> Mapping[LayerKey, tuple[TimeLook, ...]]:
+        """The same; where the very first step broke, the looks at it, of which only what is finite tells anything."""
+        return self.layers or _at_usual_length(layers_of(self.record.looks))
+
+    @cached_property
+    def time_shown(self) -> tuple[Shown, ...]:
+        """Of each recurrent layer and direction the look that a report shows.
+
+        It is the last one at the usual length with a finite reach, else any. Looks after the run broke count only where
+        there are no others.
+        """
+        ever = layers_of(self.record.looks)
+        sound = layers_of(self.sound_looks) if self.sound_looks else ever
+        return tuple(shown_of(looks, ever[key]) for key, looks in sound.items())
+
+    @cached_property
+    def shortest(self) -> Shown | None:
+        """The shown layer whose gradient reaches the smallest part of its sequence."""
+        return min(self.time_shown, key=lambda shown: share_reached(shown.layer), default=None)
+
+    @cached_property
+    def probes_shown(self) -> tuple[tuple[Look, Probe], ...]:
+        """Of each line and module without a recurrence the last sound look in which the reach was probed."""
+        shown = {(look.site, probe.module): (look, probe) for look in self.sound_looks for probe in look.probes}
+        return tuple(shown.values())
+
+    @cached_property
+    def depth_shown(self) -> tuple[DepthShown, ...]:
+        """Of each line that calls backward the modules that a report shows, in execution order."""
+        return depth_shown(self.sound_looks or self.record.looks)
+
+    @cached_property
+    def trends(self) -> Mapping[int, list[Trend]]:
+        """The trends of the gradient through depth, by the line that called backward."""
+        return trends_of(self.sound_looks)
+
+    # The data
+
+    @cached_property
+    def dependency_tests(self) -> tuple[DependencyTest, ...]:
+        """Every test of what the error depends on, with the reach at its place and a verdict on each lag."""
+        return tuple(dependency_test(found, self.sound_looks, self.thresholds) for found in self.record.dependency)
+
+    def rests_at(self, test: DependencyTest) -> bool:
+        """Whether the loss at a test's place rests: then what is out of reach holds the training up. While it falls,
+        the reach may yet grow."""
+        site = self.all_sites.get(test.dependency.site)
+        return site is not None and site.rest is not None
+
+
+def _at_usual_length(layers: Mapping[LayerKey, list[Shown]]) -> dict[LayerKey, tuple[TimeLook, ...]]:
+    return {key: tuple(usual_length([shown.layer for shown in looks])) for key, looks in layers.items()}

@@ -1,0 +1,87 @@
+"""Recurrent layers over a run: their looks through time, and which of them a report shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, TypeVar
+
+from gradreach.facts.statistics import is_finite, is_positive, known, median
+from gradreach.facts.thresholds import Threshold
+from gradreach.record.schema import Look, Probe, TimeLook
+
+FAR_SHARE = Threshold(
+    "far_share", 0.5, 0.01, 1.0, "part of the sequence that the gradient must reach back over to be in order"
+)
+
+MIN_LOOKS = 3
+"""Looks below which a layer is not judged: one look may fall on an odd batch, and two cannot outvote it."""
+
+SomeLook = TypeVar("SomeLook", TimeLook, Probe, TimeLook | Probe)
+
+
+class LayerKey(NamedTuple):
+    """One direction of one recurrent layer, as seen from one line that calls backward."""
+
+    site: int
+    module: str
+    layer: int
+    direction: str
+
+
+class Shown(NamedTuple):
+    """One look at a recurrent layer that a report shows, and the watched step that it belongs to.
+
+    `first` is the same layer when it was first seen, where that was on an earlier step and its reach was finite.
+    """
+
+    look: Look
+    layer: TimeLook
+    first: TimeLook | None = None
+
+
+def layers_of(looks: Sequence[Look]) -> dict[LayerKey, list[Shown]]:
+    """The looks at each layer and direction, in order of time."""
+    layers: dict[LayerKey, list[Shown]] = {}
+    for look in looks:
+        for seen in look.time:
+            key = LayerKey(look.site, seen.module, seen.layer, seen.direction)
+            layers.setdefault(key, []).append(Shown(look, seen))
+    return layers
+
+
+def usual_length(looks: Sequence[SomeLook]) -> list[SomeLook]:
+    """The looks at sequences of the usual length or longer: a short last batch does not speak for its layer."""
+    usual = median([float(seen.T) for seen in looks])
+    return [seen for seen in looks if usual <= seen.T]
+
+
+def shown_of(looks: Sequence[Shown], ever: Sequence[Shown]) -> Shown:
+    """Of one layer's sound looks the last at the usual length whose reach is finite; where none is finite, any.
+
+    `ever` are all looks at the layer, among which the first one is found.
+    """
+    finite = [shown for shown in looks if has_finite_reach(shown.layer)] or list(looks)
+    speaks = usual_length([shown.layer for shown in finite])[-1]
+    shown = next(shown for shown in reversed(finite) if shown.layer is speaks)
+    earlier = (each.layer for each in ever if each.look.step < shown.look.step)
+    return shown._replace(first=next((layer for layer in earlier if known(layer.reach)), None))
+
+
+def has_finite_reach(seen: TimeLook) -> bool:
+    """Whether every value of the reach curve that was measured is finite."""
+    return bool(seen.reach) and all(r is None or is_finite(r) for r in seen.reach)
+
+
+def share_reached(seen: TimeLook) -> float:
+    """The part of its sequence that a layer's gradient reaches back over."""
+    return seen.horizon / max(seen.T, 1)
+
+
+def rate_to_horizon(seen: TimeLook) -> float | None:
+    """The mean factor a step by which r fell from 1 to its first value under 1 %: r(n) ^ (1/n), n = horizon + 1.
+
+    It is None where the horizon is the whole sequence, and where r is 0 past it.
+    """
+    n = seen.horizon + 1
+    past = seen.reach[n] if 0 < n < len(seen.reach) else None
+    return past ** (1 / n) if is_positive(past) else None
