@@ -36,7 +36,7 @@ NEVER = 1e30
 
 @dataclass(frozen=True)
 class Size:
-    """Points along each side of the domain, and updates of either descent."""
+    """The points along each side of the domain, and the updates of either descent."""
 
     grid: int
     updates: int
@@ -65,12 +65,12 @@ class Result(Struct, frozen=True):
 
 
 def loss(w: Tensor, b: Tensor) -> Tensor:
-    """(σ(h_50) − 0.7)² at every (w, b)."""
+    """Return (σ(h_50) − 0.7)² at every (w, b)."""
     return (torch.sigmoid(unrolled(w, b, torch.full_like(w, FIRST), STEPS)) - GOAL).square()
 
 
 def descend(threshold: float | None, updates: int) -> Descent:
-    """Plain gradient descent from START, its gradient's norm clipped at `threshold`."""
+    """Descend from START by plain gradient descent, the gradient's norm clipped at `threshold`."""
     model = OneUnit(*START, STEPS, torch.float64)
     x = torch.tensor([[FIRST]], dtype=torch.float64)
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
@@ -88,14 +88,14 @@ def descend(threshold: float | None, updates: int) -> Descent:
 
 
 def domain(size: int) -> tuple[Tensor, Tensor]:
-    """w and b at the points of the surface, (size, size) each."""
+    """Return w and b at the points of the surface, (size, size) each."""
     w, b = (torch.linspace(*side, size, dtype=torch.float64) for side in (W_RANGE, B_RANGE))
     grid = torch.meshgrid(w, b, indexing="ij")
     return grid[0], grid[1]
 
 
 def measure(size: Size, _lab: Lab) -> Result:
-    """The wall, and two descents from the same point."""
+    """Find the wall, and descend twice from the same point."""
     w, b = domain(size.grid)
     highest = loss(w, b).diff(dim=1).abs().argmax(1)
     wall = [(float(w[i, 0]), float(b[i, j] + b[i, j + 1]) / 2) for i, j in enumerate(highest)]
@@ -104,12 +104,12 @@ def measure(size: Size, _lab: Lab) -> Result:
 
 
 def predicted_wall(w: float) -> float:
-    """b at which h_0 is a fixed point: h_0 = w σ(h_0) + b."""
+    """Return the b at which h_0 is a fixed point: h_0 = w σ(h_0) + b."""
     return FIRST - w / (1 + float(np.exp(-FIRST)))
 
 
 def claims(result: Result) -> tuple[Claim, ...]:
-    """Where the wall stands, how far it flings, and how far a clipped step goes."""
+    """Claim where the wall stands, how far it flings, and how far a clipped step goes."""
     spacing = (B_RANGE[1] - B_RANGE[0]) / (len(result.wall) - 1)
     slope = float(np.exp(-FIRST) / (1 + np.exp(-FIRST)) ** 2)
     sharp = [
@@ -147,7 +147,7 @@ def claims(result: Result) -> tuple[Claim, ...]:
 
 
 def draw(result: Result) -> Figure:
-    """Both descents from above, and the loss over the updates."""
+    """Draw both descents from above, and the loss over the updates."""
     figure, (above, course) = axes(2, width=9, height=3.9)
     _from_above(above, result)
     course.semilogy(result.clipped.loss, color=SKY, lw=1, label=f"clipped at {THRESHOLD:g}")

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cure:
-    """A layer of `gradreach.tasks.layers.LAYERS`, with the clip's threshold and the weight of Ω where there is one."""
+    """A layer of `gradreach.tasks.layers.LAYERS`, with the clip's threshold, if any, and the weight of Ω."""
 
     layer: str
     clip: float | None = 1.0
@@ -78,7 +78,7 @@ TaskName = Literal["adding", "copying"]
 
 
 def recall(lag: int) -> Task:
-    """One symbol of 8 is kept for `lag` steps; the loss is taken where it is to be said, and nowhere else."""
+    """Make the task to keep one symbol of 8 for `lag` steps; the loss is taken only where it is to be said."""
     task = copying(lag - 1, symbols=1)
 
     def draw(N: int, g: Generator) -> Batch:
@@ -106,7 +106,7 @@ ROWS = 8
 
 @dataclass(frozen=True)
 class Size:
-    """Lags, seeds of each at either rate, updates after which a run has failed; longest lag before training."""
+    """The lags, the seeds at either rate, the updates after which a run has failed; the longest lag of a reach."""
 
     lags: tuple[int, ...]
     seeds: int
@@ -171,7 +171,7 @@ class OmegaTerm:
 
 
 def train_one(job: Job) -> Outcome:
-    """One training from its seed, ended where it is solved."""
+    """Train from the job's seed, until it is solved."""
     cure = CURES[job.cure]
     model = partial(recurrent, layer=cure.layer, hidden=H)
     recipe = Recipe(TASKS[job.task](job.lag), model, BATCH, job.rate, "adam", cure.clip, job.seed)
@@ -191,13 +191,13 @@ def train_one(job: Job) -> Outcome:
 
 
 def unorthogonal(layer: nn.Module) -> float:
-    """‖WᵀW − 1‖₂ of W_hh, in float64."""
+    """Return ‖WᵀW − 1‖₂ of W_hh, in float64."""
     W = layer.get_parameter("weight_hh_l0").detach().double()
     return float(torch.linalg.matrix_norm(W.T @ W - torch.eye(len(W), dtype=W.dtype), 2))
 
 
 def reach_before(job: tuple[str, int, int]) -> ReachCurve:
-    """r(ℓ) of an untrained layer (name, longest lag, seed), for a random error at the last step of adding."""
+    """Take r(ℓ) of an untrained layer (name, longest lag, seed), for a random error at the last step of adding."""
     name, longest, seed = job
     task = adding(longest + 1)
     recipe = Recipe(task, partial(recurrent, layer=name, hidden=H), ROWS, seed=seed)
@@ -215,7 +215,7 @@ def reach_before(job: tuple[str, int, int]) -> ReachCurve:
 def bounds(
     name: str, layer: nn.Module, x: Tensor, error: Tensor, lags: list[int]
 ) -> tuple[list[float] | None, list[float] | None]:
-    """log₁₀ of what r(ℓ) cannot fall under, and of what it cannot exceed.
+    """Return log₁₀ of what r(ℓ) cannot fall under, and of what it cannot exceed.
 
     Orthogonal: W keeps every norm, so a step multiplies it by a number between the least and the largest slope σ′.
     Identity: a unit's error stays or ends. It stays at every step where both input weights are positive, for the inputs
@@ -238,7 +238,7 @@ def bounds(
 
 
 def along(factors: Tensor, lags: list[int]) -> list[float]:
-    """log₁₀ of the product of the last ℓ factors, at each lag ℓ."""
+    """Return log₁₀ of the product of the last ℓ factors, at each lag ℓ."""
     products = [0.0, *factors.log10().flip(0).cumsum(0).tolist()]
     return [products[lag] for lag in lags]
 
@@ -262,7 +262,7 @@ CARRYING = ("ReLU + identity", "GRU", "LSTM", "chrono LSTM")
 
 
 def claims(result: Result) -> tuple[Claim, ...]:
-    """What theory says of a layer's reach before training; and, where there are several seeds, who succeeds."""
+    """Claim what theory says of a layer's reach before training and, where there are several seeds, who succeeds."""
     return (
         _bounded(result, "rnn", "κ(V) ρ^ℓ, the bound of the linear RNN, W = V Λ V⁻¹; tanh only lowers it"),
         _bounded(
@@ -323,7 +323,7 @@ def _compared(result: Result) -> tuple[Claim, ...]:
 
 
 def draw(result: Result) -> Figure:
-    """Success of each cure at each lag, one map a task, at the lower + at the higher rate; what an update costs."""
+    """Draw the success of each cure at each lag, at the lower + the higher rate; and an update's cost."""
     figure, panels = axes(3, width=11.5, height=4.6, gridspec_kw={"width_ratios": (5, 5, 2.6)}, sharey=True)
     for panel, task in zip(panels, TASKS, strict=False):
         _map(panel, result, task)
@@ -362,7 +362,7 @@ def _cost(panel: Axes, result: Result) -> None:
 
 
 def draw_reach(result: Result) -> Figure:
-    """r(ℓ) of every layer before training: median over seeds, and the bounds of those that have some."""
+    """Draw r(ℓ) of every layer before training: the median over seeds, and the bounds of those that have some."""
     figure, (panel,) = axes(width=8.5, height=4.4)
     for i, (layer, name) in enumerate(NAMES.items()):
         curves = where(result.reached, layer=layer)

@@ -67,7 +67,7 @@ class Net(Struct, frozen=True):
 
 
 class Layers(Struct, frozen=True):
-    """Of every layer, the first first, on one training batch. `saturated` is a share of units.
+    """What is seen of every layer on one training batch, the first layer first. `saturated` is a share of units.
 
     The others come from `gradreach.depth_spectrum`, which follows no residual, and are then empty or 0: log10 of
     ‖∂L/∂h_l‖ for l = 0 … L and the logits, the mean of σ′ of every layer, log10 of the bound of ‖∂logits/∂h_0‖, and the
@@ -117,7 +117,7 @@ class Result(Struct, frozen=True):
 
 
 def model(task: Task, kind: Kind, depth: int) -> nn.Sequential:
-    """A stack of that kind; torch's own start where nothing else is said, weights U(±1/√n)."""
+    """Make a stack of that kind, with torch's own start, weights U(±1/√n), where nothing else is said."""
     activation = "relu" if kind.startswith("ReLU") else "sigmoid"
     net = stack(task, depth, WIDTH, activation, residual="residual" in kind)
     for linear in linears(net):
@@ -130,12 +130,12 @@ def model(task: Task, kind: Kind, depth: int) -> nn.Sequential:
 
 
 def linears(net: nn.Module) -> list[nn.Linear]:
-    """Its Linear layers, in order."""
+    """Return the Linear layers of a net, in order."""
     return [module for module in net.modules() if isinstance(module, nn.Linear)]
 
 
 def layers(net: nn.Module, batch: Batch, loss: Measure) -> Layers:
-    """What gradreach sees of it on one batch."""
+    """Look at a net on one batch, as gradreach sees it."""
     looks = diagnose(net, [batch], loss).record.looks[0].depth
     saturated = [round(look.saturated, 4) for look in looks if look.kind == "Sigmoid" and look.saturated is not None]
     if any(isinstance(module, Residual) for module in net.children()):
@@ -154,14 +154,14 @@ def layers(net: nn.Module, batch: Batch, loss: Measure) -> Layers:
 
 
 def weight_gradients(net: nn.Module, batch: Batch, loss: Measure) -> list[float | None]:
-    """log10 of ‖∂L/∂W_l‖ of every layer, None for 0."""
+    """Return log10 of ‖∂L/∂W_l‖ of every layer, None for 0."""
     weights = [linear.weight for linear in linears(net)]
     norms = [float(each.double().norm()) for each in torch.autograd.grad(loss(net(batch.x), batch.y), weights)]
     return [round(math.log10(norm), 4) if norm else None for norm in norms]
 
 
 def train_one(updates: int, net: Net) -> Training:
-    """Look, train, look again."""
+    """Look at a stack, train it, look again."""
     recipe = Recipe(deep(), partial(model, kind=net.kind, depth=net.depth), BATCH, RATE, "adam", None, net.seed)
     first, data, loss, _ = recipe.build()
     batch = next(iter(data))
@@ -208,7 +208,7 @@ CURES: tuple[Kind, ...] = ("logistic, residual", "ReLU, He’s start")
 
 
 def claims(result: Result) -> tuple[Claim, ...]:
-    """The bound; the decay beside its two factors; what does not move; what it costs; what cures it."""
+    """Claim the bound, the decay beside its two factors, what does not move, what that costs, and what cures it."""
     of = {kind: where(result.deep, kind=kind) for kind in KINDS}
     plain, L = of["logistic"], result.deep[0].depth
     still = max(plain, key=lambda each: each.moved[0] - each.movable)
@@ -266,7 +266,7 @@ def claims(result: Result) -> tuple[Claim, ...]:
 
 
 def _decay(kind: Kind, nets: list[Training]) -> Claim:
-    """The gradient's factor per layer between h_L and h_0, over layers and seeds."""
+    """Claim the gradient's factor per layer between h_L and h_0, over layers and seeds."""
     L = nets[0].depth
     result = fmean((each.start.gradient[0] - each.start.gradient[L]) / L for each in nets)
     relu = kind != "logistic"
@@ -288,7 +288,7 @@ def _decay(kind: Kind, nets: list[Training]) -> Claim:
 
 
 def _saturation(result: Result) -> Claim:
-    """A saturated unit has at most 5 % of the largest slope."""
+    """Claim that a saturated unit has at most 5 % of the largest slope."""
     pairs = [
         (slope / (0.25 * (1 - 0.95 * share)), share)
         for each in result.deep
@@ -311,7 +311,7 @@ COLOURS = dict(zip(KINDS, (BLUE, PURPLE, GREEN, ORANGE, VERMILION), strict=True)
 
 
 def draw(result: Result) -> Figure:
-    """Gradient at the first step and movement after the last, layer by layer."""
+    """Draw the gradient at the first step and the movement after the last, layer by layer."""
     figure, (gradient, moved) = axes(2, width=9, height=4.6)
     L = result.deep[0].depth
     at = list(range(1, L + 1))
@@ -341,7 +341,7 @@ def draw(result: Result) -> Figure:
 
 
 def draw_error(result: Result) -> Figure:
-    """Error over the depth, and saturated units layer by layer."""
+    """Draw the error over the depth, and saturated units layer by layer."""
     figure, (error, saturated) = axes(2, width=9, height=4.4)
     depths = sorted({each.depth for each in result.points})
     for kind in KINDS:
@@ -364,14 +364,14 @@ def draw_error(result: Result) -> Figure:
 
 
 def _keys(figure: Figure, panel: Axes) -> None:
-    """The kinds under both panels, whose layers are counted in whole numbers."""
+    """Name the kinds under both panels, whose layers are counted in whole numbers."""
     figure.legend(*panel.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize="small")
     for each in figure.axes:
         each.locator_params(axis="x", integer=True)
 
 
 def _band(panel: Axes, x: list[int], seeds: list[list[float]], kind: Kind, line: str = "-") -> None:
-    """The median over seeds, and from the least to the most."""
+    """Draw the median over seeds, and a band from the least to the most."""
     each = torch.tensor(seeds, dtype=torch.float64)
     panel.plot(x, each.quantile(0.5, dim=0), line, color=COLOURS[kind], ms=4, label=kind)
     panel.fill_between(x, each.amin(0), each.amax(0), color=COLOURS[kind], alpha=0.2, lw=0)

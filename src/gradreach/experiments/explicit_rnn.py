@@ -61,7 +61,7 @@ class ExplicitRNN:
 
 
 def layer(written: ExplicitRNN) -> RNN:
-    """The same as one of gradreach's layers, in the dtype of W."""
+    """Make the same RNN as one of gradreach's layers, in the dtype of W."""
     with torch.random.fork_rng(devices=[]):
         rnn = RNN(written.U.shape[1], len(written.W), nonlinearity=written.kind, dtype=written.W.dtype)
     rnn.load_state_dict(

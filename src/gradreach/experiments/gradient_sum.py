@@ -32,7 +32,7 @@ FACTOR, INPUTS = 0.9, 3
 
 @dataclass(frozen=True)
 class Size:
-    """d units, T steps."""
+    """The units d and the steps T."""
 
     d: int
     T: int
@@ -85,7 +85,7 @@ class Result(Struct, frozen=True):
 
 
 def setting(job: Job) -> tuple[ExplicitRNN, Tensor, Tensor, Tensor]:
-    """The RNN in float64 with γλ = FACTOR, inputs (T, i), first state (d,) and local errors (T, d)."""
+    """Make the RNN in float64 with γλ = FACTOR, inputs (T, i), first state (d,) and local errors (T, d)."""
     draw = torch.Generator().manual_seed(job.seed)
 
     def normal(*shape: int) -> Tensor:
@@ -98,7 +98,7 @@ def setting(job: Job) -> tuple[ExplicitRNN, Tensor, Tensor, Tensor]:
 
 
 def sums(job: Job) -> Sums:
-    """Everything of one RNN."""
+    """Measure everything of one RNN."""
     rnn, x, first, errors = setting(job)
     h = [first]
     for inputs in x:
@@ -148,7 +148,7 @@ def sums(job: Job) -> Sums:
 
 
 def tensors(rnn: ExplicitRNN, x: Tensor, h: list[Tensor], allowed: float) -> tuple[Difference, int]:
-    """∂⁺h_k/∂W_hh beside autograd's at every k, and how many of its entries with p ≠ q are not 0."""
+    """Compare ∂⁺h_k/∂W_hh with autograd's at every k, and count its entries with p ≠ q that are not 0."""
     crossed = ~torch.eye(len(rnn.W), dtype=torch.bool)
     apart, wrong = 0.0, 0
     for before, after, inputs in zip(h, h[1:], x, strict=False):
@@ -160,7 +160,7 @@ def tensors(rnn: ExplicitRNN, x: Tensor, h: list[Tensor], allowed: float) -> tup
 
 
 def remaining(parts: list[Tensor]) -> tuple[list[float], float]:
-    """The norm of all parts of n = 0 … T steps and more, summed, over that of all; log10 of the latter."""
+    """Return the norm of the parts of n = 0 … T steps and more, over that of all; and log10 of the latter."""
     T, total = len(parts), torch.stack([each.sum(0) for each in parts]).sum(0)
     # part k of step t travelled t − k steps: the last of its list 0, the first t
     of_lag = [torch.stack([each[t - lag] for t, each in enumerate(parts) if t >= lag]).sum(0) for lag in range(T)]
@@ -169,13 +169,13 @@ def remaining(parts: list[Tensor]) -> tuple[list[float], float]:
 
 
 def measure(size: Size, lab: Lab) -> Result:
-    """Both functions."""
+    """Measure both functions."""
     kinds: tuple[Activation, ...] = ("sigmoid", "tanh")
     return Result(lab.spread(sums, [Job(kind, size.d, size.T) for kind in kinds], "sums over k and t"))
 
 
 def claims(result: Result) -> tuple[Claim, ...]:
-    """Each derivation equals autograd; the parts by lag equal the engine's."""
+    """Claim that each derivation equals autograd, and the parts by lag the engine's."""
     return (
         _worst("∂⁺h_k/∂W_hh element by element, every k", [each.immediate for each in result.sums]),
         equal(
@@ -211,7 +211,7 @@ def _worst(says: str, differences: list[Difference], other: str = "autograd") ->
 
 
 def draw(result: Result) -> Figure:
-    """The size of every part and of the sums over k; how fast what is left falls with the lag."""
+    """Draw the size of every part and of the sums over k, and how fast what is left falls with the lag."""
     found = where(result.sums, kind="tanh")[0]
     T = len(found.steps)
     figure, (parts, lags) = axes(2, width=9, height=3.9, gridspec_kw={"width_ratios": [1.25, 1]})

@@ -53,7 +53,7 @@ ENOUGH = 4
 
 @dataclass(frozen=True)
 class Size:
-    """Lengths T, seeds of each, and the training: updates at most, H, sequences in a batch, optimizer and rate."""
+    """The lengths T, the seeds of each, and the training: most updates, H, sequences in a batch, optimizer and rate."""
 
     lengths: tuple[int, ...]
     seeds: int
@@ -96,7 +96,7 @@ class Result(Struct, frozen=True):
 
 
 def model(task: Task, layer: str, hidden: int) -> Recurrent:
-    """A linear readout over one of the `LAYERS`."""
+    """Make a linear readout over one of the `LAYERS`."""
     return Recurrent(task, LAYERS[layer](task.width, hidden, batch_first=True))
 
 
@@ -111,7 +111,7 @@ def train_one(size: Size, job: Job) -> Outcome:
 
 
 def untrained(length: int, hidden: int) -> tuple[list[float], int, int]:
-    """What `Result` holds of an IRNN at its start, for one sequence."""
+    """Measure what `Result` holds of an IRNN at its start, for one sequence."""
     task = adding(length)
     net = Recipe(task, partial(model, layer="IRNN", hidden=hidden)).build().model
     x = task.train(1, torch.Generator().manual_seed(0)).x
@@ -124,7 +124,7 @@ def untrained(length: int, hidden: int) -> tuple[list[float], int, int]:
 
 
 def measure(size: Size, lab: Lab) -> Result:
-    """Every layer at every length from the same seeds, the long ones first."""
+    """Train every layer at every length from the same seeds, the long ones first."""
     jobs = [
         Job(layer, length, seed)
         for length in sorted(size.lengths, reverse=True)
@@ -136,7 +136,7 @@ def measure(size: Size, lab: Lab) -> Result:
 
 
 def claims(result: Result) -> tuple[Claim, ...]:
-    """The identity carries the error of every unit that is on; where there are runs enough to tell, it also learns."""
+    """Claim that the identity carries the error of every unit that is on, and, given enough runs, that it learns."""
     longest = len(result.norms) - 1
     return (
         equal(
@@ -173,22 +173,22 @@ def learned(result: Result) -> Claim:
 
 
 def lengths(result: Result) -> list[int]:
-    """T, the short ones first."""
+    """Return the lengths T, the short ones first."""
     return sorted({outcome.length for outcome in result.outcomes})
 
 
 def rate(result: Result, layer: str) -> str:
-    """Successes of a layer at each length, in words."""
+    """Say how many runs of a layer succeed at each length."""
     return ", ".join(f"{k} of {n}" for k, n in by_length(result, layer))
 
 
 def by_length(result: Result, layer: str) -> list[Count]:
-    """How many runs of a layer succeed at each length, of how many."""
+    """Count how many runs of a layer succeed at each length, and how many there are."""
     return [count(where(result.outcomes, layer=layer, length=T)) for T in lengths(result)]
 
 
 def draw(result: Result) -> Figure:
-    """Success against length, and the error over the updates at the longest."""
+    """Draw success against length, and the error over the updates at the longest."""
     figure, (success, course) = axes(2, width=9.5, height=4.2)
     for i, layer in enumerate(LAYERS):
         aside = [T * (1 + 0.02 * (i - 1.5)) for T in lengths(result)]

@@ -44,7 +44,7 @@ DIGITS = 1e-6
 
 @dataclass(frozen=True)
 class Size:
-    """d units, T steps, this many seeds of each case; products are compared with autograd's at `d_small`, `T_small`."""
+    """The units d, steps T and seeds of each case; products are compared with autograd's at `d_small`, `T_small`."""
 
     d: int
     T: int
@@ -129,7 +129,7 @@ class Result(Struct, frozen=True):
 
 
 def setting(case: Case) -> tuple[ExplicitRNN, Tensor, Tensor]:
-    """The RNN of a case in float64, its inputs (T, i) and its first state (d,)."""
+    """Make the RNN of a case in float64, its inputs (T, i) and its first state (d,)."""
     draw = torch.Generator().manual_seed(case.seed)
     W = torch.randn(case.d, case.d, dtype=torch.float64, generator=draw)
     W = case.λ * (torch.linalg.qr(W).Q if case.weights == "orthogonal" else W / torch.linalg.matrix_norm(W, 2))
@@ -140,7 +140,7 @@ def setting(case: Case) -> tuple[ExplicitRNN, Tensor, Tensor]:
 
 
 def states(rnn: ExplicitRNN, x: Tensor, h: Tensor) -> list[Tensor]:
-    """h_0 … h_T."""
+    """Return the states h_0 … h_T."""
     found = [h]
     for inputs in x:
         found.append(rnn.step(found[-1], inputs))
@@ -148,7 +148,7 @@ def states(rnn: ExplicitRNN, x: Tensor, h: Tensor) -> list[Tensor]:
 
 
 def curve(case: Case) -> Curve:
-    """Norms of the products of the last ℓ Jacobians, beside what the measured slopes allow."""
+    """Take the norms of the products of the last ℓ Jacobians, and what the measured slopes allow."""
     rnn, x, h = setting(case)
     spec = spectrum(layer(rnn), x.unsqueeze(1), h.expand(1, 1, case.d), lags=[case.T - 1])
     slope = rnn.slope(torch.stack(states(rnn, x, h)[1:]))
@@ -183,7 +183,7 @@ def one_factor(share: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def product(rnn: ExplicitRNN, h: list[Tensor], lag: int) -> Tensor:
-    """diag(σ′(a_t)) W_hh … diag(σ′(a_{k+1})) W_hh of the last `lag` of the states: ∂h_t/∂h_k, (d, d)."""
+    """Return diag(σ′(a_t)) W_hh … diag(σ′(a_{k+1})) W_hh of the last `lag` states: ∂h_t/∂h_k, (d, d)."""
     result = torch.eye(len(rnn.W), dtype=rnn.W.dtype)
     for state in h[len(h) - lag :]:
         result = rnn.slope(state).unsqueeze(1) * rnn.W @ result
@@ -191,7 +191,7 @@ def product(rnn: ExplicitRNN, h: list[Tensor], lag: int) -> Tensor:
 
 
 def autograd(rnn: ExplicitRNN, x: Tensor, h: list[Tensor], lag: int) -> Tensor:
-    """The same by autograd."""
+    """Return the same Jacobian by autograd."""
 
     def onward(state: Tensor) -> Tensor:
         return states(rnn, x[len(x) - lag :], state)[-1]
@@ -201,7 +201,7 @@ def autograd(rnn: ExplicitRNN, x: Tensor, h: list[Tensor], lag: int) -> Tensor:
 
 
 def check(case: Case) -> Check:
-    """The product beside autograd at every lag."""
+    """Compare the product with autograd at every lag."""
     rnn, x, first = setting(case)
     h, error = states(rnn, x, first), rnn.factor_error(x)
     worst = (0.0, 1.0)
@@ -213,7 +213,7 @@ def check(case: Case) -> Check:
 
 
 def specials(d: int, T: int) -> dict[str, Case]:
-    """Cases in which the bound is tight, hopeless, and in which γλ > 1 does and does not explode."""
+    """Return cases in which the bound is tight, hopeless, and in which γλ > 1 does and does not explode."""
     return {
         "tight, tanh": Case("tanh", "orthogonal", 1.0, 1e-3, d=d, T=T),
         "tight, logistic": Case("sigmoid", "orthogonal", 1.0, 1e-3, resting=True, d=d, T=T),
@@ -225,7 +225,7 @@ def specials(d: int, T: int) -> dict[str, Case]:
 
 
 def measure(size: Size, lab: Lab) -> Result:
-    """Every curve, and every comparison."""
+    """Take every curve, and make every comparison."""
     kinds: tuple[Activation, ...] = ("sigmoid", "tanh")
     weights: tuple[Weights, ...] = ("random", "orthogonal")
     cases = list(itertools.product(kinds, weights, FACTORS))
@@ -243,7 +243,7 @@ def measure(size: Size, lab: Lab) -> Result:
 
 
 def claims(result: Result) -> tuple[Claim, ...]:
-    """The product is autograd's; the bound holds; where it is tight and where hopeless; what γλ decides."""
+    """Claim that the product is autograd's, where the bound is tight and where hopeless, and what γλ decides."""
     lag = result.T - 1
     rounding = lag * (result.d + 2) ** 2 * ROUNDOFF / math.log(10)
     worst = max(result.checks, key=lambda each: each.difference / each.tolerance)
@@ -311,7 +311,7 @@ def claims(result: Result) -> tuple[Claim, ...]:
 
 
 def _usual(says: str, found: Curve, d: int) -> Claim:
-    """The gap is what the slopes make of a direction turned at random; the norm exceeds that by up to √d."""
+    """Claim that the gap is what slopes make of a direction turned at random; the norm exceeds that by up to √d."""
     return Claim(
         f"{says} at lag {found.lags[-1]}",
         -found.typical[-1],
@@ -331,7 +331,7 @@ CASES = {
 
 
 def draw(result: Result) -> Figure:
-    """Norms of the sweep beside their bounds, one panel for each function."""
+    """Draw the norms of the sweep beside their bounds, one panel for each function."""
     figure, panels = axes(2, width=9, height=4.2, sharey=True)
     for panel, (kind, name) in zip(panels, NAMES.items(), strict=True):
         for factor, colour in zip(FACTORS, CYCLE, strict=False):
@@ -350,7 +350,7 @@ def draw(result: Result) -> Figure:
 
 
 def draw_bound(result: Result) -> Figure:
-    """How far the bound is off, and what becomes of γλ > 1."""
+    """Draw how far the bound is off, and what becomes of γλ > 1."""
     figure, (off, above) = axes(2, width=9, height=3.9)
     special = result.special
     for name, colour in zip((*TIGHT, "ρ < λ", "saturated"), (GREEN, SKY, ORANGE, VERMILION), strict=True):

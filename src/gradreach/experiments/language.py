@@ -16,7 +16,7 @@ LAYERS = {"rnn": ("tanh RNN", VERMILION), "gru": ("GRU", BLUE), "lstm": ("LSTM",
 
 
 def wikitext(data: Path | None) -> Path | None:
-    """WikiText-2 in the user's folder, None where there is none."""
+    """Return WikiText-2 in the user's folder, None where there is none."""
     folder = None if data is None else data / "wikitext-2"
     return folder if folder is not None and folder.is_dir() else None
 

@@ -53,7 +53,7 @@ TEXTS: dict[Texts, str] = {"words": "Language model of words", "agreement": "Lan
 
 @dataclass(frozen=True)
 class Size:
-    """Of both kinds of models: H, updates, seeds; words of the vocabulary; sentences to test each case."""
+    """H, updates and seeds of both kinds of models; the words of the vocabulary; the sentences that test each case."""
 
     grammar: tuple[int, int, int]
     words: tuple[int, int, int]
@@ -114,12 +114,12 @@ def train_one(size: Size, data: Path | None, job: Job) -> Training:
 
 
 def text(data: Path | None, vocabulary: int) -> Corpus:
-    """WikiText-2 from the user's folder where it holds it, else Python's manual."""
+    """Read WikiText-2 from the user's folder where it holds it, else Python's manual."""
     return corpus(wikitext(data), vocabulary)
 
 
 def shares(model: Recurrent, batch: Batch) -> tuple[list[float], float, float]:
-    """s(ℓ) on a batch, their sum, and how far from 1 rounding may take it.
+    """Return s(ℓ) on a batch, their sum, and how far from 1 rounding may take it.
 
     ‖dW_ℓ‖ ≤ (b(ℓ) + b(ℓ+1)) ‖dW‖, so the sum of ⟨dW_ℓ, dW⟩ / ‖dW‖² carries ε Σ (b(ℓ) + b(ℓ+1)) for each of the T · B
     products that a dW_ℓ sums.
@@ -143,7 +143,7 @@ def _grammatical(model: Recurrent, n: int, seed: int) -> Iterable[VerbCount]:
 
 
 def _real(model: Recurrent, vocabulary: Vocabulary, data: Path) -> Iterable[VerbCount]:
-    """On the test sets that the user's folder holds, the sentences both of whose forms are in the vocabulary."""
+    """Test on the user's test sets, the sentences both of whose verb forms are in the vocabulary."""
     found = {"real sentences": data / "agreement-linzen" / "subj_agr_filtered.text"}
     found |= {path.stem: path for path in sorted((data / "agreement-blimp").glob("distractor*.jsonl"))}
     for test, path in found.items():
@@ -159,7 +159,7 @@ def _real(model: Recurrent, vocabulary: Vocabulary, data: Path) -> Iterable[Verb
 
 @torch.no_grad()
 def chosen(model: Recurrent, vocabulary: Vocabulary, read: list[Choice]) -> list[bool]:
-    """Whether the right form is the likelier one, sentence by sentence; those of equal length are read together."""
+    """Return whether the right form is the likelier one, by sentence; sentences of equal length are read together."""
     right = [False] * len(read)
     by_length: dict[int, list[int]] = defaultdict(list)
     for i, choice in enumerate(read):
@@ -188,7 +188,7 @@ def _verbs(result: Result, text: Texts, layer: str) -> list[VerbCount]:
 
 
 def counted(result: Result, layer: str, test: str, nouns: int) -> Count:
-    """Right choices, and how many there were, of all seeds together."""
+    """Count right choices, and all choices, of all seeds together."""
     cells = where(_verbs(result, "agreement", layer), test=test, nouns=nouns)
     return sum(each.right for each in cells), sum(each.n for each in cells)
 
@@ -204,7 +204,7 @@ def balanced(result: Result, layer: str, test: str, attractors: tuple[int | None
 
 
 def claims(result: Result) -> tuple[Claim, ...]:
-    """The shares sum to 1, most of them near; attractors mislead the RNN, more than the LSTM; and real verbs."""
+    """Claim that shares sum to 1, mostly near, that attractors mislead the RNN most; and claim on real verbs."""
     worst = max(result.models, key=lambda model: abs(model.total - 1) / model.allowed)
     (attracted, n), (same, _), (gated, _) = (
         counted(result, layer, test, MOST)
@@ -250,7 +250,7 @@ LINZEN = (
 
 
 def _of_real(result: Result) -> tuple[Claim, ...]:
-    """Language models of few words know little of real verbs, and nothing once attractors stand between."""
+    """Claim that models of few words know little of real verbs, and nothing once attractors stand between."""
     pairs = [[balanced(result, layer, "real sentences", group) for layer in LAYERS] for group in ((0,), (2, 3, 4))]
     known = [[each for each in group if each is not None] for group in pairs]
     if not all(known):
@@ -267,7 +267,7 @@ def _of_real(result: Result) -> tuple[Claim, ...]:
 
 
 def draw_shares(result: Result) -> Figure:
-    """How much of the gradient has come by each lag."""
+    """Draw how much of the gradient has come by each lag."""
     figure, panels = axes(2, width=9, height=3.8, sharey=True)
     for panel, (kind, title) in zip(panels, TEXTS.items(), strict=True):
         for layer, (label, colour) in LAYERS.items():
@@ -282,7 +282,7 @@ def draw_shares(result: Result) -> Figure:
 
 
 def draw_verbs(result: Result) -> Figure:
-    """Right verbs by the nouns between, attractors or of the same number; and real sentences, where there are."""
+    """Draw right verbs by the nouns between, attractors or not; and real sentences, where there are any."""
     real = list(
         dict.fromkeys((each.test, each.nouns) for model in result.models for each in model.tested if each.plural)
     )

@@ -47,7 +47,7 @@ TEXTS = {"sentence": (SENTENCE, "brown"), "passage": (PASSAGE, "tickets")}
 
 @dataclass(frozen=True)
 class Size:
-    """Words of the vocabulary, H, updates, seeds, and windows of the test text to compare with."""
+    """The words of the vocabulary, H, updates, seeds, and the windows of the test text to compare with."""
 
     vocabulary: int
     hidden: int
@@ -101,7 +101,7 @@ class Result(Struct, frozen=True):
 
 
 def text(data: Path | None, vocabulary: int) -> Corpus:
-    """The training and test text, with every word of the passages in the vocabulary."""
+    """Read the training and test text, with every word of the passages in the vocabulary."""
     return corpus(data, vocabulary, dict.fromkeys(word for said, _ in TEXTS.values() for word in split(said)))
 
 
@@ -117,14 +117,14 @@ def train_one(size: Size, data: Path | None, job: Job) -> Training:
 
 
 def _log10_bound(body: nn.RNNBase) -> float | None:
-    """log10 of γλ, γ = 1, which bounds an RNN's Jacobian."""
+    """Return log10 γλ, γ = 1, which bounds an RNN's Jacobian; None for another layer."""
     if not isinstance(body, nn.RNN):
         return None
     return math.log10(float(torch.linalg.matrix_norm(_weight(body), 2)))
 
 
 def _weight(body: nn.RNNBase) -> Tensor:
-    """W_hh, (gH, H)."""
+    """Return W_hh, (gH, H)."""
     weight = body.get_parameter("weight_hh_l0")
     return weight.detach()
 
@@ -151,13 +151,13 @@ def _rounded(values: Tensor) -> list[float]:
 
 
 def carried_back(model: Recurrent, numbers: Tensor) -> Reach:
-    """The reach map of a text of T + 1 words: step t reads word t, and its error is that of saying word t + 1."""
+    """Return the reach of a text of T + 1 words: step t reads word t, and its error is that of saying word t + 1."""
     x, y = numbers[None, :-1], numbers[1:]
     return loss_reach(model, x, lambda said: F.cross_entropy(said[0], y, reduction="sum"))
 
 
 def by_autograd(model: Recurrent, numbers: Tensor) -> Tensor:
-    """‖∂L/∂state_k‖ (N, T) of texts (N, T + 1), L the loss at the last word of each; for an LSTM of (h, c) jointly.
+    """Return ‖∂L/∂state_k‖ (N, T) of texts (N, T + 1), L the loss at the last word; for an LSTM of (h, c) jointly.
 
     The layer is called word by word, so that every state is there for autograd to differentiate by.
     """
@@ -176,7 +176,7 @@ def by_autograd(model: Recurrent, numbers: Tensor) -> Tensor:
 
 
 def rounding(body: nn.RNNBase, norms: Tensor) -> float:
-    """How far two float64 sweeps may differ, relative to each ‖δ_k‖.
+    """Return how far two float64 sweeps may differ, relative to each ‖δ_k‖.
 
     A step back sums gH products with an error of (gH + 4) ε ‖W_hh‖_F ‖δ_{k+1}‖ at most, which is ‖W_hh‖_F ‖δ_{k+1}‖ /
     ‖δ_k‖ times as much relative to what is left; T steps, twice, at the step that loses most.
@@ -188,7 +188,7 @@ def rounding(body: nn.RNNBase, norms: Tensor) -> float:
 
 
 def _of_windows(model: Recurrent, source: Corpus, T: int, lag: int, windows: int) -> Tensor:
-    """log10 ‖δ_{T→T−lag}‖ / ‖δ_{T→T}‖ at the end of texts of T + 1 words, the same for every model."""
+    """Return log10 ‖δ_{T→T−lag}‖ / ‖δ_{T→T}‖ at the end of texts of T + 1 words, the same for every model."""
     x, y = language_model(source, T).test(windows, torch.Generator().manual_seed(0))
     norms = by_autograd(model, torch.cat([x, y[:, -1:]], 1))
     return (norms[:, -1 - lag] / norms[:, -1]).log10()
@@ -213,17 +213,17 @@ def measure(size: Size, lab: Lab) -> Result:
 
 
 def reaches(result: Result, layer: str, name: str) -> list[TextReach]:
-    """The reach of one text in the models of one kind, seed by seed."""
+    """Return the reach of one text in the models of one kind, seed by seed."""
     return where((each for model in where(result.models, layer=layer) for each in model.carried), text=name)
 
 
 def windows(result: Result, layer: str, name: str) -> list[float]:
-    """log10 of the share in each window of the test text, the mean over seeds."""
+    """Return log10 of the share in each window of the test text, the mean over seeds."""
     return [mean(list(each)) for each in zip(*(each.windows for each in reaches(result, layer, name)), strict=True)]
 
 
 def lag(result: Result, name: str) -> int:
-    """Words between the step at which the last word is said and that at which the one followed back to is read."""
+    """Count the words between the step that says the last word and the step that reads the one followed back to."""
     return len(result.words[name]) - 2 - result.place[name]
 
 
@@ -232,7 +232,7 @@ def mean(values: list[float]) -> float:
 
 
 def claims(result: Result) -> tuple[Claim, ...]:
-    """Parts as autograd finds them; the RNN's shares fall by its factor, and lie under the bound."""
+    """Claim that the map is autograd's, that models learned, and that the RNN's shares fall by its factor."""
     carried = [each for model in result.models for each in model.carried]
     worst = max(carried, key=lambda each: each.difference / each.allowed)
     return (
@@ -255,7 +255,7 @@ def claims(result: Result) -> tuple[Claim, ...]:
 
 
 def _falls(result: Result, name: str) -> Claim:
-    """The share at the word is one more of those that the test text shows: it lies outside them in 2 of n + 1."""
+    """Claim that the share at the word is one more of those in the test text: it lies outside them in 2 of n + 1."""
     elsewhere = windows(result, "rnn", name)
     factor = 10 ** (mean(elsewhere) / lag(result, name))
     return Claim(
@@ -271,7 +271,7 @@ def _falls(result: Result, name: str) -> Claim:
 
 
 def _bounded(result: Result, name: str) -> Claim:
-    """The model that comes nearest to its bound."""
+    """Claim that even the model nearest to its bound stays under it."""
     over = [
         (each.row[result.place[name]], model.log10_bound * lag(result, name))
         for model in result.models
@@ -293,7 +293,7 @@ FLOOR = 6.0
 
 
 def draw_map(result: Result, name: str) -> Figure:
-    """Every word's error, carried back to every earlier word, for the RNN and the LSTM."""
+    """Draw every word's error, carried back to every earlier word, for the RNN and the LSTM."""
     words = result.words[name]
     small = len(words) > 30
     figure, panels = axes(1, 2, width=9, height=15) if small else axes(2, width=11, height=5.4)
@@ -315,7 +315,7 @@ def draw_map(result: Result, name: str) -> Figure:
 
 
 def draw_row(result: Result) -> Figure:
-    """The error at the last word of the sentence, by the word it comes to, each seed and the mean."""
+    """Draw the error at the last word of the sentence by the word that it comes to, each seed and the mean."""
     figure, (panel,) = axes(width=8.5, height=4)
     words = result.words["sentence"]
     for layer, (label, colour) in LAYERS.items():

@@ -49,7 +49,7 @@ TESTED_EVERY = 250
 
 @dataclass(frozen=True)
 class Size:
-    """Lengths T, seeds of each, and the updates after which a run has failed."""
+    """The starts, the lengths T, the seeds of each, and the updates after which a run has failed."""
 
     starts: tuple[Start, ...]
     lengths: tuple[int, ...]
@@ -89,7 +89,7 @@ class Result(Struct, frozen=True):
 
 
 def model(task: Task, start: Start) -> Recurrent:
-    """One-hot symbols, 50 tanh units with one bias each, a linear readout; all biases 0.
+    """Make a network of one-hot symbols, 50 tanh units with one bias each, and a linear readout; all biases are 0.
 
     basic tanh: every weight from N(0, 0.1²). smart tanh: N(0, 0.01²), W_hh with 15 entries a row and spectral radius
     0.95.
@@ -114,7 +114,7 @@ def model(task: Task, start: Start) -> Recurrent:
 
 
 def radius(W: Tensor) -> float:
-    """The spectral radius."""
+    """Return the spectral radius."""
     return float(torch.linalg.eigvals(W.detach().double()).abs().max())
 
 
@@ -137,7 +137,7 @@ class AfterBackward:
 
 
 def weights(model: nn.Module) -> Tensor:
-    """All of them in one vector."""
+    """Return all weights in one vector."""
     return torch.cat([p.detach().double().flatten() for p in model.parameters()])
 
 
@@ -160,7 +160,7 @@ def train_one(job: Job) -> Outcome:
 
 
 def measure(size: Size, lab: Lab) -> Result:
-    """Every method at every length from the same seeds, the long ones first."""
+    """Train every method at every length from the same seeds, the long ones first."""
     jobs = [
         Job(start, method, length, seed, size.updates)
         for length in sorted(size.lengths, reverse=True)
@@ -176,7 +176,7 @@ ENOUGH = 4
 
 
 def claims(result: Result) -> tuple[Claim, ...]:
-    """What clipping guarantees; and, where there are enough runs to tell, that it succeeds more often."""
+    """Claim what clipping guarantees and, where there are enough runs, that it succeeds more often."""
     clipped = where(result.outcomes, method=("SGD-C", "SGD-CR"))
     solved = [outcome for outcome in result.outcomes if outcome.solved is not None]
     return (
@@ -197,7 +197,7 @@ def claims(result: Result) -> tuple[Claim, ...]:
 
 
 def compared(result: Result) -> tuple[Claim, ...]:
-    """What takes runs enough."""
+    """Return the claims that take enough runs."""
     return (
         at_least(
             "Largest gradient norm without clipping, in thresholds",
@@ -226,7 +226,7 @@ def better(result: Result) -> Claim:
 
 
 def by_length(outcomes: list[Outcome]) -> dict[int, Count]:
-    """How many runs succeed at each length, of how many."""
+    """Count how many runs succeed at each length, and how many there are."""
     lengths = sorted({outcome.length for outcome in outcomes})
     return {length: count(where(outcomes, length=length)) for length in lengths}
 
@@ -236,7 +236,7 @@ CHANCE = 0.75
 
 
 def draw(result: Result) -> Figure:
-    """Success against length for each start; the runs of the longest."""
+    """Draw success against length for each start, and the runs of the longest."""
     starts = list(dict.fromkeys(outcome.start for outcome in result.outcomes))
     figure, panels = axes(len(starts) + 1, width=4 * (len(starts) + 1), height=3.7)
     for panel, start in zip(panels, starts, strict=False):

@@ -53,7 +53,7 @@ WINDOW = (16, 64)
 
 @dataclass(frozen=True)
 class Size:
-    """The echo's lag, its windows (k1, k2), updates and seeds; steps of the signal; steps whose bias is measured."""
+    """The echo's lag, windows (k1, k2), updates and seeds; the signal's steps; the steps whose bias is measured."""
 
     lag: int
     windows: tuple[tuple[int, int], ...]
@@ -117,7 +117,7 @@ class Result(Struct, frozen=True):
 
 
 def cost(k1: int, k2: int, steps: int) -> Cost:
-    """One pass of a layer over a sequence, without updates."""
+    """Run a layer over a sequence once, without updates."""
     torch.manual_seed(0)
     layer, x, ran, saved = RNN(4, H), torch.randn(steps, 4, 4), 0, 0
 
@@ -138,7 +138,7 @@ def cost(k1: int, k2: int, steps: int) -> Cost:
 
 @contextmanager
 def _bytes_saved() -> Iterator[list[int]]:
-    """Bytes that autograd saves within it."""
+    """Count the bytes that autograd saves within the context."""
     held = [0]
 
     def count(tensor: Tensor) -> Tensor:
@@ -150,7 +150,7 @@ def _bytes_saved() -> Iterator[list[int]]:
 
 
 def biases(T: int) -> tuple[list[float], list[float], list[tuple[int, float]]]:
-    """b(k) of W_hh in float64: of the gradients that tbptt gives, by reach, by truncation_bias."""
+    """Return b(k) of W_hh in float64: of the gradients that tbptt gives, by reach, and by truncation_bias."""
     torch.manual_seed(0)
     layer = nn.RNN(3, 8, dtype=torch.float64)
     x, y = torch.randn(T, 4, 3, dtype=torch.float64), torch.randn(T, 4, 8, dtype=torch.float64)
@@ -172,7 +172,7 @@ def biases(T: int) -> tuple[list[float], list[float], list[tuple[int, float]]]:
 
 
 def echoed(job: Job) -> tuple[float, list[int]]:
-    """The error on echo after training on one long stream, and the wrong answers of a probe at each lag up to 2 n."""
+    """Train on one long stream; return the error on echo, and the wrong answers of a probe at each lag up to 2 n."""
     task = echo(lag=job.lag, length=job.updates * job.k1 + job.lag)
     torch.manual_seed(job.seed)
     model = recurrent(task, "rnn", H)
@@ -199,7 +199,7 @@ def _stream(model: Recurrent, batch: Batch, k1: int, k2: int) -> None:
 
 @torch.no_grad()
 def probe(model: Recurrent, task: Task, seed: int, lags: int) -> list[int]:
-    """Wrong answers, out of PROBED, on the symbol of ℓ = 0 … `lags` steps ago, by least squares on the last state.
+    """Count wrong answers, of PROBED, on the symbol of ℓ = 0 … `lags` steps ago, by least squares on the last state.
 
     Every state is of a sequence of its own, so that the answers are independent of one another.
     """
@@ -213,7 +213,7 @@ def probe(model: Recurrent, task: Task, seed: int, lags: int) -> list[int]:
 
 
 def whole(T: int) -> float:
-    """How far the gradient of bptt is from that of full BPTT, relative, in float64."""
+    """Return the relative distance of bptt's gradient from that of full BPTT, in float64."""
     torch.manual_seed(0)
     layer, x = RNN(1, H, dtype=torch.float64), torch.randn(T, 1, 1, dtype=torch.float64)
     gradients = []
@@ -225,7 +225,7 @@ def whole(T: int) -> float:
 
 
 def signal(steps: int) -> int:
-    """Wrong regimes at the end of fresh sequences, out of PROBED, after one pass over a sensor's signal."""
+    """Count wrong regimes at the end of fresh sequences, of PROBED, after one pass over a sensor's signal."""
     task = sensor(length=steps)
     torch.manual_seed(0)
     model = recurrent(task, "gru", H)
@@ -236,7 +236,7 @@ def signal(steps: int) -> int:
 
 
 def measure(size: Size, lab: Lab) -> Result:
-    """All four parts."""
+    """Measure all four parts."""
     costs = [cost(k1, k2, 1024) for k1, k2 in ((16, 16), (16, 32), (16, 64), (16, 128), (64, 64), (64, 128))]
     actual, reached, result = biases(size.biased)
     pairs = [(1, 0), *size.windows]
@@ -264,7 +264,7 @@ def measure(size: Size, lab: Lab) -> Result:
 
 
 def claims(result: Result) -> tuple[Claim, ...]:
-    """Cost, bias, what is trained, what is carried."""
+    """Claim what a window costs, its bias, what it trains, and what the state carries."""
     biased = max(abs(a - b) for a, b in zip(result.actual, result.reached, strict=True))
     asked = max(abs(result.actual[k - 1] - b) for k, b in result.measured)
     T, rounding = len(result.actual), len(result.actual) ** 2 * 8 * 2**-52
@@ -307,12 +307,12 @@ def claims(result: Result) -> tuple[Claim, ...]:
 
 
 def predicted_work(cost: Cost) -> float:
-    """Steps run a step of the sequence where k1 divides k2 and the sequence: k2/k1 once k2 steps have gone by."""
+    """Return the steps run a step of the sequence where k1 divides k2 and the sequence: k2/k1 from step k2 on."""
     return sum(min(stop, cost.k2) for stop in range(cost.k1, cost.steps + 1, cost.k1)) / cost.steps
 
 
 def weights_saved() -> int:
-    """Bytes of the weights of the layer whose cost is measured."""
+    """Return the bytes of the weights of the layer whose cost is measured."""
     return sum(weight.nbytes for weight in RNN(4, H).parameters())
 
 
@@ -345,7 +345,7 @@ def _probed(result: Result) -> list[Claim]:
 
 
 def draw_learned(result: Result) -> Figure:
-    """Error on echo over the window, and the probes' errors over the lag."""
+    """Draw the error on echo over the window, and the probes' errors over the lag."""
     figure, (learned, carried) = axes(2, width=9, height=3.6)
     n = result.lag
     for k1, colour in zip(sorted({window.k1 for window in result.windows}), (BLUE, ORANGE, GREEN), strict=False):
@@ -372,7 +372,7 @@ def _draw_probes(carried: Axes, result: Result) -> None:
 
 
 def draw_bias(result: Result) -> Figure:
-    """b(k), and the work and the memory of a window."""
+    """Draw b(k), and the work and the memory of a window."""
     figure, (bias, work) = axes(2, width=9, height=3.6)
     last = len(result.actual) - 2  # h_0 = 0, so that lag T − 1 adds nothing to ∂L/∂W_hh
     bias.semilogy(range(1, last + 1), result.actual[:last], color=SKY, lw=4, label="error of tbptt's gradient")

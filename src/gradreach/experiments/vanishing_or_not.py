@@ -60,7 +60,7 @@ NOISE = 0.1
 
 @dataclass(frozen=True)
 class Size:
-    """n steps back, H, watched training steps, seeds of the tanh RNN and of the LSTM."""
+    """The lag n, H, the watched training steps, the seeds of the tanh RNN and of the LSTM."""
 
     lag: int
     hidden: int
@@ -96,7 +96,7 @@ class Result(Struct, frozen=True):
 
 
 def task(arm: Arm, lag: int) -> Task:
-    """Values uniform in [−1, 1], the first of them marked; asked for at the last steps from step `lag` on."""
+    """Make an arm's task: values uniform in [−1, 1], the first one marked; asked for from step `lag` on."""
 
     def draw(N: int, g: Generator) -> Batch:
         values = 2 * torch.rand((N, lag + ASKED), generator=g) - 1
@@ -110,12 +110,12 @@ def task(arm: Arm, lag: int) -> Task:
 
 
 def squared(said: Tensor, y: Tensor) -> Tensor:
-    """Mean squared error at the steps that are asked for: (N, T, 1) and (N, ASKED, 1)."""
+    """Take the mean squared error at the steps that are asked for: (N, T, 1) and (N, ASKED, 1)."""
     return F.mse_loss(said[:, -ASKED:], y)
 
 
 def steps(model: nn.Module, batches: Iterator[Batch], optimizer: torch.optim.Optimizer, count: int) -> float:
-    """So many updates; the mean loss of the last tenth."""
+    """Train for so many updates, and return the mean loss of the last tenth."""
     losses = []
     for x, y in islice(batches, count):
         loss = squared(model(x), y)
@@ -154,7 +154,7 @@ def train_one(size: Size, job: Job) -> Training:
 
 
 def norms_by_lag(model: Recurrent, x: Tensor, y: Tensor) -> list[float]:
-    """log10 of the mean over sequences of ‖∂L_t/∂h_{t−ℓ}‖, ℓ = 0 … t, t the first step asked for."""
+    """Return log10 of the mean over sequences of ‖∂L_t/∂h_{t−ℓ}‖, ℓ = 0 … t, t the first step asked for."""
     t = x.shape[1] - ASKED
     found = loss_reach(model, x, lambda said: (said[:, t] - y[:, 0]).square().sum())
     norms: list[float] = found.log10_map[0, : t + 1].flip(0).tolist()
@@ -169,19 +169,19 @@ def measure(size: Size, lab: Lab) -> Result:
 
 
 def said(result: Result, arm: Arm, code: str) -> Count:
-    """Of how many runs of an arm the code is said, out of how many."""
+    """Count the runs of an arm of which the code is said, and all of them."""
     runs = where(result.runs, arm=arm)
     return sum(code in run.codes for run in runs), len(runs)
 
 
 def tiny(result: Result, arm: Arm) -> Count:
-    """Of how many runs of an arm the naive rule says that the gradient vanishes, out of how many."""
+    """Count the runs of an arm that vanish by the naive rule, and all of them."""
     runs = where(result.runs, arm=arm)
     return sum(run.log10_norm[result.lag] < math.log10(TINY) for run in runs), len(runs)
 
 
 def claims(result: Result) -> tuple[Claim, ...]:
-    """The norm is tiny in both, so its threshold cannot tell; the verdict can; and an LSTM gets across and learns."""
+    """Claim that the norm is tiny in both arms, that findings tell them apart, and that an LSTM learns."""
     n = result.lag
     vanishing = [run.log10_norm[n] for run in where(result.runs, arm=("far", "near"))]
     naive, naive_far = tiny(result, "near"), tiny(result, "far")
@@ -218,7 +218,7 @@ def claims(result: Result) -> tuple[Claim, ...]:
 
 
 def _told_apart(result: Result, code: str, arm: Arm) -> Claim:
-    """Fisher's exact test, one-sided: is the finding said of this arm and not of the others?"""
+    """Claim that the finding is said of this arm and not of the others, by Fisher's exact test, one-sided."""
     hits, n = said(result, arm, code)
     others = [said(result, other, code) for other in ARMS if other != arm]
     false, m = (sum(each) for each in zip(*others, strict=True))
@@ -231,7 +231,7 @@ def _told_apart(result: Result, code: str, arm: Arm) -> Claim:
 
 
 def draw(result: Result) -> Figure:
-    """The gradient by lag, and what is said of it."""
+    """Draw the gradient by lag, and what is said of it."""
     figure, (norms, told) = axes(2, width=10, height=4)
     for arm, (name, colour) in ARMS.items():
         rows = np.array([run.log10_norm for run in where(result.runs, arm=arm)])

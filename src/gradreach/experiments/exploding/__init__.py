@@ -41,7 +41,7 @@ LARGEST = math.log10(torch.finfo(torch.float32).max)
 
 
 def claims(result: Result) -> tuple[Claim, ...]:
-    """How it breaks, what clip and guard do about it, and which threshold helps."""
+    """Claim how runs break, what clip and guard do about it, and which threshold helps."""
     endings = [course.ending for course in result.unclipped if course.ending is not None]
     runs = len(result.unclipped)
     every = f"each of {runs} seeds"
@@ -78,7 +78,7 @@ def claims(result: Result) -> tuple[Claim, ...]:
 
 
 def _broken(result: Result, endings: list[Ending]) -> tuple[Claim, ...]:
-    """Of the runs that broke; nothing where none did."""
+    """Return the claims of the runs that broke, none where none did."""
     if not endings:
         return ()
     skipped = [
@@ -150,7 +150,7 @@ def _choice(result: Result) -> tuple[Claim, Claim]:
 
 
 def draw_course(result: Result) -> Figure:
-    """Losses and norms of the three runs of the first seed, over the updates."""
+    """Draw the losses and norms of the three runs of the first seed, over the updates."""
     figure, (loss, norm) = axes(2, width=9, height=3.6)
     kinds = (
         (result.unclipped, VERMILION, "no clipping", 2.4),
@@ -186,7 +186,7 @@ def _mark(loss: Axes, norm: Axes, result: Result) -> None:
 
 
 def draw_thresholds(result: Result) -> Figure:
-    """The loss at the end of each seed's run over the threshold."""
+    """Draw the loss at the end of each seed's run over the threshold."""
     figure, (panel,) = axes(width=9, height=3.6)
     fixed, auto = split(result.trials)
     losses = [loss for _, found in (*fixed, (0.0, auto)) for loss in found.final if loss is not None]

@@ -39,7 +39,7 @@ class Linear(Struct, frozen=True):
 
 
 def recurrence() -> tuple[Tensor, Tensor, Tensor]:
-    """W = V diag(VALUES) V⁻¹, not symmetric; V with columns of norm 1; h_0. In float64."""
+    """Make W = V diag(VALUES) V⁻¹, not symmetric, V with columns of norm 1, and h_0, in float64."""
     draw = torch.Generator().manual_seed(0)
     d = len(VALUES)
     V = torch.randn(d, d, dtype=torch.float64, generator=draw)
@@ -49,7 +49,7 @@ def recurrence() -> tuple[Tensor, Tensor, Tensor]:
 
 
 def linear(steps: int) -> Linear:
-    """h_{t+1} = W h_t from h_0."""
+    """Follow h_{t+1} = W h_t from h_0."""
     W, V, h = recurrence()
     part = torch.linalg.solve(V, h) / h.norm()
     leading = V[:, 0]
@@ -73,7 +73,7 @@ def linear(steps: int) -> Linear:
 
 
 def claims(found: Linear) -> tuple[Claim, ...]:
-    """Growth and turn."""
+    """Claim how fast the state grows, and how fast it turns."""
     leading, second, *_ = VALUES
     n, per_step = found.n[-1], found.rounding
     others = [
@@ -111,7 +111,7 @@ def claims(found: Linear) -> tuple[Claim, ...]:
 
 
 def draw(found: Linear) -> Figure:
-    """‖h_t‖ beside |λ|^t, and the turn into the leading eigenvector."""
+    """Draw ‖h_t‖ beside |λ|^t, and the turn into the leading eigenvector."""
     figure, (growth, turn) = axes(2, width=9, height=3.6)
     growth.semilogy(found.n, [10**each for each in found.measured], color=BLUE, label="‖h_t‖ / ‖h₀‖")
     growth.semilogy(found.n, [10**each for each in found.predicted], "--", color=ORANGE, label="|λ₁|^t, λ₁ = 1.01")

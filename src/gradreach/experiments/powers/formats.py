@@ -76,7 +76,7 @@ def power(base: float, format: Format) -> Power:
 
 
 def powers(base: float, format: Format) -> list[float]:
-    """b, b², … in the format, up to the first that multiplying by b leaves as it is."""
+    """Return b, b², … in the format, up to the first that multiplying by b leaves as it is."""
     b = torch.tensor(base, dtype=getattr(torch, format))
     values, x = [b.double().item()], b
     while not torch.equal(after := x * b, x):
@@ -86,7 +86,7 @@ def powers(base: float, format: Format) -> list[float]:
 
 
 def invalid(format: Format) -> InvalidOperations:
-    """Each of the three, in the format itself."""
+    """Try each of the three operations in the format itself."""
     up, half, down = (
         torch.tensor(powers(base, format), dtype=torch.float64).to(getattr(torch, format)) for base in (1.1, 0.5, 0.9)
     )
@@ -97,13 +97,13 @@ def invalid(format: Format) -> InvalidOperations:
 
 
 def smallest(format: Format) -> float:
-    """The format's smallest number above 0, which is subnormal."""
+    """Return the format's smallest number above 0, which is subnormal."""
     info = torch.finfo(getattr(torch, format))
     return float(info.smallest_normal * info.eps)
 
 
 def resting(base: float, format: Format) -> int:
-    """Where b < 1 comes to rest, in smallest subnormals: the largest k that k b rounds back to, ties to even.
+    """Return where b < 1 comes to rest, in smallest subnormals: the largest k that k b rounds back to, ties to even.
 
     From above, k falls by exactly 1 where k (1 − b) is between 1/2 and 3/2, so that no such k is passed over.
     """
@@ -114,7 +114,7 @@ def resting(base: float, format: Format) -> int:
 
 
 def when(base: float, format: Format) -> tuple[float, float, float]:
-    """n at which bⁿ leaves the normal numbers: by b as the format holds it, and by one rounding of at most u a step.
+    """Return n at which bⁿ leaves the normal numbers: by b as it is held, and by a rounding of at most u a step.
 
     The former, the earliest, the latest.
     """
@@ -128,7 +128,7 @@ def when(base: float, format: Format) -> tuple[float, float, float]:
 
 
 def claims(powers: list[Power], operations: list[InvalidOperations]) -> tuple[Claim, ...]:
-    """When each power leaves the format, where it ends, and what is NaN then."""
+    """Claim when each power leaves the format, where it ends, and what is NaN then."""
     return (
         *[_left(each) for each in powers if each.base in (1.01, 0.99)],
         *[_rests(each) for each in powers if each.base == 0.99],
@@ -207,7 +207,7 @@ def _of_nan(powers: list[Power], operations: list[InvalidOperations]) -> tuple[C
 
 
 def draw(powers: list[Power]) -> Figure:
-    """1.01ⁿ and 0.99ⁿ to the end of each format."""
+    """Draw 1.01ⁿ and 0.99ⁿ to the end of each format."""
     figure, panels = axes(2, width=9, height=4.2, sharey=True)
     for panel, base in zip(panels, (1.01, 0.99), strict=True):
         for power, colour in zip((p for p in powers if p.base == base), CYCLE, strict=False):

@@ -30,7 +30,7 @@ class NestedTanh(Struct, frozen=True):
 
 
 def nested(n: int) -> NestedTanh:
-    """tanh of tanh of … of x."""
+    """Apply tanh n times, and keep values and slopes on the way."""
     x = torch.linspace(-3, 3, DRAWN + 1, dtype=torch.float64)
     shown = sorted({*NESTED, *torch.logspace(0, math.log10(n), DRAWN).round().int().tolist()})
     one = NestedTanh([], [], [], [round(each, 4) for each in x.tolist()], [])
@@ -48,7 +48,7 @@ def nested(n: int) -> NestedTanh:
 
 
 def tanh_range(n: int, x: float = 1.0) -> tuple[float, float, float]:
-    """tanhⁿ(x) to the next order beyond √(3 / (2n)), and bounds below and above.
+    """Return tanhⁿ(x) to the next order beyond √(3 / (2n)), and bounds below and above.
 
     y = 1/x² grows in a step by coth²x − 1/x², which is at least 2/3 and at most 2/3 + 1/(15 y); so that
     y_n = y_0 + 2n/3 + ln(n) / 10 + O(1).
@@ -60,7 +60,7 @@ def tanh_range(n: int, x: float = 1.0) -> tuple[float, float, float]:
 
 
 def slope_range(n: int, value: float, x: float = 1.0) -> tuple[float, float]:
-    """Bounds of the slope of tanhⁿ at x, where its value is known: (value / x)³ dy_n/dy_0.
+    """Bound the slope of tanhⁿ at x, where its value is known: (value / x)³ dy_n/dy_0.
 
     d/dy of a step is at least 1 − 1/(15 y²) and at most 1, and y_k at least y_0 + 2k/3.
     """
@@ -70,7 +70,7 @@ def slope_range(n: int, value: float, x: float = 1.0) -> tuple[float, float]:
 
 
 def claims(found: NestedTanh) -> tuple[Claim, ...]:
-    """Value and slope at 1."""
+    """Claim value and slope at 1."""
     at = {n: (value, slope) for n, value, slope in zip(found.n, found.value, found.slope, strict=True)}
     claims = []
     for n in (3, 100, 1000):
@@ -86,7 +86,7 @@ def claims(found: NestedTanh) -> tuple[Claim, ...]:
 
 
 def draw(found: NestedTanh) -> Figure:
-    """tanhⁿ as a function, and its value and slope at 1 over n."""
+    """Draw tanhⁿ as a function, and its value and slope at 1 over n."""
     figure, (curves, decay) = axes(2, width=9, height=3.9)
     for n, curve, colour in zip(NESTED, found.curves, CYCLE, strict=True):
         curves.plot(found.x, curve, color=colour, label=f"n = {n}")
