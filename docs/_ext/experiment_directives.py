@@ -16,7 +16,7 @@ from sphinx.util.docutils import SphinxDirective
 from gradreach.experiments import words
 from gradreach.experiments.drawing import write
 from gradreach.experiments.experiment import Experiment, Run, load
-from gradreach.experiments.registry import experiment
+from gradreach.experiments.registry import experiments
 
 
 class OfExperiment(SphinxDirective):
@@ -30,7 +30,7 @@ class OfExperiment(SphinxDirective):
         if not path.is_file():
             raise self.error(f"{path} is missing: gradreach experiments {name} --out {path.parent}")
         self.env.note_dependency(str(path))
-        found = experiment(name)
+        found = experiments()[name]
         return found, load(found, path)
 
 

@@ -11,18 +11,22 @@ What the command line says wins.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta, ValidationError, convert
 
 from gradreach.facts.thresholds import DEFAULT, Threshold, Thresholds
 from gradreach.facts.wording import figure
 
 BUDGET = 0.02
-"""Share of the wall time that watching may cost where nothing else is said."""
+"""The share of the wall time that watching may cost where nothing else is said."""
 
 TABLE = "tool.gradreach"
+_SHARE = Annotated[float, Meta(gt=0.0, le=1.0)]
 _FILE = "pyproject.toml"
 
 
@@ -32,7 +36,7 @@ class BadSettings(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What is in force; `source` is the file that says so, None where all of it is the default."""
+    """The settings in force; `source` is the file that sets them, None where all of them are the defaults."""
 
     budget: float = BUDGET
     ignore: tuple[str, ...] = ()
@@ -50,7 +54,7 @@ UNSET = Settings()
 
 
 def of(folder: Path | None = None) -> Settings:
-    """The settings of the nearest pyproject.toml at or above `folder` (default: the current one) that has the table.
+    """Read the settings of the nearest pyproject.toml at or above `folder` (default: the current one) with the table.
 
     Raises BadSettings where that file cannot be read or holds what is no setting.
     """
@@ -62,7 +66,7 @@ def of(folder: Path | None = None) -> Settings:
 
 
 def _candidates(folder: Path) -> Iterator[tuple[Path, bytes]]:
-    """The files that may hold the table, nearest first; most projects' do not so much as name gradreach."""
+    """Yield the files that may hold the table, nearest first; most projects' do not even name gradreach."""
     for place in (folder, *folder.parents):
         file = place / _FILE
         try:
@@ -94,13 +98,23 @@ def _table(file: Path, text: bytes) -> Mapping[str, Any] | None:
 
 
 def _settings(table: Mapping[str, Any], file: Path) -> Settings:
-    _check_keys(table, ("budget", "ignore", "thresholds"), f"{file} [{TABLE}]")
+    at = f"{file} [{TABLE}]"
+    _check_keys(table, ("budget", "ignore", "thresholds"), at)
+    share = "a share of the wall time above 0 and up to 1"
     return Settings(
-        budget=_budget(table.get("budget", BUDGET), f"{file} [{TABLE}] budget"),
-        ignore=_codes(table.get("ignore", []), f"{file} [{TABLE}] ignore"),
+        budget=_value(table.get("budget", BUDGET), _SHARE, f"{at} budget", share, "try 0.02"),
+        ignore=_codes(table.get("ignore", []), f"{at} ignore"),
         thresholds=_thresholds(table.get("thresholds", {}), f"{file} [{TABLE}.thresholds]"),
         source=file,
     )
+
+
+def _value(value: object, kind: Any, at: str, expected: str, do: str) -> Any:
+    """Convert what stands in the file. Raises BadSettings where it is of another kind, or out of its range."""
+    try:
+        return convert(value, kind)
+    except ValidationError:
+        raise BadSettings(f"{at}: expected {expected}, got {_came(value)}; {do}") from None
 
 
 def _check_keys(table: Mapping[str, Any], known: Collection[str], at: str) -> None:
@@ -110,50 +124,32 @@ def _check_keys(table: Mapping[str, Any], known: Collection[str], at: str) -> No
             raise BadSettings(f"{at}: unknown key {key!r}; {_meant(key.replace('_', '-'), known, expected)}")
 
 
-def _budget(value: object, at: str) -> float:
-    number = _number(value)
-    if number is None or not 0.0 < number <= 1.0:
-        raise BadSettings(f"{at}: expected a share of the wall time above 0 and up to 1, got {_came(value)}; try 0.02")
-    return number
-
-
 def _codes(value: object, at: str) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(code, str) for code in value):
-        raise BadSettings(f'{at}: expected a list of codes, got {_came(value)}; write ["GR101"]')
-    if not value:
-        return ()
-    from gradreach.rules.registry import RULES
+    codes = _value(value, list[str], at, "a list of codes", 'write ["GR101"]')
+    if codes:
+        from gradreach.rules.registry import RULES
 
-    for code in value:
-        if code.upper() not in RULES:
-            raise BadSettings(
-                f"{at}: no rule has the code {code!r}; {_meant(code.upper(), RULES, '`gradreach rules` lists them')}"
-            )
-    return tuple(code.upper() for code in value)
+        for code in codes:
+            if code.upper() not in RULES:
+                meant = _meant(code.upper(), RULES, "`gradreach rules` lists them")
+                raise BadSettings(f"{at}: no rule has the code {code!r}; {meant}")
+    return tuple(code.upper() for code in codes)
 
 
 def _thresholds(value: object, at: str) -> Thresholds:
-    if not isinstance(value, dict):
-        raise BadSettings(f"{at}: expected a table, got {_came(value)}; write its keys under [{TABLE}.thresholds]")
     from gradreach.rules.registry import THRESHOLDS
 
-    known = THRESHOLDS
-    _check_keys(value, known, at)
-    given: dict[Threshold, float] = {}
-    for key, came in value.items():
-        number, each = _number(came), known[key]
-        if number is None or not each.low <= number <= each.high:
-            raise BadSettings(
-                f"{at} {key}: expected {each.range}, got {_came(came)}; it is the {each.meaning}, "
-                f"{figure(each.default)} unless set"
-            )
-        given[each] = number
-    return Thresholds(given)
+    table = _value(value, dict[str, Any], at, "a table", f"write its keys under [{TABLE}.thresholds]")
+    _check_keys(table, THRESHOLDS, at)
+    return Thresholds({THRESHOLDS[key]: _threshold(came, THRESHOLDS[key], at) for key, came in table.items()})
 
 
-def _number(value: object) -> float | None:
-    """`value` as a float; None where it is none, as are true and false."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+def _threshold(value: object, threshold: Threshold, at: str) -> float:
+    top = threshold.high if threshold.high < math.inf else None
+    kind: Any = Annotated[float, Meta(ge=threshold.low, le=top)]
+    do = f"it is the {threshold.meaning}, {figure(threshold.default)} unless set"
+    number: float = _value(value, kind, f"{at} {threshold.key}", threshold.range, do)
+    return number
 
 
 def _came(value: object) -> str:

@@ -12,8 +12,8 @@ import pytest
 
 from gradreach.cli import main
 from gradreach.cli.arguments import in_force
-from gradreach.doctor import checks as doctor_checks
-from gradreach.doctor.check import Seen
+from gradreach.doctor import check as doctor_check
+from gradreach.doctor.check import Check, Diagnosis
 
 HEAVY = ("torch", "numpy", "rich", "jinja2", "msgspec", "pydantic", "jaxtyping", "beartype", "sqlite3", "tomllib")
 
@@ -63,9 +63,9 @@ def test_help_still_stands_on_every_command(capsys: pytest.CaptureFixture[str]) 
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    def as_if(*seen: Seen) -> None:
-        found = {f"check {n}": (lambda each=each: each) for n, each in enumerate(seen)}
-        monkeypatch.setattr(doctor_checks, "checks", lambda: found)
+    def as_if(*found: Diagnosis) -> None:
+        made = [Check(f"check {n}", n, lambda each=each: each) for n, each in enumerate(found)]
+        monkeypatch.setattr(doctor_check, "checks", lambda: made)
 
     return as_if
 
@@ -73,7 +73,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 def test_doctor_has_a_line_a_check_and_what_to_do(
     made: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made(Seen("ok", "well"), Seen("warning", "so so", "mind it"), Seen("error", "word " * 30, "mend it"))
+    made(Diagnosis("ok", "well"), Diagnosis("warning", "so so", "mind it"), Diagnosis("error", "word " * 30, "mend it"))
     assert main(["doctor"]) == 1
     assert capsys.readouterr().out.splitlines() == [
         "✓ check 0      well",
@@ -88,7 +88,7 @@ def test_doctor_has_a_line_a_check_and_what_to_do(
 def test_doctor_is_clean_where_nothing_is_an_error(
     made: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made(Seen("ok", "well"), Seen("warning", "so so", "mind it"))
+    made(Diagnosis("ok", "well"), Diagnosis("warning", "so so", "mind it"))
     assert main(["doctor", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
         "schema": "gradreach-doctor/1",
@@ -103,8 +103,8 @@ def test_doctor_is_clean_where_nothing_is_an_error(
 def test_doctor_without_torch_says_so() -> None:
     script = (
         "import sys\n"
-        "from gradreach.doctor import learning\n"
-        "learning.is_there = lambda: False\n"
+        "from gradreach.doctor import check\n"
+        "check.torch_is_installed = lambda: False\n"
         "from gradreach.cli import main\n"
         "code = main(['doctor'])\n"
         "sys.exit(code if 'torch' not in sys.modules else 'torch was imported')"

@@ -10,8 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from gradreach.doctor import system
-from gradreach.doctor.system import Needed, file_system, judged, over_network
+from gradreach.doctor.checks import disk, extras, packages, python, settings, terminal
+from gradreach.doctor.checks.disk import file_system, over_network
+from gradreach.doctor.checks.packages import Requirement, diagnosis
 
 MOUNTS = r"""
 /dev/sda1 / ext4 rw 0 0
@@ -58,8 +59,8 @@ def test_network_file_systems_are_known_by_their_type(kind: str, network: bool) 
 
 def test_a_network_file_system_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(system, "file_system", lambda _folder: "nfs4")
-    seen = system.disk()
+    monkeypatch.setattr(disk, "file_system", lambda _folder: "nfs4")
+    seen = disk.disk()
     assert seen.state == "warning"
     assert "nfs4: a network file system" in seen.text
     assert "--out" in seen.do
@@ -68,11 +69,11 @@ def test_a_network_file_system_is_a_warning(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_full_disk_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(system, "file_system", lambda _folder: "ext4")
-    monkeypatch.setattr(system.shutil, "disk_usage", lambda _folder: SimpleNamespace(free=system.LEAST_SPACE - 1))
-    assert system.disk().state == "warning"
-    monkeypatch.setattr(system.shutil, "disk_usage", lambda _folder: SimpleNamespace(free=system.LEAST_SPACE))
-    assert system.disk().state == "ok"
+    monkeypatch.setattr(disk, "file_system", lambda _folder: "ext4")
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _folder: SimpleNamespace(free=disk.LEAST_SPACE - 1))
+    assert disk.disk().state == "warning"
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _folder: SimpleNamespace(free=disk.LEAST_SPACE))
+    assert disk.disk().state == "ok"
 
 
 def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,28 +81,30 @@ def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path, monkeypatch
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(system.tempfile, "TemporaryDirectory", refused)
-    seen = system.disk()
+    monkeypatch.setattr(disk.tempfile, "TemporaryDirectory", refused)
+    seen = disk.disk()
     assert (seen.state, seen.text) == ("error", f"{tmp_path} cannot be written: Permission denied")
 
 
 def test_python_and_packages_are_told_by_version() -> None:
-    assert system.python().state == "ok"
-    assert system.python().text.startswith(f"{sys.version_info.major}.{sys.version_info.minor}")
-    seen = system.packages()
+    assert python.python().state == "ok"
+    assert python.python().text.startswith(f"{sys.version_info.major}.{sys.version_info.minor}")
+    seen = packages.packages()
     assert seen.state == "ok"
     for name in ("gradreach", "torch", "numpy", "rich", "typer", "jinja2", "msgspec", "jaxtyping"):
         assert f"{name} " in seen.text
 
 
 def test_an_old_python_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(system, "PYTHON", (99, 0))
-    assert system.python().state == "error"
-    assert system.python().do == "gradreach needs Python 99.0 or later"
+    monkeypatch.setattr(python, "PYTHON", (99, 0))
+    assert python.python().state == "error"
+    assert python.python().do == "gradreach needs Python 99.0 or later"
 
 
 def test_a_package_missing_or_too_old_is_an_error_with_its_command() -> None:
-    seen = judged([Needed("rich", "1.0", ""), Needed("rich", "999.1", ""), Needed("no-such-thing", "2", "")], "")
+    seen = diagnosis(
+        [Requirement("rich", "1.0", ""), Requirement("rich", "999.1", ""), Requirement("no-such-thing", "2", "")], ""
+    )
     assert seen.state == "error"
     assert seen.do == "pip install 'rich>=999.1' 'no-such-thing>=2'"
     assert "no-such-thing missing" in seen.text
@@ -118,12 +121,14 @@ def test_a_package_missing_or_too_old_is_an_error_with_its_command() -> None:
     ],
 )
 def test_versions_are_compared_by_number(there: str | None, least: str, enough: bool) -> None:
-    assert system._enough(there, least) is enough
+    assert packages.enough(there, least) is enough
 
 
 def test_an_extra_that_is_absent_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(system, "_needed", lambda: [Needed("rich", "1", "fast"), Needed("no-such-thing", "2", "plots")])
-    seen = system.extras()
+    monkeypatch.setattr(
+        extras, "requirements", lambda: [Requirement("rich", "1", "fast"), Requirement("no-such-thing", "2", "plots")]
+    )
+    seen = extras.extras()
     assert seen.state == "ok"
     assert seen.text.startswith("rich ")
     assert seen.text.endswith("not installed: plots (pip install 'gradreach[plots]')")
@@ -131,22 +136,22 @@ def test_an_extra_that_is_absent_is_no_fault(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_terminal_without_symbols_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
-    seen = system.terminal({"NO_COLOR": "1"})
+    seen = terminal.terminal({"NO_COLOR": "1"})
     assert seen.state == "warning"
     assert "ascii, no terminal, so no colour, NO_COLOR is set" in seen.text
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
-    assert system.terminal({}).state == "ok"
+    assert terminal.terminal({}).state == "ok"
 
 
 def test_settings_are_told_with_their_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "pyproject.toml"
     file.write_text('[tool.gradreach]\nbudget = 0.1\nignore = ["GR303"]\n[tool.gradreach.thresholds]\nspike = 20\n')
-    seen = system.in_force()
+    seen = settings.in_force()
     assert seen.text == f"{file}: budget 10 %, ignored GR303, 1 threshold set: spike"
     file.write_text("[tool.gradreach]\nbuget = 0.1\n")
-    assert system.in_force().state == "error"
-    assert system.in_force().text.endswith("did you mean budget?")
+    assert settings.in_force().state == "error"
+    assert settings.in_force().text.endswith("did you mean budget?")
     file.unlink()
-    assert "budget 2 %" in system.in_force().text
+    assert "budget 2 %" in settings.in_force().text
     assert os.listdir(tmp_path) == []

@@ -4,18 +4,18 @@ import pytest
 import torch
 
 from gradreach.experiments import cliff
-from gradreach.experiments.cliff import Descent, Measured
+from gradreach.experiments.cliff import Descent, Result
 from gradreach.experiments.lab import Lab
 from gradreach.tasks.scalar import FIRST, GOAL, STEPS
 
 
 @pytest.fixture(scope="module")
-def measured() -> Measured:
+def measured() -> Result:
     return cliff.measure(cliff.Size(grid=120, updates=600), Lab(quiet=True))
 
 
 @pytest.fixture(scope="module")
-def unclipped(measured: Measured) -> Descent:
+def unclipped(measured: Result) -> Descent:
     return measured.unclipped
 
 
@@ -60,7 +60,7 @@ def test_the_gradient_is_that_of_the_forward_recursion(start: tuple[float, float
     assert [float(g) for g in found] == pytest.approx([above * by_w, above * by_b], rel=STEPS * 2**-50 * condition)
 
 
-def test_claims_fail_on_false_measurements(measured: Measured) -> None:
+def test_claims_fail_on_false_measurements(measured: Result) -> None:
     def failing(**changed: object) -> list[int]:
         claims = cliff.claims(msgspec.structs.replace(measured, **changed))
         return [i for i, claim in enumerate(claims) if not claim.holds]

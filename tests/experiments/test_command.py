@@ -9,32 +9,32 @@ from gradreach.cli import main
 from gradreach.experiments import command
 from gradreach.experiments.claim import at_most
 from gradreach.experiments.experiment import load
-from gradreach.experiments.registry import NAMES, experiment
+from gradreach.experiments.registry import experiments
 
 
 def test_without_a_name_it_lists_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["experiments"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == list(NAMES)
+    assert [line.split()[0] for line in lines] == list(experiments())
 
 
 def test_a_run_writes_numbers_and_figures_and_prints_its_claims(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["experiments", "cliff", "--quick", "--out", str(tmp_path)]) == 0
-    done = load(experiment("cliff"), tmp_path / "cliff.json")
+    done = load(experiments()["cliff"], tmp_path / "cliff.json")
     assert done.form == "quick"
     assert (tmp_path / "cliff.svg").read_text().count("<svg") == 1
     out = capsys.readouterr().out
-    assert out.count("  holds: ") == len(experiment("cliff").claims(done.measured))
+    assert out.count("  holds: ") == len(experiments()["cliff"].claims(done.measured))
     assert done.date in out
 
 
 def test_a_claim_that_does_not_hold_is_the_exit_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    broken = replace(experiment("cliff"), claims=lambda _: (at_most("a thing", 2.0, 1.0, "so"),))
-    monkeypatch.setattr(command, "experiment", lambda _: broken)
+    broken = replace(experiments()["cliff"], claims=lambda _: (at_most("a thing", 2.0, 1.0, "so"),))
+    monkeypatch.setattr(command, "experiments", lambda: {"cliff": broken})
     assert main(["experiments", "cliff", "--quick", "--out", str(tmp_path)]) == 1
     assert "DOES NOT HOLD: a thing" in capsys.readouterr().out
 

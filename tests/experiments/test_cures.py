@@ -2,18 +2,18 @@ import pytest
 import torch
 from msgspec.structs import replace
 
-from gradreach.experiments.cures.claims import CARRYING, claims
-from gradreach.experiments.cures.measure import (
+from gradreach.experiments.cures import (
+    CARRYING,
     CURES,
     NAMES,
     RATES,
     TASKS,
     Job,
-    Measured,
     Outcome,
-    Reached,
-    Untrained,
-    reach_of,
+    ReachCurve,
+    Result,
+    claims,
+    reach_before,
     recall,
     train_one,
     unorthogonal,
@@ -27,11 +27,11 @@ def outcome(task: str, cure: str, lag: int, seed: int) -> Outcome:
     return Outcome(task, cure, lag, RATES[0], seed, 300, solved, 0.1, 2.0, 1e-7 if cure == "orthogonal" else None)
 
 
-def reached(layer: str) -> Reached:
-    return Reached(layer, 0, [0, 10, 20], [0.0, -1.0, -2.0], [0.0, -1.5, -3.0], [0.0, -0.5, -1.0])
+def reached(layer: str) -> ReachCurve:
+    return ReachCurve(layer, 0, [0, 10, 20], [0.0, -1.0, -2.0], [0.0, -1.5, -3.0], [0.0, -0.5, -1.0])
 
 
-GOOD = Measured(
+GOOD = Result(
     [outcome(task, cure, lag, seed) for task in TASKS for cure in CURES for lag in LAGS for seed in range(2)],
     [reached(layer) for layer in NAMES],
 )
@@ -46,7 +46,7 @@ def test_the_symbol_is_kept_for_the_lag() -> None:
 
 @pytest.mark.parametrize("layer", ["rnn", "orthogonal", "irnn"])
 def test_the_bounds_bound(layer: str) -> None:
-    found = reach_of(Untrained(layer, 60, 5))
+    found = reach_before((layer, 60, 5))
     assert found.most is not None
     for i in range(1, len(found.lags)):
         assert found.reach[i] <= found.most[i] + 1e-4
@@ -54,7 +54,7 @@ def test_the_bounds_bound(layer: str) -> None:
 
 
 def test_the_plain_gradient_is_gone_where_the_identity_still_carries_it() -> None:
-    plain, identity = (reach_of(Untrained(layer, 60, 0)).reach[-1] for layer in ("rnn", "irnn"))
+    plain, identity = (reach_before((layer, 60, 0)).reach[-1] for layer in ("rnn", "irnn"))
     assert plain < -8
     assert identity > -1
 

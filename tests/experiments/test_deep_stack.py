@@ -5,18 +5,18 @@ import pytest
 import torch
 from msgspec.structs import replace
 
-from gradreach.experiments.deep_stack.claims import claims
-from gradreach.experiments.deep_stack.measure import (
+from gradreach.experiments.deep_stack import (
     KINDS,
     Kind,
-    Measured,
     Net,
+    Result,
     Size,
+    claims,
     layers,
     linears,
     measure,
     model,
-    trained,
+    train_one,
     weight_gradients,
 )
 from gradreach.experiments.lab import Lab
@@ -26,7 +26,7 @@ from .falsified import newly_failing
 
 
 @cache
-def small() -> Measured:
+def small() -> Result:
     return measure(Size(depth=10, depths=(), updates=100, seeds=1), Lab(quiet=True))
 
 
@@ -64,7 +64,7 @@ def test_the_gradient_by_layer_is_autograds() -> None:
 
 @pytest.mark.parametrize("kind", ["logistic", "ReLU, He’s start"])
 def test_no_first_layer_moves_further_than_adam_can_move_it(kind: Kind) -> None:
-    found = trained(Net(kind, depth=4, updates=100, seed=0))
+    found = train_one(100, Net(kind, depth=4, seed=0))
     assert 0 < found.moved[0] <= found.movable
 
 

@@ -12,7 +12,7 @@ from gradreach.experiments import words
 from gradreach.experiments.drawing import style
 from gradreach.experiments.experiment import Experiment, Run, load, run, save
 from gradreach.experiments.lab import Lab
-from gradreach.experiments.registry import NAMES, experiment
+from gradreach.experiments.registry import experiments
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 RECORDED_BYTES = 150_000
@@ -23,11 +23,11 @@ REFUSED = {"temporal-order": ["Chance that SGD-CR succeeds"]}
 
 @cache
 def quick(name: str) -> tuple[Experiment[Any, Any], Run[Any]]:
-    found = experiment(name)
+    found = experiments()[name]
     return found, run(found, "quick", Lab(quiet=True))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", experiments())
 def test_quick_form(name: str, tmp_path: Path) -> None:
     found, done = quick(name)
     claims = found.claims(done.measured)
@@ -38,11 +38,11 @@ def test_quick_form(name: str, tmp_path: Path) -> None:
     _drawn(found, done)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", experiments())
 def test_recorded(name: str) -> None:
     path = RESULTS / f"{name}.json"
     assert path.stat().st_size < RECORDED_BYTES
-    found = experiment(name)
+    found = experiments()[name]
     done = load(found, path)
     assert done.form != "quick"
     failing = [claim.says for claim in found.claims(done.measured) if not claim.holds]
@@ -70,10 +70,10 @@ def _labelled(figure: Figure) -> None:
         assert any(each.get_ylabel() for each in alike), f"the y axis of {axes.get_title()!r} has no label"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", experiments())
 def test_page(name: str) -> None:
     page = (RESULTS.parent / "experiments" / f"{name}.md").read_text()
-    found = experiment(name)
+    found = experiments()[name]
     assert f"{{experiment-claims}} {name}\n" in page
     for figure in found.figures:
         assert f"{{experiment-figure}} {name} {figure}\n" in page

@@ -3,12 +3,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradreach.experiments.explicit_rnn import CURVATURE, GAMMA, Bounded, ExplicitRNN, layer
+from gradreach.experiments.explicit_rnn import CURVATURE, GAMMA, Activation, ExplicitRNN, layer
 
-KINDS: list[Bounded] = ["sigmoid", "tanh"]
+KINDS: list[Activation] = ["sigmoid", "tanh"]
 
 
-def drawn(kind: Bounded, d: int, factor: float, seed: int, T: int) -> tuple[ExplicitRNN, torch.Tensor]:
+def drawn(kind: Activation, d: int, factor: float, seed: int, T: int) -> tuple[ExplicitRNN, torch.Tensor]:
     torch.manual_seed(seed)
     W = torch.randn(d, d, dtype=torch.float64)
     W *= factor / GAMMA[kind] / torch.linalg.matrix_norm(W, 2)
@@ -26,7 +26,9 @@ def product(rnn: ExplicitRNN, x: torch.Tensor) -> torch.Tensor:
 
 @settings(max_examples=20, deadline=None)
 @given(st.sampled_from(KINDS), st.integers(1, 8), st.floats(0.2, 1.5), st.integers(0, 1000))
-def test_written_out_it_is_the_layer_and_its_slope_autograds(kind: Bounded, d: int, factor: float, seed: int) -> None:
+def test_written_out_it_is_the_layer_and_its_slope_autograds(
+    kind: Activation, d: int, factor: float, seed: int
+) -> None:
     rnn, x = drawn(kind, d, factor, seed, 6)
     h = torch.zeros(d, dtype=torch.float64)
     for inputs in x:
@@ -40,7 +42,7 @@ def test_written_out_it_is_the_layer_and_its_slope_autograds(kind: Bounded, d: i
 
 @settings(max_examples=40, deadline=None)
 @given(st.sampled_from(KINDS), st.integers(1, 12), st.floats(0.2, 1.3), st.integers(0, 10**6), st.integers(1, 12))
-def test_float32_is_within_the_bound_of_float64(kind: Bounded, d: int, factor: float, seed: int, T: int) -> None:
+def test_float32_is_within_the_bound_of_float64(kind: Activation, d: int, factor: float, seed: int, T: int) -> None:
     rnn, x = drawn(kind, d, factor, seed, T)
     rough = ExplicitRNN(kind, rnn.W.float(), rnn.U.float(), rnn.b.float())
     true = ExplicitRNN(kind, rough.W.double(), rough.U.double(), rough.b.double())
@@ -49,7 +51,7 @@ def test_float32_is_within_the_bound_of_float64(kind: Bounded, d: int, factor: f
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_curvature_is_the_largest_second_derivative(kind: Bounded) -> None:
+def test_curvature_is_the_largest_second_derivative(kind: Activation) -> None:
     a = torch.linspace(-4, 4, 8001, dtype=torch.float64, requires_grad=True)
     y = torch.sigmoid(a) if kind == "sigmoid" else torch.tanh(a)
     (slope,) = torch.autograd.grad(y.sum(), a, create_graph=True)

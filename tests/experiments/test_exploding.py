@@ -4,8 +4,7 @@ import msgspec
 import pytest
 import torch
 
-from gradreach.experiments.exploding import network
-from gradreach.experiments.exploding.claims import claims
+from gradreach.experiments.exploding import claims, network
 from gradreach.experiments.exploding.measure import (
     FIRST,
     LAST,
@@ -14,7 +13,7 @@ from gradreach.experiments.exploding.measure import (
     Course,
     Ending,
     Job,
-    Measured,
+    Result,
     Trial,
     middle,
     restart,
@@ -32,9 +31,9 @@ def course(broken: Ending | None = None, spoilt: int = 0) -> Course:
     return Course([0.7, 0.6], [1.0, 2.0], 1.0, spoilt, broken, [41, 42], [42])
 
 
-def measured() -> Measured:
+def measured() -> Result:
     """As the theory has it."""
-    return Measured(
+    return Result(
         weights=2242,
         size_of_weights=8.0,
         unclipped=[course(ending(), 9)] * 2,

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from gradreach.experiments.gradient_sum import (
     Difference,
     Job,
-    Measured,
+    Result,
     Size,
     claims,
     measure,
@@ -21,7 +21,7 @@ from .falsified import newly_failing
 
 
 @cache
-def small() -> Measured:
+def small() -> Result:
     return measure(Size(d=4, T=6), Lab(quiet=True))
 
 
@@ -62,5 +62,5 @@ def test_false_measurements_are_refused() -> None:
         ({"all_ih": Difference(1e-6, 1e-12)}, "∂L/∂W_x"),
         ({"bias": [0.0] * len(true.sums[0].bias)}, "truncation bias"),
     ):
-        (failing,) = newly_failing(claims, true, Measured([true.sums[0], replace(true.sums[1], **change)]))
+        (failing,) = newly_failing(claims, true, Result([true.sums[0], replace(true.sums[1], **change)]))
         assert says in failing

@@ -4,11 +4,11 @@ from msgspec.structs import replace
 from torch.autograd.functional import jacobian
 
 from gradreach.experiments import irnn
-from gradreach.experiments.irnn import LAYERS, Measured, Outcome, claims
+from gradreach.experiments.irnn import LAYERS, Outcome, Result, claims
 from gradreach.tasks.adding import adding
 from gradreach.tasks.recipe import Recipe
 
-GOOD = Measured(
+GOOD = Result(
     100,
     "adam",
     [
@@ -37,8 +37,8 @@ def test_what_arrives_is_what_autograd_finds() -> None:
 
 def test_same_seed_same_numbers() -> None:
     size = irnn.Size((10,), 1, 4, hidden=8, batch=4, optimizer="adam", rate=1e-3)
-    job = irnn.Job("LSTM", 10, 1, size)
-    assert irnn.train_one(job) == irnn.train_one(job)
+    job = irnn.Job("LSTM", 10, 1)
+    assert irnn.train_one(size, job) == irnn.train_one(size, job)
 
 
 def test_true_measurements_hold() -> None:

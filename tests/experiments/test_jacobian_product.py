@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace as changed
 
-from gradreach.experiments.jacobian_product.claims import claims
-from gradreach.experiments.jacobian_product.measure import (
+from gradreach.experiments.jacobian_product import (
     Case,
-    Measured,
+    Result,
     Size,
     check,
+    claims,
     curve,
     measure,
     one_factor,
@@ -28,7 +28,7 @@ from .falsified import newly_failing
 
 
 @cache
-def small() -> Measured:
+def small() -> Result:
     return measure(Size(d=8, T=24, seeds=1, d_small=4, T_small=6), Lab(quiet=True))
 
 

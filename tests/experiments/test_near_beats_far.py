@@ -5,15 +5,15 @@ import pytest
 import torch
 
 from gradreach.experiments.language import LAYERS
-from gradreach.experiments.near_beats_far.claims import claims
-from gradreach.experiments.near_beats_far.figures import draw_verbs
-from gradreach.experiments.near_beats_far.measure import (
+from gradreach.experiments.near_beats_far import (
     MOST,
-    Counted,
-    Measured,
-    Trained,
+    Result,
+    Training,
+    VerbCount,
     balanced,
     chosen,
+    claims,
+    draw_verbs,
     shares,
 )
 from gradreach.tasks.agreement import agreement
@@ -62,27 +62,27 @@ def test_real_verbs_are_chosen_as_one_by_one() -> None:
     assert chosen(model, words, read) == singly
 
 
-def made(rnn: int, lstm: int, same: int = 95, near: float = 0.9, total: float = 1.0, real: int = 50) -> Measured:
+def made(rnn: int, lstm: int, same: int = 95, near: float = 0.9, total: float = 1.0, real: int = 50) -> Result:
     """100 sentences a case; all that is not said is right in 95."""
 
-    def of(layer: str, attracted: int) -> list[Trained]:
-        grammar = [Counted("attractors", k, attracted, 100) for k in range(MOST + 1)]
-        grammar += [Counted("same number", k, same, 100) for k in range(MOST + 1)]
+    def of(layer: str, attracted: int) -> list[Training]:
+        grammar = [VerbCount("attractors", k, attracted, 100) for k in range(MOST + 1)]
+        grammar += [VerbCount("same number", k, same, 100) for k in range(MOST + 1)]
         verbs = [
-            Counted("real sentences", k, 60 if k == 0 else real, 100, plural)
+            VerbCount("real sentences", k, 60 if k == 0 else real, 100, plural)
             for k in (0, 2)
             for plural in (True, False)
         ]
         lags = [near / 5] * 5 + [(1 - near) / 5] * 5
         return [
-            Trained("agreement", layer, 0, lags, 1.0, 1e-12, grammar),
-            Trained("words", layer, 0, lags, total, 1e-12, verbs),
+            Training("agreement", layer, 0, lags, 1.0, 1e-12, grammar),
+            Training("words", layer, 0, lags, total, 1e-12, verbs),
         ]
 
-    return Measured("made up", [*of("rnn", rnn), *of("gru", 95), *of("lstm", lstm)])
+    return Result("made up", [*of("rnn", rnn), *of("gru", 95), *of("lstm", lstm)])
 
 
-def failing(measured: Measured) -> list[str]:
+def failing(measured: Result) -> list[str]:
     return [claim.says for claim in claims(measured) if not claim.holds]
 
 
@@ -97,10 +97,10 @@ def test_claims_hold_and_fail() -> None:
 
 def test_a_model_that_always_says_the_same_is_half_right() -> None:
     measured = made(rnn=20, lstm=90)
-    tested = [Counted("real sentences", 3, 10, 10, True), Counted("real sentences", 3, 0, 90, False)]
+    tested = [VerbCount("real sentences", 3, 10, 10, True), VerbCount("real sentences", 3, 0, 90, False)]
     one = msgspec.structs.replace(measured.models[1], tested=tested)
-    assert balanced(Measured("", [one]), "rnn", "real sentences", (3,)) == 0.5
-    assert balanced(Measured("", [one]), "rnn", "real sentences", (4,)) is None
+    assert balanced(Result("", [one]), "rnn", "real sentences", (3,)) == 0.5
+    assert balanced(Result("", [one]), "rnn", "real sentences", (4,)) is None
 
 
 def test_the_panel_of_real_sentences_is_there_where_they_are() -> None:

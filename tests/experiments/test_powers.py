@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from gradreach.experiments.lab import Lab
-from gradreach.experiments.powers.claims import claims
+from gradreach.experiments.powers import Result, Size, claims, measure
 from gradreach.experiments.powers.eigenvalue import VALUES, linear, recurrence
 from gradreach.experiments.powers.formats import FORMATS, Format, power, powers, resting, smallest, when
-from gradreach.experiments.powers.measure import Measured, Size, measure
 from gradreach.experiments.powers.nested_tanh import nested, slope_range, tanh_range
 
 from .falsified import newly_failing
@@ -21,7 +20,7 @@ NARROW: list[Format] = ["float16", "bfloat16"]
 
 
 @cache
-def small() -> Measured:
+def small() -> Result:
     return measure(Size(linear=200, formats=("float16", "bfloat16")), Lab(quiet=True))
 
 

@@ -3,18 +3,18 @@ import pytest
 import torch
 
 from gradreach.experiments.lab import Lab
-from gradreach.experiments.sentence.claims import claims
-from gradreach.experiments.sentence.measure import (
+from gradreach.experiments.sentence import (
     Job,
-    Measured,
+    Result,
     Size,
     by_autograd,
     carried_back,
+    claims,
     lag,
     measure,
     rounding,
     text,
-    trained,
+    train_one,
 )
 from gradreach.tasks.models import Recurrent, recurrent
 from gradreach.tasks.words import language_model
@@ -45,11 +45,11 @@ def test_a_row_of_a_batch_is_that_of_the_text_alone() -> None:
 
 
 @pytest.fixture(scope="module")
-def measured() -> Measured:
+def measured() -> Result:
     return measure(SMALL, Lab(quiet=True))
 
 
-def test_the_place_and_the_lag_are_those_of_the_words(measured: Measured) -> None:
+def test_the_place_and_the_lag_are_those_of_the_words(measured: Result) -> None:
     words, place = measured.words["sentence"], measured.place["sentence"]
     assert words[place] == "brown"
     assert words[-1] == "shepherd"
@@ -59,12 +59,12 @@ def test_the_place_and_the_lag_are_those_of_the_words(measured: Measured) -> Non
     assert "the" not in measured.unseen
 
 
-def test_the_same_seed_gives_the_same_numbers(measured: Measured) -> None:
-    again = trained(Job("gru", 0, SMALL, None))
+def test_the_same_seed_gives_the_same_numbers(measured: Result) -> None:
+    again = train_one(SMALL, None, Job("gru", 0))
     assert again == next(each for each in measured.models if each.layer == "gru")
 
 
-def changed(measured: Measured, layer: str, **to: object) -> Measured:
+def changed(measured: Result, layer: str, **to: object) -> Result:
     models = [
         msgspec.structs.replace(each, carried=[msgspec.structs.replace(part, **to) for part in each.carried])
         if each.layer == layer
@@ -74,11 +74,11 @@ def changed(measured: Measured, layer: str, **to: object) -> Measured:
     return msgspec.structs.replace(measured, models=models)
 
 
-def fails(measured: Measured) -> set[str]:
+def fails(measured: Result) -> set[str]:
     return {claim.says.split(":")[0] for claim in claims(measured) if not claim.holds}
 
 
-def test_false_measurements_fail(measured: Measured) -> None:
+def test_false_measurements_fail(measured: Result) -> None:
     assert any("autograd" in says for says in fails(changed(measured, "rnn", difference=1e-3)))
     flat = changed(measured, "rnn", row=[0.0] * 60)
     assert "tanh RNN" in fails(flat)

@@ -3,13 +3,13 @@ import torch
 from msgspec.structs import replace
 
 from gradreach.experiments.claim import Claim
-from gradreach.experiments.temporal_order.claims import claims
-from gradreach.experiments.temporal_order.measure import (
+from gradreach.experiments.temporal_order import (
     METHODS,
     Job,
-    Measured,
     Outcome,
+    Result,
     Start,
+    claims,
     model,
     radius,
     train_one,
@@ -21,16 +21,16 @@ def outcome(method: str, solved: int | None = 500, seed: int = 0) -> Outcome:
     return Outcome("smart tanh", method, 20, seed, 500, solved, [0.0], 0.5, 1.1, 1.0)
 
 
-def held(measured: Measured) -> dict[str, bool]:
+def held(measured: Result) -> dict[str, bool]:
     return {claim.says: claim.holds for claim in claims(measured)}
 
 
-def named(measured: Measured, words: str) -> Claim:
+def named(measured: Result, words: str) -> Claim:
     (found,) = [claim for claim in claims(measured) if words in claim.says]
     return found
 
 
-ALIKE = Measured([outcome(method, seed=seed) for method in METHODS for seed in range(5)])
+ALIKE = Result([outcome(method, seed=seed) for method in METHODS for seed in range(5)])
 
 
 @pytest.mark.parametrize("start", ["basic tanh", "smart tanh"])

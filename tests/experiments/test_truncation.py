@@ -2,19 +2,31 @@ import msgspec
 import pytest
 import torch
 
-from gradreach.experiments.truncation.claims import claims, predicted_work
-from gradreach.experiments.truncation.measure import PROBED, Cost, H, Job, Measured, Window, biases, cost, echoed, probe
+from gradreach.experiments.truncation import (
+    PROBED,
+    Cost,
+    H,
+    Job,
+    Result,
+    Window,
+    biases,
+    claims,
+    cost,
+    echoed,
+    predicted_work,
+    probe,
+)
 from gradreach.tasks import echo, recurrent
 from gradreach.tasks.models import Recurrent
 
 
-def measured() -> Measured:
+def measured() -> Result:
     """As the theory has it."""
     costs = [Cost(16, k2, 256, 0, 100 * k2 + 50, 0.1) for k2 in (64, 128)]
     costs = [msgspec.structs.replace(c, ran=round(predicted_work(c) * c.steps)) for c in costs]
     bias = [0.5, 0.2, 0.1, 0.0]
     right, wrong = [0.0] * 4, [0.5] * 4
-    return Measured(
+    return Result(
         costs=costs,
         actual=bias,
         reached=bias,

@@ -9,14 +9,14 @@ from gradreach.experiments.vanishing_or_not import (
     NOISE,
     Arm,
     Job,
-    Measured,
+    Result,
     Size,
-    Trained,
-    carried,
+    Training,
     claims,
+    norms_by_lag,
     task,
     tiny,
-    trained,
+    train_one,
 )
 from gradreach.tasks.models import recurrent
 
@@ -41,7 +41,7 @@ def test_the_row_is_autograds(layer: str) -> None:
     asked = task("far", LAG)
     model = copy.deepcopy(recurrent(asked, layer, 4)).double()
     x, y = (each.double() for each in asked.train(3, torch.Generator().manual_seed(0)))
-    found = carried(model, x, y)
+    found = norms_by_lag(model, x, y)
     states, state = [], None
     for t in range(LAG + 1):
         _, state = model.carry(x[:, t : t + 1], state)
@@ -56,20 +56,20 @@ def test_the_row_is_autograds(layer: str) -> None:
 
 
 def test_the_same_seed_gives_the_same_numbers() -> None:
-    job = Job("far", 3, Size(lag=8, hidden=4, steps=9, seeds=1, lstm_seeds=1))
-    assert trained(job) == trained(job)
+    size, job = Size(lag=8, hidden=4, steps=9, seeds=1, lstm_seeds=1), Job("far", 3)
+    assert train_one(size, job) == train_one(size, job)
 
 
-def made(far: str = "GR402", near: str = "GR401", reach: float = -12.0, learned: float = 0.05) -> Measured:
-    def runs(arm: Arm, codes: str, norm: float, error: float) -> list[Trained]:
-        return [Trained(arm, seed, [0.0] * LAG + [norm], [codes] if codes else [], error) for seed in range(5)]
+def made(far: str = "GR402", near: str = "GR401", reach: float = -12.0, learned: float = 0.05) -> Result:
+    def runs(arm: Arm, codes: str, norm: float, error: float) -> list[Training]:
+        return [Training(arm, seed, [0.0] * LAG + [norm], [codes] if codes else [], error) for seed in range(5)]
 
-    return Measured(
+    return Result(
         LAG, [*runs("far", far, reach, 1.0), *runs("near", near, -12.0, 0.1), *runs("learned", "", 0.0, learned)]
     )
 
 
-def failing(measured: Measured) -> list[str]:
+def failing(measured: Result) -> list[str]:
     return [claim.says for claim in claims(measured) if not claim.holds]
 
 

@@ -2,6 +2,14 @@
 
 A command returns its exit code, or a function that `main` calls once the parser is done: what runs a script must not
 stand under the parser's handling of exceptions, exits and interrupts.
+
+running: commands that run a script, a demo, a task or an experiment
+reading: commands that read a recording
+asking: commands that need no run
+run_and_report: what `run` and `demo` do
+arguments: the types, options and settings that commands share
+output: where what a command says goes
+quick: commands that answer at once
 """
 
 from __future__ import annotations
@@ -15,7 +23,7 @@ import typer
 from typer.main import get_command
 
 from gradreach.cli import asking, reading, running
-from gradreach.cli.arguments import Done
+from gradreach.cli.arguments import ExitCode
 from gradreach.cli.output import CLEAN, USAGE, say
 from gradreach.cli.quick import QuickGroup
 
@@ -37,7 +45,7 @@ app = typer.Typer(
 def main(args: Sequence[str] | None = None) -> int:
     """The console command: parse `args` (default: the process's own), act, and return the exit code."""
     try:
-        done: Done | None = get_command(app).main(
+        done: ExitCode | None = get_command(app).main(
             None if args is None else list(args), prog_name="gradreach", standalone_mode=False
         )
     except _UsageError as error:

@@ -1,4 +1,4 @@
-"""What commands share: the types that they take and return, and the settings of the project they run in."""
+"""What commands share: the types that they take and return, and the settings of the project."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from gradreach.cli.output import USAGE, complain
 if TYPE_CHECKING:
     from gradreach.settings import Settings
 
-Done = int | Callable[[], int]
-"""What a command returns: its exit code, or a function that `main` calls once the parser is done."""
+ExitCode = int | Callable[[], int]
+"""What a command returns: its exit code, or a function for it that `main` calls once the parser is done."""
 
 
 class Level(StrEnum):
@@ -26,13 +26,23 @@ class Level(StrEnum):
     info = "info"
 
 
+class Format(StrEnum):
+    """How a result is printed."""
+
+    text = "text"
+    json = "json"
+
+
 Recording = Annotated[
     Path, typer.Argument(metavar="DIR", help="The folder that a run was recorded in, or one of its .sqlite files.")
 ]
+FormatOption = Annotated[Format, typer.Option("--format", help="What to print.")]
+JsonFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the fields here, as JSON.")]
+Ignore = Annotated[list[str] | None, typer.Option("--ignore", metavar="CODE", help="Leave this rule out; repeatable.")]
 
 
 def in_force() -> Settings:
-    """The project's settings; ends the command as wrong usage where they cannot be used."""
+    """Return the project's settings; end the command as wrong usage where they cannot be used."""
     from gradreach import settings
 
     try:

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from gradreach.cli.arguments import Format, FormatOption
 from gradreach.cli.output import CLEAN, FOUND, complain, say, say_as_json, unknown_rule
 from gradreach.cli.quick import QuickCommand
 
 if TYPE_CHECKING:
-    from gradreach.doctor.check import Check
+    from gradreach.doctor.check import Diagnosis
 
 commands = typer.Typer()
-
-
-class Form(StrEnum):
-    """How what the checks came to is printed."""
-
-    text = "text"
-    json = "json"
 
 
 @commands.command(
@@ -59,19 +52,18 @@ def rules() -> int:
 
 
 @commands.command(epilog="Example:  gradreach doctor")
-def doctor(form: Annotated[Form, typer.Option("--format", help="What to print.")] = Form.text) -> int:
+def doctor(form: FormatOption = Format.text) -> int:
     """Check that gradreach works here: versions, devices, hooks, compile, AMP, distributed, disk, settings."""
-    from gradreach.doctor.check import made
-    from gradreach.doctor.checks import checks
+    from gradreach.doctor.check import as_dict, checks, examine
 
-    came: list[Check] = []
-    for check in made(checks(), _begin):
-        came.append(check)
-        if form is Form.text:
-            say(_line(check))
-    sound = all(check.seen.state != "error" for check in came)
-    if form is Form.json:
-        say_as_json({"schema": "gradreach-doctor/1", "ok": sound, "checks": [check.as_dict() for check in came]})
+    found = []
+    for name, diagnosis in examine(checks(), _begin):
+        found.append((name, diagnosis))
+        if form is Format.text:
+            say(_line(name, diagnosis))
+    sound = all(diagnosis.state != "error" for _, diagnosis in found)
+    if form is Format.json:
+        say_as_json({"schema": "gradreach-doctor/1", "ok": sound, "checks": [as_dict(*each) for each in found]})
     return CLEAN if sound else FOUND
 
 
@@ -84,14 +76,14 @@ def _begin(name: str) -> None:
         sys.stderr.flush()
 
 
-def _line(check: Check) -> str:
+def _line(name: str, diagnosis: Diagnosis) -> str:
     from textwrap import fill
 
     from gradreach.doctor.check import MARKS
 
-    seen, width, indent = check.seen, 100, " " * 15
-    head = f"{MARKS[seen.state]} {check.name:<13}"
-    told = fill(seen.text, width, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False)
-    return told + (
-        f"\n{fill(seen.do, width, initial_indent=indent + '→ ', subsequent_indent=indent)}" if seen.do else ""
-    )
+    width, indent = 100, " " * 15
+    head = f"{MARKS[diagnosis.state]} {name:<13}"
+    text = fill(diagnosis.text, width, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False)
+    if not diagnosis.do:
+        return text
+    return f"{text}\n{fill(diagnosis.do, width, initial_indent=indent + '→ ', subsequent_indent=indent)}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gradreach.cli.arguments import Level, Recording, in_force
+from gradreach.cli.arguments import Format, FormatOption, Ignore, JsonFile, Level, Recording, in_force
 from gradreach.cli.output import CLEAN, FOUND, UNREADABLE, USAGE, complain, say, unknown_rule, write
 
 if TYPE_CHECKING:
@@ -19,13 +19,6 @@ if TYPE_CHECKING:
     from gradreach.report.report import Report
 
 commands = typer.Typer()
-
-
-class Format(StrEnum):
-    """How a result is printed."""
-
-    text = "text"
-    json = "json"
 
 
 class CheckFormat(StrEnum):
@@ -37,17 +30,14 @@ class CheckFormat(StrEnum):
     junit = "junit"
 
 
-Ignore = Annotated[list[str] | None, typer.Option("--ignore", metavar="CODE", help="Leave this rule out; repeatable.")]
-
-
 @commands.command(epilog="Example:  gradreach report gradreach-runs/last --html report.html")
 def report(
     folder: Recording,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the page here; default: DIR/report.html.")
     ] = None,
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the fields here, as JSON.")] = None,
-    format: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.text,
+    json: JsonFile = None,
+    format: FormatOption = Format.text,
     ignore: Ignore = None,
     follow: Annotated[
         bool, typer.Option("--follow", help="Show where a run that goes on stands, until it ends; then report.")
@@ -97,7 +87,7 @@ def check(
 
         sys.stdout.write(as_junit(made.conclusions, failing))
     else:
-        say("\n".join([*_told(made, failing, format), _total(made, failing, fail_on)]))
+        say("\n".join([*_lines(made, failing, format), _total(made, failing, fail_on)]))
     return FOUND if failing else CLEAN
 
 
@@ -106,8 +96,8 @@ def compare(
     a: Annotated[Path, typer.Argument(metavar="A", help="The earlier recording, or the one to measure by.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="The recording that is set beside it.")],
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page here.")] = None,
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the fields here, as JSON.")] = None,
-    format: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.text,
+    json: JsonFile = None,
+    format: FormatOption = Format.text,
     ignore: Ignore = None,
 ) -> int:
     """Say what changed from one recording to another: findings, figures beyond their noise, curves."""
@@ -169,7 +159,7 @@ def _page_beside(recording: Path, made: Report, settings: Path | None) -> Path |
     return page if write(page, made.to_html) else None
 
 
-def _told(made: Report, failing: Sequence[Finding], format: CheckFormat) -> list[str]:
+def _lines(made: Report, failing: Sequence[Finding], format: CheckFormat) -> list[str]:
     """The findings that count, a line each."""
     if format is CheckFormat.github:
         from gradreach.report.ci_formats import as_github

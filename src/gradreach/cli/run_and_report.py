@@ -1,4 +1,4 @@
-"""What `gradreach run` and `gradreach demo` do: watch a program, say what was seen, leave as the program would have."""
+"""What `run` and `demo` do: they watch a program, say what was seen, and leave as the program would have."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gradreach.cli.output import FOUND, USAGE
 from gradreach.demo import DEMOS, Demo
 from gradreach.record.progress import Progress
 from gradreach.record.schema import Severity
@@ -24,55 +25,51 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is to be made of the record: a JSON file, the page elsewhere than beside it, a level that fails the run; the
-    settings by which it is judged."""
+class ReportOptions:
+    """What is made of the record: a JSON file, the page elsewhere than beside it, a severity that fails the run; and
+    the settings that it is judged by."""
 
     json: Path | None = None
     html: Path | None = None
     fail_on: Severity | None = None
     settings: Settings = UNSET
 
-    def judged(self, file: Path) -> Report:
-        """The report of a recording. Raises Unreadable."""
+    def report_of(self, file: Path) -> Report:
+        """Return the report of a recording. Raises Unreadable."""
         from gradreach.report.report import Report
 
         return Report.of(read(file), self.settings.ignore, self.settings.thresholds)
 
 
-def run_and_report(program: Program, watching: Watching, wanted: Wanted, *, quiet: bool = False) -> int:
+def run_and_report(program: Program, watching: Watching, options: ReportOptions, *, quiet: bool = False) -> int:
     """Run, and report to stderr (stdout is the program's own); on the way a line says where it stands, unless `quiet`.
 
     Returns the program's exit code; 1 where it succeeded but findings fail it, 2 where there is nothing to run.
     """
-    wanted = replace(wanted, json=_absolute(wanted.json), html=_absolute(wanted.html))
+    options = replace(options, json=_absolute(options.json), html=_absolute(options.html))
     try:
-        with _told(quiet) as told:
-            watched = watch(program, watching, told)
+        with _live_line(quiet) as progress:
+            watched = watch(program, watching, progress)
     except (NotRunnable, OSError) as error:
         _say(str(error))
-        return 2
+        return USAGE
     if rank() == 0:
         drawn = random.getstate()  # rich draws from it when it is imported
         try:
-            report = _report(watched, wanted)
+            report = _report(watched, options)
         except KeyboardInterrupt:
             report = None
         random.setstate(drawn)
-        if (
-            report is not None
-            and wanted.fail_on
-            and watched.ended.code == 0
-            and report.conclusions.at_or_above(wanted.fail_on)
-        ):
-            return 1
+        level = options.fail_on if watched.ended.code == 0 else None
+        if report is not None and level and report.conclusions.at_or_above(level):
+            return FOUND
     return leave(watched.ended)
 
 
 def run_demo(demo: Demo, out: Path, steps: int | None = None, *, quiet: bool = False) -> int:
     """Watch a demo's script, then say what to look at and what to try next."""
     _say(f"{demo.question} Watching {demo.script}: {demo.about}")
-    code = run_and_report(Program(str(demo.script)), Watching(out, stop_after=steps), Wanted(), quiet=quiet)
+    code = run_and_report(Program(str(demo.script)), Watching(out, stop_after=steps), ReportOptions(), quiet=quiet)
     others = " ".join(name for name in DEMOS if name != demo.name)
     told = (
         f"what to look at: {demo.look_at}",
@@ -87,14 +84,14 @@ def run_demo(demo: Demo, out: Path, steps: int | None = None, *, quiet: bool = F
     return code
 
 
-def _told(quiet: bool) -> AbstractContextManager[Callable[[Progress], None] | None]:
-    """What hears where the run stands: the live line, on rank 0."""
+def _live_line(quiet: bool) -> AbstractContextManager[Callable[[Progress], None] | None]:
+    """Show where the run stands on a live line, on rank 0."""
     if quiet or rank() != 0:
         return nullcontext()
     return live_line(alone=world_size() == 1)
 
 
-def _report(watched: Watched, wanted: Wanted) -> Report | None:
+def _report(watched: Watched, options: ReportOptions) -> Report | None:
     if watched.trouble:
         _say(watched.trouble)
     if watched.backward_passes == 0:
@@ -104,28 +101,28 @@ def _report(watched: Watched, wanted: Wanted) -> Report | None:
     from gradreach.report.terminal import print_summary
 
     try:
-        report = wanted.judged(watched.out)
+        report = options.report_of(watched.out)
     except (Unreadable, OSError) as error:
         _say(str(error))
         return None
-    page = wanted.html or watched.out / "report.html"
+    page = options.html or watched.out / "report.html"
     written = _save(page, report.to_html)
-    if wanted.json is not None:
-        _save(wanted.json, report.to_json)
+    if options.json is not None:
+        _save(options.json, report.to_json)
     with suppress(OSError, ValueError):  # the program may have closed stderr
         print_summary(report.conclusions, console_for(stderr=True), str(page) if written else "")
-    for sentence in _other_ranks(watched.out, report, wanted):
+    for sentence in _other_ranks(watched.out, report, options):
         _say(sentence)
     return report
 
 
-def _other_ranks(out: Path, report: Report, wanted: Wanted) -> list[str]:
+def _other_ranks(out: Path, report: Report, options: ReportOptions) -> list[str]:
     """What the other ranks' recordings, as far as they are written, hold beyond rank 0's."""
     mine = {finding.code for finding in report.findings}
     told = []
     for other in (number for number in ranks(out) if number != 0):
         try:
-            theirs = wanted.judged(rank_file(out, other)).findings
+            theirs = options.report_of(rank_file(out, other)).findings
         except Unreadable as error:
             told.append(str(error))
             continue

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gradreach.cli.arguments import Done, Level, in_force
+from gradreach.cli.arguments import ExitCode, Level, in_force
 from gradreach.cli.output import CLEAN, say
 from gradreach.demo import DEMOS
 
@@ -48,7 +48,7 @@ def run(
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No line on how far it is while the script runs.")
     ] = False,
-) -> Done:
+) -> ExitCode:
     """Run a training script, unchanged, and report what happens to its gradients."""
     from gradreach.watch.launch.launch import Watching
     from gradreach.watch.launch.program import Program
@@ -66,11 +66,11 @@ def run(
     target = module or given.pop(0)
     name = target.rpartition(".")[2] if module else Path(target).stem
     folder = out or Path("gradreach-out") / (name or "script")
-    from gradreach.cli.run_and_report import Wanted, run_and_report
+    from gradreach.cli.run_and_report import ReportOptions, run_and_report
 
-    wanted = Wanted(json, html, fail_on.value if fail_on else None, settings)
+    options = ReportOptions(json, html, fail_on.value if fail_on else None, settings)
     watching = Watching(folder, budget, every, steps, guard)
-    return partial(run_and_report, Program(target, tuple(given), module is not None), watching, wanted, quiet=quiet)
+    return partial(run_and_report, Program(target, tuple(given), module is not None), watching, options, quiet=quiet)
 
 
 @commands.command(epilog="Example:  gradreach demo vanishing")
@@ -82,7 +82,7 @@ def demo(
     steps: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after N backward passes.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No line on how far it is while it runs.")] = False,
     listed: Annotated[bool, typer.Option("--list", help="Say what each one asks, and end.")] = False,
-) -> Done:
+) -> ExitCode:
     """Watch a small network train, in under a minute: one for each question that people come with."""
     if listed:
         say("\n".join(f"{each.name:<10} {each.question:<36} {each.about}" for each in DEMOS.values()))
@@ -106,20 +106,20 @@ def tasks(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where to record; default gradreach-out/NAME.")
     ] = None,
-) -> Done:
+) -> ExitCode:
     """List the tasks that the theory is taught with, or train one and watch it."""
     given = tuple(program or ())
     if not given or {"-h", "--help"} & set(given):
         from gradreach.tasks.__main__ import main as of_task
 
         return of_task(given)
-    from gradreach.cli.run_and_report import Wanted, run_and_report
+    from gradreach.cli.run_and_report import ReportOptions, run_and_report
     from gradreach.watch.launch.launch import Watching
     from gradreach.watch.launch.program import Program
 
     settings = in_force()
     watching = Watching(out or Path("gradreach-out") / Path(given[0]).name, settings.budget)
-    return partial(run_and_report, Program("gradreach.tasks", given, True), watching, Wanted(settings=settings))
+    return partial(run_and_report, Program("gradreach.tasks", given, True), watching, ReportOptions(settings=settings))
 
 
 @commands.command(epilog="Example:  gradreach experiments cliff --quick")
@@ -141,15 +141,15 @@ def experiments(
     """Run what the theory claims, and set what is measured beside what is predicted."""
     from gradreach.experiments.command import listing, perform
     from gradreach.experiments.lab import Lab
-    from gradreach.experiments.registry import NAMES
+    from gradreach.experiments.registry import experiments as known
 
     if quick and full:
         raise typer.BadParameter("takes no --full beside it: name one of the two", param_hint="--quick")
     if not names:
         say(listing())
         return CLEAN
-    unknown = [name for name in names if name not in (*NAMES, "all")]
+    unknown = [name for name in names if name not in (*known(), "all")]
     if unknown:
-        raise typer.BadParameter(f"{unknown[0]}: expected all or one of {', '.join(NAMES)}", param_hint="NAME")
+        raise typer.BadParameter(f"{unknown[0]}: expected all or one of {', '.join(known())}", param_hint="NAME")
     form: Form = "quick" if quick else "full" if full else "usual"
-    return perform(NAMES if "all" in names else names, form, Lab(jobs, data=data), out, say)
+    return perform(known() if "all" in names else names, form, Lab(jobs, data=data), out, say)

@@ -1,4 +1,12 @@
-"""Scripts in plain PyTorch that `gradreach demo` watches; they know nothing of gradreach. One for each question."""
+"""Scripts in plain PyTorch that `gradreach demo` watches; they know nothing of gradreach. One for each question.
+
+text: a tanh RNN learns English text
+vanishing: a tanh RNN is to add two marked values far apart
+nan: a ReLU RNN whose hand-written loss becomes NaN
+clip: a GRU under a clipping threshold that was copied from elsewhere
+deep: twenty logistic layers in a row
+healthy: an LSTM that learns
+"""
 
 from __future__ import annotations
 
@@ -8,7 +16,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Demo:
-    """One script beside this file: the question that people come with, where its answer stands, what to try next."""
+    """One script of this folder: the question that it answers, where the answer stands, and what to try next."""
 
     name: str
     question: str
@@ -19,7 +27,7 @@ class Demo:
 
     @property
     def script(self) -> Path:
-        """Where the script lies."""
+        """Return the path of the script."""
         return Path(__file__).parent / f"{self.name}.py"
 
 

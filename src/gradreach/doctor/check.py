@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from typing import Any, Literal
+
+from gradreach.record.members import in_folder
 
 State = Literal["ok", "warning", "error"]
 MARKS: dict[State, str] = {"ok": "✓", "warning": "!", "error": "✗"}
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What a check came to: how it stands, in words, and what to do where it does not stand well."""
+class Diagnosis:
+    """What a check came to: its state, in words, and what to do where it is not well."""
 
     state: State
     text: str
@@ -21,26 +24,37 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A check by its name, and what it came to."""
+    """One check: its name, its place among the others, what it does, and whether it is left out without torch."""
 
     name: str
-    seen: Seen
-
-    def as_dict(self) -> dict[str, Any]:
-        """The fields that `gradreach doctor --format json` prints."""
-        return {"name": self.name, **asdict(self.seen)}
+    order: int
+    diagnose: Callable[[], Diagnosis]
+    needs_torch: bool = False
 
 
-def made(checks: Mapping[str, Callable[[], Seen]], begin: Callable[[str], None]) -> Iterator[Check]:
-    """Each check's result as it comes; `begin` is told the name of the one that is about to be made."""
-    for name, check in checks.items():
-        begin(name)
+def torch_is_installed() -> bool:
+    """Whether torch can be imported at all."""
+    return find_spec("torch") is not None
+
+
+def checks() -> list[Check]:
+    """Return the checks that can be made, in their order."""
+    found = sorted(in_folder("gradreach.doctor.checks", Check), key=lambda check: check.order)
+    return [check for check in found if torch_is_installed() or not check.needs_torch]
+
+
+def examine(checks: Iterable[Check], begin: Callable[[str], None]) -> Iterator[tuple[str, Diagnosis]]:
+    """Yield the name and the diagnosis of each check as it comes; `begin` is told the name of the one that is next."""
+    for check in checks:
+        begin(check.name)
         try:
-            seen = check()
+            diagnosis = check.diagnose()
         except Exception as error:
-            seen = Seen("error", f"{type(error).__name__}: {_first_line(error)}")
-        yield Check(name, seen)
+            first_line = (str(error).strip().splitlines() or ["no message"])[0]
+            diagnosis = Diagnosis("error", f"{type(error).__name__}: {first_line}")
+        yield check.name, diagnosis
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or ["no message"])[0]
+def as_dict(name: str, diagnosis: Diagnosis) -> dict[str, Any]:
+    """Return the fields that `gradreach doctor --format json` prints of one check."""
+    return {"name": name, **asdict(diagnosis)}

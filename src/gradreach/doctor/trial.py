@@ -17,7 +17,7 @@ STEPS = 4
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrialRun:
     """The weights after training, and the record of it where it was watched."""
 
     weights: tuple[Tensor, ...]
@@ -38,7 +38,7 @@ class Small(nn.Module):
         return output
 
 
-def train(*, watched: bool, device: str = "cpu", dtype: torch.dtype | None = None) -> Trained:
+def train(*, watched: bool, device: str = "cpu", dtype: torch.dtype | None = None) -> TrialRun:
     """Train from the same seed for STEPS steps; under autocast where a `dtype` is named, on CUDA with a loss scaler.
 
     Generators are left as they were.
@@ -51,7 +51,7 @@ def train(*, watched: bool, device: str = "cpu", dtype: torch.dtype | None = Non
         with watch or nullcontext():
             _steps(model, device, dtype)
         record = watch.record() if watch is not None else None
-        return Trained(tuple(p.detach().clone() for p in model.parameters()), record)
+        return TrialRun(tuple(p.detach().clone() for p in model.parameters()), record)
 
 
 def _steps(model: nn.Module, device: str, dtype: torch.dtype | None) -> None:

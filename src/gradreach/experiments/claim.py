@@ -1,8 +1,11 @@
-"""A claim: what is said, the number that theory or a paper gives, the number measured, and how far they may differ."""
+"""A claim: what is said, the number predicted, the number measured, and how far they may differ."""
 
 from __future__ import annotations
 
 from msgspec import Struct
+
+ROUNDOFF = 2.0**-53
+"""u of float64, half the distance from 1 to the next number: the relative error of one rounding."""
 
 
 class Claim(Struct, frozen=True):
@@ -26,22 +29,22 @@ class Claim(Struct, frozen=True):
 
     @property
     def holds(self) -> bool:
-        """False where the measured number is outside the range, or is no number."""
+        """Whether the measured number lies in the range; NaN never does."""
         above = self.low is None or self.measured >= self.low
         below = self.high is None or self.measured <= self.high
         return above and below and self.measured == self.measured
 
 
 def equal(says: str, predicted: float, measured: float, tolerance: float, why: str, unit: str = "") -> Claim:
-    """They differ by at most `tolerance`, in the same unit."""
+    """Claim that both differ by at most `tolerance`, in the same unit."""
     return Claim(says, predicted, measured, predicted - tolerance, predicted + tolerance, why, unit)
 
 
 def at_most(says: str, measured: float, bound: float, why: str, unit: str = "") -> Claim:
-    """Theory gives an upper bound, which is the prediction."""
+    """Claim an upper bound that theory gives, which is the prediction."""
     return Claim(says, bound, measured, None, bound, why, unit)
 
 
 def at_least(says: str, measured: float, bound: float, why: str, unit: str = "") -> Claim:
-    """Theory gives a lower bound, which is the prediction."""
+    """Claim a lower bound that theory gives, which is the prediction."""
     return Claim(says, bound, measured, bound, None, why, unit)

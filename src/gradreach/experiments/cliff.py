@@ -16,7 +16,7 @@ from msgspec import Struct
 from torch import Tensor
 
 from gradreach.experiments.claim import Claim, at_least, at_most
-from gradreach.experiments.drawing import HEAT, ORANGE, SKY, axes
+from gradreach.experiments.drawing import HEAT, ORANGE, SKY, axes, describe
 from gradreach.experiments.experiment import Experiment
 from gradreach.experiments.lab import Lab
 from gradreach.remedies.clip.clip import Clip
@@ -36,7 +36,7 @@ NEVER = 1e30
 
 @dataclass(frozen=True)
 class Size:
-    """Points along each side of the domain, and updates of either descent."""
+    """The points along each side of the domain, and the updates of either descent."""
 
     grid: int
     updates: int
@@ -56,7 +56,7 @@ class Descent(Struct, frozen=True):
         return lengths
 
 
-class Measured(Struct, frozen=True):
+class Result(Struct, frozen=True):
     """The wall as pairs (w, b between the two points of the grid at which the loss differs most); both descents."""
 
     wall: list[tuple[float, float]]
@@ -65,12 +65,12 @@ class Measured(Struct, frozen=True):
 
 
 def loss(w: Tensor, b: Tensor) -> Tensor:
-    """(σ(h_50) − 0.7)² at every (w, b)."""
+    """Return (σ(h_50) − 0.7)² at every (w, b)."""
     return (torch.sigmoid(unrolled(w, b, torch.full_like(w, FIRST), STEPS)) - GOAL).square()
 
 
 def descend(threshold: float | None, updates: int) -> Descent:
-    """Plain gradient descent from START, its gradient's norm clipped at `threshold`."""
+    """Descend from START by plain gradient descent, the gradient's norm clipped at `threshold`."""
     model = OneUnit(*START, STEPS, torch.float64)
     x = torch.tensor([[FIRST]], dtype=torch.float64)
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
@@ -88,36 +88,36 @@ def descend(threshold: float | None, updates: int) -> Descent:
 
 
 def domain(size: int) -> tuple[Tensor, Tensor]:
-    """w and b at the points of the surface, (size, size) each."""
+    """Return w and b at the points of the surface, (size, size) each."""
     w, b = (torch.linspace(*side, size, dtype=torch.float64) for side in (W_RANGE, B_RANGE))
     grid = torch.meshgrid(w, b, indexing="ij")
     return grid[0], grid[1]
 
 
-def measure(size: Size, _lab: Lab) -> Measured:
-    """The wall, and two descents from the same point."""
+def measure(size: Size, _lab: Lab) -> Result:
+    """Find the wall, and descend twice from the same point."""
     w, b = domain(size.grid)
     highest = loss(w, b).diff(dim=1).abs().argmax(1)
     wall = [(float(w[i, 0]), float(b[i, j] + b[i, j + 1]) / 2) for i, j in enumerate(highest)]
     unclipped, clipped = (descend(threshold, size.updates) for threshold in (None, THRESHOLD))
-    return Measured(wall, unclipped, clipped)
+    return Result(wall, unclipped, clipped)
 
 
 def predicted_wall(w: float) -> float:
-    """b at which h_0 is a fixed point: h_0 = w σ(h_0) + b."""
+    """Return the b at which h_0 is a fixed point: h_0 = w σ(h_0) + b."""
     return FIRST - w / (1 + float(np.exp(-FIRST)))
 
 
-def claims(measured: Measured) -> tuple[Claim, ...]:
-    """Where the wall stands, how far it flings, and how far a clipped step goes."""
-    spacing = (B_RANGE[1] - B_RANGE[0]) / (len(measured.wall) - 1)
+def claims(result: Result) -> tuple[Claim, ...]:
+    """Claim where the wall stands, how far it flings, and how far a clipped step goes."""
+    spacing = (B_RANGE[1] - B_RANGE[0]) / (len(result.wall) - 1)
     slope = float(np.exp(-FIRST) / (1 + np.exp(-FIRST)) ** 2)
     sharp = [
         (w, b)
-        for w, b in measured.wall
+        for w, b in result.wall
         if (w * slope) ** STEPS > 10 / spacing and predicted_wall(w) > B_RANGE[0] + spacing
     ]
-    flung = int(measured.unclipped.moves.argmax())
+    flung = int(result.unclipped.moves.argmax())
     return (
         at_most(
             "Largest distance in b between the wall and the line b = h₀ − w σ(h₀)",
@@ -127,50 +127,50 @@ def claims(measured: Measured) -> tuple[Claim, ...]:
         ),
         at_least(
             "Length of the update at the wall without clipping",
-            float(measured.unclipped.moves[flung]),
+            float(result.unclipped.moves[flung]),
             float(np.hypot(W_RANGE[1] - W_RANGE[0], B_RANGE[1] - B_RANGE[0])),
             "the diagonal of the domain: it leaves it, wherever it stood",
         ),
         at_most(
             "Longest update with clipping",
-            float(measured.clipped.moves.max()),
+            float(result.clipped.moves.max()),
             RATE * THRESHOLD * (1 + 1e-6),
             "learning rate × threshold; 1e-6 for the division by norm + ε",
         ),
         at_most(
             "Loss at the end with clipping",
-            measured.clipped.loss[-1],
-            measured.unclipped.loss[-1],
+            result.clipped.loss[-1],
+            result.unclipped.loss[-1],
             "that of the descent without clipping",
         ),
     )
 
 
-def draw(measured: Measured) -> Figure:
-    """Both descents from above, and the loss over the updates."""
+def draw(result: Result) -> Figure:
+    """Draw both descents from above, and the loss over the updates."""
     figure, (above, course) = axes(2, width=9, height=3.9)
-    _from_above(above, measured)
-    course.semilogy(measured.clipped.loss, color=SKY, lw=1, label=f"clipped at {THRESHOLD:g}")
-    course.semilogy(measured.unclipped.loss, "--", color=ORANGE, lw=2.5, label="no clipping")
-    course.set(xlabel="update, steps", ylabel="loss, no unit", title="The loss over the updates")
+    _from_above(above, result)
+    course.semilogy(result.clipped.loss, color=SKY, lw=1, label=f"clipped at {THRESHOLD:g}")
+    course.semilogy(result.unclipped.loss, "--", color=ORANGE, lw=2.5, label="no clipping")
+    describe(course, "The loss over the updates", "update, steps", "loss, no unit")
     course.legend(loc="lower left")
     return figure
 
 
-def _from_above(above: Axes, measured: Measured) -> None:
+def _from_above(above: Axes, result: Result) -> None:
     w, b = domain(DRAWN)
     filled = above.contourf(w, b, loss(w, b), levels=24, cmap=HEAT)
     above.figure.colorbar(filled, ax=above, label="loss, no unit")
-    flung = int(measured.unclipped.moves.argmax())
-    points = np.array(measured.unclipped.points)
+    flung = int(result.unclipped.moves.argmax())
+    points = np.array(result.unclipped.points)
     above.plot(*points[: flung + 1].T, color=ORANGE, lw=5, label="no clipping")
-    above.plot(*np.array(measured.clipped.points).T, color=SKY, lw=1.3, label=f"clipped at {THRESHOLD:g}")
+    above.plot(*np.array(result.clipped.points).T, color=SKY, lw=1.3, label=f"clipped at {THRESHOLD:g}")
     here, to = points[flung], points[flung + 1]
     away = (to - here) / np.linalg.norm(to - here)
     tip = here + 0.97 * min((W_RANGE[1] - here[0]) / away[0], (B_RANGE[1] - here[1]) / away[1]) * away
     above.annotate("", tip, here, arrowprops={"arrowstyle": "-|>", "color": ORANGE, "lw": 2.2})
     above.annotate(
-        f"gradient {measured.unclipped.norm[flung]:.0f},\nflung to ({to[0]:.0f}, {to[1]:.0f})",
+        f"gradient {result.unclipped.norm[flung]:.0f},\nflung to ({to[0]:.0f}, {to[1]:.0f})",
         tip,
         (-12, -20),
         textcoords="offset points",
@@ -182,16 +182,18 @@ def _from_above(above: Axes, measured: Measured) -> None:
     line = np.array(W_RANGE)
     above.plot(line, [predicted_wall(x) for x in line], ":", color="black", lw=1.5, label="b = h₀ − w σ(h₀)")
     above.plot(*START, "*", color="white", mec="black", ms=14, label="start")
-    above.set(xlim=W_RANGE, ylim=B_RANGE, xlabel="w, no unit", ylabel="b, no unit", title="The loss from above")
+    describe(above, "The loss from above", "w, no unit", "b, no unit", xlim=W_RANGE, ylim=B_RANGE)
     above.legend(
         loc="lower left", fontsize="small", labelcolor="black", frameon=True, facecolor="white", framealpha=0.8
     )
 
 
 EXPERIMENT = Experiment(
+    name="cliff",
+    lesson=8,
     title="The cliff",
     sizes={"quick": Size(grid=120, updates=600), "usual": Size(grid=200, updates=600)},
-    measured=Measured,
+    result=Result,
     measure=measure,
     claims=claims,
     figures={"cliff": draw},

@@ -1,4 +1,4 @@
-"""What `gradreach experiments` does: run, write the numbers and the figures, print the claims."""
+"""What `gradreach experiments` does: it runs them, writes numbers and figures, and prints the claims."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ from gradreach.experiments import words
 from gradreach.experiments.drawing import write
 from gradreach.experiments.experiment import Form, load, run, save
 from gradreach.experiments.lab import Lab
-from gradreach.experiments.registry import NAMES, experiment
+from gradreach.experiments.registry import experiments
 
 NEEDED = {"matplotlib": "matplotlib", "sklearn": "scikit-learn", "scipy": "scipy"}
-"""Module → the distribution that it comes in."""
+"""Each module that is needed, with the distribution that holds it."""
 
 INSTALL = 'python -m pip install "gradreach[experiments]"'
 
 
 def listing() -> str:
-    """Every experiment: its name and its title."""
-    width = max(map(len, NAMES))
-    return "\n".join(f"{name:<{width}}  {experiment(name).title}" for name in NAMES)
+    """List every experiment: its name and its title."""
+    width = max(map(len, experiments()))
+    return "\n".join(f"{name:<{width}}  {each.title}" for name, each in experiments().items())
 
 
 def perform(names: Iterable[str], form: Form, lab: Lab, out: Path, say: Callable[[str], None]) -> int:
-    """Run each; NAME.json and FIGURE.svg go to `out`, the claims to `say`.
+    """Run experiments; NAME.json and FIGURE.svg of each go to `out`, its claims to `say`.
 
-    Returns 0 where every claim holds, 1 where one does not, 2 where a part that is needed is not installed.
+    Returns 0 where every claim holds, 1 where one does not, 2 where a package that is needed is not installed.
     """
     missing = [name for module, name in NEEDED.items() if importlib.util.find_spec(module) is None]
     if missing:
         print(f"gradreach: experiments need {' and '.join(missing)}: {INSTALL}", file=sys.stderr)
         return 2
-    kept = True
+    hold = True
     for name in names:
-        found = experiment(name)
+        experiment, path = experiments()[name], out / f"{name}.json"
         print(f"gradreach: {name}, {form} sizes", file=sys.stderr)
-        path = out / f"{name}.json"
-        save(run(found, form, lab), path)
-        done = load(found, path)
-        for figure, draw in found.figures.items():
+        save(run(experiment, form, lab), path)
+        done = load(experiment, path)
+        for figure, draw in experiment.figures.items():
             write(draw, done.measured, out / f"{figure}.svg")
-        claims = found.claims(done.measured)
-        say("\n".join([found.title, *(f"  {words.line(claim)}" for claim in claims), f"  {words.provenance(done)}"]))
-        kept = kept and all(claim.holds for claim in claims)
-    return 0 if kept else 1
+        claims = experiment.claims(done.measured)
+        lines = [f"  {words.line(claim)}" for claim in claims]
+        say("\n".join([experiment.title, *lines, f"  {words.provenance(done)}"]))
+        hold = hold and all(claim.holds for claim in claims)
+    return 0 if hold else 1

@@ -1,18 +1,21 @@
-"""How figures look: light and dark, colours that any eye tells apart, SVG whose text is text."""
+"""How figures look: light and dark themes, colours that any eye tells apart, SVG whose text is text."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from gradreach.experiments.intervals import Count, interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Theme = Literal["light", "dark"]
-M = TypeVar("M")
+Place = Literal["best", "upper left", "upper right", "lower left", "lower right"]
+R = TypeVar("R")
 
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9"
 CYCLE = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY)
@@ -23,12 +26,12 @@ INK: dict[Theme, tuple[str, str]] = {"light": ("#1f2328", "#d0d7de"), "dark": ("
 """Ink and grid."""
 
 GROUND: dict[Theme, str] = {"light": "white", "dark": "#131416"}
-"""Of what has no ground of its own, where it is written as pixels."""
+"""The ground behind a figure that is written as pixels; figures have none of their own."""
 
 
 @contextmanager
 def style(theme: Theme) -> Iterator[None]:
-    """Within it figures are drawn in this theme, on no ground of their own."""
+    """Draw figures in this theme, on no ground of their own, within the context."""
     import matplotlib as mpl
     from cycler import cycler
 
@@ -64,18 +67,34 @@ def style(theme: Theme) -> Iterator[None]:
 def axes(
     columns: int = 1, rows: int = 1, *, width: int | float = 7.5, height: int | float = 3.6, **layout: Any
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of `width` × `height` inches and its axes, row by row; `layout` as for Figure.subplots."""
+    """Make a figure of `width` × `height` inches, with its axes row by row; `layout` as in Figure.subplots."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height))
     return figure, list(figure.subplots(rows, columns, squeeze=False, **layout).flat)
 
 
-def write(draw: Callable[[M], Figure], measured: M, path: Path, theme: Theme = "light") -> None:
-    """The figure of what was measured, as the file's ending says: .svg, .png, .pdf."""
+def describe(panel: Axes, title: str, x: str, y: str, legend: Place | None = None, **axes: Any) -> None:
+    """Name a panel and its axes; `legend` is where a legend in small type goes, `axes` what else Axes.set takes."""
+    panel.set(title=title, xlabel=x, ylabel=y, **axes)
+    if legend is not None:
+        panel.legend(loc=legend, fontsize="small")
+
+
+def error_bars(panel: Axes, at: Sequence[float], counts: Sequence[Count], scale: float = 1.0, **look: Any) -> None:
+    """Draw the share of each count, times `scale`, with its exact 95 % interval."""
+    rates = [scale * successes / n for successes, n in counts]
+    ends = [interval(*each) for each in counts]
+    below = [rate - scale * low for rate, (low, _) in zip(rates, ends, strict=True)]
+    above = [scale * high - rate for rate, (_, high) in zip(rates, ends, strict=True)]
+    panel.errorbar(at, rates, (below, above), **look)
+
+
+def write(draw: Callable[[R], Figure], result: R, path: Path, theme: Theme = "light") -> None:
+    """Write the figure of a result in the format that the file's ending says: .svg, .png or .pdf."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with style(theme):
-        figure = draw(measured)
+        figure = draw(result)
         if path.suffix == ".svg":
             figure.savefig(path, metadata={"Date": None})
         else:

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from gradreach.remedies.layers import RNN
 
-Bounded = Literal["tanh", "sigmoid"]
-NAMES: dict[Bounded, str] = {"sigmoid": "logistic", "tanh": "tanh"}
-GAMMA: dict[Bounded, float] = {"sigmoid": 0.25, "tanh": 1.0}
-CURVATURE: dict[Bounded, float] = {"sigmoid": 1 / (6 * math.sqrt(3)), "tanh": 4 / (3 * math.sqrt(3))}
+Activation = Literal["tanh", "sigmoid"]
+NAMES: dict[Activation, str] = {"sigmoid": "logistic", "tanh": "tanh"}
+GAMMA: dict[Activation, float] = {"sigmoid": 0.25, "tanh": 1.0}
+CURVATURE: dict[Activation, float] = {"sigmoid": 1 / (6 * math.sqrt(3)), "tanh": 4 / (3 * math.sqrt(3))}
 """max |σ″|, how fast a slope changes with its pre-activation."""
 
 
@@ -27,7 +27,7 @@ CURVATURE: dict[Bounded, float] = {"sigmoid": 1 / (6 * math.sqrt(3)), "tanh": 4 
 class ExplicitRNN:
     """h_t = σ(W h_{t−1} + U x_t + b), of unbatched vectors."""
 
-    kind: Bounded
+    kind: Activation
     W: Float[Tensor, "d d"]
     U: Float[Tensor, "d i"]
     b: Float[Tensor, " d"]
@@ -61,7 +61,7 @@ class ExplicitRNN:
 
 
 def layer(written: ExplicitRNN) -> RNN:
-    """The same as one of gradreach's layers, in the dtype of W."""
+    """Make the same RNN as one of gradreach's layers, in the dtype of W."""
     with torch.random.fork_rng(devices=[]):
         rnn = RNN(written.U.shape[1], len(written.W), nonlinearity=written.kind, dtype=written.W.dtype)
     rnn.load_state_dict(

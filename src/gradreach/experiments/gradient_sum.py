@@ -17,10 +17,10 @@ from torch import Tensor
 
 from gradreach.engine.reach import reach
 from gradreach.engine.theory import gradient_sum, gradient_terms, immediate
-from gradreach.experiments.claim import Claim, at_most, equal
-from gradreach.experiments.drawing import BLUE, HEAT, ORANGE, axes
-from gradreach.experiments.experiment import Experiment
-from gradreach.experiments.explicit_rnn import GAMMA, NAMES, Bounded, ExplicitRNN, layer
+from gradreach.experiments.claim import ROUNDOFF, Claim, at_most, equal
+from gradreach.experiments.drawing import BLUE, HEAT, ORANGE, axes, describe
+from gradreach.experiments.experiment import Experiment, where
+from gradreach.experiments.explicit_rnn import GAMMA, NAMES, Activation, ExplicitRNN, layer
 from gradreach.experiments.lab import Lab
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ FACTOR, INPUTS = 0.9, 3
 
 @dataclass(frozen=True)
 class Size:
-    """d units, T steps."""
+    """The units d and the steps T."""
 
     d: int
     T: int
@@ -42,7 +42,7 @@ class Size:
 class Job:
     """One RNN with L = Σ_t ⟨e_t, h_t⟩."""
 
-    kind: Bounded
+    kind: Activation
     d: int
     T: int
     seed: int = 0
@@ -63,7 +63,7 @@ class Sums(Struct, frozen=True):
     summed, relative to the total; `bias[n]` what `gradreach.reach` says of the same.
     """
 
-    kind: Bounded
+    kind: Activation
     immediate: Difference
     crossed: int
     one_hh: Difference
@@ -78,14 +78,14 @@ class Sums(Struct, frozen=True):
     bias_allowed: float
 
 
-class Measured(Struct, frozen=True):
+class Result(Struct, frozen=True):
     """Both functions."""
 
     sums: list[Sums]
 
 
 def setting(job: Job) -> tuple[ExplicitRNN, Tensor, Tensor, Tensor]:
-    """The RNN in float64 with γλ = FACTOR, inputs (T, i), first state (d,) and local errors (T, d)."""
+    """Make the RNN in float64 with γλ = FACTOR, inputs (T, i), first state (d,) and local errors (T, d)."""
     draw = torch.Generator().manual_seed(job.seed)
 
     def normal(*shape: int) -> Tensor:
@@ -98,7 +98,7 @@ def setting(job: Job) -> tuple[ExplicitRNN, Tensor, Tensor, Tensor]:
 
 
 def sums(job: Job) -> Sums:
-    """Everything of one RNN."""
+    """Measure everything of one RNN."""
     rnn, x, first, errors = setting(job)
     h = [first]
     for inputs in x:
@@ -106,8 +106,7 @@ def sums(job: Job) -> Sums:
     error, γ = rnn.factor_error(x), GAMMA[job.kind]
     # a part of step t and k is at most ‖e_t‖ (γλ)^{t−k} γ times what entered; it is off by t − k + 2 factors' error on
     # either side, and by the additions of at most 2 T parts
-    u = torch.finfo(torch.float64).eps / 2
-    off = [2 * (n + 2) * error + 4 * job.T * u for n in range(job.T)]
+    off = [2 * (n + 2) * error + 4 * job.T * ROUNDOFF for n in range(job.T)]
     allowed = [
         float(e.norm()) * γ * sum(FACTOR**n * each for n, each in enumerate(off[: t + 1])) for t, e in enumerate(errors)
     ]
@@ -149,7 +148,7 @@ def sums(job: Job) -> Sums:
 
 
 def tensors(rnn: ExplicitRNN, x: Tensor, h: list[Tensor], allowed: float) -> tuple[Difference, int]:
-    """∂⁺h_k/∂W_hh beside autograd's at every k, and how many of its entries with p ≠ q are not 0."""
+    """Compare ∂⁺h_k/∂W_hh with autograd's at every k, and count its entries with p ≠ q that are not 0."""
     crossed = ~torch.eye(len(rnn.W), dtype=torch.bool)
     apart, wrong = 0.0, 0
     for before, after, inputs in zip(h, h[1:], x, strict=False):
@@ -161,7 +160,7 @@ def tensors(rnn: ExplicitRNN, x: Tensor, h: list[Tensor], allowed: float) -> tup
 
 
 def remaining(parts: list[Tensor]) -> tuple[list[float], float]:
-    """The norm of all parts of n = 0 … T steps and more, summed, over that of all; log10 of the latter."""
+    """Return the norm of the parts of n = 0 … T steps and more, over that of all; and log10 of the latter."""
     T, total = len(parts), torch.stack([each.sum(0) for each in parts]).sum(0)
     # part k of step t travelled t − k steps: the last of its list 0, the first t
     of_lag = [torch.stack([each[t - lag] for t, each in enumerate(parts) if t >= lag]).sum(0) for lag in range(T)]
@@ -169,32 +168,32 @@ def remaining(parts: list[Tensor]) -> tuple[list[float], float]:
     return [*map(float, beyond), 0.0], float(total.norm().log10())
 
 
-def measure(size: Size, lab: Lab) -> Measured:
-    """Both functions."""
-    kinds: tuple[Bounded, ...] = ("sigmoid", "tanh")
-    return Measured(lab.spread(sums, [Job(kind, size.d, size.T) for kind in kinds], "sums over k and t"))
+def measure(size: Size, lab: Lab) -> Result:
+    """Measure both functions."""
+    kinds: tuple[Activation, ...] = ("sigmoid", "tanh")
+    return Result(lab.spread(sums, [Job(kind, size.d, size.T) for kind in kinds], "sums over k and t"))
 
 
-def claims(measured: Measured) -> tuple[Claim, ...]:
-    """Each derivation equals autograd; the parts by lag equal the engine's."""
+def claims(result: Result) -> tuple[Claim, ...]:
+    """Claim that each derivation equals autograd, and the parts by lag the engine's."""
     return (
-        _worst("∂⁺h_k/∂W_hh element by element, every k", [each.immediate for each in measured.sums]),
+        _worst("∂⁺h_k/∂W_hh element by element, every k", [each.immediate for each in result.sums]),
         equal(
             "Entries of ∂⁺h_k/∂W_hh with p ≠ q that are not 0, ours and autograd’s",
             0.0,
-            float(sum(each.crossed for each in measured.sums)),
+            float(sum(each.crossed for each in result.sums)),
             0.0,
             "unit p does not depend on row q of W_hh while h_{k−1} is held",
         ),
-        _worst("∂L_t/∂W_hh as the sum over k, every t", [each.one_hh for each in measured.sums]),
-        _worst("∂L_t/∂W_x as the sum over k, every t", [each.one_ih for each in measured.sums]),
-        _worst("∂L/∂W_hh as the sum over t and k", [each.all_hh for each in measured.sums]),
-        _worst("∂L/∂W_x as the sum over t and k", [each.all_ih for each in measured.sums]),
+        _worst("∂L_t/∂W_hh as the sum over k, every t", [each.one_hh for each in result.sums]),
+        _worst("∂L_t/∂W_x as the sum over k, every t", [each.one_ih for each in result.sums]),
+        _worst("∂L/∂W_hh as the sum over t and k", [each.all_hh for each in result.sums]),
+        _worst("∂L/∂W_x as the sum over t and k", [each.all_ih for each in result.sums]),
         _worst(
             "Parts of n steps and more beside gradreach.reach’s truncation bias b(n)",
             [
                 Difference(max(abs(a - b) for a, b in zip(each.left, each.bias, strict=True)), each.bias_allowed)
-                for each in measured.sums
+                for each in result.sums
             ],
             "the engine",
         ),
@@ -211,9 +210,9 @@ def _worst(says: str, differences: list[Difference], other: str = "autograd") ->
     )
 
 
-def draw(measured: Measured) -> Figure:
-    """The size of every part and of the sums over k; how fast what is left falls with the lag."""
-    found = next(each for each in measured.sums if each.kind == "tanh")
+def draw(result: Result) -> Figure:
+    """Draw the size of every part and of the sums over k, and how fast what is left falls with the lag."""
+    found = where(result.sums, kind="tanh")[0]
     T = len(found.steps)
     figure, (parts, lags) = axes(2, width=9, height=3.9, gridspec_kw={"width_ratios": [1.25, 1]})
     sizes = torch.full((T, T + 2), math.nan)
@@ -227,22 +226,23 @@ def draw(measured: Measured) -> Figure:
     shown = [*range(1, T, max(1, T // 6)), T + 2]
     parts.set_xticks(shown, [*map(str, shown[:-1]), "Σ over k"])
     parts.grid(visible=False)
-    parts.set(xlabel="step k at which W_hh is used", ylabel="step t of the loss", title="Parts of ∂L/∂W_hh, tanh")
-    for each, colour in zip(measured.sums, (ORANGE, BLUE), strict=True):
+    describe(parts, "Parts of ∂L/∂W_hh, tanh", "step k at which W_hh is used", "step t of the loss")
+    for each, colour in zip(result.sums, (ORANGE, BLUE), strict=True):
         n = range(T)
         lags.semilogy(
             n, each.bias[:T], "o", ms=7, mfc="none", color=colour, label=f"gradreach.reach, {NAMES[each.kind]}"
         )
         lags.semilogy(n, each.left[:T], color=colour, label=f"sum of the parts, {NAMES[each.kind]}")
-    lags.set(xlabel="lag n, steps", ylabel="parts of n steps and more / all", title="What truncation at n steps loses")
-    lags.legend(fontsize="small")
+    describe(lags, "What truncation at n steps loses", "lag n, steps", "parts of n steps and more / all", "best")
     return figure
 
 
 EXPERIMENT = Experiment(
+    name="gradient-sum",
+    lesson=2,
     title="The gradient as a sum over time",
     sizes={"quick": Size(d=6, T=12), "usual": Size(d=24, T=30)},
-    measured=Measured,
+    result=Result,
     measure=measure,
     claims=claims,
     figures={"gradient-sum": draw},

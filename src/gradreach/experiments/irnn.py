@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 
 import torch
 from msgspec import Struct
+from msgspec.structs import asdict
 from torch import nn
 
 from gradreach.engine.spectrum import spectrum
 from gradreach.experiments.claim import Claim, equal
-from gradreach.experiments.drawing import BLUE, GREEN, ORANGE, VERMILION, axes
-from gradreach.experiments.experiment import Experiment
-from gradreach.experiments.intervals import FISHER, LEVEL, chance_of, interval, successes
+from gradreach.experiments.drawing import BLUE, GREEN, ORANGE, VERMILION, axes, error_bars
+from gradreach.experiments.experiment import Experiment, where
+from gradreach.experiments.intervals import Count, count, more_often
 from gradreach.experiments.lab import Lab
 from gradreach.remedies.layers import LSTM, RNN
 from gradreach.tasks.adding import adding
@@ -52,7 +53,7 @@ ENOUGH = 4
 
 @dataclass(frozen=True)
 class Size:
-    """Lengths T, seeds of each, and the training: updates at most, H, sequences in a batch, optimizer and rate."""
+    """The lengths T, the seeds of each, and the training: most updates, H, sequences in a batch, optimizer and rate."""
 
     lengths: tuple[int, ...]
     seeds: int
@@ -63,28 +64,23 @@ class Size:
     rate: float
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(Struct, frozen=True):
     """One training."""
 
     layer: str
     length: int
     seed: int
-    size: Size
 
 
-class Outcome(Struct, frozen=True):
-    """What came of one training: `solved` after so many updates, or never; the error after each of `at` updates."""
+class Outcome(Job, frozen=True):
+    """What came of one training: when it was `solved`, if ever, and the error after each of `at` updates."""
 
-    layer: str
-    length: int
-    seed: int
     solved: int | None
     at: list[int]
     errors: list[float]
 
 
-class Measured(Struct, frozen=True):
+class Result(Struct, frozen=True):
     """Every training; and of one IRNN before it, the singular values of ∂h_T/∂h_1 and what its activations foretell.
 
     `norms`, log₁₀ ‖∂h_T/∂h_k‖₂ by lag; `arriving`, singular values over ½ at the largest lag; `on`, units that are on
@@ -100,23 +96,22 @@ class Measured(Struct, frozen=True):
 
 
 def model(task: Task, layer: str, hidden: int) -> Recurrent:
-    """A linear readout over one of the `LAYERS`."""
+    """Make a linear readout over one of the `LAYERS`."""
     return Recurrent(task, LAYERS[layer](task.width, hidden, batch_first=True))
 
 
-def train_one(job: Job) -> Outcome:
-    """One training from its seed, ended where it is solved."""
-    size = job.size
+def train_one(size: Size, job: Job) -> Outcome:
+    """Train from the job's seed, until it is solved."""
     make = partial(model, layer=job.layer, hidden=size.hidden)
     recipe = Recipe(adding(job.length), make, size.batch, size.rate, size.optimizer, CLIP, job.seed)
     done = train(recipe, size.updates, every=max(1, size.updates // DRAWN))
     at = [n for n, _ in done.errors]
     errors = [round(error, 5) if error < HIGHEST else HIGHEST for _, error in done.errors]
-    return Outcome(job.layer, job.length, job.seed, done.solved, at, errors)
+    return Outcome(**asdict(job), solved=done.solved, at=at, errors=errors)
 
 
 def untrained(length: int, hidden: int) -> tuple[list[float], int, int]:
-    """What `Measured` holds of an IRNN at its start, for one sequence."""
+    """Measure what `Result` holds of an IRNN at its start, for one sequence."""
     task = adding(length)
     net = Recipe(task, partial(model, layer="IRNN", hidden=hidden)).build().model
     x = task.train(1, torch.Generator().manual_seed(0)).x
@@ -128,107 +123,99 @@ def untrained(length: int, hidden: int) -> tuple[list[float], int, int]:
     return [round(norm, 6) for norm in found.log10_norm], arriving, int(on.sum())
 
 
-def measure(size: Size, lab: Lab) -> Measured:
-    """Every layer at every length from the same seeds, the long ones first."""
+def measure(size: Size, lab: Lab) -> Result:
+    """Train every layer at every length from the same seeds, the long ones first."""
     jobs = [
-        Job(layer, length, seed, size)
+        Job(layer, length, seed)
         for length in sorted(size.lengths, reverse=True)
         for layer in LAYERS
         for seed in range(1, size.seeds + 1)
     ]
-    outcomes = lab.spread(train_one, jobs, "IRNN and others")
-    return Measured(size.updates, size.optimizer, outcomes, *untrained(max(size.lengths), size.hidden))
+    outcomes = lab.spread(partial(train_one, size), jobs, "IRNN and others")
+    return Result(size.updates, size.optimizer, outcomes, *untrained(max(size.lengths), size.hidden))
 
 
-def of(measured: Measured, *layers: str) -> list[Outcome]:
-    """The runs of these layers."""
-    return [outcome for outcome in measured.outcomes if outcome.layer in layers]
-
-
-def claims(measured: Measured) -> tuple[Claim, ...]:
-    """The identity carries the error of every unit that is on; where there are runs enough to tell, it also learns."""
-    longest = len(measured.norms) - 1
+def claims(result: Result) -> tuple[Claim, ...]:
+    """Claim that the identity carries the error of every unit that is on, and, given enough runs, that it learns."""
+    longest = len(result.norms) - 1
     return (
         equal(
             f"IRNN before training: largest |log₁₀ ‖∂h_T/∂h_k‖₂|, lags 1 … {longest}",
             0.0,
-            max(abs(norm) for norm in measured.norms),
+            max(abs(norm) for norm in result.norms),
             1e-6,
             "a product of diagonal matrices of 0 and 1; six digits are kept",
         ),
         equal(
             f"IRNN before training: units whose error arrives {longest} steps back",
-            float(measured.on),
-            float(measured.arriving),
+            float(result.on),
+            float(result.arriving),
             0.0,
             "the units that are on at every step between; a count",
             "units",
         ),
-        *((learned(measured),) if len(of(measured, "IRNN")) >= ENOUGH else ()),
+        *((learned(result),) if len(where(result.outcomes, layer="IRNN")) >= ENOUGH else ()),
     )
 
 
-def learned(measured: Measured) -> Claim:
-    """Fisher's exact test, one-sided, of IRNN's successes against the tanh RNN's, all lengths together."""
-    runs = [of(measured, layer) for layer in ("IRNN", "tanh RNN")]
-    (ours, n), (theirs, m) = ((successes(each), len(each)) for each in runs)
-    return Claim(
-        f"Chance that IRNN succeeds so much more often than the tanh RNN ({ours} of {n} against {theirs} of {m} runs) "
-        "if it is no better",
-        None,
-        chance_of(ours, n, theirs, m),
-        None,
-        LEVEL,
-        FISHER,
-        published="Le, Jaitly and Hinton 2015 (abstract): comparable to the LSTM on adding and three other tasks; "
-        f"ours at T {', '.join(str(T) for T in lengths(measured))}: IRNN {rate(measured, 'IRNN')}, LSTM "
-        f"{rate(measured, 'LSTM')}",
+def learned(result: Result) -> Claim:
+    """Compare IRNN's successes with the tanh RNN's, all lengths together."""
+    return more_often(
+        where(result.outcomes, layer="IRNN"),
+        where(result.outcomes, layer="tanh RNN"),
+        "IRNN succeeds",
+        "the tanh RNN",
+        "it is no better",
+        "Le, Jaitly and Hinton 2015 (abstract): comparable to the LSTM on adding and three other tasks; "
+        f"ours at T {', '.join(str(T) for T in lengths(result))}: IRNN {rate(result, 'IRNN')}, LSTM "
+        f"{rate(result, 'LSTM')}",
     )
 
 
-def lengths(measured: Measured) -> list[int]:
-    """T, the short ones first."""
-    return sorted({outcome.length for outcome in measured.outcomes})
+def lengths(result: Result) -> list[int]:
+    """Return the lengths T, the short ones first."""
+    return sorted({outcome.length for outcome in result.outcomes})
 
 
-def rate(measured: Measured, layer: str) -> str:
-    """Successes of a layer at each length, in words."""
-    by_length = [[o for o in of(measured, layer) if o.length == T] for T in lengths(measured)]
-    return ", ".join(f"{successes(runs)} of {len(runs)}" for runs in by_length)
+def rate(result: Result, layer: str) -> str:
+    """Say how many runs of a layer succeed at each length."""
+    return ", ".join(f"{k} of {n}" for k, n in by_length(result, layer))
 
 
-def draw(measured: Measured) -> Figure:
-    """Success against length, and the error over the updates at the longest."""
+def by_length(result: Result, layer: str) -> list[Count]:
+    """Count how many runs of a layer succeed at each length, and how many there are."""
+    return [count(where(result.outcomes, layer=layer, length=T)) for T in lengths(result)]
+
+
+def draw(result: Result) -> Figure:
+    """Draw success against length, and the error over the updates at the longest."""
     figure, (success, course) = axes(2, width=9.5, height=4.2)
     for i, layer in enumerate(LAYERS):
-        runs = [[o for o in of(measured, layer) if o.length == T] for T in lengths(measured)]
-        rates = [100 * successes(each) / len(each) for each in runs]
-        ends = [interval(successes(each), len(each)) for each in runs]
-        below = [rate - 100 * low for rate, (low, _) in zip(rates, ends, strict=True)]
-        above = [100 * high - rate for rate, (_, high) in zip(rates, ends, strict=True)]
-        aside = [T * (1 + 0.02 * (i - 1.5)) for T in lengths(measured)]
-        success.errorbar(aside, rates, (below, above), fmt="o-", capsize=3, color=COLOURS[layer], label=layer)
-    success.set(xlabel="length T, steps", ylabel="runs that succeed, %", ylim=(-4, 104), xticks=lengths(measured))
+        aside = [T * (1 + 0.02 * (i - 1.5)) for T in lengths(result)]
+        look = {"fmt": "o-", "capsize": 3, "color": COLOURS[layer], "label": layer}
+        error_bars(success, aside, by_length(result, layer), 100.0, **look)
+    success.set(xlabel="length T, steps", ylabel="runs that succeed, %", ylim=(-4, 104), xticks=lengths(result))
     success.set_title("Success, with exact 95 % intervals")
     figure.legend(*success.get_legend_handles_labels(), loc="outside lower center", ncols=len(LAYERS))
-    _courses(course, measured)
+    _courses(course, result)
     return figure
 
 
-def _courses(panel: Axes, measured: Measured) -> None:
-    longest = lengths(measured)[-1]
+def _courses(panel: Axes, result: Result) -> None:
+    longest = lengths(result)[-1]
     for layer, colour in COLOURS.items():
-        runs = [outcome for outcome in of(measured, layer) if outcome.length == longest]
-        for outcome in runs:
+        for outcome in where(result.outcomes, layer=layer, length=longest):
             panel.semilogy(outcome.at, outcome.errors, color=colour, lw=1)
     for level, text in ((adding().chance, "1 said whatever comes"), (adding().solved or 0.0, "solved")):
         panel.axhline(level, ls=":", lw=1.2, color="gray")
-        panel.text(measured.limit, level, text, ha="right", va="bottom", fontsize="small")
-    panel.set(xlabel="update, steps", ylabel="mean squared error, no unit", xlim=(0, measured.limit), ylim=(4e-3, 0.5))
+        panel.text(result.limit, level, text, ha="right", va="bottom", fontsize="small")
+    panel.set(xlabel="update, steps", ylabel="mean squared error, no unit", xlim=(0, result.limit), ylim=(4e-3, 0.5))
     panel.set_title(f"The runs at T {longest}")
 
 
 EXPERIMENT = Experiment(
+    name="irnn",
+    lesson=13,
     title="ReLU units that start at the identity",
     sizes={
         "quick": Size((20,), seeds=1, updates=80, hidden=32, batch=32, optimizer="adam", rate=1e-3),
@@ -237,7 +224,7 @@ EXPERIMENT = Experiment(
             (150, 200, 300, 400), seeds=5, updates=2_000_000, hidden=100, batch=16, optimizer="sgd", rate=0.01
         ),
     },
-    measured=Measured,
+    result=Result,
     measure=measure,
     claims=claims,
     figures={"irnn": draw},

@@ -1,31 +1,17 @@
-"""The experiments by name. Each is imported where it is asked for."""
+"""The experiments by name: each module or package of this folder that makes an `Experiment` is one."""
 
 from __future__ import annotations
 
-from importlib import import_module
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from gradreach.experiments.experiment import Experiment
-
-NAMES = (
-    "jacobian-product",
-    "gradient-sum",
-    "sentence",
-    "near-beats-far",
-    "powers",
-    "deep-stack",
-    "exploding",
-    "cliff",
-    "truncation",
-    "vanishing-or-not",
-    "cures",
-    "temporal-order",
-    "irnn",
-)
-"""In the order in which the theory is taught."""
+from gradreach.record.members import in_folder
 
 
-def experiment(name: str) -> Experiment[Any, Any]:
-    """The experiment of that name. Raises ModuleNotFoundError where there is none."""
-    found: Experiment[Any, Any] = import_module(f"gradreach.experiments.{name.replace('-', '_')}").EXPERIMENT
-    return found
+@cache
+def experiments() -> Mapping[str, Experiment[Any, Any]]:
+    """Every experiment by its name, in the order in which the theory is taught."""
+    found = in_folder("gradreach.experiments", Experiment)
+    return {each.name: each for each in sorted(found, key=lambda each: each.lesson)}

@@ -21,12 +21,12 @@ from msgspec import Struct
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from gradreach.engine.reach import reach
 from gradreach.experiments.claim import Claim, at_least, at_most
-from gradreach.experiments.drawing import BLUE, GREEN, VERMILION, axes
-from gradreach.experiments.experiment import Experiment
-from gradreach.experiments.intervals import FISHER, LEVEL, chance_of, interval
+from gradreach.experiments.drawing import BLUE, GREEN, VERMILION, axes, describe, error_bars
+from gradreach.experiments.experiment import Experiment, where
+from gradreach.experiments.intervals import FISHER, LEVEL, Count, chance_of, interval
 from gradreach.experiments.lab import Lab
+from gradreach.experiments.loss_reach import loss_reach
 from gradreach.remedies.init import chrono_
 from gradreach.tasks.models import Recurrent, recurrent
 from gradreach.tasks.task import Batch, Task
@@ -60,7 +60,7 @@ NOISE = 0.1
 
 @dataclass(frozen=True)
 class Size:
-    """n steps back, H, watched training steps, seeds of the tanh RNN and of the LSTM."""
+    """The lag n, H, the watched training steps, the seeds of the tanh RNN and of the LSTM."""
 
     lag: int
     hidden: int
@@ -69,35 +69,34 @@ class Size:
     lstm_seeds: int
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(Struct, frozen=True):
     """One training."""
 
     arm: Arm
     seed: int
-    size: Size
 
 
-class Trained(Struct, frozen=True):
-    """log10 ‖∂L_t/∂h_{t−ℓ}‖ by lag ℓ, in the mean over sequences; what gradreach said of the training; and the mean
-    squared error at its end, as a multiple of the target's variance."""
+class Training(Job, frozen=True):
+    """What came of one training.
 
-    arm: Arm
-    seed: int
+    `log10_norm` is log10 ‖∂L_t/∂h_{t−ℓ}‖ by lag ℓ, in the mean over sequences; `codes` are what gradreach said of it;
+    `error` is the mean squared error at its end, as a multiple of the target's variance.
+    """
+
     log10_norm: list[float]
     codes: list[str]
     error: float
 
 
-class Measured(Struct, frozen=True):
+class Result(Struct, frozen=True):
     """All trainings."""
 
     lag: int
-    runs: list[Trained]
+    runs: list[Training]
 
 
 def task(arm: Arm, lag: int) -> Task:
-    """Values uniform in [−1, 1], the first of them marked; asked for at the last steps from step `lag` on."""
+    """Make an arm's task: values uniform in [−1, 1], the first one marked; asked for from step `lag` on."""
 
     def draw(N: int, g: Generator) -> Batch:
         values = 2 * torch.rand((N, lag + ASKED), generator=g) - 1
@@ -111,12 +110,12 @@ def task(arm: Arm, lag: int) -> Task:
 
 
 def squared(said: Tensor, y: Tensor) -> Tensor:
-    """Mean squared error at the steps that are asked for: (N, T, 1) and (N, ASKED, 1)."""
+    """Take the mean squared error at the steps that are asked for: (N, T, 1) and (N, ASKED, 1)."""
     return F.mse_loss(said[:, -ASKED:], y)
 
 
 def steps(model: nn.Module, batches: Iterator[Batch], optimizer: torch.optim.Optimizer, count: int) -> float:
-    """So many updates; the mean loss of the last tenth."""
+    """Train for so many updates, and return the mean loss of the last tenth."""
     losses = []
     for x, y in islice(batches, count):
         loss = squared(model(x), y)
@@ -128,9 +127,9 @@ def steps(model: nn.Module, batches: Iterator[Batch], optimizer: torch.optim.Opt
     return sum(last) / len(last)
 
 
-def trained(job: Job) -> Trained:
-    """One training, watched by gr.observe; the LSTM learns first, and is watched when it has."""
-    size, asked = job.size, task(job.arm, job.size.lag)
+def train_one(size: Size, job: Job) -> Training:
+    """Train under gr.observe; the LSTM learns first, and is watched when it has."""
+    asked = task(job.arm, size.lag)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.seed)
         model = recurrent(asked, "lstm" if job.arm == "learned" else "rnn", size.hidden)
@@ -148,51 +147,45 @@ def trained(job: Job) -> Trained:
     with observe(model, every=EVERY) as watch:
         steps(model, batches, optimizer, size.steps)
     codes = sorted({found.code for found in watch.report().findings if found.code in ("GR401", "GR402", "GR403")})
-    row = carried(copy.deepcopy(model).double(), x[:BATCH].double(), y[:BATCH].double())
+    norms = norms_by_lag(copy.deepcopy(model).double(), x[:BATCH].double(), y[:BATCH].double())
     with torch.no_grad():
         left = float(squared(model(x), y)) / variance
-    return Trained(job.arm, job.seed, [round(each, 3) for each in row], codes, round(left, 4))
+    return Training(job.arm, job.seed, [round(each, 3) for each in norms], codes, round(left, 4))
 
 
-def carried(model: Recurrent, x: Tensor, y: Tensor) -> list[float]:
-    """log10 of the mean over sequences of ‖∂L_t/∂h_{t−ℓ}‖, ℓ = 0 … t, t the first step asked for."""
-    output = model.carry(x, None)[0].detach().requires_grad_()
-    t = output.shape[1] - ASKED
-    loss = (model.head(output[:, t]) - y[:, 0]).square().sum()
-    (error,) = torch.autograd.grad(loss, output)
-    norms: list[float] = reach(model.body, x, error).log10_map[0, : t + 1].flip(0).tolist()
+def norms_by_lag(model: Recurrent, x: Tensor, y: Tensor) -> list[float]:
+    """Return log10 of the mean over sequences of ‖∂L_t/∂h_{t−ℓ}‖, ℓ = 0 … t, t the first step asked for."""
+    t = x.shape[1] - ASKED
+    found = loss_reach(model, x, lambda said: (said[:, t] - y[:, 0]).square().sum())
+    norms: list[float] = found.log10_map[0, : t + 1].flip(0).tolist()
     return norms
 
 
-def measure(size: Size, lab: Lab) -> Measured:
-    """Every arm from every seed."""
+def measure(size: Size, lab: Lab) -> Result:
+    """Train every arm from every seed."""
     seeds = {"far": size.seeds, "near": size.seeds, "learned": size.lstm_seeds}
-    jobs = [Job(arm, seed, size) for arm in ARMS for seed in range(seeds[arm])]
-    return Measured(size.lag, lab.spread(trained, jobs, "trainings"))
+    jobs = [Job(arm, seed) for arm in ARMS for seed in range(seeds[arm])]
+    return Result(size.lag, lab.spread(partial(train_one, size), jobs, "trainings"))
 
 
-def of(measured: Measured, arm: Arm) -> list[Trained]:
-    return [run for run in measured.runs if run.arm == arm]
-
-
-def said(measured: Measured, arm: Arm, code: str) -> tuple[int, int]:
-    """Of how many runs, out of how many."""
-    runs = of(measured, arm)
+def said(result: Result, arm: Arm, code: str) -> Count:
+    """Count the runs of an arm of which the code is said, and all of them."""
+    runs = where(result.runs, arm=arm)
     return sum(code in run.codes for run in runs), len(runs)
 
 
-def tiny(measured: Measured, arm: Arm) -> tuple[int, int]:
-    """Of how many runs the naive rule says that the gradient vanishes, out of how many."""
-    runs = of(measured, arm)
-    return sum(run.log10_norm[measured.lag] < math.log10(TINY) for run in runs), len(runs)
+def tiny(result: Result, arm: Arm) -> Count:
+    """Count the runs of an arm that vanish by the naive rule, and all of them."""
+    runs = where(result.runs, arm=arm)
+    return sum(run.log10_norm[result.lag] < math.log10(TINY) for run in runs), len(runs)
 
 
-def claims(measured: Measured) -> tuple[Claim, ...]:
-    """The norm is tiny in both, so its threshold cannot tell; the verdict can; and an LSTM gets across and learns."""
-    n = measured.lag
-    vanishing = [run.log10_norm[n] for arm in ("far", "near") for run in of(measured, arm)]
-    naive, naive_far = tiny(measured, "near"), tiny(measured, "far")
-    learned = of(measured, "learned")
+def claims(result: Result) -> tuple[Claim, ...]:
+    """Claim that the norm is tiny in both arms, that findings tell them apart, and that an LSTM learns."""
+    n = result.lag
+    vanishing = [run.log10_norm[n] for run in where(result.runs, arm=("far", "near"))]
+    naive, naive_far = tiny(result, "near"), tiny(result, "far")
+    learned = where(result.runs, arm="learned")
     return (
         at_most(
             f"tanh RNN: log10 ‖∂L_t/∂h_{{t−{n}}}‖, the largest of {len(vanishing)} runs, target far or near",
@@ -207,12 +200,12 @@ def claims(measured: Measured) -> tuple[Claim, ...]:
             *interval(*naive_far),
             "as where the target is far, exact 95 % interval: it cannot tell them apart",
         ),
-        _told_apart(measured, "GR402", "far"),
-        _told_apart(measured, "GR401", "near"),
+        _told_apart(result, "GR402", "far"),
+        _told_apart(result, "GR401", "near"),
         at_most(
             "LSTM: error left, as a share of the target's variance, the largest of all runs",
             max(run.error for run in learned),
-            min(run.error for run in of(measured, "far")),
+            min(run.error for run in where(result.runs, arm="far")),
             "the least that is left to the tanh RNN on the same task",
         ),
         at_least(
@@ -224,10 +217,10 @@ def claims(measured: Measured) -> tuple[Claim, ...]:
     )
 
 
-def _told_apart(measured: Measured, code: str, arm: Arm) -> Claim:
-    """Fisher's exact test, one-sided: is the finding said of this arm and not of the others?"""
-    hits, n = said(measured, arm, code)
-    others = [said(measured, other, code) for other in ARMS if other != arm]
+def _told_apart(result: Result, code: str, arm: Arm) -> Claim:
+    """Claim that the finding is said of this arm and not of the others, by Fisher's exact test, one-sided."""
+    hits, n = said(result, arm, code)
+    others = [said(result, other, code) for other in ARMS if other != arm]
     false, m = (sum(each) for each in zip(*others, strict=True))
     return at_most(
         f"{code} said of {hits} of {n} ({ARMS[arm][0]}) and of {false} of {m} others: chance of this if all were alike",
@@ -237,48 +230,43 @@ def _told_apart(measured: Measured, code: str, arm: Arm) -> Claim:
     )
 
 
-def draw(measured: Measured) -> Figure:
-    """The gradient by lag, and what is said of it."""
+def draw(result: Result) -> Figure:
+    """Draw the gradient by lag, and what is said of it."""
     figure, (norms, told) = axes(2, width=10, height=4)
-    for arm, (label, colour) in ARMS.items():
-        rows = np.array([run.log10_norm for run in of(measured, arm)])
+    for arm, (name, colour) in ARMS.items():
+        rows = np.array([run.log10_norm for run in where(result.runs, arm=arm)])
         norms.plot(rows.T, color=colour, lw=0.6, alpha=0.5)
-        norms.plot(np.median(rows, 0), color=colour, lw=2, label=label)
+        norms.plot(np.median(rows, 0), color=colour, lw=2, label=name)
     norms.axhline(math.log10(TINY), color="gray", ls="--", lw=1, label="naive rule: vanishes below")
-    norms.set(
-        xlabel="lag ℓ, steps", ylabel="log₁₀ ‖∂L_t/∂h_{t−ℓ}‖, no unit", title="The gradient is as small either way"
-    )
-    norms.legend(fontsize="small")
-    _draw_said(told, measured)
+    describe(norms, "The gradient is as small either way", "lag ℓ, steps", "log₁₀ ‖∂L_t/∂h_{t−ℓ}‖, no unit", "best")
+    _draw_said(told, result)
     return figure
 
 
-def _draw_said(panel: Axes, measured: Measured) -> None:
-    rules: dict[str, Callable[[Measured, Arm], tuple[int, int]]] = {"naive rule:\nvanishes": tiny}
+def _draw_said(panel: Axes, result: Result) -> None:
+    rules: dict[str, Callable[[Result, Arm], Count]] = {"naive rule:\nvanishes": tiny}
     rules |= {f"{code}:\n{says}": partial(said, code=code) for code, says in CODES.items()}
-    for aside, (arm, (label, colour)) in zip((-0.27, 0.0, 0.27), ARMS.items(), strict=True):
-        cells = [rule(measured, arm) for rule in rules.values()]
-        rate = np.array([hits / n for hits, n in cells])
-        ends = np.array([interval(*cell) for cell in cells]).T
-        at = np.arange(len(rules)) + aside
-        panel.bar(at, rate, 0.25, color=colour, label=label)
-        panel.errorbar(at, rate, np.abs(ends - rate), fmt="none", ecolor="gray", capsize=3, lw=1)
+    for aside, (arm, (name, colour)) in zip((-0.27, 0.0, 0.27), ARMS.items(), strict=True):
+        counts = [rule(result, arm) for rule in rules.values()]
+        at = [i + aside for i in range(len(rules))]
+        panel.bar(at, [hits / n for hits, n in counts], 0.25, color=colour, label=name)
+        error_bars(panel, at, counts, fmt="none", ecolor="gray", capsize=3, lw=1)
     panel.set_axisbelow(True)
     panel.set_xticks(range(len(rules)), rules)
-    panel.set(
-        xlabel="what is said", ylabel="share of runs, with 95 % intervals", title="What is said of it", ylim=(0, 1.05)
-    )
+    describe(panel, "What is said of it", "what is said", "share of runs, with 95 % intervals", ylim=(0, 1.05))
 
 
 CODES = {"GR402": "vanishes,\nwith proof", "GR401": "nothing left\nto learn there"}
 
 EXPERIMENT = Experiment(
+    name="vanishing-or-not",
+    lesson=10,
     title="Vanishing, or nothing to learn?",
     sizes={
         "quick": Size(lag=45, hidden=16, steps=64, seeds=4, lstm_seeds=2),
         "usual": Size(lag=100, hidden=32, steps=300, seeds=10, lstm_seeds=10),
     },
-    measured=Measured,
+    result=Result,
     measure=measure,
     claims=claims,
     figures={"vanishing-or-not": draw},

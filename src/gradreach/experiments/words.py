@@ -9,12 +9,12 @@ from gradreach.experiments.experiment import Run
 
 
 def number(x: float | None) -> str:
-    """Four significant digits; – where there is none."""
+    """Write a number with four significant digits, and – for None."""
     return "–" if x is None else f"{x:.4g}".replace("-", "−")
 
 
 def row(claim: Claim) -> list[str]:
-    """Says, predicted, measured, holds if, holds: the cells of one line of the table."""
+    """Return the cells of a claim's row: what it says, predicted, measured, holds if, holds."""
     unit = f" {claim.unit}" if claim.unit else ""
     measured = number(claim.measured) + unit
     predicted = "–" if claim.predicted is None else number(claim.predicted) + unit
@@ -22,7 +22,7 @@ def row(claim: Claim) -> list[str]:
 
 
 def extent(claim: Claim) -> str:
-    """The range in which the measured number has to lie."""
+    """Write the range in which the measured number has to lie."""
     if claim.low is None:
         return f"≤ {number(claim.high)}"
     if claim.high is None:
@@ -31,7 +31,7 @@ def extent(claim: Claim) -> str:
 
 
 def provenance(run: Run[Any]) -> str:
-    """When, on what, at which sizes, how long."""
+    """Say when a run was made, on what, at which sizes, and how long it took."""
     data = ", with --data" if run.data else ""
     return (
         f"Measured on {run.date} in {run.seconds:.0f} s, {run.form} sizes{data}: {run.machine}, torch {run.torch}, "
@@ -40,7 +40,7 @@ def provenance(run: Run[Any]) -> str:
 
 
 def line(claim: Claim) -> str:
-    """One claim as one line of the terminal."""
+    """Write a claim as one line of the terminal."""
     says, predicted, measured, range_and_why, _ = row(claim)
     verdict = "holds" if claim.holds else "DOES NOT HOLD"
     said = f"{verdict}: {says}: measured {measured}, predicted {predicted} ({range_and_why})"

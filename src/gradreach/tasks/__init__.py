@@ -1,6 +1,32 @@
 """Tasks that the theory is taught and tested with: each a dataset, a model, a loss, and a level at which it is learned.
 
 `gradreach tasks` lists them, `gradreach tasks NAME` trains one and watches it.
+
+The tasks:
+adding: the sum of two marked numbers
+agreement: the number of a verb in a grammar's sentences
+characters: the next character of a text
+choices: the number of a verb in real sentences, and test sets read from files
+copying: symbols that are said again after a delay
+deep: digits as one vector, for a deep stack
+digits: digits read pixel by pixel
+echo: the symbol of some steps ago
+memorisation: a pattern that is said again after a silence
+music: the notes that sound next
+order: which signs came, and in which order
+scalar: one unit with two parameters
+sensor: a long signal, made or from a file
+words: the next word of a text
+
+What they share:
+task: what a task is
+offers: the tasks by name, with the model and the settings that train on each
+recipe: everything that a training is made of
+training: training on a recipe, and testing
+models: a recurrent layer with a readout, and a deep stack
+layers: recurrent layers by name
+text: texts, from a file or Python's manual
+__main__: `gradreach tasks`
 """
 
 from gradreach.tasks.adding import adding as adding

@@ -63,8 +63,10 @@ _KINDS = (0.7, 0.15, 0.15)
 
 
 class Sentences(NamedTuple):
-    """Words (N, T) before the verb, at the right end of the row; the verb (N,); its attractors (N,): the nouns between
-    subject and verb that have not the subject's number."""
+    """Drawn sentences: words (N, T) before the verb, at the right end of each row; the verb (N,); attractors (N,).
+
+    Attractors are the nouns between subject and verb that have not the subject's number.
+    """
 
     words: Tensor
     verb: Tensor
@@ -72,7 +74,7 @@ class Sentences(NamedTuple):
 
 
 def sentences(N: int, generator: Generator, phrases: int | None = None, other: float = OTHER) -> Sentences:
-    """N sentences of a grammar, T = 3 + 4 · max(4, phrases).
+    """Draw N sentences of a grammar, T = 3 + 4 · max(4, phrases).
 
     "the (adjective) noun", then phrases of four words at most: "preposition the (adjective) noun", "that the noun
     verb", "that verb the noun". Each sentence has so many `phrases`, by default as NATURAL says; their nouns have the
@@ -132,8 +134,10 @@ def _pair_of(words: list[str], plural: Tensor, g: Generator) -> Tensor:
 
 
 def wrong_number(said: Tensor, y: Tensor) -> Tensor:
-    """Share of the sentences in which the verb in the wrong number is held as likely as the right one, or likelier:
-    logits (N, T, C), words (N, T), of which the last are the verbs."""
+    """The share of sentences in which the verb's wrong number is at least as likely as the right one.
+
+    Takes logits (N, T, C) and words (N, T), of which the last are the verbs.
+    """
     right = y[:, -1:]
     return (said[:, -1].gather(1, right ^ 1) >= said[:, -1].gather(1, right)).double().mean()
 
@@ -168,6 +172,6 @@ def agreement(attractors: int | None = None) -> Task:
 
 
 def batch_of(drawn: Sentences) -> Batch:
-    """Each word, and the word that follows it, the verb at the end; padding is not scored."""
+    """Make a batch of each word with the word that follows it, the verb at the end; padding is not scored."""
     following = torch.cat([drawn.words[:, 1:], drawn.verb[:, None]], 1)
     return Batch(drawn.words, following.masked_fill(drawn.words == PAD, UNSCORED))

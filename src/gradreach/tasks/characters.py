@@ -6,13 +6,13 @@ import math
 from pathlib import Path
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
-from gradreach.tasks.task import Batch, Draw, Task, cross_entropy
-from gradreach.tasks.text import manual, read
+from gradreach.tasks.task import Task, cross_entropy, windows
+from gradreach.tasks.text import frequency_nats, manual, read
 
 TRAINED = 0.9
-"""Share of the text that trains, from its beginning; the rest is the test."""
+"""The share of the text that trains, from its beginning; the rest is the test."""
 
 
 def characters(length: int = 100, data: str | Path | None = None) -> Task:
@@ -40,28 +40,18 @@ def characters(length: int = 100, data: str | Path | None = None) -> Task:
         raise ValueError(
             f"length: expected fewer than {len(test)}, the characters that are kept for the test, got {length}"
         )
-    seen = train.bincount(minlength=len(number)) + 1.0
     return Task(
         f"characters, T {length}",
-        _windows(train, length),
-        _windows(test, length),
+        windows(train, length),
+        windows(test, length),
         outputs=len(number),
         alphabet=len(number),
         length=length,
         error=bits,
-        chance=float((seen.sum().log2() - seen.log2())[test].mean()),
+        chance=frequency_nats(train, test, len(number)) / math.log(2),
     )
 
 
 def bits(said: Tensor, y: Tensor) -> Tensor:
     """`cross_entropy` in bits: the nats over ln 2."""
     return cross_entropy(said, y) / math.log(2)
-
-
-def _windows(text: Tensor, length: int) -> Draw:
-    def draw(N: int, g: Generator) -> Batch:
-        begin = torch.randint(len(text) - length, (N, 1), generator=g)
-        at = begin + torch.arange(length)
-        return Batch(text[at], text[at + 1])
-
-    return draw

@@ -16,8 +16,7 @@ from gradreach.tasks.words import TRAINED, Vocabulary, split
 
 @dataclass(frozen=True)
 class Choice:
-    """The words before a verb, its right and its wrong form, and how many attractors stand between it and its subject
-    (None: not said)."""
+    """The words before a verb, its right and its wrong form, and the attractors between it and its subject, if said."""
 
     before: tuple[str, ...]
     right: str
@@ -26,7 +25,7 @@ class Choice:
 
     @property
     def plural(self) -> bool:
-        """The right form is the one without the singular's s, or with fewer of them: is, has, runs; passes, pass."""
+        """Whether the right form lacks the singular's s, or has fewer of them: is, has, runs; passes, pass."""
         return (self.right.endswith("s"), len(self.right)) < (self.wrong.endswith("s"), len(self.wrong))
 
 

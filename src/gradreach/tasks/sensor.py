@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from gradreach.tasks.task import Batch, Task
+from gradreach.tasks.task import Batch, Task, windows
 
 LONG = 65_536
 HOLD = 128
@@ -94,8 +94,8 @@ def _of_file(path: Path, length: int | None) -> Task:
     train, test = ((part - centre) / spread for part in (train, values[-kept:]))
     return Task(
         f"sensor, {path.name}, T {T}",
-        lambda N, g: _stretches(train, N, T, g),
-        lambda N, g: _stretches(test, N, min(T, TESTED), g),
+        windows(train.float().unsqueeze(-1), T),
+        windows(test.float().unsqueeze(-1), min(T, TESTED)),
         outputs=1,
         length=T,
         loss=F.mse_loss,
@@ -126,12 +126,6 @@ def _column(path: Path) -> Tensor:
         came = f"row {at[0] + 1} that is none" if at.size else f"{column.size} of them"
         raise ValueError(f"data: expected at least 4 numbers, each finite, got {came} in {path}; mend that row")
     return torch.from_numpy(column)
-
-
-def _stretches(values: Tensor, N: int, T: int, g: Generator) -> Batch:
-    first = torch.randint(len(values) - T, (N, 1), generator=g)
-    x = values[first + torch.arange(T + 1)].float().unsqueeze(-1)
-    return Batch(x[:, :-1], x[:, 1:])
 
 
 def _error_of_line(train: Tensor, test: Tensor) -> float:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
 UNSCORED = -100
-"""The class that stands where no loss is taken: `torch.nn.functional.cross_entropy` leaves it out by itself."""
+"""The class that stands where no loss is taken; `torch.nn.functional.cross_entropy` leaves it out by itself."""
 
 Where = Literal["every step", "last step"]
 Measure = Callable[[Tensor, Tensor], Tensor]
@@ -29,16 +30,26 @@ class Batch(NamedTuple):
 
 
 Draw = Callable[[int, Generator], Batch]
-"""N samples from a generator: the same state of the generator, the same samples."""
+"""Draws N samples from a generator; the same state of the generator gives the same samples."""
+
+
+def windows(values: Tensor, length: int) -> Draw:
+    """Draw windows of `length` of the values that begin anywhere; the target of each value is the one that follows."""
+
+    def draw(N: int, g: Generator) -> Batch:
+        at = torch.randint(len(values) - length, (N, 1), generator=g) + torch.arange(length)
+        return Batch(values[at], values[at + 1])
+
+    return draw
 
 
 def cross_entropy(said: Tensor, y: Tensor) -> Tensor:
-    """Mean over the scored places, in nats: logits (…, C), classes (…)."""
+    """Take the mean over the scored places, in nats, of logits (…, C) and classes (…)."""
     return F.cross_entropy(said.flatten(0, -2), y.flatten(), ignore_index=UNSCORED)
 
 
 def share_wrong(said: Tensor, y: Tensor) -> Tensor:
-    """Share of the scored places at which the largest logit is not the class's: logits (…, C), classes (…)."""
+    """The share of the scored places at which the largest logit is not the class's: logits (…, C), classes (…)."""
     scored = y != UNSCORED
     return (said.argmax(-1) != y)[scored].double().mean()
 

@@ -11,23 +11,23 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
-from gradreach.tasks.task import Batch, Task, cross_entropy
-from gradreach.tasks.text import manual, read
+from gradreach.tasks.task import Task, cross_entropy, windows
+from gradreach.tasks.text import frequency_nats, manual, read
 
 UNKNOWN = "<unk>"
 TRAINED = 0.9
-"""Share of one text, from its beginning, that trains; the rest tests."""
+"""The share of one text, from its beginning, that trains; the rest tests."""
 
 FEWEST = 100
-"""Words that a text must have."""
+"""The words that a text must have."""
 
 _WORD = re.compile(r"<\w+>|\w+|[^\w\s]")
 
 
 def split(text: str) -> list[str]:
-    """Words, numbers and signs in lower case, each sign by itself; "<unk>" and its like are whole.
+    """Split into words, numbers and signs in lower case, each sign by itself; "<unk>" and its like stay whole.
 
     >>> split("It wasn't <unk>.")
     ['it', 'wasn', "'", 't', '<unk>', '.']
@@ -63,7 +63,7 @@ class Vocabulary:
         return word in self._numbers
 
     def encode(self, words: Iterable[str]) -> Tensor:
-        """Numbers, int64.
+        """Return the numbers of words, int64; an unknown word has number 0.
 
         >>> Vocabulary.of(["a", "b", "a"], 2).encode(["a", "b"]).tolist()
         [1, 0]
@@ -82,11 +82,11 @@ class Corpus:
 
 
 def corpus(data: str | Path | None = None, vocabulary: int = 2000, known: Iterable[str] = ()) -> Corpus:
-    """A text file, of which the first nine tenths train; or a folder with valid.txt (trains) and test.txt (tests), as
-    WikiText-2 has them (Merity, Xiong, Bradbury, Socher 2017); None: the manual that Python carries with it.
+    """Read a corpus and make its vocabulary, of so many words with <unk>; those of `known` are in it in any case.
 
-    `vocabulary` counts <unk>; words of `known` are in it in any case. Raises FileNotFoundError where a file is missing,
-    ValueError where a text is no UTF-8 or has under 100 words.
+    `data` is a text file, of which the first nine tenths train; or a folder with valid.txt, which trains, and test.txt,
+    as WikiText-2 has them (Merity, Xiong, Bradbury, Socher 2017); or None for the manual that Python carries. Raises
+    FileNotFoundError where a file is missing, ValueError where a text is no UTF-8 or has under 100 words.
     """
     name, train, test = _texts(data)
     for words in (train, test):
@@ -115,27 +115,17 @@ def language_model(text: Corpus, length: int = 35) -> Task:
     if not 1 <= length < shortest:
         raise ValueError(f"length: expected 1 to {shortest - 1} words, which the texts hold, got {length}")
 
-    def windows(words: Tensor, N: int, g: Generator) -> Batch:
-        begin = torch.randint(len(words) - length, (N, 1), generator=g)
-        drawn = words[begin + torch.arange(length + 1)]
-        return Batch(drawn[:, :-1], drawn[:, 1:])
-
     size = len(text.vocabulary)
     return Task(
         f"words of {text.name}, T {length}",
-        lambda N, g: windows(text.train, N, g),
-        lambda N, g: windows(text.test, N, g),
+        windows(text.train, length),
+        windows(text.test, length),
         outputs=size,
         alphabet=size,
         length=length,
         error=cross_entropy,
-        chance=_of_frequencies(text),
+        chance=frequency_nats(text.train, text.test, size),
     )
-
-
-def _of_frequencies(text: Corpus) -> float:
-    counts = torch.bincount(text.train, minlength=len(text.vocabulary)).double() + 1
-    return float(-(counts / counts.sum()).log()[text.test].mean())
 
 
 def words(data: str | None = None, length: int = 35, vocabulary: int = 2000) -> Task:

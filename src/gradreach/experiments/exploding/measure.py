@@ -95,7 +95,7 @@ class Trial(Struct, frozen=True):
     used: list[float | None]
 
 
-class Measured(Struct, frozen=True):
+class Result(Struct, frozen=True):
     """The number of weights and their norm at the start; the runs with a rising rate; weights that a restart at an
     update changed; the trials."""
 
@@ -110,7 +110,7 @@ class Measured(Struct, frozen=True):
 
 
 def rising(job: Job) -> Course:
-    """A run whose rate rises from FIRST to LAST, up to the update at which it is no longer finite."""
+    """Run while the rate rises from FIRST to LAST, up to the update at which something is no longer finite."""
     model, data, loss_fn, optimizer = built(FIRST, job.seed)
     schedule, clip = rise(optimizer, job.updates), Clip(optimizer, job.rule)
     losses, norms, longest, ending = [], [], 0.0, None
@@ -133,7 +133,7 @@ def rising(job: Job) -> Course:
 
 
 def guarded(job: Job) -> Course:
-    """The same without clipping, under a guard that lowers the rate when it goes back."""
+    """Run the same without clipping, under a guard that lowers the rate when it goes back."""
     model, data, loss_fn, optimizer = built(FIRST, job.seed)
     schedule = rise(optimizer, job.updates)
     guard = Guard(model, optimizer, clip=None, scheduler=schedule, lower_lr=LOWERED)
@@ -151,7 +151,7 @@ def guarded(job: Job) -> Course:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Within it the guard's warnings are not logged."""
+    """Keep the guard's warnings out of the log within the context."""
     logger = logging.getLogger("gradreach")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -162,7 +162,7 @@ def quiet() -> Iterator[None]:
 
 
 def restart(job: Job) -> tuple[int, int]:
-    """Weights that differ between a run and the same run broken off and resumed; the update it was resumed at."""
+    """Count the weights that differ once a run is broken off and resumed, and return the update of that."""
     with quiet(), TemporaryDirectory() as first, TemporaryDirectory() as second:
         whole, _ = _run(job, Path(first))
         _run(Job(job.rule, job.seed, job.updates * 4 // 5), Path(second))
@@ -171,7 +171,7 @@ def restart(job: Job) -> tuple[int, int]:
 
 
 def _run(job: Job, folder: Path) -> tuple[Tensor, int]:
-    """The weights after as many updates, begun from the folder's snapshot where there is one."""
+    """Return the weights after as many updates, and the update begun at: that of the folder's snapshot, if any."""
     model, data, loss_fn, optimizer = built(RATE, job.seed)
     drawn = torch.Generator().manual_seed(job.seed)
     guard = Guard(model, optimizer, job.rule, keep={"data": drawn}, every=job.updates // 5, folder=folder)
@@ -183,7 +183,7 @@ def _run(job: Job, folder: Path) -> tuple[Tensor, int]:
 
 
 def trial(job: Job) -> tuple[float | None, float | None]:
-    """The mean loss over the last tenth of a run at RATE, and the median threshold that its rule used."""
+    """Return the mean loss over the last tenth of a run at RATE, and the median threshold that its rule used."""
     model, data, loss_fn, optimizer = built(RATE, job.seed)
     clip, losses = Clip(optimizer, job.rule), []
     for x, y in islice(data, job.updates):
@@ -199,8 +199,8 @@ def trial(job: Job) -> tuple[float | None, float | None]:
     return _short(mean(losses[-max(1, job.updates // 10) :])), _short(used[len(used) // 2])
 
 
-def measure(size: Size, lab: Lab) -> Measured:
-    """The runs with a rising rate for each seed, a restart, and the grid of thresholds with auto."""
+def measure(size: Size, lab: Lab) -> Result:
+    """Make the runs with a rising rate for each seed, a restart, and the runs over the grid of thresholds with auto."""
     never = [Job(NEVER, seed, size.updates) for seed in range(size.runs)]
     unclipped = lab.spread(rising, never, "runs without clipping")
     clipped = lab.spread(rising, [replace(job, rule=THRESHOLD) for job in never], "runs with clipping")
@@ -214,11 +214,11 @@ def measure(size: Size, lab: Lab) -> Measured:
         final, used = zip(*found[i * size.seeds : (i + 1) * size.seeds], strict=True)
         trials.append(Trial(None if isinstance(rule, str) else rule, list(final), list(used)))
     weights = flat(built(RATE, 0).model)
-    return Measured(len(weights), float(weights.norm()), unclipped, clipped, kept, changed, at, trials)
+    return Result(len(weights), float(weights.norm()), unclipped, clipped, kept, changed, at, trials)
 
 
 def rise(optimizer: torch.optim.Optimizer, updates: int) -> ExponentialLR:
-    """From the optimizer's rate, FIRST, to LAST at the last of so many updates."""
+    """Raise the optimizer's rate from FIRST to LAST at the last of so many updates."""
     return ExponentialLR(optimizer, (LAST / FIRST) ** (1 / (updates - 1)))
 
 
@@ -236,12 +236,12 @@ def _short(number: float) -> float:
 
 
 def middle(found: Trial) -> float:
-    """The geometric mean over the seeds, ∞ where one was not finite."""
+    """Return the geometric mean over the seeds, ∞ where one was not finite."""
     sound = [loss for loss in found.final if loss is not None]
     return geometric_mean(sound) if len(sound) == len(found.final) else math.inf
 
 
 def split(trials: list[Trial]) -> tuple[list[tuple[float, Trial]], Trial]:
-    """The fixed thresholds in rising order, with their trials, and auto."""
+    """Return the fixed thresholds in rising order with their trials, and the trial of auto."""
     fixed = sorted((each.threshold, each) for each in trials if each.threshold is not None)
     return fixed, next(each for each in trials if each.threshold is None)

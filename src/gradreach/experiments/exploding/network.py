@@ -20,18 +20,18 @@ LAG, T, H, N = 3, 50, 32, 8
 
 
 def built(rate: float, seed: int) -> Parts:
-    """Network, data, loss and plain SGD of one seed."""
+    """Build network, data, loss and plain SGD of one seed."""
     task = echo(lag=LAG, length=T)
     return Recipe(task, lambda t: recurrent(t, "irnn", H), N, rate, "sgd", None, seed).build()
 
 
 def exact(model: nn.Module) -> Recurrent:
-    """A copy in float64."""
+    """Return a copy in float64."""
     return cast(Recurrent, deepcopy(model)).double()
 
 
 def log10_bound(model: Recurrent) -> float:
-    """Of ‖∂L/∂W_hh‖, whatever the symbols, for λ = ‖W_hh‖₂ > 1, L a mean of cross-entropies, ReLU and h_0 = 0.
+    """Bound log10 ‖∂L/∂W_hh‖ for any symbols, λ = ‖W_hh‖₂ > 1, L a mean of cross-entropies, ReLU, h_0 = 0.
 
     ‖h_k‖ ≤ u λ^k / (λ − 1) with u the longest W_ih x + b, and ‖e_t‖ ≤ √2 ‖V‖₂ with V the readout's weights, so each of
     the terms (∂h_t/∂h_k)ᵀ e_t h_{k−1}ᵀ is at most √2 ‖V‖₂ u λ^T / (λ − 1), and there are T a scored step. The logits
@@ -49,7 +49,7 @@ def _largest(weight: Tensor) -> float:
 
 
 def growth(model: Recurrent, x: Tensor, y: Tensor) -> tuple[float, float, float]:
-    """Of the gradient at h_k from k = T to k = 1: by autograd, by `gr.reach`; the factor."""
+    """Return the gradient's growth at h_k from k = T to 1, by autograd and by `gr.reach`; and the factor per step."""
     assert model.embed is not None
     embedded, states, h = model.embed(x).detach(), [], None
     for t in range(T):
@@ -66,5 +66,5 @@ def growth(model: Recurrent, x: Tensor, y: Tensor) -> tuple[float, float, float]
 
 
 def flat(model: nn.Module) -> Tensor:
-    """All weights in one vector."""
+    """Return all weights in one vector."""
     return parameters_to_vector(model.parameters()).detach()

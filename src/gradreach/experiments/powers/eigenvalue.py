@@ -10,8 +10,8 @@ from msgspec import Struct
 from torch import Tensor
 
 from gradreach.engine.theory import eigenvalue_heuristic
-from gradreach.experiments.claim import Claim, equal
-from gradreach.experiments.drawing import BLUE, ORANGE, axes
+from gradreach.experiments.claim import ROUNDOFF, Claim, equal
+from gradreach.experiments.drawing import BLUE, ORANGE, axes, describe
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,7 +20,6 @@ VALUES = (1.01, 0.9, 0.6)
 """Eigenvalues, the leading one first."""
 DRAWN = 120
 """Points of a curve at most."""
-U64 = torch.finfo(torch.float64).eps / 2
 
 
 class Linear(Struct, frozen=True):
@@ -40,7 +39,7 @@ class Linear(Struct, frozen=True):
 
 
 def recurrence() -> tuple[Tensor, Tensor, Tensor]:
-    """W = V diag(VALUES) V⁻¹, not symmetric; V with columns of norm 1; h_0. In float64."""
+    """Make W = V diag(VALUES) V⁻¹, not symmetric, V with columns of norm 1, and h_0, in float64."""
     draw = torch.Generator().manual_seed(0)
     d = len(VALUES)
     V = torch.randn(d, d, dtype=torch.float64, generator=draw)
@@ -50,7 +49,7 @@ def recurrence() -> tuple[Tensor, Tensor, Tensor]:
 
 
 def linear(steps: int) -> Linear:
-    """h_{t+1} = W h_t from h_0."""
+    """Follow h_{t+1} = W h_t from h_0."""
     W, V, h = recurrence()
     part = torch.linalg.solve(V, h) / h.norm()
     leading = V[:, 0]
@@ -69,12 +68,12 @@ def linear(steps: int) -> Linear:
         sine,
         part.abs().log10().tolist(),
         torch.linalg.vector_norm(aside, dim=0)[1:].log10().tolist(),
-        float(4 * len(h) * U64 * W.norm() * torch.linalg.cond(V) / VALUES[0]) / math.log(10),
+        float(4 * len(h) * ROUNDOFF * W.norm() * torch.linalg.cond(V) / VALUES[0]) / math.log(10),
     )
 
 
 def claims(found: Linear) -> tuple[Claim, ...]:
-    """Growth and turn."""
+    """Claim how fast the state grows, and how fast it turns."""
     leading, second, *_ = VALUES
     n, per_step = found.n[-1], found.rounding
     others = [
@@ -112,16 +111,16 @@ def claims(found: Linear) -> tuple[Claim, ...]:
 
 
 def draw(found: Linear) -> Figure:
-    """‖h_t‖ beside |λ|^t, and the turn into the leading eigenvector."""
+    """Draw ‖h_t‖ beside |λ|^t, and the turn into the leading eigenvector."""
     figure, (growth, turn) = axes(2, width=9, height=3.6)
     growth.semilogy(found.n, [10**each for each in found.measured], color=BLUE, label="‖h_t‖ / ‖h₀‖")
     growth.semilogy(found.n, [10**each for each in found.predicted], "--", color=ORANGE, label="|λ₁|^t, λ₁ = 1.01")
-    growth.set(xlabel="t, steps", ylabel="growth, no unit", title="A linear recurrence grows as |λ₁|^t")
+    describe(growth, "A linear recurrence grows as |λ₁|^t", "t, steps", "growth, no unit")
     growth.legend()
     first = 10 ** (found.aside[0] - found.parts[0])
     line = [first * (VALUES[1] / VALUES[0]) ** n for n in found.n]
     turn.semilogy(found.n, [10**each for each in found.sine], color=BLUE, label="measured")
     turn.semilogy(found.n, line, "--", color=ORANGE, label="∝ |λ₂/λ₁|^t, λ₂ = 0.9")
-    turn.set(xlabel="t, steps", ylabel="sine of the angle to the eigenvector", title="It turns as |λ₂/λ₁|^t")
+    describe(turn, "It turns as |λ₂/λ₁|^t", "t, steps", "sine of the angle to the eigenvector")
     turn.legend()
     return figure

@@ -45,7 +45,7 @@ class Power(Struct, frozen=True):
     last: int | None
 
 
-class Invalid(Struct, frozen=True):
+class InvalidOperations(Struct, frozen=True):
     """The first n at which 1.1ⁿ − 1.1ⁿ, 1.1ⁿ · 0.5ⁿ and 1.1ⁿ · 0.9ⁿ are NaN; None where they never are."""
 
     format: Format
@@ -76,7 +76,7 @@ def power(base: float, format: Format) -> Power:
 
 
 def powers(base: float, format: Format) -> list[float]:
-    """b, b², … in the format, up to the first that multiplying by b leaves as it is."""
+    """Return b, b², … in the format, up to the first that multiplying by b leaves as it is."""
     b = torch.tensor(base, dtype=getattr(torch, format))
     values, x = [b.double().item()], b
     while not torch.equal(after := x * b, x):
@@ -85,25 +85,25 @@ def powers(base: float, format: Format) -> list[float]:
     return values
 
 
-def invalid(format: Format) -> Invalid:
-    """Each of the three, in the format itself."""
+def invalid(format: Format) -> InvalidOperations:
+    """Try each of the three operations in the format itself."""
     up, half, down = (
         torch.tensor(powers(base, format), dtype=torch.float64).to(getattr(torch, format)) for base in (1.1, 0.5, 0.9)
     )
     n = max(map(len, (up, half, down)))
     up, half, down = (torch.cat([each, each[-1:].expand(n - len(each))]) for each in (up, half, down))
     first = [(each.isnan().nonzero().flatten() + 1).tolist() for each in (up - up, up * half, up * down)]
-    return Invalid(format, *(each[0] if each else None for each in first))
+    return InvalidOperations(format, *(each[0] if each else None for each in first))
 
 
 def smallest(format: Format) -> float:
-    """The format's smallest number above 0, which is subnormal."""
+    """Return the format's smallest number above 0, which is subnormal."""
     info = torch.finfo(getattr(torch, format))
     return float(info.smallest_normal * info.eps)
 
 
 def resting(base: float, format: Format) -> int:
-    """Where b < 1 comes to rest, in smallest subnormals: the largest k that k b rounds back to, ties to even.
+    """Return where b < 1 comes to rest, in smallest subnormals: the largest k that k b rounds back to, ties to even.
 
     From above, k falls by exactly 1 where k (1 − b) is between 1/2 and 3/2, so that no such k is passed over.
     """
@@ -114,7 +114,7 @@ def resting(base: float, format: Format) -> int:
 
 
 def when(base: float, format: Format) -> tuple[float, float, float]:
-    """n at which bⁿ leaves the normal numbers: by b as the format holds it, and by one rounding of at most u a step.
+    """Return n at which bⁿ leaves the normal numbers: by b as it is held, and by a rounding of at most u a step.
 
     The former, the earliest, the latest.
     """
@@ -127,8 +127,8 @@ def when(base: float, format: Format) -> tuple[float, float, float]:
     return end / per_step, end / (per_step + math.log1p(-u)), end / (per_step + math.log1p(u))
 
 
-def claims(powers: list[Power], operations: list[Invalid]) -> tuple[Claim, ...]:
-    """When each power leaves the format, where it ends, and what is NaN then."""
+def claims(powers: list[Power], operations: list[InvalidOperations]) -> tuple[Claim, ...]:
+    """Claim when each power leaves the format, where it ends, and what is NaN then."""
     return (
         *[_left(each) for each in powers if each.base in (1.01, 0.99)],
         *[_rests(each) for each in powers if each.base == 0.99],
@@ -177,7 +177,7 @@ def _others(powers: list[Power]) -> Claim:
     )
 
 
-def _of_nan(powers: list[Power], operations: list[Invalid]) -> tuple[Claim, ...]:
+def _of_nan(powers: list[Power], operations: list[InvalidOperations]) -> tuple[Claim, ...]:
     end = {(each.base, each.format): each.rest for each in powers}
     late = [
         max(
@@ -207,7 +207,7 @@ def _of_nan(powers: list[Power], operations: list[Invalid]) -> tuple[Claim, ...]
 
 
 def draw(powers: list[Power]) -> Figure:
-    """1.01ⁿ and 0.99ⁿ to the end of each format."""
+    """Draw 1.01ⁿ and 0.99ⁿ to the end of each format."""
     figure, panels = axes(2, width=9, height=4.2, sharey=True)
     for panel, base in zip(panels, (1.01, 0.99), strict=True):
         for power, colour in zip((p for p in powers if p.base == base), CYCLE, strict=False):

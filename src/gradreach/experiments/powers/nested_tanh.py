@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from msgspec import Struct
 
-from gradreach.experiments.claim import Claim
-from gradreach.experiments.drawing import BLUE, CYCLE, GREEN, ORANGE, VERMILION, axes
+from gradreach.experiments.claim import ROUNDOFF, Claim
+from gradreach.experiments.drawing import BLUE, CYCLE, GREEN, ORANGE, VERMILION, axes, describe
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 NESTED = (1, 2, 3, 10, 100, 1000)
 DRAWN = 120
 """Points of a curve at most."""
-U64 = torch.finfo(torch.float64).eps / 2
 
 
-class Nested(Struct, frozen=True):
+class NestedTanh(Struct, frozen=True):
     """tanhⁿ(x) and its slope at x = 1, for n in `n`; and tanhⁿ at the points `x` for each n in NESTED."""
 
     n: list[int]
@@ -30,11 +29,11 @@ class Nested(Struct, frozen=True):
     curves: list[list[float]]
 
 
-def nested(n: int) -> Nested:
-    """tanh of tanh of … of x."""
+def nested(n: int) -> NestedTanh:
+    """Apply tanh n times, and keep values and slopes on the way."""
     x = torch.linspace(-3, 3, DRAWN + 1, dtype=torch.float64)
     shown = sorted({*NESTED, *torch.logspace(0, math.log10(n), DRAWN).round().int().tolist()})
-    one = Nested([], [], [], [round(each, 4) for each in x.tolist()], [])
+    one = NestedTanh([], [], [], [round(each, 4) for each in x.tolist()], [])
     value, slope = torch.tensor(1.0, dtype=torch.float64), 1.0
     for step in range(1, n + 1):
         value, x = torch.tanh(value), torch.tanh(x)
@@ -49,7 +48,7 @@ def nested(n: int) -> Nested:
 
 
 def tanh_range(n: int, x: float = 1.0) -> tuple[float, float, float]:
-    """tanhⁿ(x) to the next order beyond √(3 / (2n)), and bounds below and above.
+    """Return tanhⁿ(x) to the next order beyond √(3 / (2n)), and bounds below and above.
 
     y = 1/x² grows in a step by coth²x − 1/x², which is at least 2/3 and at most 2/3 + 1/(15 y); so that
     y_n = y_0 + 2n/3 + ln(n) / 10 + O(1).
@@ -61,7 +60,7 @@ def tanh_range(n: int, x: float = 1.0) -> tuple[float, float, float]:
 
 
 def slope_range(n: int, value: float, x: float = 1.0) -> tuple[float, float]:
-    """Bounds of the slope of tanhⁿ at x, where its value is known: (value / x)³ dy_n/dy_0.
+    """Bound the slope of tanhⁿ at x, where its value is known: (value / x)³ dy_n/dy_0.
 
     d/dy of a step is at least 1 − 1/(15 y²) and at most 1, and y_k at least y_0 + 2k/3.
     """
@@ -70,8 +69,8 @@ def slope_range(n: int, value: float, x: float = 1.0) -> tuple[float, float]:
     return least * (value / x) ** 3, (value / x) ** 3
 
 
-def claims(found: Nested) -> tuple[Claim, ...]:
-    """Value and slope at 1."""
+def claims(found: NestedTanh) -> tuple[Claim, ...]:
+    """Claim value and slope at 1."""
     at = {n: (value, slope) for n, value, slope in zip(found.n, found.value, found.slope, strict=True)}
     claims = []
     for n in (3, 100, 1000):
@@ -82,23 +81,21 @@ def claims(found: Nested) -> tuple[Claim, ...]:
         low, high = slope_range(n, at[n][0])
         say = f"Its slope, the product of {n} factors 1 − tanh²"
         why = "x³ of the result, times 1 to Π (1 − 1/(15 y²)), y = 1 + 2k/3"
-        claims.append(Claim(say, high, at[n][1], low, high * (1 + 4 * n * U64), why))
+        claims.append(Claim(say, high, at[n][1], low, high * (1 + 4 * n * ROUNDOFF), why))
     return tuple(claims)
 
 
-def draw(found: Nested) -> Figure:
-    """tanhⁿ as a function, and its value and slope at 1 over n."""
+def draw(found: NestedTanh) -> Figure:
+    """Draw tanhⁿ as a function, and its value and slope at 1 over n."""
     figure, (curves, decay) = axes(2, width=9, height=3.9)
     for n, curve, colour in zip(NESTED, found.curves, CYCLE, strict=True):
         curves.plot(found.x, curve, color=colour, label=f"n = {n}")
-    curves.set(xlabel="x, no unit", ylabel="tanhⁿ(x), no unit", title="tanh applied n times")
-    curves.legend(fontsize="small")
+    describe(curves, "tanh applied n times", "x, no unit", "tanhⁿ(x), no unit", "best")
     decay.loglog(found.n, found.value, color=BLUE, label="tanhⁿ(1)")
     decay.loglog(found.n, [math.sqrt(1.5 / n) for n in found.n], "--", color=ORANGE, label="√(3/(2n))")
     decay.loglog(found.n, found.slope, color=GREEN, label="slope of tanhⁿ at 1")
     decay.loglog(found.n, [(1.5 / n) ** 1.5 for n in found.n], ":", color=VERMILION, label="(3/(2n))^1.5")
     short = [n for n in found.n if n < 150]
     decay.loglog(short, [0.9**n for n in short], color="gray", lw=1, label="0.9ⁿ, to compare")
-    decay.set(xlabel="n, applications", ylabel="value, no unit", title="Slower than any exponential")
-    decay.legend(fontsize="small")
+    describe(decay, "Slower than any exponential", "n, applications", "value, no unit", "best")
     return figure

@@ -1,0 +1,27 @@
+"""The public names, each with the place that it comes from; `__init__.py` finds them here when they are first used."""
+
+import gradreach.remedies.layers
+from gradreach import tasks as tasks
+from gradreach.engine import theory as theory
+from gradreach.engine.cells.custom.step import Cell as Cell
+from gradreach.engine.depth import depth_spectrum as depth_spectrum
+from gradreach.engine.reach import reach as reach
+from gradreach.engine.spectrum import spectrum as spectrum
+from gradreach.remedies import init as init
+from gradreach.remedies.clip import clip as clip
+from gradreach.remedies.clip.clip import Clip as Clip
+from gradreach.remedies.guard.guard import GaveUp as GaveUp
+from gradreach.remedies.guard.guard import Guard as Guard
+from gradreach.remedies.layers.swap import swap as swap
+from gradreach.remedies.omega import Omega as Omega
+from gradreach.remedies.orthogonal import orthogonal as orthogonal
+from gradreach.remedies.tbptt.bptt import bptt as bptt
+from gradreach.remedies.tbptt.tbptt import tbptt as tbptt
+from gradreach.remedies.tbptt.truncation_bias import truncation_bias as truncation_bias
+from gradreach.report.report import Report as Report
+from gradreach.score.dependency import dependency as dependency
+from gradreach.watch.observe import Watch as Watch
+from gradreach.watch.observe import diagnose as diagnose
+from gradreach.watch.observe import observe as observe
+
+nn = gradreach.remedies.layers
