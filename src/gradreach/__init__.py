@@ -12,15 +12,17 @@ if TYPE_CHECKING:
     from gradreach.engine.depth import depth_spectrum
     from gradreach.engine.reach import reach
     from gradreach.engine.spectrum import spectrum
-    from gradreach.remedies import init
+    from gradreach.remedies import clip, init
     from gradreach.remedies import layers as nn
-    from gradreach.remedies.clip import clip
-    from gradreach.remedies.clip.clip import Clip
-    from gradreach.remedies.guard.guard import GaveUp, Guard
+    from gradreach.remedies.clip import Clip
+    from gradreach.remedies.guard.events import GaveUp
+    from gradreach.remedies.guard.guard import Guard
+    from gradreach.remedies.guard.options import GuardPolicy, GuardSnapshots
     from gradreach.remedies.layers.swap import swap
     from gradreach.remedies.omega import Omega
     from gradreach.remedies.orthogonal import orthogonal
     from gradreach.remedies.tbptt.bptt import bptt
+    from gradreach.remedies.tbptt.options import AutoK2, BatchLayout
     from gradreach.remedies.tbptt.tbptt import tbptt
     from gradreach.remedies.tbptt.truncation_bias import truncation_bias
     from gradreach.report.report import Report
@@ -28,10 +30,14 @@ if TYPE_CHECKING:
     from gradreach.watch.observe import Watch, diagnose, observe
 
 __all__ = [
+    "AutoK2",
+    "BatchLayout",
     "Cell",
     "Clip",
     "GaveUp",
     "Guard",
+    "GuardPolicy",
+    "GuardSnapshots",
     "Omega",
     "Report",
     "Watch",
@@ -54,10 +60,14 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AutoK2": "gradreach.remedies.tbptt.options",
+    "BatchLayout": "gradreach.remedies.tbptt.options",
     "Cell": "gradreach.engine.custom.step",
-    "Clip": "gradreach.remedies.clip.clip",
-    "GaveUp": "gradreach.remedies.guard.guard",
+    "Clip": "gradreach.remedies.clip",
+    "GaveUp": "gradreach.remedies.guard.events",
     "Guard": "gradreach.remedies.guard.guard",
+    "GuardPolicy": "gradreach.remedies.guard.options",
+    "GuardSnapshots": "gradreach.remedies.guard.options",
     "Omega": "gradreach.remedies.omega",
     "Report": "gradreach.report.report",
     "Watch": "gradreach.watch.observe",
@@ -75,7 +85,7 @@ _HOMES = {
 }
 
 _MODULES = {
-    "clip": "gradreach.remedies.clip.clip",
+    "clip": "gradreach.remedies.clip",
     "init": "gradreach.remedies.init",
     "nn": "gradreach.remedies.layers",
     "tasks": "gradreach.tasks",

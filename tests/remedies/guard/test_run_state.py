@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import lr_scheduler
 
-from gradreach.remedies.guard.run_state import RunState, copied, tensors_of
+from gradreach.remedies.guard.copies import copied
+from gradreach.remedies.guard.mismatch import mismatch
+from gradreach.remedies.guard.run_state import RunState, tensors_of
 
 
 class Odd(nn.Module):
@@ -90,26 +92,26 @@ def test_tensors_that_were_one_get_a_room_each() -> None:
 )
 def test_a_mismatch_is_named(other: nn.Module, why: str) -> None:
     tree = copied(run_state(Odd()).read())
-    assert run_state(Odd()).mismatch(tree) is None
-    assert re.search(why, str(run_state(other).mismatch(tree)))
+    assert mismatch(run_state(Odd()), tree) is None
+    assert re.search(why, str(mismatch(run_state(other), tree)))
 
 
 def test_a_mismatch_of_shapes_groups_and_objects_is_named() -> None:
     small, large = nn.Linear(2, 2), nn.Linear(2, 3)
     tree = copied(run_state(small).read())
-    assert run_state(large).mismatch(tree) == "model 'model': 'weight' has the shape (3, 2), in the snapshot (2, 2)"
+    assert mismatch(run_state(large), tree) == "model 'model': 'weight' has the shape (3, 2), in the snapshot (2, 2)"
     bias_alone = RunState({"model": small}, torch.optim.SGD([small.bias], 0.1))
-    assert bias_alone.mismatch(tree) == "the optimizer has groups of [1] parameters, the snapshot has [2]"
+    assert mismatch(bias_alone, tree) == "the optimizer has groups of [1] parameters, the snapshot has [2]"
     kept = RunState({"model": small}, torch.optim.SGD(small.parameters(), 0.1), keep={"data": torch.Generator()})
-    assert kept.mismatch(tree) == "keep has ['data'], the snapshot has []"
+    assert mismatch(kept, tree) == "keep has ['data'], the snapshot has []"
 
 
-def test_spoilt_names_the_parameter() -> None:
+def test_not_finite_names_the_parameter() -> None:
     model = nn.Linear(2, 2)
     with torch.no_grad():
         model.bias[1] = float("nan")
-    assert run_state(model).spoilt() == ["model.bias"]
-    assert RunState({}, torch.optim.SGD(model.parameters(), 0.1)).spoilt() == ["the optimizer's parameter 1"]
+    assert run_state(model).not_finite() == ["model.bias"]
+    assert RunState({}, torch.optim.SGD(model.parameters(), 0.1)).not_finite() == ["the optimizer's parameter 1"]
 
 
 def test_another_optimizer_scheduler_or_dtype_is_named() -> None:
@@ -125,10 +127,10 @@ def test_another_optimizer_scheduler_or_dtype_is_named() -> None:
         return lr_scheduler.CosineAnnealingLR(optimizer, 3)
 
     tree = copied(run(torch.optim.Adam, steps).read())
-    assert run(torch.optim.Adam, steps).mismatch(tree) is None
-    assert run(torch.optim.AdamW, steps).mismatch(tree) == "AdamW stands where the snapshot has Adam"
-    assert run(torch.optim.Adam, cosine).mismatch(tree) == "CosineAnnealingLR stands where the snapshot has StepLR"
-    wide = run(torch.optim.Adam, steps, torch.float64).mismatch(tree)
+    assert mismatch(run(torch.optim.Adam, steps), tree) is None
+    assert mismatch(run(torch.optim.AdamW, steps), tree) == "AdamW stands where the snapshot has Adam"
+    assert mismatch(run(torch.optim.Adam, cosine), tree) == "CosineAnnealingLR stands where the snapshot has StepLR"
+    wide = mismatch(run(torch.optim.Adam, steps, torch.float64), tree)
     assert wide == "model 'model': 'weight' is of torch.float64, in the snapshot of torch.float32"
     del tree["optimizer"]["param_groups"][0]["amsgrad"], tree["schedulers"][0]["gamma"]
-    assert "'amsgrad'" in str(run(torch.optim.Adam, steps).mismatch(tree))
+    assert "'amsgrad'" in str(mismatch(run(torch.optim.Adam, steps), tree))

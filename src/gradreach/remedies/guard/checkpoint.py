@@ -32,7 +32,7 @@ class Checkpoints:
         draft = self.folder / f".rank{self._rank}of{self._ranks}.writing"
         try:
             with draft.open("wb") as file:
-                summed = _Summed(file)
+                summed = _ChecksumWriter(file)
                 torch.save(tree, summed)  # type: ignore[arg-type]
                 file.flush()
                 os.fsync(file.fileno())
@@ -98,7 +98,7 @@ class Checkpoints:
         return {step: path for step, path in self._mine() if _is_whole(path)}
 
 
-class _Summed:
+class _ChecksumWriter:
     """A file that adds up its CRC-32 as it is written."""
 
     def __init__(self, file: BinaryIO) -> None:
