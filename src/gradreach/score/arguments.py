@@ -1,4 +1,4 @@
-"""Arguments of the score test: what fits, and a sentence on what does not."""
+"""Checks of what the score test is given; every error names the argument."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def batches_of(value: Tensor | Sequence[Tensor] | None, name: str) -> list[Tensor]:
-    """One tensor as a list of one batch, on the host and without its graph; none as no batch."""
+    """The batches as a list, on the host and without their graph; one tensor is one batch, and None is no batch."""
     if value is None:
         return []
     given = [value] if isinstance(value, Tensor) else list(value)
@@ -26,8 +26,8 @@ def batches_of(value: Tensor | Sequence[Tensor] | None, name: str) -> list[Tenso
     return [batch.detach().cpu() for batch in given]
 
 
-def checked(errors: list[Tensor], inputs: list[Tensor], states: list[Tensor]) -> None:
-    """Raise where batches do not belong together."""
+def check_batches(errors: list[Tensor], inputs: list[Tensor], states: list[Tensor]) -> None:
+    """Raise ValueError where batches do not belong together."""
     for name, others in (("inputs", inputs), ("states", states)):
         if others or name == "inputs":
             shapes = [tuple(batch.shape[:2]) for batch in others]
@@ -52,8 +52,8 @@ def checked(errors: list[Tensor], inputs: list[Tensor], states: list[Tensor]) ->
         )
 
 
-def identities(groups: Tensor | Sequence[Tensor] | None, errors: list[Tensor]) -> list[Tensor]:
-    """One number for each sequence of each batch."""
+def sequence_numbers(groups: Tensor | Sequence[Tensor] | None, errors: list[Tensor]) -> list[Tensor]:
+    """One number for each sequence of each batch; without groups every sequence has its own."""
     sizes = [batch.shape[0] for batch in errors]
     if groups is None:
         return list(torch.arange(sum(sizes)).split(sizes))
@@ -65,7 +65,7 @@ def identities(groups: Tensor | Sequence[Tensor] | None, errors: list[Tensor]) -
 
 
 def whole_lags(lags: Sequence[int], T: int) -> list[int]:
-    """The lags in order, each once."""
+    """The lags in order, each once. Raises ValueError where one is not from 1 to T − 1."""
     wrong = [lag for lag in lags if isinstance(lag, bool) or not isinstance(lag, int) or not 1 <= lag < T]
     if wrong or not lags:
         raise ValueError(f"lags: expected whole numbers from 1 to T − 1 = {T - 1}, got {wrong[0] if wrong else 'none'}")
