@@ -144,13 +144,8 @@ def _after_call(layer: nn.RNNBase, *_: Any) -> None:
     cached = layer.__dict__.pop("_cached", None)
     if cached is not None:
         cached.__exit__(None, None, None)
-        _let_go(layer)
-
-
-def _let_go(layer: nn.RNNBase) -> None:
-    """Keep no part of a graph in the list of weights, where it could be neither copied nor freed."""
-    weights: list[Any] = layer._flat_weights
-    layer._flat_weights = [weight if weight.is_leaf else weight.detach() for weight in weights]
+        weights: list[Any] = layer._flat_weights  # a part of a graph in it could be neither copied nor freed
+        layer._flat_weights = [weight if weight.is_leaf else weight.detach() for weight in weights]
 
 
 def _make_copyable(layer: nn.Module) -> None:

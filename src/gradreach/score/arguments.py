@@ -28,17 +28,14 @@ def batches_of(value: Tensor | Sequence[Tensor] | None, name: str) -> list[Tenso
 
 def check_batches(errors: list[Tensor], inputs: list[Tensor], states: list[Tensor]) -> None:
     """Raise ValueError where batches do not belong together."""
-    for name, others in (("inputs", inputs), ("states", states)):
-        if others or name == "inputs":
-            shapes = [tuple(batch.shape[:2]) for batch in others]
-            wanted = [tuple(batch.shape[:2]) for batch in errors]
-            if shapes != wanted:
-                raise ValueError(f"{name}: expected the same (N, T) as errors, {wanted[:3]}, got {shapes[:3]}")
-    for name, batches in (("errors", errors), ("states", states)):
-        for batch in batches:
-            if batch.dim() != 3 or not batch.is_floating_point():
-                raise ValueError(f"{name}: expected real values (N, T, width), got {batch.dtype} {tuple(batch.shape)}")
+    wanted = [tuple(batch.shape[:2]) for batch in errors]
     for name, batches in (("errors", errors), ("inputs", inputs), ("states", states)):
+        shapes = [tuple(batch.shape[:2]) for batch in batches]
+        if shapes != wanted and (batches or name == "inputs"):
+            raise ValueError(f"{name}: expected the same (N, T) as errors, {wanted[:3]}, got {shapes[:3]}")
+        for batch in batches:
+            if name != "inputs" and (batch.dim() != 3 or not batch.is_floating_point()):
+                raise ValueError(f"{name}: expected real values (N, T, width), got {batch.dtype} {tuple(batch.shape)}")
         for first, second in pairwise(batches):
             if first.shape[2:] != second.shape[2:] or first.is_floating_point() != second.is_floating_point():
                 raise ValueError(

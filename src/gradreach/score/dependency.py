@@ -11,7 +11,7 @@ from torch import Tensor
 from gradreach.record.schema import Dependency, Lag
 from gradreach.score.arguments import batches_of, check_batches, sequence_numbers, whole_lags
 from gradreach.score.covariates import Covariates
-from gradreach.score.features import embedded, projection
+from gradreach.score.features import embedded, narrowed
 from gradreach.score.flips import benjamini_hochberg
 from gradreach.score.ladder import Band, ladder
 from gradreach.score.lagged_inputs import LaggedInputs
@@ -67,7 +67,7 @@ def dependency(
     generator = torch.Generator().manual_seed(seed)
     e, x, h = batches_of(errors, "errors"), batches_of(inputs, "inputs"), batches_of(states, "states")
     check_batches(e, x, h)
-    e = _projected(e, width, generator)
+    e = narrowed([batch.double() for batch in e], width, generator)
     numbers = sequence_numbers(groups, e)
     sequences = len(torch.cat(numbers).unique())
     steps = sum(batch.shape[0] * batch.shape[1] for batch in e)
@@ -126,11 +126,3 @@ def _lacking(rows: Rows) -> str:
         f"{len(rows.step)} positions in {rows.clusters} sequences are too few: at least {FEWEST_CLUSTERS} sequences "
         "that reach back to a lag are needed, and several positions for every column held fixed"
     )
-
-
-def _projected(errors: list[Tensor], width: int, generator: torch.Generator) -> list[Tensor]:
-    wide = errors[0].shape[-1]
-    if wide <= width:
-        return [batch.double() for batch in errors]
-    matrix = projection(wide, width, generator)
-    return [batch.double() @ matrix for batch in errors]

@@ -25,8 +25,8 @@ def embedded(inputs: Sequence[Tensor], width: int, products: bool, generator: to
     """
     if inputs[0].is_floating_point():
         plain = _standard([_flat(x) for x in inputs])
-        plain = _standard(_narrowed(plain, width, generator))
-        paired = _products(_narrowed(plain, SQUARED, generator)) if products else []
+        plain = _standard(narrowed(plain, width, generator))
+        paired = _products(narrowed(plain, SQUARED, generator)) if products else []
     else:
         ids = torch.cat([x.reshape(-1) for x in inputs]).unique()
         first, second, third = (_signs(len(ids), width, generator) for _ in range(3))
@@ -55,7 +55,7 @@ def near_together(inputs: Sequence[Tensor], generator: torch.Generator) -> list[
         ids = torch.cat([x.reshape(-1) for x in inputs]).unique()
         places = [torch.searchsorted(ids, x.contiguous()) for x in inputs]
         return one_hot([place * len(ids) + _earlier(place) for place in places], PAIRS)
-    plain = _standard(_narrowed(_standard([_flat(x) for x in inputs]), 2, generator))
+    plain = _standard(narrowed(_standard([_flat(x) for x in inputs]), 2, generator))
     return _standard([_cubic(torch.cat([x, _earlier(x)], -1)) for x in plain])
 
 
@@ -63,11 +63,6 @@ def _cubic(x: Tensor) -> Tensor:
     d = range(x.shape[-1])
     terms = [term for degree in (1, 2, 3) for term in combinations_with_replacement(d, degree)]
     return torch.stack([x[..., list(term)].prod(-1) for term in terms], -1)
-
-
-def projection(wide: int, narrow: int, generator: torch.Generator) -> Tensor:
-    """A random matrix (wide, narrow) that keeps squared lengths on average."""
-    return torch.randn(wide, narrow, generator=generator, dtype=torch.float64) / math.sqrt(narrow)
 
 
 def steps_of(batches: Sequence[Tensor]) -> Tensor:
@@ -79,11 +74,12 @@ def _flat(x: Tensor) -> Tensor:
     return x.double().reshape(*x.shape[:2], -1)
 
 
-def _narrowed(batches: Sequence[Tensor], width: int, generator: torch.Generator) -> list[Tensor]:
+def narrowed(batches: Sequence[Tensor], width: int, generator: torch.Generator) -> list[Tensor]:
+    """At most `width` coordinates; where there are more, a random projection that keeps squared lengths on average."""
     wide = batches[0].shape[-1]
     if wide <= width:
         return list(batches)
-    matrix = projection(wide, width, generator)
+    matrix = torch.randn(wide, width, generator=generator, dtype=torch.float64) / math.sqrt(width)
     return [x @ matrix for x in batches]
 
 

@@ -2,44 +2,56 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
 from gradreach.engine.norms import local
 
 _PLAIN = (int, float, bool, str, type(None))
 
 
+@dataclass(frozen=True, slots=True)
+class TreeCopy:
+    """A tree as the list of its leaves; it is put together again where it is read."""
+
+    leaves: list[Any]
+    spec: TreeSpec
+
+    @property
+    def tree(self) -> Any:
+        return tree_unflatten(self.leaves, self.spec)
+
+
 @torch.no_grad()
-def copied(tree: Any, room: Any = None) -> Any:
+def copied(tree: Any, room: TreeCopy | None = None) -> TreeCopy:
     """A copy in the host's memory; a tensor that stands twice is copied once.
 
-    The copies go into the tensors of `room`, a tree that is needed no more, where these have the shape and dtype. A
-    GPU's tensors go to pinned memory, and the host does not wait for them.
+    The copies go into the tensors of `room`, a copy that is needed no more, where these stand at the same place and
+    have the shape and dtype. A GPU's tensors go to pinned memory, and the host does not wait for them.
     """
-    free: dict[Any, deque[Tensor]] = defaultdict(deque)
-    for old in {id(leaf): leaf for leaf in tree_leaves(room) if isinstance(leaf, Tensor)}.values():
-        free[_form(old)].append(old)
+    leaves, spec = tree_flatten(tree)
     pairs: dict[int, tuple[Tensor, Tensor]] = {}
-
-    def copy(leaf: Any) -> Any:
+    taken: set[int] = set()
+    copies: list[Any] = []
+    for leaf, old in zip_longest(leaves, [] if room is None else room.leaves[: len(leaves)]):
         if not isinstance(leaf, Tensor):
-            return leaf if type(leaf) in _PLAIN else deepcopy(leaf)
+            copies.append(leaf if type(leaf) in _PLAIN else deepcopy(leaf))
+            continue
         if id(leaf) not in pairs:
             source = local(leaf)
-            fitting = free[_form(source)]
-            pairs[id(leaf)] = (fitting.popleft() if fitting else _room_for(source), source)
-        return pairs[id(leaf)][0]
-
-    tree = tree_map(copy, tree)
+            target = old if _fits(old, source) and id(old) not in taken else _room_for(source)
+            taken.add(id(target))
+            pairs[id(leaf)] = target, source
+        copies.append(pairs[id(leaf)][0])
     copy_all(list(pairs.values()))
-    return tree
+    return TreeCopy(copies, spec)
 
 
 def copy_all(pairs: Sequence[tuple[Tensor, Tensor]]) -> None:
@@ -61,8 +73,8 @@ def equal_or_both_nan(one: Tensor, other: Tensor) -> bool:
     return torch.equal(one, other) or bool(((one == other) | ((one != one) & (other != other))).all())
 
 
-def _form(tensor: Tensor) -> tuple[Any, ...]:
-    return tensor.shape, tensor.dtype, tensor.layout
+def _fits(old: Any, source: Tensor) -> bool:
+    return isinstance(old, Tensor) and old.shape == source.shape and old.dtype == source.dtype
 
 
 def _room_for(source: Tensor) -> Tensor:

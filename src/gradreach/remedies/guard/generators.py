@@ -16,10 +16,11 @@ def generator_states(devices: Sequence[int]) -> dict[str, Any]:
     numpy: Any = np.random.get_state(legacy=False)
     if numpy["bit_generator"] == "MT19937":
         numpy["state"]["key"] = torch.from_numpy(numpy["state"]["key"].astype(np.int64))
+    version, key, gauss = random.getstate()
     return {
         "torch": torch.get_rng_state(),
         "cuda": {index: torch.cuda.get_rng_state(index) for index in devices},
-        "python": random.getstate(),
+        "python": (version, torch.tensor(key), gauss),
         "numpy": numpy,
     }
 
@@ -29,7 +30,8 @@ def set_generator_states(saved: dict[str, Any]) -> None:
     torch.set_rng_state(saved["torch"].clone())
     for index, state in saved["cuda"].items():
         torch.cuda.set_rng_state(state.clone(), index)
-    random.setstate(saved["python"])
+    version, key, gauss = saved["python"]
+    random.setstate((version, tuple(key.tolist()), gauss))
     numpy = deepcopy(saved["numpy"])
     if numpy["bit_generator"] == "MT19937":
         numpy["state"]["key"] = numpy["state"]["key"].numpy().astype(np.uint32)

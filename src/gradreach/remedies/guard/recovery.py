@@ -6,10 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from torch.utils._pytree import tree_flatten
 
 from gradreach.remedies.guard.arguments import check_plain
 from gradreach.remedies.guard.buffers import Buffers
 from gradreach.remedies.guard.checkpoint import Checkpoints
+from gradreach.remedies.guard.copies import TreeCopy
 from gradreach.remedies.guard.events import EventLog
 from gradreach.remedies.guard.learning_rate import lower_learning_rate
 from gradreach.remedies.guard.mismatch import mismatch
@@ -124,7 +126,7 @@ class Recovery:
         state = state_from(tree.pop("guard"))
         self._run.write(tree, generators=True)
         self.buffers.keep()
-        self.snapshots.adopt(Snapshot(tree, state))
+        self.snapshots.adopt(Snapshot(TreeCopy(*tree_flatten(tree)), state))
         self._events.add(state, "resumed", f"from the snapshot after {step} steps")
         return state
 

@@ -8,17 +8,23 @@ import torch
 from torch import Tensor
 
 from gradreach.engine.norms import local
-from gradreach.remedies.guard.copies import copied, equal_or_both_nan
+from gradreach.remedies.guard.copies import TreeCopy, copied, equal_or_both_nan
 from gradreach.remedies.guard.run_state import RunState, Tree
 from gradreach.remedies.guard.verdict import GuardState
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The run as it was once: its tree in the host's memory, and the guard's own state then."""
+    """The run as it was once: a copy in the host's memory, and the guard's own state then."""
 
-    tree: Tree
+    copy: TreeCopy
     state: GuardState
+
+    @property
+    def tree(self) -> Tree:
+        """The run's tree, as `RunState.read` returned it."""
+        tree: Tree = self.copy.tree
+        return tree
 
     @property
     def step(self) -> int:
@@ -34,7 +40,7 @@ class Snapshots:
         self._every = every
         self._proof = min(every, 20)
         self._since = 0
-        self._spare: Tree | None = None
+        self._spare: TreeCopy | None = None
         self._on_trial: Snapshot | None = None
         self.good: Snapshot | None = None
 
@@ -47,7 +53,7 @@ class Snapshots:
         """Copy the run as it stands."""
         self._since = 0
         if self._on_trial is not None:
-            self._spare = self._on_trial.tree
+            self._spare = self._on_trial.copy
         snapshot = Snapshot(copied(self._run.read(), self._spare), state)
         self._spare, self._on_trial = None, None if proved else snapshot
         if proved:
@@ -71,7 +77,7 @@ class Snapshots:
         """Set the run to the good snapshot again."""
         assert self.good is not None
         if self._on_trial is not None:
-            self._spare, self._on_trial = self._on_trial.tree, None
+            self._spare, self._on_trial = self._on_trial.copy, None
         self._since = 0
         self._run.write(self.good.tree, generators)
         return self.good
@@ -102,5 +108,5 @@ class Snapshots:
 
     def _prove(self, snapshot: Snapshot) -> None:
         if self.good is not None and self.good is not snapshot:
-            self._spare = self.good.tree
+            self._spare = self.good.copy
         self.good = snapshot

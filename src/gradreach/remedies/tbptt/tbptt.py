@@ -14,7 +14,6 @@ from torch import Tensor
 from gradreach.remedies.tbptt.arguments import length_of_pair, steps
 from gradreach.remedies.tbptt.options import AutoK2, BatchLayout
 from gradreach.remedies.tbptt.recurrence import Recurrence
-from gradreach.remedies.tbptt.rows import ends_and_mask
 from gradreach.remedies.tbptt.segment import Carry, Segment
 from gradreach.remedies.tbptt.trees import detached, take
 from gradreach.remedies.tbptt.truncation_bias import TruncationBias, measure, start_of
@@ -123,7 +122,7 @@ def tbptt(
         )
     recurrence = Recurrence.of(step, x, layout)
     T = length_of_pair(x, y, recurrence.dim)
-    ended, counts = ends_and_mask(x, layout, recurrence.dim, T)
+    ended, counts = layout.ends_and_mask(x, recurrence.dim, T)
     sequence = Segment.of(x, recurrence.dim, ended)
     last = start_of(state)
     if isinstance(state, Carry):
