@@ -17,9 +17,9 @@ import timing
 import torch
 from torch import nn
 
-from gradreach.remedies.clip.clip import Adaptive, Auto, Clip, Norm, Percentile, PerLayer, Value, ZScore
-from gradreach.remedies.clip.limits import Limit
-from gradreach.remedies.clip.threshold import Threshold
+from gradreach.remedies.clip import Adaptive, Auto, Clip, Norm, Percentile, PerLayer, Value, ZScore
+from gradreach.remedies.clip.norm_rules import NormRule
+from gradreach.remedies.clip.part_rules import PartRule
 
 SHAPES = {"small": (16, 16), "large": (256, 256)}
 COUNTS = (10, 200, 2000)
@@ -41,7 +41,7 @@ def rivals(given: list[nn.Parameter], cut: bool) -> dict[str, Callable[[], objec
     size = math.sqrt(sum(p.grad.square().sum().item() for p in given if p.grad is not None))
     each = math.sqrt(given[0].numel())
     scale = 1 - 1e-6 if cut else 1e3
-    rules: dict[str, Threshold | Limit] = {
+    rules: dict[str, NormRule | PartRule] = {
         "norm": Norm(size * scale),
         "value": Value(3.0 if cut else 1e3),
         "per layer": PerLayer(each * scale),

@@ -23,7 +23,9 @@ import torch
 from torch import Tensor, nn
 
 import gradreach.remedies.guard.checkpoint as checkpoint
-from gradreach.remedies.guard.guard import GaveUp, Guard
+from gradreach.remedies.guard.events import GaveUp
+from gradreach.remedies.guard.guard import Guard
+from gradreach.remedies.guard.options import GuardSnapshots
 
 STEPS, STRIKE, EVERY = 400, 250, 50
 
@@ -99,7 +101,7 @@ def train(fault: Fault, loop: str, folder: str | None = None) -> Outcome:
     model, data = Sums(), Stream()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
     guard = (
-        Guard(model, optimizer, keep={"data": data} if folder else None, every=EVERY, folder=folder)
+        Guard(model, optimizer, snapshots=GuardSnapshots(EVERY, folder, {"data": data} if folder else None))
         if loop == "guarded"
         else None
     )
@@ -145,7 +147,7 @@ def die_while_writing(step: int) -> None:
     def deadly(self: Any, at: int, tree: Any) -> Any:
         if at == step:
             count = 0
-            plain = checkpoint._Summed.write
+            plain = checkpoint._ChecksumWriter.write
 
             def torn(self: Any, data: Any) -> int:
                 nonlocal count
@@ -156,7 +158,7 @@ def die_while_writing(step: int) -> None:
                     signal.raise_signal(signal.SIGKILL)
                 return plain(self, data)
 
-            checkpoint._Summed.write = torn  # type: ignore[method-assign]
+            checkpoint._ChecksumWriter.write = torn  # type: ignore[method-assign]
         return write(self, at, tree)
 
     checkpoint.Checkpoints.write = deadly  # type: ignore[method-assign]

@@ -18,8 +18,9 @@ import timing
 import torch
 from torch import Tensor, nn
 
-from gradreach.remedies.clip.clip import Clip
+from gradreach.remedies.clip import Clip
 from gradreach.remedies.guard.guard import Guard
+from gradreach.remedies.guard.options import GuardSnapshots
 
 TURNS = {"LSTM": 200, "CNN": 200, "small tensors": 600}
 WARM_UP = 25
@@ -85,7 +86,7 @@ def plain(name: str, clipped: str) -> Callable[[], object]:
 def guarded(name: str) -> tuple[Callable[[], object], Guard]:
     """One step of the guarded loop, snapshots left out, and its guard."""
     model, loss = task(name)
-    guard = Guard(model, torch.optim.SGD(model.parameters(), 1e-2, momentum=0.9), every=10**9)
+    guard = Guard(model, torch.optim.SGD(model.parameters(), 1e-2, momentum=0.9), snapshots=GuardSnapshots(every=10**9))
     return lambda: guard.step(loss(model)), guard
 
 
@@ -106,7 +107,7 @@ def snapshot(guard: Guard, repeats: int) -> list[float]:
     seconds = []
     for _ in range(repeats + 2):
         began = time.process_time()
-        guard._snapshots.take(guard.steps, guard._state)
+        guard._recovery.snapshots.take(guard._state)
         seconds.append(time.process_time() - began)
     return seconds[2:]
 

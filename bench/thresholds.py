@@ -17,7 +17,7 @@ import healthy
 import timing
 import torch
 
-from gradreach.remedies.clip.clip import Clip
+from gradreach.remedies.clip import Clip
 
 GRID = [10 ** (k / 2) for k in range(-6, 7)]
 OPTIMIZERS = (("SGD", 0.01), ("SGD", 0.1), ("Adam", 1e-3), ("Adam", 1e-2))

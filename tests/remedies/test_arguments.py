@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from gradreach.remedies import arguments
+from gradreach.remedies.arguments import check_at_least_one, check_positive, integer
+from gradreach.remedies.tbptt import arguments
 
 
 @pytest.mark.parametrize("given", [5, np.int64(5), np.uint8(5), torch.tensor(5)])
@@ -20,7 +21,18 @@ def test_what_does_not_count_is_named(given: Any) -> None:
     with pytest.raises(TypeError, match="k1: expected a whole number of steps, got"):
         arguments.steps("k1", given)
     with pytest.raises(TypeError, match="dim: expected a whole number, got"):
-        arguments.integer("dim", given)
+        integer("dim", given)
+    with pytest.raises(TypeError, match="patience: expected a whole number, got"):
+        check_at_least_one(patience=given)
+
+
+def test_numbers_out_of_range_are_named() -> None:
+    with pytest.raises(ValueError, match="window: expected at least 1, got 0"):
+        check_at_least_one(window=0)
+    with pytest.raises(ValueError, match="z: expected a finite number above 0, got inf"):
+        check_positive(z=float("inf"))
+    with pytest.raises(TypeError, match="z: expected a finite number above 0, got True"):
+        check_positive(z=True)
 
 
 @pytest.mark.parametrize("given", [None, 3, torch.nn.MSELoss])

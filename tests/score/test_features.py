@@ -3,8 +3,8 @@
 import torch
 
 from gradreach.score.features import embedded, near_together, one_hot
-from gradreach.score.history import History
 from gradreach.score.ladder import Band
+from gradreach.score.lagged_inputs import LaggedInputs
 from gradreach.score.rows import rows_of
 
 
@@ -71,7 +71,7 @@ def test_a_band_is_the_scaled_sum_of_what_lies_there_and_nothing_before_the_firs
     errors = [torch.randn(3, 12, 1), torch.randn(2, 7, 1)]
     groups = [torch.arange(3), torch.arange(3, 5)]
     rows = rows_of(errors, groups, None, generator())
-    got = History(features).at(rows, Band(2, 5))
+    got = LaggedInputs(features).at(rows, Band(2, 5))
     for row, (b, i, t) in enumerate(zip(rows.batch, rows.sequence, rows.step, strict=True)):
         there = [features[b][i, t - lag] for lag in range(2, 6) if t - lag >= 0]
         wanted = torch.stack(there).sum(0) / 2 if there else torch.zeros(2, dtype=torch.float64)

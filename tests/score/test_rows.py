@@ -63,7 +63,8 @@ def test_blocks_of_two_streams_are_clusters_of_their_own() -> None:
 
 
 def test_many_positions_are_thinned_evenly_and_alike_in_all_sequences() -> None:
-    rows = rows_of([torch.randn(50, 1000, 1)], [torch.arange(50)], None, generator())
+    errors = torch.randn(50, 1000, 1, dtype=torch.float64)  # in float32 one is exactly 0 now and then
+    rows = rows_of([errors], [torch.arange(50)], None, generator())
     assert MOST_ROWS // 2 <= len(rows.step) <= MOST_ROWS
     steps = rows.step.unique()
     assert len(rows.step) == 50 * len(steps)

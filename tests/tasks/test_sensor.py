@@ -54,7 +54,7 @@ def test_trained_in_windows() -> None:
     model = gr.tasks.recurrent(task, "gru", 8)
     x, y = task.train(4, generator())
     seen = []
-    for window in gr.tbptt(x, y, k1=16, k2=32, step=model.carry, dim=1):
+    for window in gr.tbptt(x, y, k1=16, k2=32, step=model.carry, layout=gr.BatchLayout(dim=1)):
         task.loss(model.head(window.output), window.y).backward()
         seen.append(window.output.shape)
     assert seen == [(4, 16, 8)] * 6

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import _global_optimizer_pre_hooks
 
-from gradreach.remedies.guard.guard import GaveUp
+from gradreach.remedies.guard.events import GaveUp
 from gradreach.watch.session import Session
 
 from .conftest import Watched

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from gradreach.remedies.clip.clip import Clip, Value
+from gradreach.remedies.clip import Clip, Value
 from tests.watch import loops
 from tests.watch.conftest import Watched
 

@@ -19,7 +19,7 @@ from gradreach.experiments.claim import Claim, at_least, at_most
 from gradreach.experiments.drawing import HEAT, ORANGE, SKY, axes, describe
 from gradreach.experiments.experiment import Experiment
 from gradreach.experiments.lab import Lab
-from gradreach.remedies.clip.clip import Clip
+from gradreach.remedies.clip import Clip
 from gradreach.tasks.scalar import FIRST, GOAL, STEPS, OneUnit, unrolled
 
 if TYPE_CHECKING:

@@ -27,9 +27,10 @@ from gradreach.experiments.drawing import BLUE, CYCLE, GREEN, ORANGE, SKY, VERMI
 from gradreach.experiments.experiment import Experiment, where
 from gradreach.experiments.intervals import FISHER, LEVEL, chance_of, interval
 from gradreach.experiments.lab import Lab
-from gradreach.remedies.clip.clip import Clip
+from gradreach.remedies.clip import Clip
 from gradreach.remedies.layers import RNN
 from gradreach.remedies.tbptt.bptt import bptt
+from gradreach.remedies.tbptt.options import BatchLayout
 from gradreach.remedies.tbptt.tbptt import tbptt
 from gradreach.remedies.tbptt.truncation_bias import truncation_bias
 from gradreach.tasks.echo import echo
@@ -188,7 +189,7 @@ def _stream(model: Recurrent, batch: Batch, k1: int, k2: int) -> None:
     """Train the model by one update a window."""
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=RATE)
     clip = Clip(optimizer, CLIP)
-    for window in tbptt(*batch, k1=k1, k2=k2, step=model.carry, dim=1):
+    for window in tbptt(*batch, k1=k1, k2=k2, step=model.carry, layout=BatchLayout(dim=1)):
         if not bool((window.y != UNSCORED).any()):
             continue
         optimizer.zero_grad()

@@ -1,21 +1,15 @@
-"""What is asked of sequences, states and counts of steps before anything runs on them."""
+"""Checks of numbers that clip, guard and tbptt share; every error names the argument."""
 
 from __future__ import annotations
 
+import math
 import operator
-from numbers import Number
+from numbers import Real
 from typing import Any
-
-import torch
-from torch import Tensor
-from torch.nn.utils.rnn import PackedSequence
-from torch.utils._pytree import tree_leaves
-
-from gradreach.engine.cells.custom.form import named
 
 
 def integer(name: str, given: Any, what: str = "a whole number") -> int:
-    """Of anything that counts, a NumPy integer too."""
+    """The int of anything that counts, a NumPy integer among them. Raises TypeError for anything else."""
     try:
         if isinstance(given, bool):
             raise TypeError
@@ -24,79 +18,17 @@ def integer(name: str, given: Any, what: str = "a whole number") -> int:
         raise TypeError(f"{name}: expected {what}, got {given!r}") from None
 
 
-def steps(name: str, given: Any, what: str = "a whole number of steps") -> int:
-    count = integer(name, given, what)
-    if count < 1:
-        raise ValueError(f"{name}: expected at least 1 step, got {count}")
-    return count
+def check_at_least_one(**numbers: Any) -> None:
+    """Raise TypeError or ValueError for the first argument that is not a whole number of at least 1."""
+    for name, number in numbers.items():
+        if integer(name, number) < 1:
+            raise ValueError(f"{name}: expected at least 1, got {number}")
 
 
-def length_of(name: str, tree: Any, dim: int) -> int:
-    """T, the size of every leaf at `dim`."""
-    if dim < 0:
-        raise ValueError(f"dim: expected 0 or more, counted from the front for every tensor alike, got {dim}")
-    if isinstance(tree, PackedSequence):
-        raise TypeError(
-            f"{name}: expected padded tensors, got a PackedSequence; give what pad_packed_sequence returns: the padded "
-            "tensor, and its lengths as lengths"
-        )
-    sizes = {}
-    for path, leaf in named(name, tree):
-        if not isinstance(leaf, Tensor):
-            raise TypeError(f"{path}: expected a tensor, got {type(leaf).__name__}; give padded tensors and lengths")
-        if leaf.dim() <= dim:
-            raise ValueError(
-                f"{path}: expected time at dim {dim}, got shape {tuple(leaf.shape)}; say where it is with dim"
-            )
-        sizes[path] = leaf.shape[dim]
-    if len(set(sizes.values())) != 1 or 0 in sizes.values():
-        raise ValueError(f"{name}: expected at least one step, the same number everywhere, got {sizes} at dim {dim}")
-    return next(iter(sizes.values()))
-
-
-def length_of_pair(x: Any, y: Any, dim: int) -> int:
-    """T, of inputs and targets without a graph."""
-    T = length_of("x", x, dim)
-    for name, tree in (("x", x), ("y", y)):
-        refuse_graph(name, tree, "make it inside step (an embedding, for one), or give it detached")
-    if y is not None and (came := length_of("y", y, dim)) != T:
-        raise ValueError(f"y: expected the {T} steps of x at dim {dim}, got {came}")
-    return T
-
-
-def refuse_graph(name: str, tree: Any, cure: str) -> None:
-    for leaf in tree_leaves(tree):
-        if isinstance(leaf, Tensor) and leaf.grad_fn is not None:
-            path = next(path for path, each in named(name, tree) if each is leaf)
-            raise ValueError(
-                f"{path}: expected a tensor without a graph, got one made by {leaf.grad_fn.name()}, through which "
-                f"every window would go back again; {cure}"
-            )
-
-
-def check_state(name: str, state: Any) -> None:
-    """Its tensors must be seen, or a graph would go on through one that is not."""
-    for leaf in tree_leaves(state):
-        if isinstance(leaf, Tensor | Number | str | None):
-            continue
-        kind = type(leaf).__name__
-        if hasattr(type(leaf), "carry"):
-            raise TypeError(f"{name}: expected a state, got a {kind}; give window.carry or window.state")
-        raise TypeError(
-            f"{name}: expected tensors and numbers in tuples, lists and dictionaries, got a {kind}; return one of "
-            f"these, or make {kind} known with torch.utils._pytree.register_pytree_node"
-        )
-
-
-def check_callable(name: str, given: Any, what: str) -> None:
-    if not callable(given) or isinstance(given, type):
-        came = f"the class {given.__name__}" if isinstance(given, type) else repr(given)
-        raise TypeError(f"{name}: expected {what}, got {came}")
-
-
-def tensor_of(name: str, given: Any) -> Tensor:
-    """Of a tensor, or numbers in lists."""
-    try:
-        return torch.as_tensor(given)
-    except (TypeError, ValueError, RuntimeError):
-        raise TypeError(f"{name}: expected a tensor, or numbers in lists, got {given!r}") from None
+def check_positive(**numbers: Any) -> None:
+    """Raise TypeError or ValueError for the first argument that is not a finite number above 0."""
+    for name, number in numbers.items():
+        if isinstance(number, bool) or not isinstance(number, Real):
+            raise TypeError(f"{name}: expected a finite number above 0, got {number!r}")
+        if not (math.isfinite(number) and float(number) > 0):
+            raise ValueError(f"{name}: expected a finite number above 0, got {number}")

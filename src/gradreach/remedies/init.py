@@ -18,7 +18,7 @@ Layer = TypeVar("Layer", bound=nn.RNNBase | nn.RNNCellBase)
 
 @torch.no_grad()
 def orthogonal_(layer: Layer) -> Layer:
-    """Every gate's block of W_hh a random orthogonal matrix (Saxe et al. 2014): no singular value but 1."""
+    """Make every gate's block of W_hh a random orthogonal matrix: all singular values are 1 (Saxe et al. 2014)."""
     for w_hh in _recurrent_weights(layer):
         for block in _square_blocks(layer, w_hh):
             nn.init.orthogonal_(block)
@@ -27,9 +27,9 @@ def orthogonal_(layer: Layer) -> Layer:
 
 @torch.no_grad()
 def identity_(layer: Layer, scale: float = 1.0) -> Layer:
-    """Every gate's block of W_hh the identity times `scale`, biases 0 (Le et al. 2015: a ReLU RNN at scale 1).
+    """Make every gate's block of W_hh the identity times `scale`, and biases 0 (Le et al. 2015: a ReLU RNN at scale 1).
 
-    For an LSTM or a GRU the biases stay, since they set the gates.
+    The biases of an LSTM or a GRU stay, since they set the gates.
     """
     for w_hh in _recurrent_weights(layer):
         for block in _square_blocks(layer, w_hh):
@@ -42,7 +42,7 @@ def identity_(layer: Layer, scale: float = 1.0) -> Layer:
 
 @torch.no_grad()
 def forget_bias_(layer: Layer, value: float = 1.0) -> Layer:
-    """The gate that keeps the state starts open: the LSTM's forget gate (Jozefowicz et al. 2015), the GRU's z.
+    """Open the gate that keeps the state: the LSTM's forget gate (Jozefowicz et al. 2015), the GRU's z.
 
     `value` is the sum of both biases; logistic(1) = 0.73 of the state stays at a step.
     """
@@ -54,9 +54,10 @@ def forget_bias_(layer: Layer, value: float = 1.0) -> Layer:
 
 @torch.no_grad()
 def chrono_(layer: Layer, t_max: int) -> Layer:
-    """The gate that keeps the state has time constants spread up to `t_max` steps (Tallec and Ollivier 2018, eq. 16).
+    """Spread the time constants of the gate that keeps the state up to `t_max` steps (Tallec, Ollivier 2018, eq. 16).
 
-    b_f = log u, u uniform in [1, t_max − 1], and b_i = −b_f in an LSTM; a GRU's z takes b_f.
+    b_f = log u, with u uniform in [1, t_max − 1], and b_i = −b_f in an LSTM; a GRU's z takes b_f. Raises ValueError for
+    a `t_max` under 3.
     """
     if t_max < 3:
         raise ValueError(f"t_max: expected at least 3 steps, got {t_max}; give the longest dependency to be learned")
@@ -76,7 +77,7 @@ def _parameters(layer: nn.Module, start: str) -> Iterator[Tensor]:
 
 
 def _recurrent_weights(layer: nn.Module) -> Iterator[Tensor]:
-    """Every W_hh; a parametrized one as a tensor that is assigned once it has been written to."""
+    """Every W_hh; a parametrized one is yielded as a tensor, and assigned once that has been written to."""
     yield from _parameters(layer, "weight_hh")
     if is_parametrized(layer):
         for name in layer.parametrizations:  # type: ignore[union-attr]
@@ -95,7 +96,7 @@ def _bias_pairs(layer: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def _gate(layer: nn.Module, bias: Tensor, gate: int) -> Tensor:
-    """The part of a bias that belongs to one gate: i, f, g, o of an LSTM, r, z, n of a GRU."""
+    """The part of a bias that belongs to one gate, numbered as i, f, g, o of an LSTM or r, z, n of a GRU."""
     H = int(layer.hidden_size)  # type: ignore[arg-type]
     return bias[gate * H : (gate + 1) * H]
 

@@ -1,4 +1,4 @@
-"""Pascanu's regularizer Ω: an error is to keep its norm on its way back in time (Pascanu, Mikolov and Bengio 2013)."""
+"""Pascanu's regularizer Ω, by which an error keeps its norm on its way back in time (Pascanu et al. 2013)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 from torch.nn.utils.rnn import PackedSequence
+from torch.utils._pytree import tree_map_only
 
 from gradreach.engine.adjoint import LayerAdjoint, backward
 from gradreach.engine.cells.cell import pull
@@ -20,8 +21,8 @@ from gradreach.engine.scan import UNREMEDIED, Unroll
 
 
 @dataclass(frozen=True)
-class _Call:
-    """What one call was given; `errors` fills in the backward pass, by the place of what it returned: y, h_n, c_n."""
+class _LayerCall:
+    """The arguments of one call; the backward pass fills `errors`, numbered as what it returned: y, h_n, c_n."""
 
     x: Tensor | PackedSequence
     hx: Any
@@ -34,17 +35,17 @@ class Omega:
     """Adds the gradient of strength · Ω to a recurrent layer's W_hh, once a step and after its backward pass.
 
     Ω = 1/n Σ_{k,b} (‖(∂h_{k+1}/∂h_k)ᵀ δ_{k+1}‖ / ‖δ_{k+1}‖ − 1)², over the rows b and k = 1 … T − 1, δ = ∂L/∂h (Pascanu
-    et al. 2013, eq. 9). They sum over k; here it is the mean over the n pairs (k, b), of all layers, directions and
-    calls together, so that `strength` does not depend on T and B. Pairs with δ_{k+1} = 0, or too small to have a
+    et al. 2013, eq. 9). The paper sums over k; here Ω is the mean over the n pairs (k, b) of all layers, directions and
+    calls together, so that `strength` does not depend on T and B. Pairs whose δ_{k+1} is 0, or too small to have a
     direction in its dtype, are left out. As in eq. 10 the gradient takes W_hh where it stands in ∂h_{k+1}/∂h_k and
-    nowhere else (∂⁺): δ, the states and with them σ′ are constants. Their state comes before the activation, torch's h
-    after it, so here σ′(a_{k+1}) is the factor. GRU and LSTM likewise: their gates are constants, the state of an LSTM
-    is (h, c).
+    nowhere else (∂⁺): δ and the states, and with them σ′, are constants. The paper's state comes before the activation
+    and torch's h after it, so that σ′(a_{k+1}) is the factor here. It is likewise for GRU and LSTM: their gates are
+    constants, and the state of an LSTM is (h, c).
 
-    `layer` is nn.RNN, nn.GRU, nn.LSTM or the gr.nn layer of that name without skip. Nothing of the training
-    changes but what add_gradient() adds. A loss that is scaled needs scaler.unscale_(optimizer) before it; among
-    several processes each adds its own, so average it before the step. A second Omega on a layer adds its own as well.
-    Close it before a model is saved whole: torch.load(weights_only=True) refuses an open one.
+    `layer` is nn.RNN, nn.GRU, nn.LSTM or the gr.nn layer of that name without skip. The training changes only by what
+    add_gradient() adds. A loss that is scaled needs scaler.unscale_(optimizer) before it. Among several processes each
+    adds its own gradient, so average it before the step. A second Omega on a layer adds its own as well. Close it
+    before a model is saved whole, since torch.load(weights_only=True) refuses an open one.
 
     >>> import torch, gradreach as gr
     >>> rnn = torch.nn.RNN(4, 16)
@@ -74,10 +75,10 @@ class Omega:
             raise ValueError(f"layer: expected one with a W_hh, which Ω is of, got {type(layer).__name__}, without one")
         self.layer, self.strength = layer, strength
         self._generator: Tensor | None = None
-        self._calls: list[_Call] = []
+        self._calls: list[_LayerCall] = []
         self._handles = (
             layer.register_forward_pre_hook(self._before_call, prepend=True),
-            layer.register_forward_hook(self._called, prepend=True, with_kwargs=True),
+            layer.register_forward_hook(self._after_call, prepend=True, with_kwargs=True),
         )
 
     @torch.no_grad()
@@ -116,8 +117,8 @@ class Omega:
         draws = layer.dropout > 0 and layer.training and layer.num_layers > 1
         self._generator = torch.get_rng_state() if draws else None
 
-    def _called(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], returned: Any) -> None:
-        given = {**dict(zip(("input", "hx"), args, strict=False)), **kwargs}
+    def _after_call(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], returned: Any) -> None:
+        arguments = {**dict(zip(("input", "hx"), args, strict=False)), **kwargs}
         y, states = returned
         results = (
             y.data if isinstance(y, PackedSequence) else y,
@@ -127,12 +128,12 @@ class Omega:
             return
         versions = self._versions()
         self._calls = [call for call in self._calls if call.versions == versions]
-        call = _Call(_detached(given["input"]), _detached(given.get("hx")), self._generator, versions)
+        call = _LayerCall(_detached(arguments["input"]), _detached(arguments.get("hx")), self._generator, versions)
         for place, result in enumerate(results):
             if result.requires_grad:
-                result.register_hook(lambda error, place=place: self._take(call, place, error))
+                result.register_hook(lambda error, place=place: self._add_error(call, place, error))
 
-    def _take(self, call: _Call, place: int, error: Tensor | None) -> None:
+    def _add_error(self, call: _LayerCall, place: int, error: Tensor | None) -> None:
         if error is None:  # the loss uses another of an LSTM's results
             return
         if not call.errors:
@@ -141,10 +142,10 @@ class Omega:
         call.errors[place] = error.detach() if known is None else known + error.detach()
 
     def _versions(self) -> tuple[int, ...]:
-        """Changes with every update: a call from before it has other weights."""
+        """The weights' versions, which change with every update; a call from before one had other weights."""
         return tuple(parameter._version for parameter in self.layer.parameters())
 
-    def _terms(self, call: _Call) -> Iterator[_Term]:
+    def _terms(self, call: _LayerCall) -> Iterator[_Term]:
         played = replay(self.layer, call.x, call.hx, generator_state=call.generator)
         if played.why_inexact:
             raise RuntimeError(
@@ -169,7 +170,7 @@ class Omega:
 
 @dataclass(frozen=True)
 class _Term:
-    """One layer's and direction's share of one call: Σ (ratio − 1)², its ∂⁺ with respect to W_hh, and the pairs."""
+    """One layer's and direction's part of one call: Σ (ratio − 1)², its ∂⁺ by W_hh, and the number of pairs."""
 
     name: str
     total: Float[Tensor, ""]
@@ -212,8 +213,5 @@ def _accumulate(parameter: Tensor, gradient: Tensor) -> None:
 
 
 def _detached(value: Any) -> Any:
-    if isinstance(value, PackedSequence):
-        return PackedSequence(value.data.detach(), *value[1:])
-    if isinstance(value, tuple | list):
-        return tuple(_detached(each) for each in value)
-    return value.detach() if isinstance(value, Tensor) else value
+    """A tensor, a PackedSequence or a state, without its graph; a state in a list becomes a tuple."""
+    return tree_map_only(Tensor, Tensor.detach, tuple(value) if isinstance(value, list) else value)

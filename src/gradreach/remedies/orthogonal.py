@@ -1,9 +1,9 @@
 """Orthogonal recurrent weights for stock layers, by torch's own parametrization: any optimizer, any training loop.
 
-W = B C(A) for each gate's (H, H) block, B orthogonal and fixed, A skew-symmetric and learned, C the Cayley transform:
-what the optimizer moves is free, and W is orthogonal whatever it does (Helfrich et al. 2018; B as in Lezcano-Casado
-2019). Two of Newton's steps to the nearest orthogonal matrix take off the rounding of C, which grows with A: in float32
-‖WᵀW − 1‖₂ stays under 1e-5 at H = 200 with entries of A up to 1e4.
+W = B C(A) for each gate's (H, H) block, where B is orthogonal and fixed, A skew-symmetric and learned, and C the Cayley
+transform. So the optimizer moves freely, and W is orthogonal whatever it does (Helfrich et al. 2018; B as in
+Lezcano-Casado 2019). Two of Newton's steps to the nearest orthogonal matrix take off the rounding of C, which grows
+with A: in float32 ‖WᵀW − 1‖₂ stays under 1e-5 at H = 200 with entries of A up to 1e4.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ Layer = TypeVar("Layer", bound=nn.Module)
 def orthogonal(layer: Layer) -> Layer:
     """Keep every gate's block of W_hh of a stock layer orthogonal through training, in place; returns the layer.
 
-    Each block becomes the nearest orthogonal matrix at once; one that is orthogonal already stays what it is. Takes
+    Each block becomes the nearest orthogonal matrix at once; one that is orthogonal already stays what it is. It takes
     nn.RNN, nn.GRU, nn.LSTM (all layers and directions) and their cells. The parameter is the same object as before and
     now holds A: make the optimizer after this call, or its momenta are those of another parameter. Weight decay pulls
     W towards B, never off the orthogonal matrices. The state_dict has parametrizations.weight_hh_l0.original and
     ….0.base in place of weight_hh_l0, so load that of a stock layer before the call. `layer.weight_hh_l0` reads W, and
-    takes a new one: assign it, for nn.init on it, or any writing into it, changes a copy alone.
+    takes a new one. Assign it: nn.init on it, or any writing into it, changes only a copy.
 
     A layer computes W once a call; a cell at every step, or once under `with torch.nn.utils.parametrize.cached():`.
     Undo with torch.nn.utils.parametrize.remove_parametrizations(layer, "weight_hh_l0"). A second call does nothing.
@@ -79,7 +79,7 @@ class OrthogonalBlocks(nn.Module):
         self.register_buffer("base", W.detach().clone().unflatten(0, (-1, W.shape[1])))
 
     def forward(self, X: Float[Tensor, "GH H"]) -> Float[Tensor, "GH H"]:
-        """W, made of the strictly lower triangles of X's blocks; in float32 at least, under autocast too."""
+        """W, made of the strictly lower triangles of X's blocks, in float32 at least, also under autocast."""
         dtype = torch.float64 if X.dtype == torch.float64 else torch.float32
         with torch.autocast(X.device.type, enabled=False):
             lower = X.to(dtype).unflatten(0, self.base.shape[:2]).tril(-1)
@@ -144,17 +144,12 @@ def _after_call(layer: nn.RNNBase, *_: Any) -> None:
     cached = layer.__dict__.pop("_cached", None)
     if cached is not None:
         cached.__exit__(None, None, None)
-        _let_go(layer)
-
-
-def _let_go(layer: nn.RNNBase) -> None:
-    """Keep no part of a graph in the list of weights: it could be neither copied nor freed."""
-    weights: list[Any] = layer._flat_weights
-    layer._flat_weights = [weight if weight.is_leaf else weight.detach() for weight in weights]
+        weights: list[Any] = layer._flat_weights  # a part of a graph in it could be neither copied nor freed
+        layer._flat_weights = [weight if weight.is_leaf else weight.detach() for weight in weights]
 
 
 def _make_copyable(layer: nn.Module) -> None:
-    """torch gives a parametrized layer a class of its own, which refuses to be pickled and which copies share."""
+    """Undo what torch does to a parametrized layer's own class: it refuses to be pickled, and copies share it."""
     own: Any = type(layer)
     own.__reduce_ex__ = _reduce
     if "__deepcopy__" in vars(own):
@@ -162,7 +157,7 @@ def _make_copyable(layer: nn.Module) -> None:
 
 
 def _reduce(layer: nn.Module, _protocol: int) -> tuple[Callable[..., nn.Module], tuple[Any, ...]]:
-    """As a stock layer whose W_hh are the originals, and the fixed factors B."""
+    """Pickle as a stock layer whose W_hh are the originals, beside the fixed factors B."""
     lists: Any = layer.parametrizations
     if not all(_is_ours(layer, name) and len(lists[name]) == 1 for name in lists):
         raise RuntimeError(
@@ -194,5 +189,5 @@ def _made_again(kind: type[nn.Module], state: dict[str, Any], bases: dict[str, T
     return layer
 
 
-# what a whole layer is saved with: torch.load(weights_only=True) asks for it
+# a whole layer is saved with these, and torch.load(weights_only=True) asks whether they are allowed
 torch.serialization.add_safe_globals([OrthogonalBlocks, _made_again, _before_call, _after_call])

@@ -9,9 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 _ROUNDING = {torch.float32: 3.0, torch.float64: 6.0}
-"""‖XᵀX − 1‖ / (ε √H) in the Frobenius norm, above what rounding alone leaves of an orthogonal X up to H = 1024."""
+"""‖XᵀX − 1‖ / (ε √H) in the Frobenius norm: more than rounding alone leaves of an orthogonal X up to H = 1024."""
 _TURNS = 12
-"""From ‖R‖ = 0.9 Newton's iteration takes six to reach rounding in float64."""
+"""The most turns of Newton's iteration; from ‖R‖ = 0.9 it takes six to reach rounding in float64."""
 
 
 @torch.no_grad()

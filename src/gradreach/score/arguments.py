@@ -1,4 +1,4 @@
-"""Arguments of the score test: what fits, and a sentence on what does not."""
+"""Checks of what the score test is given; every error names the argument."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def batches_of(value: Tensor | Sequence[Tensor] | None, name: str) -> list[Tensor]:
-    """One tensor as a list of one batch, on the host and without its graph; none as no batch."""
+    """The batches as a list, on the host and without their graph; one tensor is one batch, and None is no batch."""
     if value is None:
         return []
     given = [value] if isinstance(value, Tensor) else list(value)
@@ -26,19 +26,16 @@ def batches_of(value: Tensor | Sequence[Tensor] | None, name: str) -> list[Tenso
     return [batch.detach().cpu() for batch in given]
 
 
-def checked(errors: list[Tensor], inputs: list[Tensor], states: list[Tensor]) -> None:
-    """Raise where batches do not belong together."""
-    for name, others in (("inputs", inputs), ("states", states)):
-        if others or name == "inputs":
-            shapes = [tuple(batch.shape[:2]) for batch in others]
-            wanted = [tuple(batch.shape[:2]) for batch in errors]
-            if shapes != wanted:
-                raise ValueError(f"{name}: expected the same (N, T) as errors, {wanted[:3]}, got {shapes[:3]}")
-    for name, batches in (("errors", errors), ("states", states)):
-        for batch in batches:
-            if batch.dim() != 3 or not batch.is_floating_point():
-                raise ValueError(f"{name}: expected real values (N, T, width), got {batch.dtype} {tuple(batch.shape)}")
+def check_batches(errors: list[Tensor], inputs: list[Tensor], states: list[Tensor]) -> None:
+    """Raise ValueError where batches do not belong together."""
+    wanted = [tuple(batch.shape[:2]) for batch in errors]
     for name, batches in (("errors", errors), ("inputs", inputs), ("states", states)):
+        shapes = [tuple(batch.shape[:2]) for batch in batches]
+        if shapes != wanted and (batches or name == "inputs"):
+            raise ValueError(f"{name}: expected the same (N, T) as errors, {wanted[:3]}, got {shapes[:3]}")
+        for batch in batches:
+            if name != "inputs" and (batch.dim() != 3 or not batch.is_floating_point()):
+                raise ValueError(f"{name}: expected real values (N, T, width), got {batch.dtype} {tuple(batch.shape)}")
         for first, second in pairwise(batches):
             if first.shape[2:] != second.shape[2:] or first.is_floating_point() != second.is_floating_point():
                 raise ValueError(
@@ -52,8 +49,8 @@ def checked(errors: list[Tensor], inputs: list[Tensor], states: list[Tensor]) ->
         )
 
 
-def identities(groups: Tensor | Sequence[Tensor] | None, errors: list[Tensor]) -> list[Tensor]:
-    """One number for each sequence of each batch."""
+def sequence_numbers(groups: Tensor | Sequence[Tensor] | None, errors: list[Tensor]) -> list[Tensor]:
+    """One number for each sequence of each batch; without groups every sequence has its own."""
     sizes = [batch.shape[0] for batch in errors]
     if groups is None:
         return list(torch.arange(sum(sizes)).split(sizes))
@@ -65,7 +62,7 @@ def identities(groups: Tensor | Sequence[Tensor] | None, errors: list[Tensor]) -
 
 
 def whole_lags(lags: Sequence[int], T: int) -> list[int]:
-    """The lags in order, each once."""
+    """The lags in order, each once. Raises ValueError where one is not from 1 to T − 1."""
     wrong = [lag for lag in lags if isinstance(lag, bool) or not isinstance(lag, int) or not 1 <= lag < T]
     if wrong or not lags:
         raise ValueError(f"lags: expected whole numbers from 1 to T − 1 = {T - 1}, got {wrong[0] if wrong else 'none'}")

@@ -9,20 +9,23 @@ from jaxtyping import Float, Int, Num
 from torch import Tensor
 
 from gradreach.record.schema import Dependency, Lag
-from gradreach.score.arguments import batches_of, checked, identities, whole_lags
-from gradreach.score.features import embedded, projection
+from gradreach.score.arguments import batches_of, check_batches, sequence_numbers, whole_lags
+from gradreach.score.covariates import Covariates
+from gradreach.score.features import embedded, narrowed
 from gradreach.score.flips import benjamini_hochberg
-from gradreach.score.held import Held
-from gradreach.score.history import History
 from gradreach.score.ladder import Band, ladder
+from gradreach.score.lagged_inputs import LaggedInputs
 from gradreach.score.rows import Rows, rows_of
-from gradreach.score.statistic import Scored, score
+from gradreach.score.statistic import BandScore, score
 
 LEVEL = 0.05
+"""The level at which one band counts as found, and becomes a covariate of the bands beyond it."""
+
 FEWEST_CLUSTERS = 16
-"""Fewer sequences than this have too few signs to flip; then stretches of the sequences stand for them."""
+"""Fewer sequences than this have too few signs to flip; blocks of consecutive steps then take their place."""
 
 BLOCKS = 64
+"""How many blocks of consecutive steps are made where there are too few sequences."""
 
 
 def dependency(
@@ -39,17 +42,18 @@ def dependency(
 ) -> Dependency:
     """Test at each lag whether the errors depend on the inputs that lie so far back.
 
-    `errors` are the gradients of the loss at the model's outputs, `inputs` token ids (integers) or real values,
-    `states` what the model gave out at each step: tensors, or lists of one such batch for each training step (T may
-    differ). Positions whose error is exactly zero are left out. `groups` numbers the sequences: the same number twice
-    means the same sample seen again. `lags`: those to test, each by itself; by default bands that cover 1 … T − 1.
-    `products` sees products of inputs within a step and of neighbouring steps too. Errors and inputs of more than
-    `width` coordinates are projected at random. `flips` draws of the null are made where it matters, from a generator
-    of its own; no gradient is needed.
+    `errors` are the gradients of the loss at the model's outputs, `inputs` are token ids (integers) or real values, and
+    `states` are what the model gave out at each step. Each is a tensor, or a list of one batch for each training step,
+    whose T may differ. Positions whose error is exactly zero are left out.
+    `lags` are tested each by itself; by default bands are tested that cover 1 … T − 1.
+    `groups` numbers the sequences: the same number twice means that the same sample was seen again.
+    `products` takes in products of inputs within a step and of neighbouring steps.
+    `width`: errors and inputs of more coordinates are projected at random.
+    `flips` draws of the null are made where it matters, from a generator with `seed`. No gradient is needed.
 
     The null flips the sign of whole sequences' scores, which keeps whatever holds within a sequence (Hemerik, Goeman,
-    Finos 2020; residual products: Shah, Peters 2020). With fewer than 16 sequences blocks of them take their place, and
-    no lag longer than a block is tested.
+    Finos 2020; residual products: Shah, Peters 2020). With fewer than 16 sequences, blocks of their steps take their
+    place, and no lag longer than a block is tested.
 
     Raises ValueError, which names the argument, where shapes do not fit or a value is not finite.
 
@@ -62,22 +66,22 @@ def dependency(
     """
     generator = torch.Generator().manual_seed(seed)
     e, x, h = batches_of(errors, "errors"), batches_of(inputs, "inputs"), batches_of(states, "states")
-    checked(e, x, h)
-    e = _projected(e, width, generator)
-    known = identities(groups, e)
-    sequences = len(torch.cat(known).unique())
+    check_batches(e, x, h)
+    e = narrowed([batch.double() for batch in e], width, generator)
+    numbers = sequence_numbers(groups, e)
+    sequences = len(torch.cat(numbers).unique())
     steps = sum(batch.shape[0] * batch.shape[1] for batch in e)
     block = None if sequences >= FEWEST_CLUSTERS else max(1, steps // BLOCKS)
-    rows = rows_of(e, known, block, generator)
+    rows = rows_of(e, numbers, block, generator)
     T = max(batch.shape[1] for batch in e)
     longest = int(rows.step.max()) if len(rows.step) else 0
     if block is not None:
         longest = min(longest, block)
     bands = ladder(longest) if lags is None else [Band(lag, lag) for lag in whole_lags(lags, T)]
-    features = History(embedded(x, width, products, generator))
-    held = Held(features, x, h or None, generator)
+    features = LaggedInputs(embedded(x, width, products, generator))
+    covariates = Covariates(features, x, h or None, generator)
     signs = torch.randint(0, 2, (flips, rows.clusters), generator=generator).float() * 2 - 1
-    tested = _tested(rows, [band for band in bands if band.lag <= longest], features, held, signs)
+    tested = _tested(rows, [band for band in bands if band.lag <= longest], features, covariates, signs)
     return Dependency(
         lags=_corrected(tested),
         sequences=sequences if block is None else rows.clusters,
@@ -89,25 +93,25 @@ def dependency(
 
 
 def _tested(
-    rows: Rows, bands: Sequence[Band], features: History, held: Held, signs: Tensor
-) -> list[tuple[Band, Scored]]:
-    """Every band in turn, the nearest first: what has spoken is held fixed in all its parts for those beyond it."""
-    tested: list[tuple[Band, Scored]] = []
-    spoken: list[Band] = []
+    rows: Rows, bands: Sequence[Band], features: LaggedInputs, covariates: Covariates, signs: Tensor
+) -> list[tuple[Band, BandScore]]:
+    """Every band in turn, the nearest first; a band that was found is held fixed, in all its parts, beyond it."""
+    tested: list[tuple[Band, BandScore]] = []
+    significant: list[Band] = []
     for band in bands:
         far = rows.beyond(band.lag)
         if far.clusters < FEWEST_CLUSTERS or not bool(far.centred(far.errors).any()):
             continue
-        columns = held.columns(far, band, (*reversed(spoken), *reversed(ladder(band.lag - 1))))
+        columns = covariates.columns(far, band, (*reversed(significant), *reversed(ladder(band.lag - 1))))
         if columns is not None:
             found = score(far, band, features, columns, signs[:, : far.clusters], LEVEL / len(bands))
             tested.append((band, found))
             if found.p <= LEVEL:
-                spoken += band.cells()
+                significant += band.cells()
     return tested
 
 
-def _corrected(tested: Sequence[tuple[Band, Scored]]) -> tuple[Lag, ...]:
+def _corrected(tested: Sequence[tuple[Band, BandScore]]) -> tuple[Lag, ...]:
     q = benjamini_hochberg([found.p for _, found in tested])
     return tuple(
         Lag(band.lag, band.until, found.at, found.z, found.p, each, max(found.share, 0.0), found.detectable)
@@ -122,11 +126,3 @@ def _lacking(rows: Rows) -> str:
         f"{len(rows.step)} positions in {rows.clusters} sequences are too few: at least {FEWEST_CLUSTERS} sequences "
         "that reach back to a lag are needed, and several positions for every column held fixed"
     )
-
-
-def _projected(errors: list[Tensor], width: int, generator: torch.Generator) -> list[Tensor]:
-    wide = errors[0].shape[-1]
-    if wide <= width:
-        return [batch.double() for batch in errors]
-    matrix = projection(wide, width, generator)
-    return [batch.double() @ matrix for batch in errors]

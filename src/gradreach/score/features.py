@@ -1,30 +1,32 @@
-"""What of an input the test looks at: a few numbers a step, from token ids or real values, and their products."""
+"""What the test looks at in an input: a few numbers a step, from token ids or real values, and their products."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import combinations_with_replacement
 
 import torch
 from torch import Tensor
 
 PAIRS = 128
+"""How many of the commonest pairs of token ids are told apart."""
 
 SQUARED = 4
-"""Of how many projections of a real input the products are taken, each with each."""
+"""How many projections of a real input are multiplied, each with each."""
 
 
 def embedded(inputs: Sequence[Tensor], width: int, products: bool, generator: torch.Generator) -> list[Tensor]:
     """Features of every step, (N, T, d) float64 with mean 0 and deviation 1 over all steps of all batches.
 
-    Token ids get random signs each, in `width` coordinates; real inputs of more than `width` coordinates are projected.
-    With `products` come those of the coordinates of one step and of a step with the one before it, so that a marker
-    times a value or the order of two symbols is seen.
+    Each token id gets random signs in `width` coordinates; real inputs of more than `width` coordinates are projected.
+    With `products` there are also those of the coordinates of one step, and of a step with the one before it, so that a
+    marker times a value or the order of two symbols is seen.
     """
     if inputs[0].is_floating_point():
         plain = _standard([_flat(x) for x in inputs])
-        plain = _standard(_narrowed(plain, width, generator))
-        paired = _products(_narrowed(plain, SQUARED, generator)) if products else []
+        plain = _standard(narrowed(plain, width, generator))
+        paired = _products(narrowed(plain, SQUARED, generator)) if products else []
     else:
         ids = torch.cat([x.reshape(-1) for x in inputs]).unique()
         first, second, third = (_signs(len(ids), width, generator) for _ in range(3))
@@ -44,37 +46,40 @@ def one_hot(inputs: Sequence[Tensor], most: int) -> list[Tensor]:
 
 
 def near_together(inputs: Sequence[Tensor], generator: torch.Generator) -> list[Tensor]:
-    """What a step and the one before it are together, (N, T, d): indicators of the commonest pairs of token ids, or
-    all products up to the third degree of two projections of each."""
+    """Features of a step and the one before it together, (N, T, d).
+
+    These are indicators of the commonest pairs of token ids, or all products up to the third degree of two projections
+    of each real input.
+    """
     if not inputs[0].is_floating_point():
         ids = torch.cat([x.reshape(-1) for x in inputs]).unique()
         places = [torch.searchsorted(ids, x.contiguous()) for x in inputs]
         return one_hot([place * len(ids) + _earlier(place) for place in places], PAIRS)
-    plain = _standard(_narrowed(_standard([_flat(x) for x in inputs]), 2, generator))
+    plain = _standard(narrowed(_standard([_flat(x) for x in inputs]), 2, generator))
     return _standard([_cubic(torch.cat([x, _earlier(x)], -1)) for x in plain])
 
 
 def _cubic(x: Tensor) -> Tensor:
-    d = x.shape[-1]
-    pairs = [(i, j) for i in range(d) for j in range(i, d)]
-    triples = [(i, j, k) for i, j in pairs for k in range(j, d)]
-    return torch.stack([x[..., list(chosen)].prod(-1) for chosen in (*((i,) for i in range(d)), *pairs, *triples)], -1)
+    d = range(x.shape[-1])
+    terms = [term for degree in (1, 2, 3) for term in combinations_with_replacement(d, degree)]
+    return torch.stack([x[..., list(term)].prod(-1) for term in terms], -1)
 
 
-def projection(wide: int, narrow: int, generator: torch.Generator) -> Tensor:
-    """A random matrix (wide, narrow) that keeps squared lengths on average."""
-    return torch.randn(wide, narrow, generator=generator, dtype=torch.float64) / math.sqrt(narrow)
+def steps_of(batches: Sequence[Tensor]) -> Tensor:
+    """All steps of all sequences of all batches (N, T, d), one below the other."""
+    return torch.cat([x.reshape(-1, x.shape[-1]) for x in batches])
 
 
 def _flat(x: Tensor) -> Tensor:
     return x.double().reshape(*x.shape[:2], -1)
 
 
-def _narrowed(batches: Sequence[Tensor], width: int, generator: torch.Generator) -> list[Tensor]:
+def narrowed(batches: Sequence[Tensor], width: int, generator: torch.Generator) -> list[Tensor]:
+    """At most `width` coordinates; where there are more, a random projection that keeps squared lengths on average."""
     wide = batches[0].shape[-1]
     if wide <= width:
         return list(batches)
-    matrix = projection(wide, width, generator)
+    matrix = torch.randn(wide, width, generator=generator, dtype=torch.float64) / math.sqrt(width)
     return [x @ matrix for x in batches]
 
 
@@ -94,14 +99,14 @@ def _signs(rows: int, width: int, generator: torch.Generator) -> Tensor:
 
 
 def _centred(batches: Sequence[Tensor]) -> list[Tensor]:
-    """Mean 0 over all batches: a product of such says nothing of one factor alone, so nothing of an older step."""
-    mean = torch.cat([x.reshape(-1, x.shape[-1]) for x in batches]).mean(0)
+    """Mean 0 over all batches: a product of such factors says nothing of one factor alone, nor of an older step."""
+    mean = steps_of(batches).mean(0)
     return [x - mean for x in batches]
 
 
 def _standard(batches: Sequence[Tensor]) -> list[Tensor]:
     """Mean 0 and deviation 1 over all batches; coordinates that never change are left out."""
-    rows = torch.cat([x.reshape(-1, x.shape[-1]) for x in batches])
+    rows = steps_of(batches)
     mean, deviation = rows.mean(0), rows.std(0, correction=0)
     alive = deviation > 1e-8 * (1.0 + mean.abs())
     return [(x - mean)[..., alive] / deviation[alive] for x in batches]

@@ -9,26 +9,28 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Flipped:
-    """Of each cell (rows) the statistic S as it came (c,), and under every draw of the signs (c, flips)."""
+class SignFlips:
+    """The statistic S of each cell as it was seen, (c,), and under every draw of the signs, (c, flips)."""
 
     seen: Tensor
     drawn: Tensor
 
     def standardised(self) -> tuple[Tensor, Tensor]:
-        """z of what was seen (c,) and of every draw (c, flips): how many standard deviations of its draws above
-        their mean."""
+        """z of what was seen, (c,), and of every draw, (c, flips): standard deviations above the mean of the draws."""
         mean = self.drawn.mean(1, keepdim=True)
         deviation = self.drawn.std(1, keepdim=True).clamp_min(1e-30)
         return ((self.seen.unsqueeze(1) - mean) / deviation).squeeze(1), (self.drawn - mean) / deviation
 
 
-def flip(totals: Tensor, scores: Tensor, signs: Tensor) -> Flipped:
-    """S = ‖total‖² of each cell, `totals` (c, k), against ‖Σ_i s_i M_i‖² of `scores` (clusters, c, k) under `signs`
-    (flips, clusters) of ±1 (flip-score test: Hemerik, Goeman, Finos 2020; by clusters as in Kline, Santos 2012)."""
+def flip(totals: Tensor, scores: Tensor, signs: Tensor) -> SignFlips:
+    """S = ‖total‖² of each cell, `totals` (c, k), against ‖Σ_i s_i M_i‖² of `scores` (clusters, c, k).
+
+    `signs` (flips, clusters) are ±1. This is the flip-score test (Hemerik, Goeman, Finos 2020), by clusters as in
+    Kline, Santos 2012.
+    """
     clusters, cells, k = scores.shape
     drawn = (signs @ scores.reshape(clusters, cells * k).to(signs.dtype)).reshape(-1, cells, k).square().sum(-1)
-    return Flipped(totals.square().sum(-1), drawn.T.double())
+    return SignFlips(totals.square().sum(-1), drawn.T.double())
 
 
 def p_value(seen: Tensor, drawn: Tensor) -> float:

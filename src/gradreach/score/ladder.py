@@ -9,7 +9,7 @@ RATIO = 1.5
 """Each band of the ladder ends this much farther back than it begins."""
 
 MOST_PARTS = 8
-"""Into how many parts a band is cut at most; shorter bands are cut into single lags."""
+"""The most parts that a band is cut into; shorter bands are cut into single lags."""
 
 
 @dataclass(frozen=True, slots=True)

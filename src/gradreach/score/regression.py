@@ -1,4 +1,4 @@
-"""Least squares on what is to be held fixed, and what it leaves of each cluster."""
+"""Least squares on the covariates, and what the fit leaves of each cluster."""
 
 from __future__ import annotations
 
@@ -26,8 +26,11 @@ class Regression:
         return values - self._z @ torch.cholesky_solve(self._z.T @ values, self._root)
 
     def widened(self, residual: Tensor) -> Tensor:
-        """(I − H_cc)^{−1/2} r_c of each cluster's residual, H_cc its own block of the hat matrix: as wide as the error
-        was before the fit took its share (CR2: Bell, McCaffrey 2002). By the series in H_cc, to 8 terms."""
+        """(I − H_cc)^{−1/2} r_c of each cluster's residual, where H_cc is its own block of the hat matrix.
+
+        The residual is then as wide as the error was before the fit took its share (CR2: Bell, McCaffrey 2002). It is
+        computed by the series in H_cc, to 8 terms.
+        """
         basis = self._rows.by_cluster(torch.linalg.solve_triangular(self._root, self._z.T, upper=False).T)
         term = total = self._rows.by_cluster(residual)
         factor = 1.0

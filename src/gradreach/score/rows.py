@@ -1,4 +1,4 @@
-"""The errors as rows, one a position, and what lies at a lag from each of them."""
+"""The errors as rows, one a position, and sums over what belongs together."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ FEWEST_TOGETHER = 8
 
 @dataclass(frozen=True)
 class Rows:
-    """Positions that carry an error: (n,) indices of batch, sequence and step, the stratum that is centred together,
-    the cluster that is flipped together, and the errors (n, p)."""
+    """Positions that carry an error: (n,) indices of batch, sequence and step, and the errors (n, p).
+
+    Rows of one `stratum` are centred together, and rows of one `cluster` are flipped together.
+    """
 
     batch: Tensor
     sequence: Tensor
@@ -26,7 +28,7 @@ class Rows:
     errors: Tensor
 
     def beyond(self, lag: int) -> Rows:
-        """Those with an input `lag` steps back; clusters and strata are numbered anew."""
+        """The rows with an input `lag` steps back; clusters and strata are numbered anew."""
         keep = self.step >= lag
         return Rows(
             self.batch[keep],
@@ -67,11 +69,11 @@ class Rows:
         return out
 
     def as_rows(self, values: Tensor) -> Tensor:
-        """What `by_cluster` made, as rows again."""
+        """Rows again, from what `by_cluster` made."""
         return values[self.cluster, self._place()]
 
     def _place(self) -> Tensor:
-        """The how-manieth of its cluster each row is."""
+        """Which row of its cluster each row is, from 0 on."""
         order = self.cluster.argsort(stable=True)
         counts = torch.bincount(self.cluster)
         place = torch.empty_like(order)
@@ -82,7 +84,7 @@ class Rows:
 def rows_of(errors: Sequence[Tensor], groups: Sequence[Tensor], block: int | None, generator: torch.Generator) -> Rows:
     """The positions of all batches whose error is not exactly zero, thinned evenly in time where there are many.
 
-    `groups` numbers the sequences of each batch; with `block`, stretches of so many steps are clusters instead.
+    `groups` numbers the sequences of each batch; with `block`, that many consecutive steps are a cluster instead.
     """
     carrying = [batch.abs().sum(-1) > 0 for batch in errors]
     total = sum(int(mask.sum()) for mask in carrying)
@@ -101,7 +103,7 @@ def rows_of(errors: Sequence[Tensor], groups: Sequence[Tensor], block: int | Non
 
 
 def _kept_steps(T: int, share: float, generator: torch.Generator) -> Tensor:
-    """Which steps are looked at: all, or a `share` of them, one at random from each stretch."""
+    """Which steps are looked at: all, or a `share` of them, one at random from each interval of equal length."""
     if share >= 1.0:
         return torch.ones(T, dtype=torch.bool)
     count = max(1, int(T * share))
@@ -113,7 +115,7 @@ def _kept_steps(T: int, share: float, generator: torch.Generator) -> Tensor:
 
 
 def _strata(step: Tensor, T: int, sequences: int) -> Tensor:
-    """By step; neighbouring steps together until enough sequences are there. All steps of few sequences are one."""
+    """One stratum a step, or several neighbouring steps where one has too few sequences, or one for all steps."""
     if sequences < FEWEST_TOGETHER:
         return torch.zeros_like(step)
     counts = torch.bincount(step, minlength=T)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradreach.score.flips import Flipped, flip, p_value
-from gradreach.score.history import History
+from gradreach.score.flips import SignFlips, flip, p_value
 from gradreach.score.ladder import Band
+from gradreach.score.lagged_inputs import LaggedInputs
 from gradreach.score.regression import Regression
 from gradreach.score.rows import Rows
 
@@ -19,15 +19,15 @@ _NEGLIGIBLE = 1e-3
 
 FIRST_DRAWS = 500
 PROMISING = 0.02
-"""Only where so few of the first draws come up to what was seen are the rest drawn."""
+"""The share of the first draws that come up to what was seen below which the rest are drawn too."""
 
 _POWER = 1.645
 """Standard normal quantile of 95 %."""
 
 
 @dataclass(frozen=True)
-class Scored:
-    """What one band came to; see `record.schema.Lag`. `detectable` is for a band tested at `level`."""
+class BandScore:
+    """The figures of one band, as in `record.schema.Lag`. `detectable` is for a band tested at `level`."""
 
     z: float
     p: float
@@ -36,14 +36,14 @@ class Scored:
     detectable: float
 
 
-def score(rows: Rows, band: Band, features: History, held: Tensor, signs: Tensor, level: float) -> Scored:
-    """Test one band, `held` (n, q) fixed, under `signs` (flips, clusters).
+def score(rows: Rows, band: Band, features: LaggedInputs, covariates: Tensor, signs: Tensor, level: float) -> BandScore:
+    """Test one band with the `covariates` (n, q) held fixed, under `signs` (flips, clusters).
 
     S(cell) = ‖Σ_i M_i‖², M_i = Σ_t e_res ⊗ f_res over the rows of cluster i, f_res with unit covariance: Rao's score
     with the inputs' information, the errors' left out. The band's statistic is the largest standardised cell, in
     what was seen and in every draw alike, so that looking for the best cell costs its price.
     """
-    fit = Regression(held, rows)
+    fit = Regression(covariates, rows)
     errors = fit.residual(rows.centred(rows.errors))
     widened = fit.widened(errors) / rows.share_left().sqrt()
     cells = band.cells()
@@ -59,7 +59,7 @@ def score(rows: Rows, band: Band, features: History, held: Tensor, signs: Tensor
     z, _ = flipped.standardised()
     deviation = flipped.drawn.std(1)
     whole = float(len(inputs) * errors.square().sum())
-    return Scored(
+    return BandScore(
         z=float(z[best]),
         p=p,
         at=cells[best].lag,
@@ -68,7 +68,7 @@ def score(rows: Rows, band: Band, features: History, held: Tensor, signs: Tensor
     )
 
 
-def _largest(flipped: Flipped) -> tuple[float, int, Tensor]:
+def _largest(flipped: SignFlips) -> tuple[float, int, Tensor]:
     """p of the largest standardised cell, which one it is, and the largest of every draw."""
     z, drawn = flipped.standardised()
     largest = drawn.max(0).values

@@ -39,8 +39,8 @@ def sensor(length: int | None = None, data: str | Path | None = None) -> Task:
     test; T is at most its length less 1. `chance` is then the error there of the best line from a value to the next;
     there is no level at which it counts as learned.
 
-    So long a signal is best trained by `gr.tbptt(x, y, k1=…, k2=…, step=model.carry, dim=1)`, with
-    `model.head(window.output)`.
+    So long a signal is best trained by `gr.tbptt(x, y, k1=…, k2=…, step=model.carry, layout=gr.BatchLayout(dim=1))`,
+    with `model.head(window.output)`.
 
     Raises ValueError for a length under 2 or over what the file holds, and for a file that is no column of numbers.
 

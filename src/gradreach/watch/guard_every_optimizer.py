@@ -12,8 +12,9 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 
 from gradreach.engine.norms import local
 from gradreach.record.schema import Deed, Guarded
-from gradreach.remedies.clip.clip import Clip
-from gradreach.remedies.guard.guard import Event, GaveUp, Guard
+from gradreach.remedies.clip import Clip
+from gradreach.remedies.guard.events import Event, GaveUp
+from gradreach.remedies.guard.guard import Guard
 from gradreach.watch.models import Models
 
 _GUARD = "_gradreach_guard"

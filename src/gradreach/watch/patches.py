@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 
-from gradreach.remedies.clip.clip import Clip
+from gradreach.remedies.clip import Clip
 
 
 @runtime_checkable

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from gradreach.engine.norms import global_norm, is_sharded
 from gradreach.record.progress import Progress
 from gradreach.record.store import Writer
-from gradreach.remedies.clip.clip import Clip
-from gradreach.remedies.clip.limits import Limit
+from gradreach.remedies.clip import Clip
+from gradreach.remedies.clip.part_rules import PartRule
 from gradreach.watch.backward_sites import Places
 from gradreach.watch.budget import Budget
 from gradreach.watch.frames import caller, name_in_script
@@ -148,7 +148,7 @@ class Session:
         if step is not None and self.count == self._last_count and self._concerned():
             limit = number(clip.threshold) if isinstance(clip.threshold, Tensor) else clip.threshold
             norm = number(clip.norm) if isinstance(clip.norm, Tensor) else clip.norm
-            by_value = isinstance(clip.rule, Limit)
+            by_value = isinstance(clip.rule, PartRule)
             self._safely(lambda: step.clipped("value", limit, None) if by_value else step.clipped("norm", limit, norm))
 
     def scaled(self, scaler: Any) -> None:

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from gradreach.remedies.clip import Clip
 from gradreach.remedies.clip.auto import BLOCK, FIRST, REASONS, SAFE, SHORT, Auto
-from gradreach.remedies.clip.clip import Clip
 
 
 def course(norms: list[float], longest: float = math.inf) -> tuple[list[float], list[str]]:

@@ -1,20 +1,20 @@
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 from torch.optim import lr_scheduler
 
-from gradreach.remedies.clip.clip import Clip
+from gradreach.remedies.clip import Clip
 from gradreach.remedies.guard.arguments import (
     check_clip,
-    check_folder,
-    check_numbers,
     check_optimizer,
     check_scaler,
     check_state,
     list_of_schedulers,
     modules_by_name,
-    named_objects,
 )
+from gradreach.remedies.guard.options import GuardPolicy, GuardSnapshots, check_folder, check_keep
 
 
 def test_models_by_name() -> None:
@@ -45,32 +45,35 @@ def test_what_has_no_single_step_is_refused() -> None:
 
 
 def test_what_is_kept_must_have_a_state() -> None:
-    draw = torch.Generator()
-    assert named_objects(None) == {}
-    assert named_objects({"draw": draw}) == {"draw": draw}
+    keep = {"draw": torch.Generator()}
+    assert GuardSnapshots(keep=keep).keep == keep
     with pytest.raises(TypeError, match="keep: expected a mapping from names to objects, got list"):
-        named_objects([draw])
+        check_keep([torch.Generator()])
     with pytest.raises(TypeError, match=r"keep\['data'\]: expected state_dict and load_state_dict"):
-        named_objects({"data": 3})
+        GuardSnapshots(keep={"data": 3})
 
 
-def test_numbers() -> None:
-    fine = {"patience": 3, "limit": 50, "attempts": 3, "every": 100, "lower_lr": 1.0, "lower_threshold": 0.5}
-    check_numbers(**fine)
-    for name, wrong, why in (
-        ("patience", 0, "patience: expected at least 1, got 0"),
-        ("attempts", 0, "attempts: expected at least 1, got 0"),
-        ("every", 0, "every: expected at least 1, got 0"),
-        ("limit", 2, r"limit: expected at least patience \(3\), got 2"),
-        ("lower_lr", 2.0, r"lower_lr: expected a factor in \(0, 1\], got 2.0"),
-        ("lower_threshold", 0.0, r"lower_threshold: expected a factor in \(0, 1\], got 0.0"),
-    ):
-        with pytest.raises(ValueError, match=why):
-            check_numbers(**{**fine, name: wrong})
-    for name in ("patience", "limit", "attempts", "every"):
-        for wrong in (2.5, True, "3"):
-            with pytest.raises(TypeError, match=f"{name}: expected a whole number, got {wrong!r}"):
-                check_numbers(**{**fine, name: wrong})
+@pytest.mark.parametrize(
+    ("options", "name", "wrong", "why"),
+    [
+        (GuardPolicy, "patience", 0, "patience: expected at least 1, got 0"),
+        (GuardPolicy, "attempts", 0, "attempts: expected at least 1, got 0"),
+        (GuardSnapshots, "every", 0, "every: expected at least 1, got 0"),
+        (GuardPolicy, "limit", 2, r"limit: expected at least patience \(3\), got 2"),
+        (GuardPolicy, "lower_lr", 2.0, r"lower_lr: expected a factor in \(0, 1\], got 2.0"),
+        (GuardPolicy, "lower_threshold", 0.0, r"lower_threshold: expected a factor in \(0, 1\], got 0.0"),
+    ],
+)
+def test_numbers(options: Any, name: str, wrong: float, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        options(**{name: wrong})
+
+
+def test_a_truth_value_is_no_number_of_steps() -> None:
+    with pytest.raises(TypeError, match="patience: expected a whole number, got True"):
+        GuardPolicy(patience=True)
+    with pytest.raises(TypeError, match="every: expected a whole number, got True"):
+        GuardSnapshots(every=True)
 
 
 def test_what_is_none_of_the_things_asked_for_is_named() -> None:

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import lr_scheduler
 
-from gradreach.remedies.guard.run_state import RunState, copied, tensors_of
+from gradreach.remedies.guard.copies import copied
+from gradreach.remedies.guard.mismatch import mismatch
+from gradreach.remedies.guard.run_state import RunState, tensors_of
 
 
 class Odd(nn.Module):
@@ -39,7 +41,7 @@ def test_names_are_those_of_state_dict() -> None:
 def test_everything_is_put_back_in_place() -> None:
     model = Odd()
     run = run_state(model)
-    tree = copied(run.read())
+    tree = copied(run.read()).tree
     held = dict(tensors_of(model))
     expected = copy.deepcopy(model.state_dict())
     with torch.no_grad():
@@ -57,7 +59,7 @@ def test_everything_is_put_back_in_place() -> None:
 
 def test_a_copy_shares_nothing_and_holds_a_shared_tensor_once() -> None:
     model = Odd()
-    tree = copied(run_state(model).read())["models"]["model"]
+    tree = copied(run_state(model).read()).tree["models"]["model"]
     assert tree["one.weight"] is tree["other.weight"]
     assert tree["one.weight"].data_ptr() != model.one.weight.data_ptr()
     assert not tree["one.weight"].requires_grad
@@ -66,6 +68,7 @@ def test_a_copy_shares_nothing_and_holds_a_shared_tensor_once() -> None:
 def test_room_is_used_again_where_it_fits() -> None:
     first = copied({"a": torch.zeros(3), "b": torch.zeros(2), "c": [torch.zeros(1), 5]})
     second = copied({"a": torch.ones(3), "b": torch.ones(4), "c": [torch.ones(1), 6], "d": torch.ones(1)}, first)
+    first, second = first.tree, second.tree
     assert second["a"] is first["a"]
     assert second["b"] is not first["b"]
     assert second["c"][0] is first["c"][0]
@@ -76,7 +79,7 @@ def test_room_is_used_again_where_it_fits() -> None:
 def test_tensors_that_were_one_get_a_room_each() -> None:
     shared = torch.zeros(2)
     first = copied({"a": shared, "b": shared})
-    second = copied({"a": torch.ones(2), "b": torch.full((2,), 2.0)}, first)
+    second = copied({"a": torch.ones(2), "b": torch.full((2,), 2.0)}, first).tree
     assert second["a"].tolist() == [1.0, 1.0]
     assert second["b"].tolist() == [2.0, 2.0]
 
@@ -89,27 +92,27 @@ def test_tensors_that_were_one_get_a_room_each() -> None:
     ],
 )
 def test_a_mismatch_is_named(other: nn.Module, why: str) -> None:
-    tree = copied(run_state(Odd()).read())
-    assert run_state(Odd()).mismatch(tree) is None
-    assert re.search(why, str(run_state(other).mismatch(tree)))
+    tree = copied(run_state(Odd()).read()).tree
+    assert mismatch(run_state(Odd()), tree) is None
+    assert re.search(why, str(mismatch(run_state(other), tree)))
 
 
 def test_a_mismatch_of_shapes_groups_and_objects_is_named() -> None:
     small, large = nn.Linear(2, 2), nn.Linear(2, 3)
-    tree = copied(run_state(small).read())
-    assert run_state(large).mismatch(tree) == "model 'model': 'weight' has the shape (3, 2), in the snapshot (2, 2)"
+    tree = copied(run_state(small).read()).tree
+    assert mismatch(run_state(large), tree) == "model 'model': 'weight' has the shape (3, 2), in the snapshot (2, 2)"
     bias_alone = RunState({"model": small}, torch.optim.SGD([small.bias], 0.1))
-    assert bias_alone.mismatch(tree) == "the optimizer has groups of [1] parameters, the snapshot has [2]"
+    assert mismatch(bias_alone, tree) == "the optimizer has groups of [1] parameters, the snapshot has [2]"
     kept = RunState({"model": small}, torch.optim.SGD(small.parameters(), 0.1), keep={"data": torch.Generator()})
-    assert kept.mismatch(tree) == "keep has ['data'], the snapshot has []"
+    assert mismatch(kept, tree) == "keep has ['data'], the snapshot has []"
 
 
-def test_spoilt_names_the_parameter() -> None:
+def test_not_finite_names_the_parameter() -> None:
     model = nn.Linear(2, 2)
     with torch.no_grad():
         model.bias[1] = float("nan")
-    assert run_state(model).spoilt() == ["model.bias"]
-    assert RunState({}, torch.optim.SGD(model.parameters(), 0.1)).spoilt() == ["the optimizer's parameter 1"]
+    assert run_state(model).not_finite() == ["model.bias"]
+    assert RunState({}, torch.optim.SGD(model.parameters(), 0.1)).not_finite() == ["the optimizer's parameter 1"]
 
 
 def test_another_optimizer_scheduler_or_dtype_is_named() -> None:
@@ -124,11 +127,11 @@ def test_another_optimizer_scheduler_or_dtype_is_named() -> None:
     def cosine(optimizer: torch.optim.Optimizer) -> lr_scheduler.LRScheduler:
         return lr_scheduler.CosineAnnealingLR(optimizer, 3)
 
-    tree = copied(run(torch.optim.Adam, steps).read())
-    assert run(torch.optim.Adam, steps).mismatch(tree) is None
-    assert run(torch.optim.AdamW, steps).mismatch(tree) == "AdamW stands where the snapshot has Adam"
-    assert run(torch.optim.Adam, cosine).mismatch(tree) == "CosineAnnealingLR stands where the snapshot has StepLR"
-    wide = run(torch.optim.Adam, steps, torch.float64).mismatch(tree)
+    tree = copied(run(torch.optim.Adam, steps).read()).tree
+    assert mismatch(run(torch.optim.Adam, steps), tree) is None
+    assert mismatch(run(torch.optim.AdamW, steps), tree) == "AdamW stands where the snapshot has Adam"
+    assert mismatch(run(torch.optim.Adam, cosine), tree) == "CosineAnnealingLR stands where the snapshot has StepLR"
+    wide = mismatch(run(torch.optim.Adam, steps, torch.float64), tree)
     assert wide == "model 'model': 'weight' is of torch.float64, in the snapshot of torch.float32"
     del tree["optimizer"]["param_groups"][0]["amsgrad"], tree["schedulers"][0]["gamma"]
-    assert "'amsgrad'" in str(run(torch.optim.Adam, steps).mismatch(tree))
+    assert "'amsgrad'" in str(mismatch(run(torch.optim.Adam, steps), tree))

@@ -2,8 +2,10 @@ import pytest
 import torch
 from torch import nn
 
+from gradreach.remedies.guard.buffers import Buffers
 from gradreach.remedies.guard.run_state import RunState
-from gradreach.remedies.guard.snapshot import Buffers, Snapshots
+from gradreach.remedies.guard.snapshot import Snapshots
+from gradreach.remedies.guard.verdict import GuardState
 
 
 def weight_and_snapshots(every: int) -> tuple[nn.Linear, Snapshots]:
@@ -11,7 +13,7 @@ def weight_and_snapshots(every: int) -> tuple[nn.Linear, Snapshots]:
     with torch.no_grad():
         model.weight.fill_(0.0)
     snapshots = Snapshots(RunState({"model": model}, torch.optim.SGD(model.parameters(), 0.1)), every)
-    snapshots.take(0, None, proved=True)
+    snapshots.take(GuardState(step=0), proved=True)
     return model, snapshots
 
 
@@ -26,7 +28,7 @@ def test_goes_back_to_the_last_that_has_proved_itself(every: int) -> None:
         if snapshots.count():
             expected = taken[-1]
         if snapshots.due:
-            snapshots.take(step, None)
+            snapshots.take(GuardState(step=step))
             taken.append(step)
         assert snapshots.good is not None
         assert snapshots.good.step == expected
@@ -39,7 +41,7 @@ def test_goes_back_to_the_last_that_has_proved_itself(every: int) -> None:
 
 def test_after_a_rollback_no_snapshot_on_trial_is_left() -> None:
     _, snapshots = weight_and_snapshots(4)
-    snapshots.take(4, None)
+    snapshots.take(GuardState(step=4))
     snapshots.go_back(generators=False)
     assert not any(snapshots.count() for _ in range(50))
     assert snapshots.due
@@ -78,7 +80,7 @@ def test_nan_where_there_was_nan_is_no_change() -> None:
     with torch.no_grad():
         model.weight.fill_(float("nan"))
     assert snapshots.changed()
-    snapshots.take(1, None, proved=True)
+    snapshots.take(GuardState(step=1), proved=True)
     assert not snapshots.changed()
 
 

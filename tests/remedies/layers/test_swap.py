@@ -14,6 +14,7 @@ from gradreach.remedies import layers as ours
 from gradreach.remedies.layers.swap import swap
 from gradreach.remedies.omega import Omega
 from gradreach.remedies.orthogonal import orthogonal
+from gradreach.remedies.tbptt.options import BatchLayout
 from gradreach.remedies.tbptt.tbptt import tbptt
 
 KINDS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
@@ -186,7 +187,7 @@ def test_rows_of_windows_that_end(kind: str) -> None:
     torch.manual_seed(0)
     model, x = Model(nn.GRU(3, 4)), torch.randn(9, 2, 3)
     new = swap(model, "encoder.rnn", kind)
-    windows = tbptt(x, step=new, k1=3, k2=6, lengths=torch.tensor([9, 4]))
+    windows = tbptt(x, step=new, k1=3, k2=6, layout=BatchLayout(lengths=torch.tensor([9, 4])))
     *_, last = (window.state for window in windows)
     assert torch.equal(last[:, 0], new(x)[1][:, 0])
     assert not last[:, 1].any()

@@ -19,8 +19,10 @@ from torch.optim.lr_scheduler import ExponentialLR
 
 from gradreach.experiments.exploding.network import N, built, exact, flat, growth, log10_bound
 from gradreach.experiments.lab import Lab
-from gradreach.remedies.clip.clip import Clip
-from gradreach.remedies.guard.guard import GaveUp, Guard
+from gradreach.remedies.clip import Clip
+from gradreach.remedies.guard.events import GaveUp
+from gradreach.remedies.guard.guard import Guard
+from gradreach.remedies.guard.options import GuardPolicy, GuardSnapshots
 
 FIRST, LAST = 1e-3, 10.0
 """The rate that is raised, at the first and at the last update."""
@@ -136,7 +138,7 @@ def guarded(job: Job) -> Course:
     """Run the same without clipping, under a guard that lowers the rate when it goes back."""
     model, data, loss_fn, optimizer = built(FIRST, job.seed)
     schedule = rise(optimizer, job.updates)
-    guard = Guard(model, optimizer, clip=None, scheduler=schedule, lower_lr=LOWERED)
+    guard = Guard(model, optimizer, clip=None, scheduler=schedule, policy=GuardPolicy(lower_lr=LOWERED))
     losses, norms = [], []
     with quiet(), suppress(GaveUp):  # its events say both
         for x, y in islice(data, job.updates):
@@ -174,7 +176,8 @@ def _run(job: Job, folder: Path) -> tuple[Tensor, int]:
     """Return the weights after as many updates, and the update begun at: that of the folder's snapshot, if any."""
     model, data, loss_fn, optimizer = built(RATE, job.seed)
     drawn = torch.Generator().manual_seed(job.seed)
-    guard = Guard(model, optimizer, job.rule, keep={"data": drawn}, every=job.updates // 5, folder=folder)
+    snapshots = GuardSnapshots(every=job.updates // 5, folder=folder, keep={"data": drawn})
+    guard = Guard(model, optimizer, job.rule, snapshots=snapshots)
     at = guard.resume()
     for _ in range(at, job.updates):
         x, y = data.task.train(N, drawn)

@@ -1,13 +1,4 @@
-"""Clip gradients between backward and the optimizer's step, by a fixed rule or by one that reads the norm's history.
-
->>> import torch, gradreach as gr
->>> model = torch.nn.Linear(3, 1)
->>> clip = gr.Clip(model, 0.5)
->>> model(100 * torch.ones(1, 3)).sum().backward()
->>> norm = clip()                                   # before clipping
->>> float(norm) > 100, round(float(model.weight.grad.norm()), 3)
-(True, 0.5)
-"""
+"""`Clip` measures the gradients, applies a rule to them in place, and remembers the course of the norms."""
 
 from __future__ import annotations
 
@@ -21,25 +12,25 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves, tree_map_only, tree_structure, tree_unflatten
 
 from gradreach.engine.norms import each_norm, to_global, to_host, total, values
+from gradreach.remedies.arguments import check_positive
 from gradreach.remedies.clip.auto import REASONS, Auto
-from gradreach.remedies.clip.limits import Adaptive, Limit, Measured, PerLayer, Value
+from gradreach.remedies.clip.norm_rules import Norm, NormRule
+from gradreach.remedies.clip.part_rules import GradientNorms, PartRule
 from gradreach.remedies.clip.scalar import Scalar, chosen, is_sound, on_host, where
-from gradreach.remedies.clip.threshold import Norm, Percentile, Threshold, ZScore, positive
-
-__all__ = ["Adaptive", "Auto", "Clip", "Curve", "Norm", "PerLayer", "Percentile", "Value", "ZScore"]
 
 KEPT = 10_000
 """Steps that the curve keeps."""
 
 WEIGHED = 100
-"""Steps between two looks at the weights' norm: it changes by a small part over as many."""
+"""Steps between two looks at the weights' norm, which changes by a small part only over as many."""
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The last steps as they were clipped: the norm before, the threshold, whether it cut; why the threshold moved."""
+    """The last steps: the norm before clipping, the threshold, whether it cut, and why the threshold moved."""
 
     steps: tuple[int, ...]
     norm: tuple[float, ...]
@@ -56,25 +47,25 @@ class Curve:
 class Clip:
     """Clips the gradients of `source` in place, and returns the global norm that they had before.
 
-    Call it after backward and before the optimizer's step. Nothing is read from a GPU. A norm that is not finite clips
-    nothing and is not remembered: the gradients stay as they are, for whoever looks for the cause. Parameters without a
-    gradient are passed over; with sharded parameters every rank must call it.
+    Call it after backward and before the optimizer's step. Nothing is read from a GPU. Where the norm is not finite,
+    nothing is clipped or remembered: the gradients stay as they are, for whoever looks for the cause. Parameters
+    without a gradient are passed over. Where parameters are sharded, every rank must call it.
 
     Args:
         source: the module, the optimizer or the parameters whose gradients are measured together. `Auto` learns the
-            learning rate from an optimizer alone; a module or an optimizer may get new parameters later.
-        rule: a threshold of the global norm, "auto", or a rule: `clip.Norm`, `Value`, `PerLayer`, `Adaptive`,
-            `Percentile`, `ZScore`, `Auto`.
-        scaler: the GradScaler of mixed precision; the gradients are unscaled first, where that was not done already.
-            The source must then be the optimizer. A step that overflowed is left for the scaler to skip.
+            learning rate only from an optimizer. A module or an optimizer may get new parameters later.
+        rule: a threshold of the global norm, "auto", or one of the rules in `gr.clip`: `Norm`, `Value`, `PerLayer`,
+            `Adaptive`, `Percentile`, `ZScore`, `Auto`.
+        scaler: the GradScaler of mixed precision. The gradients are unscaled first where that has not been done. The
+            source must then be the optimizer. A step that overflowed is left for the scaler to skip.
 
-    Raises TypeError or ValueError for a source or rule that is neither of these.
+    Raises TypeError or ValueError for a source or a rule that is none of these.
     """
 
     def __init__(
         self,
         source: nn.Module | torch.optim.Optimizer | Iterable[Tensor],
-        rule: int | float | str | Threshold | Limit = "auto",
+        rule: int | float | str | NormRule | PartRule = "auto",
         scaler: torch.amp.GradScaler | None = None,
     ) -> None:
         if scaler is not None and not isinstance(source, torch.optim.Optimizer):
@@ -87,32 +78,33 @@ class Clip:
         self._factor = 1.0
         self._step = 0
         self._state: Any = None
+        self._device: torch.device | None = None
         self._weight: Scalar | None = None
-        self._found: Measured | None = None
+        self._found: GradientNorms | None = None
         self._course: deque[tuple[int, Scalar, Scalar, Scalar, Scalar]] = deque(maxlen=KEPT)
 
     def __call__(self) -> Tensor:
-        """Clip; the global norm before, a 0-d tensor on the gradients' device (on the first one's, of several)."""
+        """Clip, and return the global norm before it: a 0-d tensor on the device of the first gradient."""
         norm = self.measure()
         self.apply()
         return norm
 
     @torch.no_grad()
     def measure(self) -> Tensor:
-        """The global norm as it is, 0-d; nothing is clipped and nothing remembered. 0 where there is no gradient."""
+        """The global norm as it is, 0-d; it is 0 without any gradient. Nothing is clipped and nothing remembered."""
         if self._scaler is not None:
             _unscale_once(self._scaler, cast(torch.optim.Optimizer, self._source))
         parameters = [p for p in self._parameters() if p.grad is not None]
         gradients = [_coalesced(p) for p in parameters]
         if not gradients:
-            self._found = Measured([], [], [], torch.zeros(()))
+            self._found = GradientNorms([], [], [], torch.zeros(()))
             return self._found.norm
         norms = to_global(each_norm(gradients), gradients)
         norm = total(norms)
         if on_host(norm.device) and math.isinf(float(norm)):  # in float32 a sum of squares overflows past 1.8e19
             norms = to_global(each_norm(gradients, torch.float64), gradients)
             norm = total(norms)
-        self._found = Measured(parameters, gradients, norms, norm)
+        self._found = GradientNorms(parameters, gradients, norms, norm)
         return norm
 
     @torch.no_grad()
@@ -120,14 +112,14 @@ class Clip:
         """Clip by what `measure` found last (or finds now), and remember the norm."""
         if self._found is None:
             self.measure()
-        found = cast(Measured, self._found)
+        found = cast(GradientNorms, self._found)
         self._found = None
         norm: Scalar = float(found.norm) if on_host(found.norm.device) else found.norm
         sound = is_sound(norm)
         self._step += 1
         if not found.gradients or sound is False:
             return
-        if isinstance(self.rule, Limit):
+        if isinstance(self.rule, PartRule):
             clipped = self.rule.cut(found, self._factor)
             self._course.append((self._step, norm, self.rule.threshold * self._factor, clipped, 0.0))
             return
@@ -141,24 +133,24 @@ class Clip:
 
     @property
     def threshold(self) -> float | Tensor:
-        """The threshold at the last step, a float or, on a GPU, a 0-d tensor; before the first step of `Auto`, ∞."""
+        """The threshold at the last step: a float, or a 0-d tensor on a GPU; ∞ before the first step of `Auto`."""
         if self._course:
             return self._course[-1][2]
         return getattr(self.rule, "threshold", math.inf) * self._factor
 
     @property
     def norm(self) -> float | Tensor | None:
-        """The global norm before clipping at the last step, as `threshold` is; None before the first finite one."""
+        """The global norm before clipping at the last step, in the form of `threshold`; None before the first step."""
         return self._course[-1][1] if self._course else None
 
     @property
     def clipped(self) -> bool | Tensor:
-        """Whether the last step was clipped; on a GPU a 0-d tensor."""
+        """Whether the last step was clipped. On a GPU this is a 0-d tensor."""
         return cast("bool | Tensor", self._course[-1][3]) if self._course else False
 
     @property
     def curve(self) -> Curve:
-        """The last 10,000 steps that had a finite norm. Waits for the GPU."""
+        """The last 10,000 steps that had a finite norm. Reading it waits for the GPU."""
         rows = _rows_on_host(list(self._course))
         sound = [row for row in rows if math.isfinite(row[1])]
         return Curve(
@@ -171,30 +163,28 @@ class Clip:
 
     def lower(self, factor: int | float) -> None:
         """Multiply every threshold by `factor` from now on: of the norm, of a value, of a layer, of a unit."""
-        positive(factor=factor)
+        check_positive(factor=factor)
         self._factor *= factor
 
     def state_dict(self) -> dict[str, Any]:
-        """What the rule remembers, in numbers and tensors; the curve is not in it."""
-        state = None if self._state is None else list(self._state)
+        """What the rule remembers, in numbers and tensors. The curve is not in it."""
         return {
             "rule": type(self.rule).__name__,
             "step": self._step,
             "factor": self._factor,
             "weight": self._weight,
-            "state": state,
+            "state": None if self._state is None else tree_leaves(self._state),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a `state_dict` of a Clip with the same rule. Raises ValueError where the rule is another."""
+        """Go on from the `state_dict` of a Clip with the same rule. Raises ValueError where the rule is another."""
         if state.get("rule") != type(self.rule).__name__:
             came = state.get("rule", "none of a Clip")
             raise ValueError(f"state: expected one of {type(self.rule).__name__}, got {came}; make Clip with that rule")
         self._step, self._factor, self._weight = state["step"], state["factor"], state["weight"]
-        self._found = None
-        self._state = None
-        if state["state"] is not None and isinstance(self.rule, Threshold):
-            self._state = type(self.rule.start(torch.device("cpu")))(*state["state"])
+        self._found = self._state = self._device = None
+        if state["state"] is not None and isinstance(self.rule, NormRule):
+            self._state = tree_unflatten(state["state"], tree_structure(self.rule.start(torch.device("cpu"))))
 
     def _parameters(self) -> Iterable[Tensor]:
         if isinstance(self._source, torch.optim.Optimizer):
@@ -202,17 +192,21 @@ class Clip:
         return self._source.parameters() if isinstance(self._source, nn.Module) else self._source
 
     def _judge(self, norm: Scalar, sound: bool | Tensor, device: torch.device) -> tuple[Scalar, Scalar]:
-        """The rule's threshold for this norm and why it moved; its state goes on where the norm is sound."""
-        rule = cast(Threshold, self.rule)
-        state = rule.start(device) if self._state is None else _placed(self._state, device)
-        judged = rule.judge(state, where(sound, norm, 1.0), self._longest())
-        self._state = chosen(sound, judged.state, state)
-        return judged.threshold * self._factor, where(sound, judged.reason, 0.0)
+        """The rule's threshold for this norm and why it moved. The rule's state goes on where the norm is sound."""
+        rule = cast(NormRule, self.rule)
+        if self._state is None:
+            self._state = rule.start(device)
+        elif self._device != device:
+            self._state = tree_map_only(Tensor, lambda field: field.to(device), self._state)
+        self._device = device
+        outcome = rule.judge(self._state, where(sound, norm, 1.0), self._longest())
+        self._state = chosen(sound, outcome.state, self._state)
+        return outcome.threshold * self._factor, where(sound, outcome.reason, 0.0)
 
     def _longest(self) -> Scalar:
-        """The norm whose step by plain SGD is as long as the weights; ∞ for any other source, whose step is unknown.
+        """The norm whose step by plain SGD is as long as the weights; it is ∞ for any source whose step is unknown.
 
-        The weights' norm, but at least that of rows of norm 1, to which weights started at 0 have yet to grow.
+        The weights count with at least the norm that rows of norm 1 have: weights that start at 0 have yet to grow.
         """
         if not (isinstance(self.rule, Auto) and isinstance(self._source, torch.optim.SGD)):
             return math.inf
@@ -226,17 +220,17 @@ class Clip:
         return self._weight / rate if isinstance(rate, Tensor) or rate > 0 else math.inf
 
 
-def rule_of(rule: Any) -> Threshold | Limit:
+def rule_of(rule: Any) -> NormRule | PartRule:
     """The rule that an argument stands for: a number is a threshold of the global norm."""
     if rule == "auto":
         return Auto()
     if isinstance(rule, Real) and not isinstance(rule, bool):
         return Norm(float(rule))
-    if isinstance(rule, Threshold | Limit) and not isinstance(rule, type):
+    if isinstance(rule, NormRule | PartRule) and not isinstance(rule, type):
         return rule
     raise TypeError(
         f'rule: expected a threshold, "auto" or a rule as gr.clip.Percentile(10), got {rule!r}; '
-        f"there are {', '.join(name for name in __all__ if name not in ('Clip', 'Curve'))}"
+        "there are Adaptive, Auto, Norm, PerLayer, Percentile, Value, ZScore"
     )
 
 
@@ -276,13 +270,6 @@ def _unscale_once(scaler: torch.amp.GradScaler, optimizer: torch.optim.Optimizer
     except RuntimeError as refused:
         if "already been called" not in str(refused):
             raise
-
-
-def _placed(state: Any, device: torch.device) -> Any:
-    """A rule's state where the norm is: numbers as they are, tensors moved to the norm's device."""
-    if all(not isinstance(field, Tensor) or field.device == device for field in state):
-        return state
-    return type(state)(*(field.to(device) if isinstance(field, Tensor) else field for field in state))
 
 
 def _rows_on_host(rows: list[tuple[Any, ...]]) -> list[list[float]]:

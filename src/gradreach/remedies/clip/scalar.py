@@ -1,4 +1,4 @@
-"""Arithmetic written once for floats on the host and 0-d tensors on a GPU, which to read would be to wait for."""
+"""Arithmetic that is written once for floats on the host and for 0-d tensors on a GPU, where reading means waiting."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
 Scalar = float | Tensor
 Truth = bool | Tensor
 
 
 def on_host(device: torch.device) -> bool:
-    """Whether numbers there are at hand: then rules count with floats, else with 0-d tensors."""
+    """Whether numbers on this device can be read at once; rules then count with floats, and else with 0-d tensors."""
     return device.type == "cpu"
 
 
@@ -25,14 +26,14 @@ def where(condition: Truth, one: Scalar, other: Scalar) -> Scalar:
 
 
 def log(x: Scalar) -> Scalar:
-    """Natural logarithm; −∞ at 0."""
+    """The natural logarithm; it is −∞ at 0."""
     if isinstance(x, Tensor):
         return x.log()
     return math.log(x) if x > 0 else -math.inf
 
 
 def exp(x: Scalar) -> Scalar:
-    """e to the power of x; ∞ past the largest float."""
+    """e to the power of x; it is ∞ past the largest float."""
     if isinstance(x, Tensor):
         return x.exp()
     return math.exp(x) if x < 709 else math.inf
@@ -49,14 +50,14 @@ def smaller(x: Scalar, y: Scalar) -> Scalar:
 
 
 def is_sound(norm: Scalar) -> Truth:
-    """Whether a norm says anything: finite and not 0."""
+    """Whether a norm says anything: it is finite and not 0."""
     if isinstance(norm, Tensor):
         return norm.isfinite() & (norm > 0)
     return math.isfinite(norm) and norm > 0
 
 
 def chosen(condition: Truth, one: Any, other: Any) -> Any:
-    """Of two tuples of scalars, field by field, the first where the condition holds, else the second."""
+    """Of two tuples of scalars that are built alike: the first where the condition holds, else the second."""
     if not isinstance(condition, Tensor):
         return one if condition else other
-    return type(one)(*(where(condition, mine, others) for mine, others in zip(one, other, strict=True)))
+    return tree_map(lambda mine, others: where(condition, mine, others), one, other)

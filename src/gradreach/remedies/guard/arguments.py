@@ -1,18 +1,16 @@
-"""What a guard asks of its arguments, checked before anything is done; every error names the argument and a way out."""
+"""Checks of what a Guard is given, done before anything else; every error names the argument and a way out."""
 
 from __future__ import annotations
 
 import inspect
 import io
 from collections.abc import Iterable, Mapping
-from os import PathLike
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gradreach.remedies.arguments import integer
-from gradreach.remedies.clip.clip import Clip
+from gradreach.remedies.clip import Clip
 from gradreach.remedies.guard.run_state import RunState
 
 
@@ -47,23 +45,6 @@ def list_of_schedulers(scheduler: Any) -> list[Any]:
     return schedulers
 
 
-def named_objects(keep: Any) -> dict[str, Any]:
-    if keep is None:
-        return {}
-    if not isinstance(keep, Mapping):
-        raise TypeError(
-            f"keep: expected a mapping from names to objects, got {type(keep).__name__}; write {{'data': …}}"
-        )
-    for name, thing in keep.items():
-        able = hasattr(thing, "state_dict") and hasattr(thing, "load_state_dict")
-        if not able and not isinstance(thing, torch.Generator):
-            raise TypeError(
-                f"keep[{name!r}]: expected state_dict and load_state_dict, or a torch.Generator, "
-                f"got {type(thing).__name__}"
-            )
-    return {str(name): thing for name, thing in keep.items()}
-
-
 def check_optimizer(optimizer: Any, models: Mapping[str, nn.Module]) -> None:
     if not isinstance(optimizer, torch.optim.Optimizer):
         raise TypeError(f"optimizer: expected a torch.optim.Optimizer, got {type(optimizer).__name__}")
@@ -73,22 +54,9 @@ def check_optimizer(optimizer: Any, models: Mapping[str, nn.Module]) -> None:
             f"optimizer: {type(optimizer).__name__} steps by a closure that runs several backward passes, "
             "so there is no single step to judge; use an optimizer that steps without one"
         )
-    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-    if models and not any(id(p) in held for each in models.values() for p in each.parameters()):
+    optimized = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    if models and not any(id(p) in optimized for each in models.values() for p in each.parameters()):
         raise ValueError("optimizer: holds none of the model's parameters; make it from this model's parameters()")
-
-
-def check_numbers(
-    patience: Any, limit: Any, attempts: Any, every: Any, lower_lr: float, lower_threshold: float
-) -> None:
-    for name, number in (("patience", patience), ("limit", limit), ("attempts", attempts), ("every", every)):
-        if integer(name, number) < 1:
-            raise ValueError(f"{name}: expected at least 1, got {number}")
-    if limit < patience:
-        raise ValueError(f"limit: expected at least patience ({patience}), got {limit}")
-    for name, factor in (("lower_lr", lower_lr), ("lower_threshold", lower_threshold)):
-        if not 0.0 < factor <= 1.0:
-            raise ValueError(f"{name}: expected a factor in (0, 1], got {factor}; 1 leaves it as it is")
 
 
 def check_scaler(scaler: Any) -> None:
@@ -96,13 +64,8 @@ def check_scaler(scaler: Any) -> None:
         raise TypeError(f"scaler: expected a torch.amp.GradScaler or None, got {type(scaler).__name__}")
 
 
-def check_folder(folder: Any) -> None:
-    if folder is not None and not isinstance(folder, str | PathLike):
-        raise TypeError(f"folder: expected a path or None, got {type(folder).__name__}")
-
-
 def check_clip(clip: Clip, optimizer: torch.optim.Optimizer) -> None:
-    """What the clip does not measure, the guard does not see."""
+    """Raise ValueError where the clip leaves out a trained parameter: the guard does not see what is not measured."""
     measured = {id(p) for p in clip._parameters()}
     trained = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
     covered = sum(id(p) in measured for p in trained)
@@ -119,7 +82,7 @@ def check_state(state: Any) -> None:
 
 
 def check_plain(run: RunState) -> None:
-    """A snapshot must load with weights_only=True: better known now than when it is needed."""
+    """Raise TypeError where a snapshot would not load with weights_only=True: better now than when it is needed."""
     tree = run.read()
     parts = {f"keep[{name!r}]": state for name, state in tree["keep"].items()}
     parts.update({f"scheduler {index}": state for index, state in enumerate(tree["schedulers"])})

@@ -1,4 +1,4 @@
-"""Snapshots on disk: whole or not there, the previous one kept until the next is whole, a torn file recognised."""
+"""Snapshots in a folder. Each is whole or not there, and the previous one is kept until the next is whole."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NAME = re.compile(r"step(\d+)-rank(\d+)of(\d+)-([0-9a-f]{8})\.pt")
 
 
 class Checkpoints:
-    """One rank's snapshots in a folder: `step0000000300-rank0of1-1a2b3c4d.pt`, the last part the file's CRC-32.
+    """One rank's snapshots, named as `step0000000300-rank0of1-1a2b3c4d.pt`; the last part is the file's CRC-32.
 
     Each loads with `torch.load(path, weights_only=True)`. The last two are kept.
     """
@@ -26,13 +26,16 @@ class Checkpoints:
         self._written: set[Path] = set()
 
     def write(self, step: int, tree: dict[str, Any]) -> Path:
-        """Write under another name, flush to the disk, read back what was pickled, then rename: at every moment the
-        newest file by this name is whole. Raises whatever the file system or the pickler raises."""
+        """Write a snapshot, and return where it lies. Raises whatever the file system or the pickler raises.
+
+        It is written under another name, flushed to the disk, read back, and then renamed, so that at every moment the
+        newest file with a snapshot's name is whole.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         draft = self.folder / f".rank{self._rank}of{self._ranks}.writing"
         try:
             with draft.open("wb") as file:
-                summed = _Summed(file)
+                summed = _ChecksumWriter(file)
                 torch.save(tree, summed)  # type: ignore[arg-type]
                 file.flush()
                 os.fsync(file.fileno())
@@ -47,7 +50,7 @@ class Checkpoints:
         return path
 
     def _prune(self, newest: int) -> None:
-        """Keep the last whole files; what this process wrote is known to be whole and not read again."""
+        """Keep the last whole files; those that this process wrote are known to be whole, and are not read again."""
         kept: set[int] = set()
         for step, path in reversed(self._mine()):
             wanted = len(kept) < _KEPT and step not in kept
@@ -80,7 +83,7 @@ class Checkpoints:
         return tree
 
     def newest(self) -> Path | None:
-        """Where the newest whole snapshot lies."""
+        """Where the newest whole snapshot lies, None where there is none."""
         whole = self._whole()
         return whole[max(whole)] if whole else None
 
@@ -90,7 +93,7 @@ class Checkpoints:
         return [match for entry in self.folder.iterdir() if (match := _NAME.fullmatch(entry.name))]
 
     def _mine(self) -> list[tuple[int, Path]]:
-        """Whole or torn; of one step there may be both."""
+        """Step and path of all files of this rank, whole or torn; of one step there may be both."""
         own = [m for m in self._names() if (int(m[2]), int(m[3])) == (self._rank, self._ranks)]
         return sorted((int(match[1]), self.folder / match[0]) for match in own)
 
@@ -98,8 +101,8 @@ class Checkpoints:
         return {step: path for step, path in self._mine() if _is_whole(path)}
 
 
-class _Summed:
-    """A file that adds up its CRC-32 as it is written."""
+class _ChecksumWriter:
+    """A file whose CRC-32 is added up as it is written."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -122,7 +125,7 @@ def _is_whole(path: Path) -> bool:
 
 
 def _flush_folder(folder: Path) -> None:
-    """The renaming itself, too, is to survive a power cut; only POSIX can open a folder."""
+    """Let the renaming, too, survive a power cut; only POSIX can open a folder."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:

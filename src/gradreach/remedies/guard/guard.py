@@ -1,94 +1,78 @@
-"""A guard around the training step: skips what would spoil the weights, goes back where they are spoilt, says so."""
+"""`Guard` takes the training steps that are sound, skips the others, and goes back where skipping fails."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from math import isfinite
-from os import PathLike
-from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
 
-from gradreach.engine.norms import each_norm, local, to_global, total
-from gradreach.remedies.clip.clip import Clip
-from gradreach.remedies.guard import verdict
+from gradreach.engine.norms import each_norm, to_global, total
+from gradreach.remedies.clip import Clip
 from gradreach.remedies.guard.arguments import (
     check_clip,
-    check_folder,
     check_loss,
-    check_numbers,
     check_optimizer,
-    check_plain,
     check_scaler,
     check_state,
     list_of_schedulers,
     modules_by_name,
-    named_objects,
 )
-from gradreach.remedies.guard.checkpoint import Checkpoints
-from gradreach.remedies.guard.learning_rate import lower_learning_rate
+from gradreach.remedies.guard.events import Event, EventLog, GaveUp
 from gradreach.remedies.guard.loss_scale import LossScale
+from gradreach.remedies.guard.options import GuardPolicy, GuardSnapshots
 from gradreach.remedies.guard.ranks import Ranks
+from gradreach.remedies.guard.recovery import Recovery
 from gradreach.remedies.guard.run_state import RunState
-from gradreach.remedies.guard.snapshot import Buffers, Snapshot, Snapshots
-from gradreach.remedies.guard.verdict import Action, Kind, Limits, Sight, State
-
-_log = logging.getLogger("gradreach")
+from gradreach.remedies.guard.verdict import (
+    GuardAction,
+    GuardState,
+    GuardVerdict,
+    StepFigures,
+    StepKind,
+    judge,
+    state_from,
+)
 
 LOOK = 20
 """Good steps between two looks at the weights: an infinite one, a gate's, say, need not show in loss or gradient."""
 
-
-class GaveUp(RuntimeError):
-    """Steps that are not finite went on and neither skipping nor going back helped; the message says what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something the guard did: at which step, from 0 on; what ("skipped", …), why, and the step's figures."""
-
-    step: int
-    what: str
-    why: str
-    loss: float | None = None
-    norm: float | None = None
+_POLICY, _SNAPSHOTS = GuardPolicy(), GuardSnapshots()
 
 
 class Guard:
     """Takes training steps that are sound, skips the others, and goes back to a good snapshot where skipping fails.
 
-    A step is bad where its loss or gradient norm is not finite, or a spike: more than ten times the highest of the last
-    100 good steps, and higher than any good one before. It is skipped: gradients set to None, buffers (running
-    statistics) put back, scheduler held. After `patience` bad steps in a row the run goes back to its good snapshot:
-    weights, buffers, optimizer, schedulers, scaler, clip, generators, and all in `keep`. If it stays bad, up to `limit`
-    steps are skipped; then finite spikes are accepted as the data's new level, and non-finite steps raise GaveUp after
-    at most `attempts` rollbacks to one snapshot. A GradScaler's own overflow is its business: counted apart.
+    A step is bad where its loss or its gradient norm is not finite, or is a spike: more than ten times the highest of
+    the last 100 good steps, and higher than any good step before. A bad step is skipped: gradients are set to None,
+    buffers (running statistics) are put back, and the scheduler is held. After `patience` bad steps in a row the run
+    goes back to its good snapshot: weights, buffers, optimizer, schedulers, scaler, clip, generators, and all in
+    `keep`. If it stays bad, up to `limit` steps are skipped. Then finite spikes are accepted as the data's new level,
+    and steps that are not finite raise GaveUp after at most `attempts` rollbacks to one snapshot. A GradScaler's own
+    overflow is its own business, and is counted apart.
 
     Args:
-        model: a module, several (also by name), or None: then the optimizer's parameters alone. Give every model that
-            the loss passes through (a GAN's generator steps through the critic), or the gradients stay in the others.
+        model: a module, several (also by name), or None, which means the optimizer's parameters alone. Give every model
+            that the loss passes through, or its gradients stay: a GAN's generator steps through the critic.
         optimizer: any torch optimizer whose step needs no closure.
-        clip: whatever gr.Clip takes as its rule, a gr.Clip of the optimizer, or None; `guard.clip` is the gr.Clip.
-        scheduler: one or several, stepped after every step taken.
-        scaler: a torch.amp.GradScaler; step() scales, unscales and updates.
-        keep: what else belongs to the run, by name: objects with state_dict and load_state_dict (a data loader with a
-            position, an EMA, a ReduceLROnPlateau), or a torch.Generator. Update an EMA before the end of the step, by
-            `optimizer.register_step_post_hook`: it is read as soon as step() has taken the step.
-        every: good steps between snapshots, held twice in the host's memory; one counts as good after 20 more.
-        folder: where good snapshots are also written, for resume().
-        lower_lr, lower_threshold: what learning rates and thresholds are multiplied by at a rollback.
+        clip: whatever gr.Clip takes as its rule, a gr.Clip of the optimizer, or None. `guard.clip` is the gr.Clip.
+        scheduler: one or several, stepped after every step that is taken.
+        scaler: a torch.amp.GradScaler; `step()` scales, unscales and updates.
+        policy: a `gr.GuardPolicy`: patience, limit, attempts, and what a rollback lowers.
+        snapshots: a `gr.GuardSnapshots`: how often, in which folder, and what else they keep.
 
     Make it when the weights are loaded and, with several processes, after init_process_group.
-    Each step reads loss and norm on the host: on a GPU one synchronisation. Where torch.distributed is initialised, all
-    ranks decide alike, by one all-reduce a step. All that happens is logged ("gradreach"), in `events` and in `counts`.
+    Each step reads loss and norm on the host, which is one synchronisation on a GPU. Where torch.distributed is
+    initialised, all ranks decide alike, by one all-reduce a step. All that happens is logged ("gradreach"), listed in
+    `events` and counted in `counts`. `skipped` says whether the last step was skipped: a hidden state that was carried
+    over from it is to be dropped then. Raises TypeError or ValueError for arguments that do not fit.
 
     >>> import torch, gradreach as gr
     >>> model = torch.nn.Linear(3, 1)
-    >>> guard = gr.Guard(model, torch.optim.SGD(model.parameters(), lr=0.1))
+    >>> guard = gr.Guard(model, torch.optim.SGD(model.parameters(), lr=0.1), policy=gr.GuardPolicy(patience=5))
     >>> norm = guard.step(model(torch.ones(2, 3)).square().mean())
     >>> guard.counts["good"]
     1
@@ -102,37 +86,30 @@ class Guard:
         *,
         scheduler: Any = None,
         scaler: Any = None,
-        keep: Mapping[str, Any] | None = None,
-        patience: int = 3,
-        limit: int = 50,
-        attempts: int = 3,
-        every: int = 100,
-        folder: str | PathLike[str] | None = None,
-        lower_lr: float = 1.0,
-        lower_threshold: float = 1.0,
+        policy: GuardPolicy = _POLICY,
+        snapshots: GuardSnapshots = _SNAPSHOTS,
     ) -> None:
         models = modules_by_name(model)
         check_optimizer(optimizer, models)
         check_scaler(scaler)
-        check_folder(folder)
-        check_numbers(patience, limit, attempts, every, lower_lr, lower_threshold)
         self.clip = clip if clip is None or isinstance(clip, Clip) else Clip(optimizer, clip)
         if self.clip is not None:
             check_clip(self.clip, optimizer)
-        self._lower = (lower_lr, lower_threshold)
-        self._limits = Limits(patience, limit, attempts)
-        self._scale = LossScale(scaler, optimizer)
-        self._run = RunState(models, optimizer, list_of_schedulers(scheduler), scaler, named_objects(keep), self.clip)
-        self._ranks = Ranks()
-        self._folder = None if folder is None else Checkpoints(Path(folder), self._ranks.rank, self._ranks.count)
-        if self._folder is not None:
-            check_plain(self._run)
-        self._snapshots = Snapshots(self._run, every)
-        self._state = State()
-        self._writable = True
-        self._begin()
-        self.events: list[Event] = []
         self.skipped = False
+        self._policy = policy
+        self._scale = LossScale(scaler, optimizer)
+        keep = {str(name): thing for name, thing in (snapshots.keep or {}).items()}
+        self._run = RunState(models, optimizer, list_of_schedulers(scheduler), scaler, keep, self.clip)
+        self._ranks = Ranks()
+        self._log = EventLog(self._ranks.rank)
+        self._recovery = Recovery(self._run, self._ranks, policy, snapshots, self._log)
+        self._state = self._recovery.begin(GuardState())
+        self._fresh = True
+
+    @property
+    def events(self) -> list[Event]:
+        """All that the guard did, in order."""
+        return self._log.events
 
     @property
     def steps(self) -> int:
@@ -142,21 +119,13 @@ class Guard:
     @property
     def counts(self) -> dict[str, int]:
         """Steps by what became of them, and rollbacks."""
-        state = self._state
-        return {
-            "steps": state.step,
-            "good": state.good,
-            "accepted": state.accepted,
-            "skipped": state.skipped,
-            "overflowed": state.overflowed,
-            "rolled_back": state.rolled_back,
-        }
+        names = ("good", "accepted", "skipped", "overflowed", "rolled_back")
+        return {"steps": self._state.step} | {name: getattr(self._state, name) for name in names}
 
     def step(self, loss: Tensor) -> Tensor:
-        """Backward, check, clip, optimizer's and scheduler's step, gradients cleared; the norm before clipping, 0-d.
+        """Backward, check, clip, optimizer's and scheduler's step, gradients cleared; returns the norm before clipping.
 
-        `self.skipped` tells whether the step was skipped: a hidden state carried over from it is to be dropped then.
-        Raises GaveUp, and ValueError where the loss is no scalar.
+        The norm is 0-d. Raises GaveUp, and ValueError where the loss is no scalar.
         """
         check_loss(loss)
         self._scale.up(loss).backward()
@@ -168,7 +137,7 @@ class Guard:
             for scheduler in self._run.schedulers:
                 scheduler.step()
             self._clear()
-            self._count()
+            self._state = self._recovery.count_good(self._state)
             self.skipped = not self._inspect()
         else:
             self._scale.close()
@@ -177,10 +146,11 @@ class Guard:
     def before_step(self, loss: Tensor | None = None) -> bool:
         """For loops with a backward and an optimizer step of their own, gradient accumulation among them.
 
-        Call it after backward, before `optimizer.step()` or `scaler.step(optimizer)`. Gradients are unscaled, checked,
-        and clipped; where the answer is False they are None already, and neither optimizer nor scheduler is to step.
-        A scaler's `update()` belongs after every step, a skipped one too: by it the scale falls after an overflow.
-        A snapshot is taken here, before the step, when one is due. Raises GaveUp.
+        Call it after backward, before `optimizer.step()` or `scaler.step(optimizer)`. Gradients are unscaled, checked
+        and clipped. Where it returns False they are None already, and neither optimizer nor scheduler is to step. A
+        scaler's `update()` belongs after every step, a skipped one too: by it the scale falls after an overflow. A
+        snapshot is taken here, before the step, when one is due. Raises GaveUp, and ValueError where the loss is no
+        scalar.
         """
         if loss is not None:
             check_loss(loss)
@@ -192,197 +162,126 @@ class Guard:
         if sound:
             if self.clip is not None:
                 self.clip.apply()
-            self._count()
+            self._state = self._recovery.count_good(self._state)
         return sound
 
     def resume(self) -> int:
-        """Set the run to the newest whole snapshot in `folder`, generators included, and say after how many steps it
-        was taken; 0, and nothing changed, where there is none.
+        """Set the run to the newest whole snapshot in the folder, generators included.
 
-        Raises ValueError where no folder was given, or the snapshot does not fit the run: nothing is changed then.
+        Returns after how many steps it was taken, and 0, with nothing changed, where there is none. Raises ValueError
+        where no folder was given, or the snapshot does not fit the run; nothing is changed then.
         """
-        if self._folder is None:
-            raise ValueError("folder: expected the folder of the snapshots, got None; give it to Guard(folder=…)")
-        for path in self._folder.torn():
-            self._tell("left out", f"{path} is not what was written, an older snapshot is taken if there is one")
-        step = self._ranks.newest_common(self._folder.whole())
-        if step is None:
+        state = self._recovery.resume(self._state)
+        if state is None:
             return 0
-        tree = self._folder.read(step)
-        if why := self._run.mismatch(tree):
-            raise ValueError(f"folder: the snapshot after {step} steps in {self._folder.folder} does not fit: {why}")
-        state = tree.pop("guard")
-        self._run.write(tree, generators=True)
-        self._state = verdict.state_from(state)
-        self._buffers.keep()
-        self._snapshots.adopt(Snapshot(step, tree, self._state))
-        self._fresh = False
-        self._tell("resumed", f"from the snapshot after {step} steps")
-        return step
+        self._state, self._fresh = state, False
+        return state.step
 
     def state_dict(self) -> dict[str, Any]:
-        """Counts, window and clip, in plain types; weights and optimizer are not in it."""
+        """Counts, recent steps and clip, in plain types; weights and optimizer are not in it."""
         return {"state": asdict(self._state), "clip": None if self.clip is None else self.clip.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Counts, window and clip as they were. Load weights and optimizer first: they become the good snapshot."""
+        """Set counts, recent steps and clip. Load weights and optimizer first: they become the good snapshot."""
         check_state(state)
         if self.clip is not None and state["clip"] is not None:
             self.clip.load_state_dict(state["clip"])
-        self._state = verdict.state_from(state["state"])
-        self._begin()
-
-    def _begin(self) -> None:
-        """The run as it stands is the first good snapshot, and again at the first step if it was changed by then."""
-        self._buffers = Buffers(list(self._run.models.values()))
-        self._buffers.keep()
-        self._held = self._run.held()
-        self._untrained = [p for p in self._run.parameters() if id(p) not in self._held]
-        self._state = verdict.proved(self._state)
-        self._snapshots.take(self._state.step, self._state, proved=True)
-        self._odd = tuple(self._run.spoilt())  # a mask of -inf kept as a parameter, say
+        self._state = self._recovery.begin(state_from(state["state"]))
         self._fresh = True
-        self._seen = self._signature()
-
-    def _signature(self) -> list[tuple[int, int]]:
-        parameters = [p for p in self._run.parameters() if p.layout == torch.strided]
-        return [(local(p).data_ptr(), p._version) for p in parameters]
 
     def _look(self, loss: Tensor | None) -> tuple[Tensor, bool]:
         """The gradient's norm, and whether the step is to be taken; where not, all that it spoilt is put right."""
-        if self._fresh:
-            self._first()
-        elif self._run.held() != self._held:
-            self._begin_anew()
+        self._meet_changes()
         self._scale.down()
-        norm = self._measure()
-        sight = self._see(loss, norm)
-        found = verdict.judge(self._state, sight, self._limits, self._changed)
-        self._state, self.skipped = found.state, found.action is not Action.STEP
-        if not self.skipped:
-            if found.why:
-                self._tell("accepted", found.why, sight)
-            self._buffers.keep()
-            return norm, True
-        self._clear()
-        self._buffers.restore()
-        self._scale.leave(overflow=found.kind is Kind.OVERFLOW)
-        if found.kind is not Kind.OVERFLOW:
-            self._tell("skipped", found.why + self._from_the_start(found.kind), sight)
-        if found.action is Action.ROLL_BACK:
-            self._roll_back()
-        elif found.action is Action.GIVE_UP:
-            self._give_up(found.why + self._from_the_start(found.kind))
-        return norm, False
+        norm = self._norm()
+        figures = self._figures(loss, norm)
+        verdict = judge(self._state, figures, self._policy, self._can_undo)
+        self._state, self.skipped = verdict.state, verdict.action is not GuardAction.STEP
+        if self.skipped:
+            self._skip(verdict, figures)
+            return norm, False
+        if verdict.why:
+            self._log.add(self._state, "accepted", verdict.why, figures)
+        self._recovery.buffers.keep()
+        return norm, True
 
-    def _measure(self) -> Tensor:
+    def _meet_changes(self) -> None:
+        """Begin anew where the run was changed before the first step, or its optimizer's parameters since."""
+        start = self._recovery.start
+        if self._fresh:
+            self._fresh = False
+            self._recovery.refuse_used_folder()
+            unchanged = start.is_untouched(self._run)
+        else:
+            unchanged = start.has_its_parameters(self._run)
+        if not unchanged:
+            self._state = self._recovery.begin(self._state)
+
+    def _norm(self) -> Tensor:
         if self.clip is not None:
             return self.clip.measure()
         gradients = [p.grad for p in self._run.parameters() if p.grad is not None]
         return total(to_global(each_norm(gradients), gradients)) if gradients else torch.zeros(())
 
-    def _see(self, loss: Tensor | None, norm: Tensor) -> Sight:
+    def _figures(self, loss: Tensor | None, norm: Tensor) -> StepFigures:
         """Loss and norm on the host, the greatest of all ranks, in one transfer."""
-        figures = [norm.detach()] if loss is None else [norm.detach(), loss.detach().reshape(())]
-        values = self._ranks.greatest(figures)
+        tensors = [norm.detach()] if loss is None else [norm.detach(), loss.detach().reshape(())]
+        values = self._ranks.greatest(tensors)
         scaled = not isfinite(values[0]) and self._scale.can_fall()  # read from a GPU only where it matters
-        return Sight(None if loss is None else values[1], values[0], scaled)
+        return StepFigures(None if loss is None else values[1], values[0], scaled)
 
-    def _first(self) -> None:
-        self._fresh = False
-        if self._folder is not None and (newest := self._folder.newest()) is not None:
-            raise ValueError(f"folder: holds a snapshot, {newest}; call guard.resume() first, or give an empty folder")
-        if self._signature() != self._seen:
-            self._begin_anew()
-
-    def _begin_anew(self) -> None:
-        self._begin()
-        self._fresh = False
-
-    def _changed(self) -> bool:
-        """Whether there is something to undo; nothing where parameters have come or gone: they begin anew."""
-        if not self._ranks.any(not self._snapshots.fit()):
-            return self._ranks.any(self._snapshots.changed())
-        self._begin_anew()
+    def _can_undo(self) -> bool:
+        """Whether there is something to undo: nothing where parameters have come or gone, for they begin anew."""
+        if self._recovery.fits():
+            return self._recovery.changed()
+        self._state = self._recovery.begin(self._state)
         return False
 
-    def _from_the_start(self, kind: Kind) -> str:
-        if kind is not Kind.NONFINITE or not self._odd:
-            return ""
-        return f"; {self._odd[0]} held values that are not finite when the guard began"
+    def _skip(self, verdict: GuardVerdict, figures: StepFigures) -> None:
+        self._clear()
+        self._recovery.buffers.restore()
+        overflow = verdict.kind is StepKind.OVERFLOW
+        self._scale.leave(overflow)
+        odd, why = self._recovery.start.not_finite, verdict.why
+        if verdict.kind is StepKind.NONFINITE and odd:
+            why += f"; {odd[0]} held values that are not finite when the guard began"
+        if not overflow:
+            self._log.add(self._state, "skipped", why, figures)
+        if verdict.action is GuardAction.ROLL_BACK:
+            self._state = self._recovery.go_back(self._state)
+        elif verdict.action is GuardAction.GIVE_UP:
+            self._give_up(why)
+
+    def _inspect(self) -> bool:
+        """Look now and then whether the weights are finite, and take a snapshot if one is due.
+
+        Returns False where they are not: the run has gone back then.
+        """
+        due = self._recovery.snapshots.due
+        if not due and self._state.good % LOOK:
+            return True
+        why = self._recovery.spoilt()
+        if why is None:
+            if due:
+                self._recovery.snapshots.take(self._state)
+            return True
+        if self._state.returns >= self._policy.attempts or not self._can_undo():
+            self._give_up(why)
+        self._state = self._recovery.go_back(self._state, f"{why}, though the loss is finite; ")
+        return False
 
     def _clear(self) -> None:
         self._run.optimizer.zero_grad(set_to_none=True)
-        for parameter in self._untrained:
+        for parameter in self._recovery.start.untrained:
             parameter.grad = None
 
-    def _count(self) -> None:
-        if self._snapshots.count():
-            self._state = verdict.proved(self._state)
-            self._write()
-
-    def _inspect(self) -> bool:
-        """Now and then: are the weights finite? A snapshot, if it is due; False where not: the run has gone back."""
-        if not self._snapshots.due and self._state.good % LOOK:
-            return True
-        spoilt = [name for name in self._run.spoilt() if name not in self._odd]
-        if not self._ranks.any(bool(spoilt)):
-            if self._snapshots.due:
-                self._snapshots.take(self._state.step, self._state)
-            return True
-        why = f"{spoilt[0] if spoilt else 'on another rank, a parameter'} holds values that are not finite"
-        if self._state.returns >= self._limits.attempts or not self._changed():
-            self._give_up(why)
-        self._roll_back(f"{why}, though the loss is finite; ")
-        return False
-
-    def _write(self) -> None:
-        """A folder that cannot be written to is no reason to stop: said once, the snapshot in memory is there."""
-        good = self._snapshots.good
-        if self._folder is None or good is None:
-            return
-        try:
-            for device in self._run.devices():
-                torch.cuda.synchronize(device)  # the copies must have arrived
-            self._folder.write(good.step, {**good.tree, "guard": asdict(good.state)})
-        except Exception as problem:  # whatever a file system or a pickler may raise
-            if self._writable:
-                self._tell("not written", f"{type(problem).__name__}: {problem}; training goes on, snapshots in memory")
-            self._writable = False
-        else:
-            self._writable = True
-
-    def _roll_back(self, why: str = "") -> None:
-        good = self._snapshots.go_back(generators=self._state.returns == 0)
-        self._state = verdict.gone_back(self._state, good.state)
-        lr, threshold = (factor**self._state.returns for factor in self._lower)
-        if lr != 1.0:
-            lower_learning_rate(self._run.optimizer, self._run.every_scheduler(), lr)
-        if threshold != 1.0 and self.clip is not None:
-            self.clip.lower(threshold)
-        self._buffers.keep()
-        self._tell("rolled back", f"{why}to the snapshot after {good.step} steps, rollback {self._state.returns} to it")
-
     def _give_up(self, why: str) -> NoReturn:
-        if self._changed():
-            self._snapshots.go_back(generators=False)
-            self._buffers.keep()
-        good, state = self._snapshots.good, self._state
-        assert good is not None
-        newest = None if self._folder is None else self._folder.newest()
-        on_disk = "" if newest is None else f" (on disk: {newest})"
+        holds, state = self._recovery.end(self._can_undo()), self._state
         since = "" if state.first_bad is None else f"no step since step {state.first_bad} was sound, and "
         vain = f"{state.returns} rollback(s) did not help" if state.returns else "there was nothing to undo"
         message = (
-            f"{why}; {since}{vain}. The model holds the weights that it had after {good.step} steps{on_disk}. "
+            f"{why}; {since}{vain}. {holds}. "
             "Look at the batches of these steps; then lower the learning rate or the clip's threshold"
         )
-        self._tell("gave up", message)
+        self._log.add(state, "gave up", message)
         raise GaveUp(f"gave up at step {state.step - 1}: {message}")
-
-    def _tell(self, what: str, why: str, sight: Sight | None = None) -> None:
-        figures = (None, None) if sight is None else (sight.loss, sight.norm)
-        step = max(self._state.step - 1, 0)
-        self.events.append(Event(step, what, why, *figures))
-        if self._ranks.rank == 0:
-            _log.warning("gradreach: step %d %s: %s", step, what, why)

@@ -1,4 +1,4 @@
-"""Lower the learning rate for good: in the optimizer, and in what its schedulers compute it from."""
+"""A learning rate is lowered for good in the optimizer and in what its schedulers compute it from."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 _RATES = ("lr", "initial_lr", "max_lr", "min_lr")
-"""initial_lr is any scheduler's, max_lr and min_lr are OneCycleLR's."""
-_LISTS = ("base_lrs", "max_lrs", "_last_lr")
-_NUMBERS = ("eta_min",)
+"""Keys of a parameter group: initial_lr is any scheduler's, max_lr and min_lr are OneCycleLR's."""
+_ATTRIBUTES = ("base_lrs", "max_lrs", "_last_lr", "eta_min")
+"""Attributes of schedulers: lists of one rate a group, or one rate."""
 
 
 def lower_learning_rate(optimizer: torch.optim.Optimizer, schedulers: Sequence[Any], factor: float) -> None:
@@ -27,11 +27,9 @@ def lower_learning_rate(optimizer: torch.optim.Optimizer, schedulers: Sequence[A
 
 
 def _lower(scheduler: Any, factor: float) -> None:
-    for name in _LISTS:
+    for name in _ATTRIBUTES:
         if hasattr(scheduler, name):
-            setattr(scheduler, name, [rate * factor for rate in getattr(scheduler, name)])
-    for name in _NUMBERS:
-        if hasattr(scheduler, name):
-            setattr(scheduler, name, getattr(scheduler, name) * factor)
+            rates = getattr(scheduler, name)
+            setattr(scheduler, name, [r * factor for r in rates] if isinstance(rates, list) else rates * factor)
     for nested in getattr(scheduler, "_schedulers", ()):
         _lower(nested, factor)

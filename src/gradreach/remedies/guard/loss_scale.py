@@ -1,4 +1,4 @@
-"""A GradScaler around a step that may be skipped by someone else than the scaler."""
+"""A GradScaler around a step that someone else than the scaler may skip."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.amp.grad_scaler import OptState
 
 
 class LossScale:
-    """Scales up, scales down, steps. Where there is no scaler, or one that is not enabled, it steps only."""
+    """Scales the loss up, the gradients down, and steps. Without an enabled scaler it steps only."""
 
     def __init__(self, scaler: Any, optimizer: torch.optim.Optimizer) -> None:
         self._scaler = scaler if scaler is not None and scaler.is_enabled() else None
@@ -20,11 +20,11 @@ class LossScale:
         self._owed = False
 
     def up(self, loss: Tensor) -> Tensor:
-        """The loss to go backward from."""
+        """The loss that backward is to start from."""
         return loss if self._scaler is None else self._scaler.scale(loss)
 
     def down(self) -> None:
-        """Unscale the gradients, unless the loop has done so."""
+        """Unscale the gradients where the loop has not done so."""
         if self._scaler is None:
             return
         states = self._scaler._per_optimizer_states
@@ -49,10 +49,10 @@ class LossScale:
             self._scaler.update()
 
     def leave(self, overflow: bool) -> None:
-        """After a skipped step: this optimizer stands as one with nothing to do, whose gradients overflowed or not.
+        """Tell the scaler, after a skipped step, that this optimizer has nothing to do, and whether it overflowed.
 
-        Scale and other optimizers stay as they are: the loop's scaler.update() makes the scale fall. Of a loop that
-        has not called it since the last overflow, the next one shows that it never will: then the scale falls here.
+        The scale and other optimizers stay as they are, since the loop's scaler.update() makes the scale fall. A loop
+        that has not called it between two overflows never will, and then the scale falls here.
         """
         if self._scaler is None:
             return
@@ -66,6 +66,6 @@ class LossScale:
         self._left, self._overflowed = True, overflow
 
     def close(self) -> None:
-        """After `leave`, where the loop is not to update: the scale falls by an overflow, and else stays."""
+        """Update after `leave`, where the loop does not: the scale falls after an overflow, and else stays."""
         if self._scaler is not None:
             self._scaler.update(None if self._overflowed else self._scaler.get_scale())

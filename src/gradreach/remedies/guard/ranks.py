@@ -1,9 +1,10 @@
-"""Decide alike on all ranks; without torch.distributed, alone."""
+"""How all ranks come to the same decision; without torch.distributed there is one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import nan
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -19,8 +20,10 @@ class Ranks:
         self.rank = dist.get_rank() if together else 0
 
     def greatest(self, figures: Sequence[Tensor]) -> list[float]:
-        """Each 0-d figure's greatest value over all ranks, nan where it is not finite on any: one all-reduce, one
-        transfer to the host."""
+        """Each 0-d figure's greatest value over all ranks, and nan where it is not finite on one of them.
+
+        It takes one all-reduce and one transfer to the host.
+        """
         figures = [f.full_tensor() if hasattr(f, "full_tensor") else f for f in figures]
         device = figures[0].device
         if self.count == 1 and all(f.device.type == "cpu" for f in figures):
@@ -36,18 +39,16 @@ class Ranks:
         return [nan if not_finite else value for value, not_finite in zip(greatest, bad, strict=True)]
 
     def any(self, here: bool) -> bool:
-        """Whether it holds on any rank."""
-        if self.count == 1:
-            return here
-        answers: list[bool] = [False] * self.count
-        dist.all_gather_object(answers, here)
-        return any(answers)
+        """Whether something holds on any rank."""
+        return any(self._gathered(here))
 
     def newest_common(self, steps: Sequence[int]) -> int | None:
-        """The last of the steps that every rank has."""
-        every: list[Sequence[int]] = [steps]
+        """The last of the steps that every rank has, None where there is none."""
+        return max(set(steps).intersection(*self._gathered(steps)), default=None)
+
+    def _gathered(self, own: Any) -> list[Any]:
+        """What every rank has."""
+        every = [own] * self.count
         if self.count > 1:
-            every = [()] * self.count
-            dist.all_gather_object(every, steps)
-        common = set(every[0]).intersection(*every[1:])
-        return max(common, default=None)
+            dist.all_gather_object(every, own)
+        return every

@@ -1,0 +1,12 @@
+"""Truncated and exact backpropagation through time, over a step of any kind.
+
+arguments: checks of sequences, states and counts of steps, made before anything runs on them.
+bptt: `gr.bptt`, exact backpropagation through time under a memory limit.
+memory: how many bytes passes over segments of a sequence take.
+options: the option records, `BatchLayout` and `AutoK2`.
+recurrence: a step of any kind, run over segments whose rows may end anywhere.
+segment: consecutive steps of a sequence, and what the next batch needs of them.
+tbptt: `gr.tbptt`, windows of k1 steps whose gradient goes back k2 steps.
+trees: trees of tensors, and running a step without leaving a trace.
+truncation_bias: `gr.truncation_bias`, what truncation would lose.
+"""

@@ -4,29 +4,19 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.random import fork_rng
 from torch.utils._pytree import tree_leaves
 
-from gradreach.remedies.arguments import check_callable, length_of_pair, refuse_graph, steps
-from gradreach.remedies.tbptt.sequence import (
-    BuffersKept,
-    Recurrence,
-    Stretch,
-    carries,
-    detached,
-    last_state,
-    module_of,
-    parameters_in,
-    take,
-)
-
-Loss = Callable[[Any, Any], Tensor]
+from gradreach.remedies.tbptt.arguments import check_loss, length_of_pair, refuse_graph, steps
+from gradreach.remedies.tbptt.options import BatchLayout, Loss
+from gradreach.remedies.tbptt.recurrence import Recurrence
+from gradreach.remedies.tbptt.segment import Segment, last_state
+from gradreach.remedies.tbptt.trees import carries, detached, parameters_in, take, without_a_trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +46,16 @@ def truncation_bias(
 ) -> TruncationBias:
     """b(k2) = ‖dW − dW_{<k2}‖ / ‖dW‖ for k2 = k1, 2 k1, 3 k1, 4 k1, 6 k1, 8 k1, … and all whole windows of x.
 
-    dW is the gradient of Σ loss(output, y) over windows of k1 steps by full BPTT, dW_{<k2} the one by TBPTT with this
-    k1 and k2 at the same weights. W are the `parameters`, by default all that the state after a window depends on:
-    those of a head upon the outputs are never truncated, and would only dilute b. `x`, `y`, `step`, `state`, `dim` as
-    in `tbptt`; `loss` takes a window's output and targets and returns a scalar.
+    dW is the gradient of Σ loss(output, y) over windows of k1 steps by full BPTT, and dW_{<k2} is the one by TBPTT with
+    this k1 and k2 at the same weights. W are the `parameters`, by default all that the state after a window depends on:
+    those of a head upon the outputs are never truncated, and would only dilute b. `x`, `y`, `step` and `state` are as
+    in `tbptt`, `dim` as in `BatchLayout`; `loss` takes a window's output and targets and returns a scalar.
 
     The time grows as n², for n = T / k1 windows: n (n + 1) / 2 backward passes of a window. At k1 = 1, give a few
-    hundred steps, not thousands. Holds the graph of one window at a time and 2 log₂ n gradients. The generators of
+    hundred steps, not thousands. It holds the graph of one window at a time, and 2 log₂ n gradients. The generators of
     random numbers, the buffers and `.grad` are left as they were.
     Raises TypeError or ValueError on an argument that does not fit and where a gradient is not finite or none exists,
-    RuntimeError under torch.inference_mode.
+    and RuntimeError under torch.inference_mode.
 
     >>> import torch, gradreach as gr
     >>> layer, x, y = torch.nn.GRU(3, 8), torch.randn(40, 4, 3), torch.randn(40, 4, 8)
@@ -73,20 +63,16 @@ def truncation_bias(
     >>> found.k2, found.bias[-1]
     ((10, 20, 30, 40), 0.0)
     """
-    recurrence, k1 = Recurrence.of(step, x, dim), steps("k1", k1)
+    recurrence, k1 = Recurrence.of(step, x, BatchLayout(dim=dim)), steps("k1", k1)
     length_of_pair(x, y, recurrence.dim)
     check_loss(loss)
     state = start_of(state)
     chosen = None if parameters is None else _chosen(parameters)
-    return measure(recurrence, Stretch.of(x, recurrence.dim), y, step, loss, k1, state, chosen=chosen)
-
-
-def check_loss(loss: Any) -> None:
-    check_callable("loss", loss, "a function loss(output, y) -> scalar")
+    return measure(recurrence, Segment.of(x, recurrence.dim), y, step, loss, k1, state, chosen=chosen)
 
 
 def start_of(state: Any) -> Any:
-    """A state at which the gradient stops, or a carry's last."""
+    """A state at which the gradient stops, or a carry's last one. Raises ValueError where it was made by a graph."""
     state = last_state(state)
     refuse_graph(
         "state",
@@ -98,7 +84,7 @@ def start_of(state: Any) -> Any:
 
 
 def _chosen(parameters: Any) -> list[Tensor]:
-    """Those that learn."""
+    """The parameters that learn. Raises TypeError or ValueError where there are none."""
     if isinstance(parameters, nn.Module | Tensor):
         raise TypeError(
             f"parameters: expected tensors in a list or the like, got {type(parameters).__name__}; give "
@@ -112,7 +98,7 @@ def _chosen(parameters: Any) -> list[Tensor]:
 
 def measure(
     recurrence: Recurrence,
-    sequence: Stretch,
+    sequence: Segment,
     y: Any,
     step: Any,
     loss: Loss,
@@ -122,7 +108,7 @@ def measure(
     chosen: list[Tensor] | None = None,
     tolerance: float = 0.0,
 ) -> TruncationBias:
-    """The bias at all k2 of the ladder, or up to the first within the tolerance, which carries errors no further."""
+    """The bias at all k2 of the ladder, or up to the first within the tolerance; errors are carried back no further."""
     if torch.is_inference_mode_enabled():
         raise RuntimeError(
             "truncation bias: expected to be measured with gradients, got torch.inference_mode, in which none can be "
@@ -130,10 +116,7 @@ def measure(
         )
     n = max(1, sequence.steps // k1)
     sequence = sequence.part(0, min(n * k1, sequence.steps))
-    device = next(leaf.device for leaf in tree_leaves(sequence.x))
-    devices = [] if device.type == "cpu" else [device]
-    kind = {} if device.type == "cpu" else {"device_type": device.type}
-    with torch.enable_grad(), fork_rng(devices, **kind), BuffersKept(module_of(step)), BuffersKept(module_of(loss)):
+    with torch.enable_grad(), without_a_trace(sequence.x, step, loss):
         windows = _windows(recurrence, sequence, y, loss, k1, state)
         whole = _sweep(windows, [], chosen)[0]
         lags = n if tolerance <= 0 else min(n, 2)
@@ -151,17 +134,17 @@ def measure(
 
 
 @dataclass(frozen=True, slots=True)
-class _Window:
+class _WindowRun:
     """One window, to be run again from the state before it and what the generators were then."""
 
     recurrence: Recurrence
-    part: Stretch
+    part: Segment
     y: Any
     loss: Loss
     state: Any
     generators: list[Tensor]
 
-    def graph(self) -> _Graph:
+    def graph(self) -> _WindowGraph:
         _set_generators(self.part, self.generators)
         state = detached(self.state)
         before = [leaf.requires_grad_() for leaf in tree_leaves(state) if carries(leaf)]
@@ -174,14 +157,14 @@ class _Window:
         leaves = [leaf for leaf in tree_leaves(after) if carries(leaf)]
         weights = [leaf for leaf in parameters_in(leaves) if id(leaf) not in own]
         learns = bool(weights) or any(id(leaf) not in own for leaf in parameters_in([error]))
-        return _Graph(before, error, leaves, weights, learns)
+        return _WindowGraph(before, error, leaves, weights, learns)
 
 
 @dataclass(frozen=True, slots=True)
-class _Graph:
+class _WindowGraph:
     """The leaves of the state before a window and after it, the loss, and the parameters that the state depends on.
 
-    `learns`: whether there are any, of the loss or of the state.
+    `learns` says whether the loss or the state depends on any parameter.
     """
 
     before: list[Tensor]
@@ -201,19 +184,21 @@ class _Graph:
         return list(torch.autograd.grad(outputs, of, grads, retain_graph=True, materialize_grads=True))
 
 
-def _windows(recurrence: Recurrence, sequence: Stretch, y: Any, loss: Loss, k1: int, state: Any) -> list[_Window]:
+def _windows(recurrence: Recurrence, sequence: Segment, y: Any, loss: Loss, k1: int, state: Any) -> list[_WindowRun]:
     windows = []
     for start in range(0, sequence.steps, k1):
         stop = min(start + k1, sequence.steps)
         part, targets = sequence.part(start, stop), None if y is None else take(y, sequence.dim, start, stop)
-        windows.append(_Window(recurrence, part, targets, loss, detached(state), _generators(part)))
+        windows.append(_WindowRun(recurrence, part, targets, loss, detached(state), _generators(part)))
         with torch.no_grad():
             _, state = recurrence.run(part, state)
     return windows
 
 
-def _sweep(windows: Sequence[_Window], ends: Sequence[int], chosen: list[Tensor] | None) -> list[dict[Tensor, Tensor]]:
-    """The gradients of all losses, gathered by lag, the windows they were carried over: under ends[0], under ends[1] …
+def _sweep(
+    windows: Sequence[_WindowRun], ends: Sequence[int], chosen: list[Tensor] | None
+) -> list[dict[Tensor, Tensor]]:
+    """The gradients of all losses, gathered by lag: carried over fewer than ends[0] windows, fewer than ends[1], …
 
     Without ends the errors of all windows go back as one, over all of them.
     """
@@ -263,13 +248,13 @@ def _ladder(most: int) -> list[int]:
     return sorted({1, most, *(each for each in steps if each < most)})
 
 
-def _generators(part: Stretch) -> list[Tensor]:
+def _generators(part: Segment) -> list[Tensor]:
     device = tree_leaves(part.x)[0].device
     own = [] if device.type == "cpu" else [torch.get_device_module(device).get_rng_state(device)]
     return [torch.get_rng_state(), *own]
 
 
-def _set_generators(part: Stretch, states: Sequence[Tensor]) -> None:
+def _set_generators(part: Segment, states: Sequence[Tensor]) -> None:
     torch.set_rng_state(states[0])
     device = tree_leaves(part.x)[0].device
     for state in states[1:]:

@@ -12,7 +12,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from gradreach.remedies.guard.guard import GaveUp, Guard
+from gradreach.remedies.guard.events import GaveUp
+from gradreach.remedies.guard.guard import Guard
+from gradreach.remedies.guard.options import GuardPolicy, GuardSnapshots
 
 
 class Counted:
@@ -43,7 +45,7 @@ def train(rank: int, folder: Path, fault: str) -> str:
     torch.manual_seed(0)
     model = DistributedDataParallel(nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 1)))
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
-    guard = Guard(model, optimizer, every=10, limit=6, folder=folder)
+    guard = Guard(model, optimizer, policy=GuardPolicy(limit=6), snapshots=GuardSnapshots(every=10, folder=folder))
     start, end = guard.resume(), "to-the-end"
     counted: Any = Counted()
     dist.all_reduce, plain = counted, dist.all_reduce

@@ -12,7 +12,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, Partial, Replicate, Shard, distribute_tensor
 
-from gradreach.remedies.clip.clip import Adaptive, Auto, Clip, Norm, Percentile, PerLayer, Value, ZScore
+from gradreach.remedies.clip import Adaptive, Auto, Clip, Norm, Percentile, PerLayer, Value, ZScore
 
 RULES = (Norm(0.5), Value(0.01), PerLayer(0.1), Adaptive(0.01), Percentile(10), ZScore(warmup=2), Auto())
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from gradreach.remedies.tbptt import bptt as module
+from gradreach.remedies.tbptt import memory as module
 from gradreach.remedies.tbptt.bptt import bptt
 from gradreach.remedies.tbptt.tbptt import tbptt
 from tests.remedies.streams import KINDS, Stream, equal, stream, streams
@@ -110,7 +110,7 @@ MODELS = {
 
 def held(x: Tensor, step: Any, memory: int | str | None) -> int:
     """Bytes at the peak of a forward and backward pass."""
-    with module._Live() as live:
+    with module.LiveBytes() as live:
         output, _ = bptt(x, step=step, memory=memory)
         output.backward(torch.ones_like(output))
     return live.peak
@@ -180,8 +180,8 @@ def test_choosing_leaves_everything_as_it_was(kind: str) -> None:
     ),
 )
 def test_memory_is_read_as_it_is_written(number: int, unit: tuple[str, float]) -> None:
-    assert module._bytes(f"{number}{unit[0]}") == number * unit[1]
-    assert module._bytes(number) == number
+    assert module.bytes_of(f"{number}{unit[0]}") == number * unit[1]
+    assert module.bytes_of(number) == number
 
 
 @pytest.mark.parametrize("memory", [0, -5, "much", "12 TBs", ""])
@@ -193,7 +193,7 @@ def test_memory_that_says_nothing_is_refused(memory: int | str) -> None:
 @pytest.mark.parametrize("memory", [True, 1.5, b"1"])
 def test_memory_of_another_type_is_refused(memory: Any) -> None:
     with pytest.raises(TypeError, match="memory: expected a number of bytes"):
-        module._bytes(memory)
+        module.bytes_of(memory)
 
 
 def test_the_least_figure_is_readable() -> None:

@@ -1,4 +1,4 @@
-"""The inputs that lie before a position: at one lag, or summed over a band of lags."""
+"""The inputs that lie before a position, at one lag or summed over a band of lags."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from gradreach.score.features import steps_of
 from gradreach.score.ladder import Band
 from gradreach.score.rows import Rows
 
 
-class History:
-    """Features of every step of all batches, ready to be summed over any stretch before any position."""
+class LaggedInputs:
+    """Features of every step of all batches, ready to be summed over any band of lags before any position."""
 
     def __init__(self, features: Sequence[Tensor]) -> None:
         """`features`: one (N, T, d) a batch."""
         sums = [torch.cat([torch.zeros_like(x[:, :1]), x.cumsum(1)], 1) for x in (each.double() for each in features)]
-        self._sums = torch.cat([x.reshape(-1, x.shape[-1]) for x in sums])
-        lengths = torch.tensor([x.shape[1] for x in sums])
+        self._sums = steps_of(sums)
+        self._lengths = torch.tensor([x.shape[1] for x in sums])
         sizes = torch.tensor([x.shape[0] * x.shape[1] for x in sums])
-        self._lengths = lengths
         self._starts = sizes.cumsum(0) - sizes
 
     def at(self, rows: Rows, band: Band) -> Tensor:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gradreach.remedies.clip.clip import Adaptive, Auto, Clip, Norm, Percentile, PerLayer, Value, ZScore, rule_of
+from gradreach.remedies.clip import Adaptive, Auto, Clip, Norm, Percentile, PerLayer, Value, ZScore
+from gradreach.remedies.clip.clip import rule_of
 
 RULES = [Norm(0.5), Value(0.01), PerLayer(0.1), Adaptive(0.01), Percentile(10), ZScore(warmup=2), Auto()]
 name_of = lambda rule: type(rule).__name__  # noqa: E731
@@ -244,8 +245,8 @@ class NothingIsRead(TorchDispatchMode):
 
 @pytest.fixture
 def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("clip", "clipping.limits"):
-        monkeypatch.setattr(f"gradreach.remedies.{module}.on_host", lambda _: False)
+    for module in ("clip", "part_rules"):
+        monkeypatch.setattr(f"gradreach.remedies.clip.{module}.on_host", lambda _: False)
 
 
 @pytest.mark.usefixtures("as_on_a_gpu")
@@ -276,7 +277,7 @@ def test_the_gpu_form_of_a_rule_computes_what_the_host_form_does(rule: object, m
         ours()
         with monkeypatch.context() as patch:
             patch.setattr("gradreach.remedies.clip.clip.on_host", lambda _: False)
-            patch.setattr("gradreach.remedies.clip.limits.on_host", lambda _: False)
+            patch.setattr("gradreach.remedies.clip.part_rules.on_host", lambda _: False)
             theirs()
         for mine, other in zip(host.parameters(), device.parameters(), strict=True):
             assert torch.allclose(mine.grad, other.grad, rtol=1e-5, equal_nan=True)

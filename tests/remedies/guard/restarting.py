@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from gradreach.remedies.guard import checkpoint
 from gradreach.remedies.guard.guard import Guard
+from gradreach.remedies.guard.options import GuardSnapshots
 
 
 class Data:
@@ -41,7 +42,7 @@ class Data:
 
 def die_at(step: int) -> None:
     """From here on, the process kills itself when a part of the snapshot of `step` is on the disk."""
-    write, add = checkpoint.Checkpoints.write, checkpoint._Summed.write
+    write, add = checkpoint.Checkpoints.write, checkpoint._ChecksumWriter.write
 
     def deadly(self: Any, at: int, tree: Any) -> Any:
         def torn(self: Any, data: Any) -> int:
@@ -53,7 +54,7 @@ def die_at(step: int) -> None:
             return 0
 
         if at == step:
-            checkpoint._Summed.write = torn
+            checkpoint._ChecksumWriter.write = torn
         return write(self, at, tree)
 
     checkpoint.Checkpoints.write = deadly
@@ -96,7 +97,8 @@ def main() -> None:
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 100)
     data = Data(range(51, 54) if arguments.nan else range(0))
-    guard = Guard(model, optimizer, scheduler=scheduler, keep={"data": data}, every=20, folder=arguments.folder)
+    kept = GuardSnapshots(every=20, folder=arguments.folder, keep={"data": data})
+    guard = Guard(model, optimizer, scheduler=scheduler, snapshots=kept)
     start = guard.resume()
     while data.position < arguments.steps:
         x = data.batch()

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import lr_scheduler
 
-from gradreach.remedies.clip.clip import Clip
-from gradreach.remedies.guard.guard import GaveUp, Guard
+from gradreach.remedies.clip import Clip
+from gradreach.remedies.guard.events import GaveUp
+from gradreach.remedies.guard.guard import Guard
+from gradreach.remedies.guard.options import GuardPolicy, GuardSnapshots
 
 
 def network() -> nn.Sequential:
@@ -25,7 +27,7 @@ def loss_of(model: nn.Module, step: int) -> Tensor:
 def guarded(steps: int, **arguments: object) -> tuple[nn.Sequential, torch.optim.Optimizer, Guard]:
     model = network()
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
-    guard = Guard(model, optimizer, every=5, **arguments)  # type: ignore[arg-type]
+    guard = Guard(model, optimizer, snapshots=GuardSnapshots(every=5), **arguments)  # type: ignore[arg-type]
     for step in range(steps):
         guard.step(loss_of(model, step))
     return model, optimizer, guard
@@ -117,7 +119,7 @@ def test_a_model_that_is_not_finite_from_the_start_is_said_and_given_up() -> Non
     model = network()
     with torch.no_grad():
         model[0].weight[0, 0] = nan
-    guard = Guard(model, torch.optim.SGD(model.parameters(), 1e-2), limit=6)
+    guard = Guard(model, torch.optim.SGD(model.parameters(), 1e-2), policy=GuardPolicy(limit=6))
     with pytest.raises(GaveUp, match=r"at step 5: .*model.0.weight held values .* not finite .*nothing to undo"):
         until_it_gives_up(lambda step: guard.step(loss_of(model, step)))
     assert guard.counts["rolled_back"] == 0
@@ -140,7 +142,7 @@ def test_giving_up_after_sound_steps_names_no_bad_one() -> None:
 
 def test_weights_are_looked_at_between_snapshots_and_the_step_counts_as_skipped() -> None:
     model = network()
-    guard = Guard(model, torch.optim.Adam(model.parameters(), 1e-2), every=1000)
+    guard = Guard(model, torch.optim.Adam(model.parameters(), 1e-2), snapshots=GuardSnapshots(every=1000))
     for step in range(40):
         assert not guard.skipped
         if step == 25:
@@ -155,7 +157,9 @@ def test_a_schedule_in_keep_does_not_undo_a_lowered_rate() -> None:
     model = network()
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     schedule = lr_scheduler.LambdaLR(optimizer, lambda _: 1.0)
-    guard = Guard(model, optimizer, keep={"epochs": schedule}, lower_lr=0.5)
+    guard = Guard(
+        model, optimizer, policy=GuardPolicy(lower_lr=0.5), snapshots=GuardSnapshots(keep={"epochs": schedule})
+    )
     guard.step(loss_of(model, 0))
     for _ in range(3):
         guard.step(loss_of(model, 0) * nan)

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from torch import Tensor, nn
 
-from gradreach.remedies.guard.guard import GaveUp, Guard
+from gradreach.remedies.guard.events import GaveUp
+from gradreach.remedies.guard.guard import Guard
+from gradreach.remedies.guard.options import GuardPolicy, GuardSnapshots
 
 PATIENCE, LIMIT, ATTEMPTS, EVERY = 2, 6, 2, 4
 
@@ -34,11 +36,8 @@ class Run:
             clip=1.0,
             scheduler=self.scheduler,
             scaler=self.scaler,
-            patience=PATIENCE,
-            limit=LIMIT,
-            attempts=ATTEMPTS,
-            every=EVERY,
-            folder=folder,
+            policy=GuardPolicy(PATIENCE, LIMIT, ATTEMPTS),
+            snapshots=GuardSnapshots(EVERY, folder),
         )
         self.last = self.guard.resume()
 

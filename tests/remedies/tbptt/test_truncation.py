@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 import gradreach as gr
 from gradreach.remedies.tbptt import truncation_bias as module
+from gradreach.remedies.tbptt.options import AutoK2, BatchLayout
 from gradreach.remedies.tbptt.tbptt import tbptt
 from gradreach.remedies.tbptt.truncation_bias import truncation_bias
 from tests.remedies.streams import KINDS, Stream, stream, windows
@@ -68,7 +69,7 @@ def test_auto_is_the_smallest_k2_within_the_tolerance(k1: int, tolerance: float,
     gr.init.orthogonal_(layer).weight_hh_l0.data.mul_(scale)
     loss = nn.functional.mse_loss
     everything = truncation_bias(x, y, k1=k1, step=layer, loss=loss)
-    seen = list(tbptt(x, y, k1=k1, k2="auto", tolerance=tolerance, loss=loss, step=layer))
+    seen = list(tbptt(x, y, k1=k1, k2=AutoK2(loss, tolerance), step=layer))
     assert seen[0].k2 == everything.window(tolerance)
     assert seen[0].bias is not None
     assert seen[0].bias.bias == pytest.approx(everything.bias[: len(seen[0].bias.bias)])
@@ -80,7 +81,7 @@ def test_auto_gives_the_window_that_its_k2_says() -> None:
     each = stream("RNN", 40, 2)
     each.step.weight_hh_l0.data.mul_(2.0)
     loss = lambda output, y: each.loss(output, int(y[0]))  # noqa: E731
-    for window in tbptt(each.x, torch.arange(40), k1=5, k2="auto", loss=loss, step=each.step):
+    for window in tbptt(each.x, torch.arange(40), k1=5, k2=AutoK2(loss), step=each.step):
         loss(window.output, window.y).backward()
     gathered, defined = each.gathered(), each.defined(windows(40, 5), window.k2 - 5)
     assert 5 < window.k2 < 40
@@ -134,8 +135,8 @@ def test_rows_that_end_are_measured_so() -> None:
     layer, x, y = nn.RNN(3, 8), torch.randn(40, 4, 3), torch.randn(40, 4, 8)
     layer.weight_hh_l0.data.mul_(2.5)
     ends = (torch.arange(40) % 5 == 4).unsqueeze(1).expand(40, 4)
-    given: dict[str, Any] = {"k1": 5, "k2": "auto", "loss": nn.functional.mse_loss, "step": layer}
-    assert next(iter(tbptt(x, y, ends=ends, **given))).bias.bias[0] == 0.0
+    given: dict[str, Any] = {"k1": 5, "k2": AutoK2(nn.functional.mse_loss), "step": layer}
+    assert next(iter(tbptt(x, y, layout=BatchLayout(ends=ends), **given))).bias.bias[0] == 0.0
     assert next(iter(tbptt(x, y, **given))).bias.bias[0] > 0.05
 
 
@@ -153,8 +154,8 @@ def test_a_state_without_a_gradient_loses_nothing() -> None:
 def test_a_measure_of_steps_is_bounded() -> None:
     layer, x, y = nn.RNN(3, 4), torch.randn(500, 2, 3), torch.randn(500, 2, 4)
     loss = nn.functional.mse_loss
-    assert next(iter(tbptt(x, y, k1=10, k2="auto", loss=loss, step=layer))).bias.steps == 320
-    assert next(iter(tbptt(x, y, k1=2, k2="auto", loss=loss, step=layer))).bias.steps == 256
+    assert next(iter(tbptt(x, y, k1=10, k2=AutoK2(loss), step=layer))).bias.steps == 320
+    assert next(iter(tbptt(x, y, k1=2, k2=AutoK2(loss), step=layer))).bias.steps == 256
 
 
 X, LAYER = torch.randn(12, 2, 3), nn.RNN(3, 4)
@@ -207,7 +208,7 @@ def test_inference_mode_is_told_and_no_grad_measures() -> None:
         with pytest.raises(RuntimeError, match="inference_mode"):
             truncation_bias(X, k1=3, step=LAYER, loss=loss)
         with pytest.raises(RuntimeError, match=r"inference_mode.*k2 as a number"):
-            list(tbptt(X, k1=3, k2="auto", step=LAYER, loss=loss))
+            list(tbptt(X, k1=3, k2=AutoK2(loss), step=LAYER))
 
 
 def test_what_cannot_be_compared_is_told() -> None:

@@ -11,6 +11,7 @@ from torch import nn
 
 from gradreach.remedies.guard import checkpoint
 from gradreach.remedies.guard.guard import Guard
+from gradreach.remedies.guard.options import GuardSnapshots
 
 SCRIPT = Path(__file__).with_name("restarting.py")
 
@@ -47,7 +48,7 @@ def test_a_kill_while_the_snapshot_is_written_loses_nothing(tmp_path: Path) -> N
 def run(folder: Path, steps: int, factor: float = 1.0) -> tuple[nn.Module, Guard]:
     torch.manual_seed(0)
     model = nn.Linear(4, 1)
-    guard = Guard(model, torch.optim.SGD(model.parameters(), 1e-2), every=5, folder=folder)
+    guard = Guard(model, torch.optim.SGD(model.parameters(), 1e-2), snapshots=GuardSnapshots(5, folder))
     guard.resume()
     for _ in range(steps):
         guard.step(factor * model(torch.randn(8, 4)).square().mean())
@@ -88,7 +89,7 @@ def test_a_folder_that_cannot_be_written_to_does_not_stop_the_run(
 def test_a_full_folder_is_not_begun_anew_by_mistake(tmp_path: Path) -> None:
     run(tmp_path, 30)
     model = nn.Linear(4, 1)
-    guard = Guard(model, torch.optim.SGD(model.parameters(), 1e-2), folder=tmp_path)
+    guard = Guard(model, torch.optim.SGD(model.parameters(), 1e-2), snapshots=GuardSnapshots(folder=tmp_path))
     with pytest.raises(ValueError, match=r"folder: holds a snapshot, .*; call guard.resume\(\) first"):
         guard.step(model(torch.randn(8, 4)).square().mean())
 
@@ -97,7 +98,7 @@ def test_a_snapshot_of_another_model_changes_nothing(tmp_path: Path) -> None:
     run(tmp_path, 30)
     model = nn.Linear(4, 2)
     before = model.weight.detach().clone()
-    guard = Guard(model, torch.optim.SGD(model.parameters(), 1e-2), folder=tmp_path)
+    guard = Guard(model, torch.optim.SGD(model.parameters(), 1e-2), snapshots=GuardSnapshots(folder=tmp_path))
     with pytest.raises(ValueError, match=r"does not fit: model 'model': 'weight' has the shape \(2, 4\), in the snap"):
         guard.resume()
     assert torch.equal(before, model.weight)
@@ -113,6 +114,6 @@ def test_what_could_not_be_read_back_is_refused_at_once(tmp_path: Path) -> None:
 
     model = nn.Linear(4, 2)
     optimizer = torch.optim.SGD(model.parameters(), 1e-2)
-    Guard(model, optimizer, keep={"data": Loader()})
+    Guard(model, optimizer, snapshots=GuardSnapshots(keep={"data": Loader()}))
     with pytest.raises(TypeError, match=r"keep\['data'\]: its state_dict cannot be written to `folder` and read back"):
-        Guard(model, optimizer, keep={"data": Loader()}, folder=tmp_path)
+        Guard(model, optimizer, snapshots=GuardSnapshots(folder=tmp_path, keep={"data": Loader()}))

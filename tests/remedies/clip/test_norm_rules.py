@@ -6,13 +6,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradreach.remedies.clip.threshold import Norm, Percentile, Threshold, ZScore
+from gradreach.remedies.clip import Norm, Percentile, ZScore
+from gradreach.remedies.clip.norm_rules import NormRule
 
 CPU = torch.device("cpu")
 norms = st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=60)
 
 
-def thresholds(rule: Threshold, course: list[float]) -> list[float]:
+def thresholds(rule: NormRule, course: list[float]) -> list[float]:
     state, found = rule.start(CPU), []
     for norm in course:
         judged = rule.judge(state, norm, math.inf)

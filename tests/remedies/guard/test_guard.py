@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import lr_scheduler
 
-from gradreach.remedies.guard.guard import GaveUp, Guard
+from gradreach.remedies.guard.events import GaveUp
+from gradreach.remedies.guard.guard import Guard
+from gradreach.remedies.guard.options import GuardPolicy, GuardSnapshots
 
 NAN = float("nan")
 
@@ -55,7 +57,7 @@ def trained(steps: int, **arguments: Any) -> tuple[nn.Module, torch.optim.Optimi
 
 
 def test_a_sound_run_is_the_run_without_a_guard() -> None:
-    model, optimizer, guard = trained(60, clip=None, every=10)
+    model, optimizer, guard = trained(60, clip=None, snapshots=GuardSnapshots(every=10))
     drawn = torch.rand(1)
     other = network()
     by_hand = torch.optim.Adam(other.parameters(), 1e-2)
@@ -118,21 +120,22 @@ def test_says_what_it_does(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_goes_back_after_patience_and_on_from_there() -> None:
-    model, optimizer, guard = trained(50, every=25)  # snapshots: of step 25, proved at 45; of step 50, on trial
+    every = GuardSnapshots(every=25)  # snapshots: of step 25, proved at 45; of step 50, on trial
+    model, optimizer, guard = trained(50, snapshots=every)
     for step in range(3):
         guard.step(loss_of(model, 100 + step, NAN))
     assert [event.what for event in guard.events] == ["skipped"] * 3 + ["rolled back"]
     assert "the snapshot after 25 steps" in guard.events[-1].why
     for step in range(10):
         guard.step(loss_of(model, 200 + step))
-    twin, by_hand, other = trained(25, every=25)  # the same, dropout included, as if nothing had come after step 25
+    twin, by_hand, other = trained(25, snapshots=every)  # dropout included, as if nothing had come after step 25
     for step in range(10):
         other.step(loss_of(twin, 200 + step))
     assert same(list(all_tensors(model, optimizer)), list(all_tensors(twin, by_hand)))
 
 
 def test_first_rollback_restores_the_generators_a_second_one_does_not() -> None:
-    model, _, guard = trained(1, every=100)
+    model, _, guard = trained(1, snapshots=GuardSnapshots(every=100))
 
     def drawn_after_a_rollback() -> tuple[float, float]:
         torch.manual_seed(11)
@@ -152,7 +155,7 @@ def test_first_rollback_restores_the_generators_a_second_one_does_not() -> None:
 
 
 def test_gives_up_with_the_sentence_that_says_what_to_do() -> None:
-    model, _, guard = trained(40, every=10, limit=12)
+    model, _, guard = trained(40, snapshots=GuardSnapshots(every=10), policy=GuardPolicy(limit=12))
     with pytest.raises(GaveUp, match=r"gave up at step 54: the loss is nan; no step since step 40 was sound") as error:
         until_it_gives_up(guard, lambda: loss_of(model, 0, NAN))
     assert "lower the learning rate" in str(error.value)
@@ -161,7 +164,12 @@ def test_gives_up_with_the_sentence_that_says_what_to_do() -> None:
 
 
 def test_a_lasting_new_level_is_accepted_and_never_given_up_on() -> None:
-    model, _, guard = trained(40, every=10, limit=12, optimizer=lambda p: torch.optim.SGD(p, 1e-12))
+    model, _, guard = trained(
+        40,
+        snapshots=GuardSnapshots(every=10),
+        policy=GuardPolicy(limit=12),
+        optimizer=lambda p: torch.optim.SGD(p, 1e-12),
+    )
     for step in range(100):
         guard.step(1e8 * loss_of(model, step))
     assert [e.what for e in guard.events].count("accepted") == 1
@@ -172,7 +180,7 @@ def test_a_lasting_new_level_is_accepted_and_never_given_up_on() -> None:
 def test_an_inf_weight_that_no_loss_shows_is_found_at_the_next_snapshot() -> None:
     torch.manual_seed(0)
     gate = nn.GRU(2, 3)
-    guard = Guard(gate, torch.optim.SGD(gate.parameters(), 1e-2), every=10)
+    guard = Guard(gate, torch.optim.SGD(gate.parameters(), 1e-2), snapshots=GuardSnapshots(every=10))
     for step in range(25):
         if step == 15:
             gate.weight_ih_l0.data[0, 0] = float("inf")  # a gate that is open or closed: the loss stays finite
@@ -200,8 +208,8 @@ OPTIMIZERS: dict[str, Callable[[Any], torch.optim.Optimizer]] = {
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_optimizer_state_is_restored_exactly_and_in_place(name: str) -> None:
-    model, optimizer, guard = trained(30, every=10, optimizer=OPTIMIZERS[name])
-    reference, by_hand, _ = trained(20, every=10, optimizer=OPTIMIZERS[name])
+    model, optimizer, guard = trained(30, snapshots=GuardSnapshots(every=10), optimizer=OPTIMIZERS[name])
+    reference, by_hand, _ = trained(20, snapshots=GuardSnapshots(every=10), optimizer=OPTIMIZERS[name])
     held = [t for state in optimizer.state.values() for t in state.values() if isinstance(t, Tensor)]
     optimizer.param_groups[0]["lr"] = optimizer.param_groups[0]["lr"] * 0.5
     while guard.counts["rolled_back"] == 0:
@@ -219,7 +227,7 @@ def test_state_made_after_the_snapshot_is_removed() -> None:
     for parameter in model[0].parameters():
         parameter.requires_grad_(False)
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
-    guard = Guard(model, optimizer, every=5)
+    guard = Guard(model, optimizer, snapshots=GuardSnapshots(every=5))
     for step in range(12):
         guard.step(loss_of(model, step))
     frozen = [p.clone() for p in model[0].parameters()]
@@ -242,7 +250,7 @@ def test_shared_parameters_and_objects_of_the_user() -> None:
     average = torch.optim.swa_utils.AveragedModel(model)
     optimizer.register_step_post_hook(lambda *_: average.update_parameters(model))
     draw = torch.Generator().manual_seed(3)
-    guard = Guard(model, optimizer, keep={"ema": average, "draw": draw}, every=5)
+    guard = Guard(model, optimizer, snapshots=GuardSnapshots(every=5, keep={"ema": average, "draw": draw}))
     for _ in range(5):
         guard.step(model(torch.randn(8, 4, generator=draw)).square().mean())
     then = [t.clone() for t in average.state_dict().values()], draw.get_state()
@@ -267,7 +275,7 @@ def test_own_buffers_that_are_replaced_in_forward_are_put_back() -> None:
             return (self.weight * x).square().sum()
 
     model = Running()
-    guard = Guard(model, torch.optim.SGD(model.parameters(), 1e-2), every=2)
+    guard = Guard(model, torch.optim.SGD(model.parameters(), 1e-2), snapshots=GuardSnapshots(every=2))
     guard.step(model(torch.full((3,), NAN)))
     assert model.mean is None
     for _ in range(6):
@@ -305,7 +313,13 @@ def test_a_lowered_learning_rate_is_not_undone_by_the_schedule(name: str, factor
         model = network()
         optimizer = torch.optim.SGD(model.parameters(), 1e-3)
         scheduler = SCHEDULES[name](optimizer)
-        guard = Guard(model, optimizer, scheduler=scheduler, every=20, lower_lr=factor)
+        guard = Guard(
+            model,
+            optimizer,
+            scheduler=scheduler,
+            policy=GuardPolicy(lower_lr=factor),
+            snapshots=GuardSnapshots(every=20),
+        )
         for step in range(40):
             guard.step(loss_of(model, step))
         for _ in range(bad):
@@ -322,7 +336,7 @@ def test_a_lowered_learning_rate_is_not_undone_by_the_schedule(name: str, factor
 
 
 def test_lowers_the_threshold() -> None:
-    model, _, guard = trained(30, every=5, clip=1.0, lower_threshold=0.5)
+    model, _, guard = trained(30, snapshots=GuardSnapshots(every=5), clip=1.0, policy=GuardPolicy(lower_threshold=0.5))
     while guard.counts["rolled_back"] == 0:
         guard.step(loss_of(model, 0, NAN))
     loss_of(model, 0, 100.0).backward()
@@ -355,7 +369,7 @@ def test_a_scaler_takes_the_same_steps_as_without() -> None:
 
 
 def test_the_scalers_own_overflow_is_its_business_until_the_scale_cannot_fall() -> None:
-    run = Scaled(limit=5)
+    run = Scaled(policy=GuardPolicy(limit=5))
     for step in range(10):
         run.guard.step(run.overflow(loss_of(run.model, step)))
     assert run.guard.counts["overflowed"] == 10
@@ -387,7 +401,7 @@ def test_a_loop_with_its_own_scaler_calls(unconditional: bool) -> None:
 
 
 def test_gradient_accumulation_in_ones_own_loop() -> None:
-    model, optimizer, guard = trained(0, every=3)
+    model, optimizer, guard = trained(0, snapshots=GuardSnapshots(every=3))
     for step in range(12):
         for part in range(3):
             factor = NAN if (step, part) == (7, 1) else 1.0
@@ -433,7 +447,7 @@ def test_errors() -> None:
     with pytest.raises(ValueError, match="optimizer: holds none of the model's parameters"):
         Guard(network(), optimizer)
     with pytest.raises(ValueError, match="patience: expected at least 1, got 0"):
-        Guard(model, optimizer, patience=0)
+        Guard(model, optimizer, policy=GuardPolicy(patience=0))
     with pytest.raises(ValueError, match=r"loss: expected a tensor of one element, got shape \(3,\)"):
         Guard(model, optimizer).step(torch.ones(3))
     with pytest.raises(ValueError, match="folder: expected the folder of the snapshots"):

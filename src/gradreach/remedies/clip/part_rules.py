@@ -1,4 +1,4 @@
-"""Limits on parts of a gradient, which change its direction: on each number, each tensor, each unit."""
+"""Rules that bound parts of a gradient and so change its direction: each number, each tensor, or each unit."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from gradreach.engine.norms import HALF, is_sharded, to_global, to_host, values
+from gradreach.remedies.arguments import check_positive
 from gradreach.remedies.clip.scalar import on_host
-from gradreach.remedies.clip.threshold import positive
 
 
-class Measured(NamedTuple):
+class GradientNorms(NamedTuple):
     """Parameters, their gradients, the norm of each gradient over all its shards, and the global norm."""
 
     parameters: list[Tensor]
@@ -25,14 +25,14 @@ class Measured(NamedTuple):
 
 
 @runtime_checkable
-class Limit(Protocol):
+class PartRule(Protocol):
     """A rule that bounds each part of the gradient by itself."""
 
     @property
     def threshold(self) -> int | float: ...
 
-    def cut(self, found: Measured, factor: int | float) -> bool | Tensor:
-        """Clip in place with `factor` times the threshold; whether any gradient was clipped.
+    def cut(self, found: GradientNorms, factor: int | float) -> bool | Tensor:
+        """Clip in place with `factor` times the threshold, and return whether any gradient was clipped.
 
         On a GPU a global norm that is not finite must leave all as it is; on a CPU the rule is not called then.
         """
@@ -40,19 +40,19 @@ class Limit(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """Every number of the gradient into [−threshold, threshold]."""
+    """Every number of the gradient is brought into [−threshold, threshold]."""
 
     threshold: int | float
 
     def __post_init__(self) -> None:
-        positive(threshold=self.threshold)
+        check_positive(threshold=self.threshold)
 
-    def cut(self, found: Measured, factor: int | float) -> bool | Tensor:
+    def cut(self, found: GradientNorms, factor: int | float) -> bool | Tensor:
         numbers = [each for gradient in found.gradients if (each := values(gradient)).numel()]
         if any(each.is_complex() for each in numbers):
             raise TypeError("rule: Value cannot bound a complex gradient, whose numbers have no order; use Norm")
         limit, device = self.threshold * factor, found.norm.device
-        if not numbers:  # all of them on other ranks
+        if not numbers:  # all of them are on other ranks
             return False
         ends = [end for each in numbers for end in torch.aminmax(each)]  # far faster than the ∞-norm
         if all(on_host(end.device) for end in ends):
@@ -70,14 +70,14 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class PerLayer:
-    """Each parameter's gradient by its own norm: g_i ← g_i · threshold / ‖g_i‖ where ‖g_i‖ > threshold."""
+    """Each parameter's gradient is clipped by its own norm: g_i ← g_i · threshold / ‖g_i‖ where ‖g_i‖ > threshold."""
 
     threshold: int | float = 1.0
 
     def __post_init__(self) -> None:
-        positive(threshold=self.threshold)
+        check_positive(threshold=self.threshold)
 
-    def cut(self, found: Measured, factor: int | float) -> bool | Tensor:
+    def cut(self, found: GradientNorms, factor: int | float) -> bool | Tensor:
         limit, device = self.threshold * factor, found.norm.device
         if all(on_host(norm.device) for norm in found.norms):
             sizes = zip(found.gradients, to_host(found.norms), strict=True)
@@ -94,20 +94,20 @@ class PerLayer:
 
 @dataclass(frozen=True, slots=True)
 class Adaptive:
-    """Adaptive gradient clipping (AGC, Brock et al. 2021, eq. 3): each unit by its weights' norm.
+    """Adaptive gradient clipping (AGC, Brock et al. 2021, eq. 3): each unit is clipped by its weights' norm.
 
     G_i ← G_i · threshold · ‖W_i‖* / ‖G_i‖ where ‖G_i‖ > threshold · ‖W_i‖*, with ‖W_i‖* = max(‖W_i‖, eps). A unit is
-    what feeds one output: a row of a matrix, a filter of a convolution; of a parameter with one dimension or none, all
-    of it. The paper leaves the last linear layer alone: give Clip the parameters without it.
+    what feeds one output: a row of a matrix, a filter of a convolution, or the whole of a parameter with one dimension
+    or none. The paper leaves the last linear layer alone: give Clip the parameters without it.
     """
 
     threshold: float = 0.01
     eps: float = 1e-3
 
     def __post_init__(self) -> None:
-        positive(threshold=self.threshold, eps=self.eps)
+        check_positive(threshold=self.threshold, eps=self.eps)
 
-    def cut(self, found: Measured, factor: int | float) -> bool | Tensor:
+    def cut(self, found: GradientNorms, factor: int | float) -> bool | Tensor:
         limit, sound = self.threshold * factor, found.norm.isfinite()
         clipped = []
         of_weights, of_gradients = _unit_norms(_weights(found)), _unit_norms(found.gradients)
@@ -120,14 +120,14 @@ class Adaptive:
         return torch.stack(clipped).any()
 
 
-def _weights(found: Measured) -> list[Tensor]:
-    """The weights that the gradients belong to: of a sparse one the rows that it has."""
+def _weights(found: GradientNorms) -> list[Tensor]:
+    """The weights that the gradients belong to; for a sparse gradient these are the rows that it has."""
     pairs = zip(found.parameters, found.gradients, strict=True)
     return [p.detach()[g.indices()[0]] if g.is_sparse else p.detach() for p, g in pairs]
 
 
 def _unit_norms(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The norm of each unit, shaped to multiply the tensor's own numbers; float32 for half precision."""
+    """The norm of each unit, shaped to multiply the tensor's own numbers; it is float32 for half precision."""
     norms, single = [], []
     for index, tensor in enumerate(tensors):
         numbers = values(tensor)
