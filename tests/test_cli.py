@@ -11,34 +11,14 @@ from pathlib import Path
 import pytest
 
 from gradreach.cli import main
-from gradreach.record.schema import Record
-from gradreach.record.store import Writer, rank_file
 from gradreach.rules.registry import RULES
-from tests.report.records import ALL
+from tests.records.runs import ALL
+from tests.records.writing import write
 
 
 def gradreach(*args: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "gradreach", *map(str, args)]
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, check=False)
-
-
-def write(folder: Path, record: Record) -> Path:
-    writer = Writer(rank_file(folder), record.run)
-    for site in record.sites:
-        writer.site(site)
-    for name, kind in record.models.items():
-        writer.model(name, kind)
-    for step in record.steps:
-        writer.step(step)
-    for look in record.looks:
-        writer.look(look)
-    for found in record.nonfinite:
-        writer.nonfinite(found)
-    for note in record.notes:
-        writer.note(note)
-    writer.outcome(record.outcome)
-    writer.close()
-    return folder
 
 
 @pytest.fixture(scope="module")

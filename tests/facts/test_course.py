@@ -16,7 +16,7 @@ from gradreach.facts.course import (
     worse_than_at_first,
 )
 from gradreach.record.schema import NonFinite, Step
-from tests.rules.records import at, falling, flat, record, steps
+from tests.records.parts import at, falling, flat, record, steps
 
 
 @pytest.mark.parametrize("fall", [0.0, 0.02, 0.03])

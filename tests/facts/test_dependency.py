@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gradreach.facts.dependency import Asked, of_stack, spans, strongest, verdicts
 from gradreach.record.schema import Lag, Look, NonFinite, Record
-from tests.rules.records import at, dependency, free, lag, probe, record, steps, time_look
+from tests.records.parts import at, dependency, free, lag, probe, record, steps, time_look
 
 NEAR, FAR = 3, 40
 """Lags that a tanh layer of factor 0.5 reaches, 0.125, and does not."""

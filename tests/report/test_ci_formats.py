@@ -13,8 +13,8 @@ from gradreach.record.schema import Finding
 from gradreach.report import Report
 from gradreach.report.ci_formats import as_github, as_junit
 from gradreach.rules.registry import RULES
-
-from .records import ALL, BROKEN, CLIPPED, FINDINGS, VANISHING
+from tests.records.findings import BROKEN, CLIPPED, FINDINGS, VANISHING
+from tests.records.runs import ALL
 
 COMMAND = re.compile(r"::(?P<name>error|warning|notice) (?P<properties>[^:\n]*)::(?P<message>.*)")
 

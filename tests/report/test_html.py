@@ -14,8 +14,9 @@ from gradreach.report import Report
 from gradreach.report.charts.module_tree import MOST
 from gradreach.report.html import _headline, render
 from gradreach.report.page import inline
-
-from .records import ALL, FINDINGS, VANISHING, depth_look
+from tests.records.findings import FINDINGS, VANISHING
+from tests.records.parts import depth_look
+from tests.records.runs import ALL
 
 LOADS = {"src", "href", "srcset", "data", "action", "poster", "background", "xlink:href", "formaction"}
 

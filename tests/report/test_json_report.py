@@ -14,9 +14,10 @@ from gradreach.record.schema import Finding, Overhead
 from gradreach.report import Report
 from gradreach.report.grouped_findings import entries
 from gradreach.report.json_report import WHOLE, checked, document, to_json
+from tests.records.findings import BROKEN, CLIPPED, FINDINGS, VANISHING
+from tests.records.runs import ALL
 
 from .mutations import missing, of_another_type
-from .records import ALL, BROKEN, CLIPPED, FINDINGS, VANISHING
 
 SCHEMA = json.loads((resources.files("gradreach.report") / "schema.json").read_text(encoding="utf-8"))
 

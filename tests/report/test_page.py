@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gradreach.report import Report
-
-from .records import ALL, FINDINGS, deep, hostile
+from tests.records.findings import FINDINGS
+from tests.records.runs import ALL, deep, hostile
 
 SHAPES = "path.line, .cell path, circle.dot, canvas"
 HOSTILE = {

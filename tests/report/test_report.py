@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from gradreach.report import Report
-
-from .records import ALL, BROKEN, FINDINGS
+from tests.records.findings import BROKEN, FINDINGS
+from tests.records.runs import ALL
 
 
 def test_saves_by_suffix(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from gradreach.report import Report
 from gradreach.report.charts.flow import lines
 from gradreach.report.charts.terminal_card import WIDTH, console_for
 from gradreach.report.terminal import print_summary
-
-from .records import ALL, FINDINGS, VANISHING, run
+from tests.records.findings import FINDINGS, VANISHING
+from tests.records.parts import run
+from tests.records.runs import ALL
 
 
 def printed(name: str, path: str = "", encoding: str = "utf-8", **console: object) -> str:

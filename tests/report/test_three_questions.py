@@ -8,8 +8,8 @@ from gradreach.record.schema import Deed, Finding, Guarded, NonFinite, Record
 from gradreach.report import Report
 from gradreach.report.json_report import nonfinite_steps
 from gradreach.report.three_questions import answers, suggested_threshold
-
-from .records import ALL, BROKEN, VANISHING
+from tests.records.findings import BROKEN, VANISHING
+from tests.records.runs import ALL
 
 WORDS = 45
 """Words that an answer has room for on a first screen."""

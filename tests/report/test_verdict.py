@@ -7,8 +7,8 @@ import pytest
 from gradreach.record.schema import Finding, Outcome
 from gradreach.report import Report
 from gradreach.report.verdict import by_severity, verdict
-
-from .records import ALL, BROKEN, CLIPPED, VANISHING
+from tests.records.findings import BROKEN, CLIPPED, VANISHING
+from tests.records.runs import ALL
 
 
 def test_healthy_run_says_so() -> None:

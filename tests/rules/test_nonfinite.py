@@ -6,8 +6,8 @@ import pytest
 
 from gradreach.facts.course import first_break
 from gradreach.record.schema import Deed, Guarded, NonFinite
-
-from .records import at, codes, not_judged, passed, record, steps, the, time_look
+from tests.records.parts import at, record, steps, time_look
+from tests.rules.judging import codes, not_judged, passed, the
 
 NAN, INF = float("nan"), float("inf")
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from gradreach.record.schema import Record, Step
 from gradreach.rules.registry import RULES
-
-from .records import at, chain, findings, flat, not_judged, passed, record, steps, time_look
+from tests.records.parts import at, chain, flat, record, steps, time_look
+from tests.rules.judging import findings, not_judged, passed
 
 CODES = [
     *("GR101", "GR102", "GR103", "GR104", "GR105"),

@@ -13,8 +13,7 @@ from gradreach.facts.dependency import verdicts
 from gradreach.record.kinds import numbered
 from gradreach.record.schema import TimeLook
 from gradreach.rules import remedy
-
-from .records import at, chain, dependency, lag, record, time_look
+from tests.records.parts import at, chain, dependency, lag, record, time_look
 
 KINDS = {
     "RNN_TANH": nn.RNN(3, 8, num_layers=2, bidirectional=True, batch_first=True),

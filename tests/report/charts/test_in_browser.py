@@ -12,7 +12,8 @@ import pytest
 
 from gradreach.record.schema import Record
 from gradreach.report import Report
-from tests.report.records import ALL, FINDINGS
+from tests.records.findings import FINDINGS
+from tests.records.runs import ALL
 
 INK = """(plot) => {
   const canvas = plot.querySelector("canvas");

@@ -12,9 +12,10 @@ from gradreach.record.schema import NonFinite, Overhead, Record
 from gradreach.report import Report
 from gradreach.report.compare import Comparison, compare
 from gradreach.report.compare.measure import Measure, common_part
-from tests.report.records import ALL, BROKEN, CLIPPED, VANISHING
-
-from .pairs import bare, falling
+from tests.records.findings import BROKEN, CLIPPED, VANISHING
+from tests.records.pairs import falling
+from tests.records.runs import ALL
+from tests.report.bare import bare
 
 A, SEED, LOWER = falling(1), falling(2), falling(3, level=0.3)
 

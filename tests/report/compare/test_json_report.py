@@ -13,10 +13,11 @@ import pytest
 
 from gradreach.report import Report
 from gradreach.report.compare import compare
+from tests.records.findings import CLIPPED, FINDINGS
+from tests.records.pairs import falling
+from tests.records.runs import ALL
+from tests.report.bare import bare
 from tests.report.mutations import missing, of_another_type
-from tests.report.records import ALL, CLIPPED, FINDINGS
-
-from .pairs import bare, falling
 
 SCHEMA = json.loads((resources.files("gradreach.report.compare") / "schema.json").read_text(encoding="utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)

@@ -9,7 +9,8 @@ import pytest
 from gradreach.record.schema import Finding, Record, Step
 from gradreach.report import Report
 from gradreach.report.compare import matching as places
-from tests.report.records import BROKEN, CLIPPED, VANISHING, run
+from tests.records.findings import BROKEN, CLIPPED, VANISHING
+from tests.records.parts import run
 
 
 def calling(*lines: str, script: str = "train.py") -> Record:

@@ -9,10 +9,11 @@ import pytest
 
 from gradreach.report import Report
 from gradreach.report.compare import Comparison, compare
-from tests.report.records import ALL, BROKEN, FINDINGS
+from tests.records.findings import BROKEN, FINDINGS
+from tests.records.pairs import falling
+from tests.records.runs import ALL
+from tests.report.bare import bare
 from tests.report.test_accessibility import violations
-
-from .pairs import bare, falling
 
 PAIRS = {
     "better": compare(bare(falling(1)), bare(falling(2, level=0.3)), ("runs/one", "runs/two")),

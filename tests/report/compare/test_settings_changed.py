@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gradreach.report.compare.settings_changed import differences
-
-from .pairs import falling, with_argv
+from tests.records.pairs import falling, with_argv
 
 BASE = falling(0)
 

@@ -10,9 +10,10 @@ from rich.console import Console
 from gradreach.report import Report
 from gradreach.report.compare import Comparison, compare
 from gradreach.report.compare.terminal import print_comparison
-from tests.report.records import ALL, BROKEN, CLIPPED, FINDINGS
-
-from .pairs import bare, falling
+from tests.records.findings import BROKEN, CLIPPED, FINDINGS
+from tests.records.pairs import falling
+from tests.records.runs import ALL
+from tests.report.bare import bare
 
 
 class Stream(io.StringIO):
