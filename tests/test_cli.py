@@ -1,4 +1,4 @@
-"""The command line, as a user meets it: in a process of its own."""
+"""The command line, as a user meets it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pytest
 
 from gradreach.cli import main
 from gradreach.rules.registry import RULES
+from tests import forked
 from tests.records.runs import ALL
 from tests.records.writing import write
 
 
 def gradreach(*args: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "gradreach", *map(str, args)]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, check=False)
+    return forked.run("-m", "gradreach", *args, env={**os.environ, **environment})
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +186,9 @@ def test_help_has_an_example(command: str) -> None:
 def test_ascii_output_where_the_stream_knows_no_more(tmp_path: Path) -> None:
     folder = write(tmp_path, ALL["vanishing"])
     for args in (["report", folder], ["explain", "GR101"], ["check", folder, "--fail-on", "info"]):
-        done = gradreach(*args, PYTHONIOENCODING="ascii")
+        command = [sys.executable, "-m", "gradreach", *map(str, args)]
+        environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
         assert "Traceback" not in done.stderr
         assert done.stdout.isascii()
 
