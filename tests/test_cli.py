@@ -1,4 +1,4 @@
-"""The command line, as a user meets it: in a process of its own."""
+"""The command line, as a user meets it."""
 
 from __future__ import annotations
 
@@ -11,34 +11,14 @@ from pathlib import Path
 import pytest
 
 from gradreach.cli import main
-from gradreach.record.schema import Record
-from gradreach.record.store import Writer, rank_file
 from gradreach.rules.registry import RULES
-from tests.report.records import ALL
+from tests import forked
+from tests.records.runs import ALL
+from tests.records.writing import write
 
 
 def gradreach(*args: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "gradreach", *map(str, args)]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, check=False)
-
-
-def write(folder: Path, record: Record) -> Path:
-    writer = Writer(rank_file(folder), record.run)
-    for site in record.sites:
-        writer.site(site)
-    for name, kind in record.models.items():
-        writer.model(name, kind)
-    for step in record.steps:
-        writer.step(step)
-    for look in record.looks:
-        writer.look(look)
-    for found in record.nonfinite:
-        writer.nonfinite(found)
-    for note in record.notes:
-        writer.note(note)
-    writer.outcome(record.outcome)
-    writer.close()
-    return folder
+    return forked.run("-m", "gradreach", *args, env={**os.environ, **environment})
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +186,9 @@ def test_help_has_an_example(command: str) -> None:
 def test_ascii_output_where_the_stream_knows_no_more(tmp_path: Path) -> None:
     folder = write(tmp_path, ALL["vanishing"])
     for args in (["report", folder], ["explain", "GR101"], ["check", folder, "--fail-on", "info"]):
-        done = gradreach(*args, PYTHONIOENCODING="ascii")
+        command = [sys.executable, "-m", "gradreach", *map(str, args)]
+        environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
         assert "Traceback" not in done.stderr
         assert done.stdout.isascii()
 

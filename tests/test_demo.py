@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import pytest
 from gradreach.demo import DEMOS
 from gradreach.record.store import read
 from gradreach.report.report import Report
+from tests import forked
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
 
@@ -29,9 +28,7 @@ CODES: dict[str, tuple[int, set[str], str]] = {
 
 
 def demo(name: str, out: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "gradreach", "demo", name, "--out", str(out), *options]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, cwd=out.parent)
+    return forked.run("-m", "gradreach", "demo", name, "--out", out, *options, cwd=out.parent)
 
 
 def test_every_demo_is_told() -> None:

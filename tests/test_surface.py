@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import pytest
 
 import gradreach as gr
 from gradreach.report.json_schema import FORMS, schema
+from tests import forked
 
 SURFACE = Path(__file__).with_name("surface")
 
@@ -68,8 +67,6 @@ def test_fields_of_the_json_reports_stay(form: str) -> None:
 def test_commands_and_their_options_stay(command: str) -> None:
     words = [] if command == "gradreach" else [command]
     environment = {**os.environ, "COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"}
-    told = subprocess.run(
-        [sys.executable, "-m", "gradreach", *words, "--help"], env=environment, capture_output=True, text=True
-    )
+    told = forked.run("-m", "gradreach", *words, "--help", env=environment)
     assert told.returncode == 0
     assert told.stdout == _promised("help.json")[command]

@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 import pytest
 
 from gradreach.cli import main
-from tests.report.compare.pairs import falling
-from tests.report.records import ALL
-from tests.test_cli import write
+from tests.records.pairs import falling
+from tests.records.runs import ALL
+from tests.records.writing import write
 
 
 @pytest.fixture(scope="module")

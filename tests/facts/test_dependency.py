@@ -13,7 +13,7 @@ from gradreach.facts.dependency import DependencyTest, spans, strongest
 from gradreach.facts.facts import Facts
 from gradreach.facts.modules import of_one_stack
 from gradreach.record.schema import Lag, Look, NonFinite, Record
-from tests.rules.records import at, dependency, free, lag, probe, record, steps, time_look
+from tests.records.parts import at, dependency, free, lag, probe, record, steps, time_look
 
 NEAR, FAR = 3, 40
 """Lags that a tanh layer of factor 0.5 reaches, 0.125, and does not."""

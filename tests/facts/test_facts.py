@@ -14,7 +14,7 @@ from gradreach.facts.facts import Facts
 from gradreach.facts.site import Site
 from gradreach.record.schema import Deed, Guarded, NonFinite, Record
 from gradreach.rules.registry import judge
-from tests.rules.records import RUN, at, chain, dependency, flat, lag, probe, record, steps, time_look
+from tests.records.parts import at, chain, dependency, flat, lag, probe, record, run, steps, time_look
 
 NAMES = sorted(name for name, value in vars(Facts).items() if isinstance(value, cached_property))
 
@@ -78,12 +78,12 @@ def test_the_facts_of_a_line_are_derived_once(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_empty_record_has_every_fact(name: str) -> None:
-    found = getattr(Facts(Record(RUN)), name)
+    found = getattr(Facts(Record(run())), name)
     assert not found or name in ("without_guard", "clipping")
 
 
 def test_an_empty_record_has_no_place() -> None:
-    made = Facts(Record(RUN))
+    made = Facts(Record(run()))
     assert made.site_name(3) == ""
     assert made.site(3).steps == ()
     assert made.models_at(0) == frozenset()

@@ -11,7 +11,7 @@ import pytest
 from gradreach.facts.facts import Facts
 from gradreach.facts.site import PASSES, Rest, Site
 from gradreach.record.schema import Step
-from tests.rules.records import falling, flat, record, steps
+from tests.records.parts import falling, flat, record, steps
 
 
 def site(made: Sequence[Step], number: int = 0) -> Site:

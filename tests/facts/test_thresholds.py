@@ -11,8 +11,8 @@ from gradreach.facts.facts import Facts
 from gradreach.facts.thresholds import DEFAULT, Threshold, Thresholds
 from gradreach.record.schema import Record
 from gradreach.rules.registry import RULES, THRESHOLDS, judge, rules_moved_by
-from tests.rules.records import at, chain, dependency, falling, flat, free, lag, record, steps, time_look
-from tests.rules.speaking import NOTHING, SPEAKING, blown
+from tests.records.parts import at, chain, dependency, falling, flat, free, lag, record, steps, time_look
+from tests.records.speaking import NOTHING, SPEAKING, blown
 
 EVEN = chain(10, 4.0, update_ratio=1e-3, weight_grad_norm=0.1)
 """A gradient that grows towards the input beside weights that all move the loss alike."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import pytest
@@ -10,11 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradreach.record.progress import Progress
-from gradreach.record.schema import Look, NonFinite, Step, TimeLook
+from gradreach.record.schema import Look, NonFinite, Step
 from gradreach.record.spikes import WINDOW
 from gradreach.report.live.progress_line import line
-
-NAN, INF = math.nan, math.inf
+from tests.records.parts import INF, NAN, at, time_look
 
 
 def steps(*norms: float | None, site: int = 0, start: int = 0, scale: float = 1.0) -> list[Step]:
@@ -22,11 +20,8 @@ def steps(*norms: float | None, site: int = 0, start: int = 0, scale: float = 1.
 
 
 def look(step: int, **horizons: int) -> Look:
-    seen = tuple(
-        TimeLook(name, "RNN_TANH", 0, "forward", 100, 8, 16, horizon, 0.9, (1.0, 0.5), (), (), (), (), 1, True)
-        for name, horizon in horizons.items()
-    )
-    return Look(step, 0, 0.0, time=seen)
+    (made,) = at(*(time_look(name, T=100, horizon=horizon) for name, horizon in horizons.items()), start=step, count=1)
+    return made
 
 
 @given(

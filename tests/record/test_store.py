@@ -10,54 +10,24 @@ from pathlib import Path
 
 import pytest
 
-from gradreach.record.schema import Dependency, Lag, Look, NonFinite, Outcome, Overhead, Record, Run, Step
+from gradreach.record.schema import Look, NonFinite, Outcome, Overhead, Record, Step
 from gradreach.record.store import FORMAT, Unreadable, Writer, rank_file, ranks, read
-from tests.report.records import ALL
+from tests.records.parts import dependency, free, run
+from tests.records.runs import ALL
+from tests.records.writing import write
 
-RUN = Run("train.py", ("--lr", "1"), "2026-01-01T00:00:00+00:00", "2.13.0", "3.11.7", "cpu")
-
-
-def _write(path: Path, record: Record) -> None:
-    writer = Writer(path, record.run)
-    for site in record.sites:
-        writer.site(site)
-    for name, kind in record.models.items():
-        writer.model(name, kind)
-    for step in record.steps:
-        writer.step(step)
-        if step.step % 7 == 0:
-            writer.flush()
-    for look in record.looks:
-        writer.look(look)
-    for test in record.dependency:
-        writer.dependency(replace(test, lags=()))
-        writer.dependency(test)
-    for found in record.nonfinite:
-        writer.nonfinite(found)
-    for note in (*record.notes, *record.notes):
-        writer.note(note)
-    if record.overhead is not None:
-        writer.overhead(replace(record.overhead, seconds=0.0))
-        writer.overhead(record.overhead)
-    if record.guarded is not None:
-        writer.guarded(replace(record.guarded, updates=0, deeds=record.guarded.deeds[:1]))
-        writer.guarded(record.guarded)
-    writer.outcome(record.outcome)
-    writer.close()
-    assert writer.failure is None
+RUN = run("train.py", "--lr", "1")
 
 
-@pytest.mark.parametrize("make", ALL.values() if isinstance(ALL, dict) else ALL)
-def test_round_trip(make, tmp_path: Path) -> None:
-    record = make() if callable(make) else make
-    _write(rank_file(tmp_path), record)
-    assert repr(read(tmp_path)) == repr(record)
+@pytest.mark.parametrize("name", ALL)
+def test_round_trip(name: str, tmp_path: Path) -> None:
+    write(tmp_path, ALL[name])
+    assert repr(read(tmp_path)) == repr(ALL[name])
     assert [file.name for file in tmp_path.iterdir()] == ["rank0.sqlite"]
 
 
 def test_the_last_test_of_each_module_and_line_stays(tmp_path: Path) -> None:
-    lag = Lag(1, 1, 1, 0.5, 0.3, 0.3, 0.0, 0.1)
-    tests = [Dependency((lag,), 16, 320, 20, module=m, site=s % 2, step=s) for m in ("a", "b") for s in range(4)]
+    tests = [dependency(free(1), module=m, site=s % 2, step=s) for m in ("a", "b") for s in range(4)]
     writer = Writer(rank_file(tmp_path), RUN)
     for site in ("x.py:1", "x.py:2"):
         writer.site(site)
@@ -69,7 +39,7 @@ def test_the_last_test_of_each_module_and_line_stays(tmp_path: Path) -> None:
 
 def test_what_is_not_finite_comes_back_as_it_was(tmp_path: Path) -> None:
     step = Step(0, 0.1, 0, loss=float("nan"), norm=float("inf"), pre_clip=float("-inf"))
-    _write(rank_file(tmp_path), Record(RUN, steps=(step,), sites=("a.py:1",)))
+    write(tmp_path, Record(RUN, steps=(step,), sites=("a.py:1",)))
     (again,) = read(tmp_path).steps
     assert repr(again) == repr(step)
 
@@ -113,8 +83,8 @@ def test_the_device_is_told_when_it_is_known(tmp_path: Path) -> None:
 
 
 def test_an_older_recording_in_the_same_place_is_replaced(tmp_path: Path) -> None:
-    _write(rank_file(tmp_path), Record(RUN, steps=(Step(0, 0.1, 0),)))
-    _write(rank_file(tmp_path), Record(RUN))
+    write(tmp_path, Record(RUN, steps=(Step(0, 0.1, 0),)))
+    write(tmp_path, Record(RUN))
     assert read(tmp_path).steps == ()
 
 
@@ -145,7 +115,7 @@ def test_a_strangers_database(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("version", "word"), [(FORMAT + 1, "newer"), (FORMAT - 1, "older")])
 def test_another_version(version: int, word: str, tmp_path: Path) -> None:
-    _write(rank_file(tmp_path), Record(RUN))
+    write(tmp_path, Record(RUN))
     connection = sqlite3.connect(rank_file(tmp_path))
     connection.execute(f"PRAGMA user_version={version}")
     connection.close()
@@ -154,7 +124,7 @@ def test_another_version(version: int, word: str, tmp_path: Path) -> None:
 
 def test_damage_in_the_middle(tmp_path: Path) -> None:
     file = rank_file(tmp_path)
-    _write(file, Record(RUN, steps=tuple(Step(n, 0.1, 0) for n in range(3000))))
+    write(tmp_path, Record(RUN, steps=tuple(Step(n, 0.1, 0) for n in range(3000))))
     data = bytearray(file.read_bytes())
     data[len(data) // 3 : len(data) // 3 + 6000] = b"\xff" * 6000
     file.write_bytes(bytes(data))
@@ -163,7 +133,7 @@ def test_damage_in_the_middle(tmp_path: Path) -> None:
 
 def test_a_row_that_does_not_decode(tmp_path: Path) -> None:
     file = rank_file(tmp_path)
-    _write(file, Record(RUN))
+    write(tmp_path, Record(RUN))
     connection = sqlite3.connect(file)
     connection.execute("INSERT INTO rows (kind, data) VALUES ('look', x'00')")
     connection.commit()
@@ -192,14 +162,14 @@ def test_a_disk_that_fails_is_remembered_and_never_raises(tmp_path: Path) -> Non
 
 def test_ranks(tmp_path: Path) -> None:
     for rank in (0, 2, 10):
-        _write(rank_file(tmp_path, rank), Record(replace(RUN, rank=rank)))
+        write(tmp_path, Record(replace(RUN, rank=rank)))
     (tmp_path / "rankx.sqlite").write_text("")
     assert ranks(tmp_path) == (0, 2, 10)
     assert read(rank_file(tmp_path, 2)).run.rank == 2
 
 
 def test_a_finished_recording_is_read_where_nothing_can_be_written(tmp_path: Path) -> None:
-    _write(rank_file(tmp_path), Record(RUN, looks=(Look(0, 0, 0.0),), overhead=Overhead(0.02, 0.01, 0.02, 1.0)))
+    write(tmp_path, Record(RUN, looks=(Look(0, 0, 0.0),), overhead=Overhead(0.02, 0.01, 0.02, 1.0)))
     rank_file(tmp_path).chmod(0o400)
     tmp_path.chmod(0o500)
     try:

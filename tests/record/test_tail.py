@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from gradreach.record.schema import Look, NonFinite, Outcome, Run, Step
+from gradreach.record.schema import Look, NonFinite, Outcome, Step
 from gradreach.record.store import Tail, Unreadable, Writer, rank_file, read
+from tests.records.parts import run
 
-RUN = Run("train.py", (), "2026-01-01T00:00:00+00:00", "2.13.0", "3.11.7", "cpu", pid=1)
+RUN = replace(run(), pid=1)
 
 
 def test_each_row_comes_once(tmp_path: Path) -> None:
@@ -45,7 +47,7 @@ def test_another_run_in_its_place_is_read_from_its_start(tmp_path: Path) -> None
     file = rank_file(tmp_path)
     tail = Tail(file)
     for pid in (1, 2):
-        writer = Writer(file, Run("train.py", (), RUN.started, "2.13.0", "3.11.7", "cpu", pid=pid))
+        writer = Writer(file, replace(RUN, pid=pid))
         writer.step(Step(pid, 0.0, 0))
         writer.flush()
         more = tail.more()

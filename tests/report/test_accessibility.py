@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from gradreach.report.report import Report
-
-from .records import ALL
+from tests.records.runs import ALL
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
 

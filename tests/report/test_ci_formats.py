@@ -13,9 +13,9 @@ from gradreach.record.schema import Finding
 from gradreach.report.ci_formats import as_github, as_junit
 from gradreach.report.report import Report
 from gradreach.rules.registry import RULES
+from tests.records.findings import BROKEN, CLIPPED, FINDINGS, VANISHING
+from tests.records.runs import ALL
 from tests.report.reports import conclusions_of, report_of
-
-from .records import ALL, BROKEN, CLIPPED, FINDINGS, VANISHING
 
 COMMAND = re.compile(r"::(?P<name>error|warning|notice) (?P<properties>[^:\n]*)::(?P<message>.*)")
 

@@ -8,8 +8,8 @@ from gradreach.facts.dependency import DependencyTest
 from gradreach.facts.facts import Facts
 from gradreach.record.schema import Record
 from gradreach.report.dependency_text import answers, line, question
-
-from .records import ALL, dependency, lag
+from tests.records.parts import dependency, free, lag
+from tests.records.runs import ALL
 
 
 def of(record: Record) -> DependencyTest:
@@ -59,5 +59,5 @@ def test_without_a_reach_none_is_told() -> None:
 
 
 def test_no_more_can_be_missed_than_all() -> None:
-    made = replace(ALL["asked"], dependency=(dependency(lag(40, detectable=7.0)),))
+    made = replace(ALL["asked"], dependency=(dependency(free(40, detectable=7.0)),))
     assert answers(of(made))[0].endswith("a share of 100 % could have been missed.")

@@ -14,10 +14,11 @@ from gradreach.record.schema import Finding, Overhead, Record
 from gradreach.report.grouped_findings import grouped
 from gradreach.report.json_report import WHOLE, as_dict, checked, report_fields, to_json
 from gradreach.report.json_schema import FORMS, schema
+from tests.records.findings import BROKEN, CLIPPED, FINDINGS, VANISHING
+from tests.records.runs import ALL
 from tests.report.reports import conclusions_of, report_of
 
 from .mutations import missing, of_another_type
-from .records import ALL, BROKEN, CLIPPED, FINDINGS, VANISHING
 
 SCHEMA = schema("report")
 PUBLISHED = Path(__file__).parents[2] / "docs" / "schema"

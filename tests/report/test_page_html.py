@@ -15,9 +15,10 @@ from gradreach.report.html import inline
 from gradreach.report.page import render
 from gradreach.report.panels.verdict import headline
 from gradreach.report.report import Report
+from tests.records.findings import FINDINGS, VANISHING
+from tests.records.parts import depth_look
+from tests.records.runs import ALL
 from tests.report.reports import conclusions_of
-
-from .records import ALL, FINDINGS, VANISHING, depth_look
 
 LOADS = {"src", "href", "srcset", "data", "action", "poster", "background", "xlink:href", "formaction"}
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from gradreach.report.report import Report
+from tests.records.findings import FINDINGS
+from tests.records.runs import ALL, deep, hostile
 from tests.report.reports import report_of
-
-from .records import ALL, FINDINGS, deep, hostile
 
 SHAPES = "path.line, .cell path, circle.dot, canvas"
 HOSTILE = {

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from gradreach.report.report import Report
+from tests.records.findings import BROKEN, FINDINGS
+from tests.records.runs import ALL
 from tests.report.reports import report_of
-
-from .records import ALL, BROKEN, FINDINGS
 
 
 def test_saves_by_suffix(tmp_path: Path) -> None:

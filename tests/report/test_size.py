@@ -9,9 +9,9 @@ from gradreach.record.schema import Look, Record
 from gradreach.report.html import assets
 from gradreach.report.page import LARGEST
 from gradreach.report.panels.method import CUT
+from tests.records.parts import dependency, depth_look, free, time_look
+from tests.records.runs import ALL
 from tests.report.reports import report_of
-
-from .records import ALL, dependency, depth_look, lag, time_look
 
 
 def vast(layers: int = 24, modules: int = 20_000, sites: int = 1) -> Record:
@@ -23,7 +23,7 @@ def vast(layers: int = 24, modules: int = 20_000, sites: int = 1) -> Record:
         ALL["healthy"],
         looks=tuple(Look(site, site, 0.1, time, depth) for site in range(sites)),
         sites=tuple(f"train.py:{site}" for site in range(sites)),
-        dependency=tuple(dependency(*(lag(j) for j in range(1, 100)), module=name(i), T=2000) for i in range(layers)),
+        dependency=tuple(dependency(*(free(j) for j in range(1, 100)), module=name(i), T=2000) for i in range(layers)),
     )
 
 

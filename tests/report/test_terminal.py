@@ -12,9 +12,10 @@ from gradreach.record.schema import Finding, Look, Overhead, Record
 from gradreach.report.charts.flow import lines
 from gradreach.report.charts.terminal_card import WIDTH, console_for
 from gradreach.report.terminal import print_summary
+from tests.records.findings import FINDINGS, VANISHING
+from tests.records.parts import run
+from tests.records.runs import ALL
 from tests.report.reports import report_of
-
-from .records import ALL, FINDINGS, VANISHING, run
 
 
 def printed(name: str, path: str = "", encoding: str = "utf-8", **console: object) -> str:

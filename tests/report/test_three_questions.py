@@ -8,8 +8,8 @@ from gradreach.facts.facts import Facts
 from gradreach.record.schema import Deed, Finding, Guarded, NonFinite, Record
 from gradreach.report.report import Report
 from gradreach.report.three_questions import answers
-
-from .records import ALL, BROKEN, VANISHING
+from tests.records.findings import BROKEN, VANISHING
+from tests.records.runs import ALL
 
 WORDS = 45
 """Words that an answer has room for on a first screen."""

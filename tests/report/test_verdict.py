@@ -9,8 +9,8 @@ from gradreach.record.schema import Finding, Outcome
 from gradreach.report.report import Report
 from gradreach.report.verdict import verdict
 from gradreach.rules.registry import ranked
-
-from .records import ALL, BROKEN, CLIPPED, VANISHING
+from tests.records.findings import BROKEN, CLIPPED, VANISHING
+from tests.records.runs import ALL
 
 
 def test_healthy_run_says_so() -> None:

@@ -23,9 +23,9 @@ from gradreach.remedies.advice.orthogonal import ORTHOGONAL
 from gradreach.remedies.advice.registry import ADVICE
 from gradreach.remedies.advice.spelling import expression, gates
 from gradreach.rules.longer_reach import as_far_as, longer_reach
-
-from .records import at, chain, dependency, findings, flat, lag, probe, record, steps, the, time_look
-from .speaking import CHUNKED, SPEAKING
+from tests.records.parts import at, chain, dependency, flat, lag, probe, record, steps, time_look
+from tests.records.speaking import CHUNKED, SPEAKING
+from tests.rules.judging import findings, the
 
 KINDS = {
     "RNN_TANH": nn.RNN(3, 8, num_layers=2, bidirectional=True, batch_first=True),

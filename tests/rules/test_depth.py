@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from gradreach.record.schema import Look, NonFinite
-
-from .records import at, chain, codes, falling, flat, not_judged, record, steps, the
+from tests.records.parts import at, chain, falling, flat, record, steps
+from tests.rules.judging import codes, not_judged, the
 
 
 def test_ten_logistic_layers_vanish() -> None:

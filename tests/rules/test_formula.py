@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from gradreach.record.schema import Finding, Record
 from gradreach.rules.formula import against_bound, mean_slope, quotient, raised
 from gradreach.rules.registry import RULES
-from tests.report.records import ALL, long
+from tests.records.parts import time_look
+from tests.records.runs import ALL, long
+from tests.records.speaking import SPEAKING
+from tests.rules.judging import findings
 
 from .arithmetic import figures, holds, relations
-from .records import findings, time_look
-from .speaking import SPEAKING
 
 LONGEST = 110
 WITHOUT_RELATION = {"GR301", "GR306"}
@@ -90,7 +91,7 @@ def test_a_formula_holds_the_evidence(made: Record) -> None:
         ("GR103", "mean σ′ / max σ′ ≤ 1 − 0.95 × 0.83 = 0.212"),
         (
             "GR104",
-            "∂L_t/∂h_(t−ℓ) = 0 for ℓ ≥ 60, yet 60–90 steps back lie 24 % of the error's variance, q = 0.001 ≤ 0.01",
+            "∂L_t/∂h_(t−ℓ) = 0 for ℓ ≥ 60, yet 60–90 steps back lie 24 % of the error's variance, q = 0.0014 ≤ 0.01",
         ),
         (
             "GR201",
@@ -108,15 +109,15 @@ def test_a_formula_holds_the_evidence(made: Record) -> None:
         ("GR305 thrown away", "max ‖Δw‖ / ‖w‖ = 7 ≥ 1; ‖w‖ / ‖w‖ at first = 60 / 3 = 20 ≥ 10"),
         ("GR305 too small", "‖Δw‖ / ‖w‖ = 1e-8 ≤ 1e-6: 1 / 1e-8 = 1e8 updates to move w by its size"),
         ("GR306", "∂L/∂w = 0: w.grad is None for 2 w, in 4 of 4 looks"),
-        ("GR401", "min q over 7–59 steps back = 0.5 > 0.05; detectable share = 3.1 % ≤ 5 %"),
+        ("GR401", "min q over 7–59 steps back = 0.71 > 0.05; detectable share = 3.1 % ≤ 5 %"),
         (
             "GR402",
-            "r(61) = 3.9e-13 < 0.01, yet 61–91 steps back lie 24 % of the error's variance, q = 0.001 ≤ 0.01",
+            "r(61) = 3.9e-13 < 0.01, yet 61–91 steps back lie 24 % of the error's variance, q = 0.0014 ≤ 0.01",
         ),
         (
             "GR403",
-            "r(40) = 0.669 ≥ 0.01; 40 steps back lie 24 % of the error's variance, q = 0.001 ≤ 0.01; "
-            "error left 0.9 ≥ 0.5",
+            "r(40) = 0.669 ≥ 0.01; 40 steps back lie 24 % of the error's variance, q = 0.0014 ≤ 0.01; "
+            "error left 0.94 ≥ 0.5",
         ),
     ],
 )

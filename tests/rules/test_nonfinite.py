@@ -7,8 +7,8 @@ import pytest
 from gradreach.facts.facts import Facts
 from gradreach.record.schema import Deed, Guarded, NonFinite, Record
 from gradreach.rules.registry import RULES
-
-from .records import at, codes, not_judged, passed, record, steps, the, time_look
+from tests.records.parts import at, record, steps, time_look
+from tests.rules.judging import codes, not_judged, passed, the
 
 NAN, INF = float("nan"), float("inf")
 

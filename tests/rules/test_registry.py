@@ -20,9 +20,9 @@ from gradreach.record.schema import Record, Step
 from gradreach.rules import registry
 from gradreach.rules.registry import ORIGINS, RULES, THRESHOLDS
 from gradreach.rules.rule import LABELS, UNITS, Rule, RuleOutcome
-
-from .records import at, chain, findings, flat, not_judged, passed, record, steps, time_look
-from .speaking import SPEAKING
+from tests.records.parts import at, chain, flat, record, steps, time_look
+from tests.records.speaking import SPEAKING
+from tests.rules.judging import findings, not_judged, passed
 
 ZOO = Path(__file__).parents[1] / "zoo"
 WITHOUT_SCRIPT = {

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from gradreach.record.schema import Step
-
-from .records import at, chain, codes, falling, flat, not_judged, passed, record, steps, the
+from tests.records.parts import at, chain, falling, flat, record, steps
+from tests.rules.judging import codes, not_judged, passed, the
 
 
 def noisy(width: float, seed: int = 0, start: float = 1.0):  # type: ignore[no-untyped-def]

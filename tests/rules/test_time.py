@@ -6,8 +6,8 @@ import pytest
 
 from gradreach.record.schema import NonFinite
 from gradreach.rules.registry import RULES
-
-from .records import at, codes, dependency, findings, flat, lag, not_judged, passed, record, steps, the, time_look
+from tests.records.parts import at, dependency, flat, lag, record, steps, time_look
+from tests.rules.judging import codes, findings, not_judged, passed, the
 
 
 def test_vanishing_is_information_with_horizon_factor_and_bound() -> None:
@@ -17,7 +17,7 @@ def test_vanishing_is_information_with_horizon_factor_and_bound() -> None:
     assert found.where["direction"] == "forward"
     assert found.evidence["horizon"] == 6
     assert found.evidence["T"] == 60
-    assert found.evidence["bound_factor"] == 1.1
+    assert found.evidence["bound_factor"] == 1.2
     assert found.because.startswith("r(ℓ) falls under 0.01 past lag 6 of 59, times 0.5 a step on the way; ")
     assert found.evidence["factor_to_horizon"] == pytest.approx(0.5)
 

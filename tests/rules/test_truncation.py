@@ -8,8 +8,8 @@ import pytest
 
 from gradreach.record.schema import Lag, Record
 from gradreach.rules.registry import RULES
-
-from .records import at, codes, dependency, falling, flat, free, lag, not_judged, passed, record, steps, the, time_look
+from tests.records.parts import at, dependency, falling, flat, free, lag, record, steps, time_look
+from tests.rules.judging import codes, not_judged, passed, the
 
 CHUNK = 60
 
@@ -26,8 +26,9 @@ def test_a_lag_past_the_chunk_is_cut_off() -> None:
     assert found.evidence["chunk"] == CHUNK
     assert found.evidence["lag"] == 70
     assert found.because == (
-        "the error still depends on the input 60–90 steps back (share 24 % of its variance, q = 0.001, 256 sequences), "
-        "and the gradient is carried back through chunks of 60 steps: what came before cannot be learned from it."
+        "the error still depends on the input 60–90 steps back (share 24 % of its variance, q = 0.0014, "
+        "256 sequences), and the gradient is carried back through chunks of 60 steps: what came "
+        "before cannot be learned from it."
     )
     assert [remedy.id for remedy in found.remedies] == ["longer-window"]
 

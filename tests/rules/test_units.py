@@ -5,33 +5,25 @@ from dataclasses import replace
 import pytest
 
 from gradreach.record.schema import DepthLook
-
-from .records import at, chain, codes, falling, flat, not_judged, passed, record, steps, the
+from tests.records.parts import activation, at, between, chain, falling, flat, record, steps
+from tests.rules.judging import codes, not_judged, passed, the
 
 
 def relu(dead: float, order: int = 1, **more: object) -> DepthLook:
-    look = DepthLook("model.1", "ReLU", order, 1, 1.0, 1e-2, activation="relu", dead=dead, units=64)
-    return replace(look, **more)  # type: ignore[arg-type]
+    return activation("ReLU", order, dead=dead, **more)
 
 
 def tanh(saturated: float, order: int = 1, **more: object) -> DepthLook:
-    look = DepthLook("model.1", "Tanh", order, 1, 1.0, 1e-2, activation="tanh", saturated=saturated)
-    return replace(look, **more)  # type: ignore[arg-type]
-
-
-def after(layer: DepthLook) -> tuple[DepthLook, ...]:
-    """The layer with weights before and behind it."""
-    first, last = chain(1)
-    return replace(first, order=0), layer, replace(last, order=2)
+    return activation("Tanh", order, saturated=saturated, **more)
 
 
 @pytest.mark.parametrize(("share", "speaks"), [(0.79, False), (0.8, True)])
 def test_saturated_from_the_start(share: float, speaks: bool) -> None:
-    assert ("GR203" in codes(record(steps(), at(*after(tanh(share)))))) == speaks
+    assert ("GR203" in codes(record(steps(), at(*between(tanh(share)))))) == speaks
 
 
 def test_features_may_grow_decided_while_the_loss_falls() -> None:
-    looks = (*at(*after(tanh(0.3)), count=1), *(replace(look, step=9) for look in at(*after(tanh(0.9)), count=5)))
+    looks = (*at(*between(tanh(0.3)), count=1), *(replace(look, step=9) for look in at(*between(tanh(0.9)), count=5)))
     assert "GR203" not in codes(record(steps(loss=falling), looks))
     assert "GR203" in codes(record(steps(loss=flat), looks))
 
@@ -53,25 +45,25 @@ def test_each_model_has_its_own_output() -> None:
 
 @pytest.mark.parametrize(("share", "speaks"), [(0.89, False), (0.9, True), (1.0, True)])
 def test_dead_units(share: float, speaks: bool) -> None:
-    made = record(steps(), at(*after(relu(share))))
+    made = record(steps(), at(*between(relu(share))))
     assert ("GR204" in codes(made)) == speaks
     assert ("GR204" in passed(made)) != speaks
 
 
 def test_units_that_come_back_are_not_dead() -> None:
-    looks = (*at(*after(relu(1.0)), count=3), *(replace(look, step=50) for look in at(*after(relu(0.4)), count=1)))
+    looks = (*at(*between(relu(1.0)), count=3), *(replace(look, step=50) for look in at(*between(relu(0.4)), count=1)))
     assert "GR204" not in codes(record(steps(), looks))
 
 
 def test_a_handful_of_units_and_relu_outputs_are_not_judged() -> None:
     first, last = chain(1)
-    assert "GR204" in not_judged(record(steps(), at(*after(relu(1.0, units=3)))))
+    assert "GR204" in not_judged(record(steps(), at(*between(relu(1.0, units=3)))))
     assert "GR204" in not_judged(record(steps(), at(first, last, relu(1.0, order=2))))
 
 
 def test_remedies_name_the_layer_that_feeds_the_activation() -> None:
-    found = the(record(steps(), at(*after(tanh(1.0)))), "GR203")
+    found = the(record(steps(), at(*between(tanh(1.0)))), "GR203")
     assert [remedy.do for remedy in found.remedies][1] == "nn.init.xavier_normal_(model[0].weight, gain=5 / 3)"
-    found = the(record(steps(), at(*after(relu(1.0, rows=512)))), "GR204")
+    found = the(record(steps(), at(*between(relu(1.0, rows=512)))), "GR204")
     assert found.remedies[0].do.startswith("model[1] = nn.LeakyReLU(0.01)")
     assert "(512 values of each)" in found.because

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from gradreach.record.schema import DepthLook, Look
-
-from .records import at, chain, codes, falling, findings, flat, not_judged, passed, record, steps, the
+from tests.records.parts import at, chain, depth_look, falling, flat, record, steps
+from tests.rules.judging import codes, findings, not_judged, passed, the
 
 
 def rising(i: int) -> float:
@@ -62,7 +62,7 @@ def test_without_updates_nothing_is_judged() -> None:
 
 
 def part(name: str, order: int = 0, grad: float | None = 0.1) -> DepthLook:
-    return DepthLook(name, "Linear", order, 1, 1.0, 0.1, parameters=64, weight_norm=1.0, weight_grad_norm=grad)
+    return depth_look(name, "Linear", order, weight_grad_norm=grad)
 
 
 def test_a_branch_that_is_never_called() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from gradreach.tasks import OFFERS
 from gradreach.tasks.__main__ import main
+from tests import forked
 
 LAST = r"(solved after|not solved in|trained for) \d+ steps: test error [\d.e-]+, by chance [\d.e-]+"
 
@@ -88,10 +89,7 @@ def test_wrong_usage_is_said_in_one_sentence(capsys: pytest.CaptureFixture[str],
 
 def test_under_watch_from_end_to_end(tmp_path: Path) -> None:
     plain = ["-m", "gradreach.tasks", "adding", "--length", "20", "--steps", "30"]
-    done, alone = (
-        subprocess.run([sys.executable, *words], capture_output=True, text=True, cwd=tmp_path, check=False)
-        for words in (["-m", "gradreach", "run", *plain], plain)
-    )
+    done, alone = (forked.run(*words, cwd=tmp_path) for words in (["-m", "gradreach", "run", *plain], plain))
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(LAST, done.stdout.splitlines()[-1])
     report = Path(done.stderr.splitlines()[-1].removeprefix("report: "))

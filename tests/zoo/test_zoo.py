@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import forked
 from tests.rules.arithmetic import holds, relations
 
 ZOO = Path(__file__).parent
@@ -32,15 +30,7 @@ def run(script: Path, folder: Path) -> list[Finding]:
     """
     report = folder / "report.json"
     options = ["--every", "7", "--out", str(folder / "out"), "--json", str(report)]
-    done = subprocess.run(
-        [sys.executable, "-m", "gradreach", "run", *options, str(script)],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        timeout=300,
-        check=False,
-    )
+    done = forked.run("-m", "gradreach", "run", *options, script, cwd=folder, timeout=300)
     assert done.returncode == 0, done.stderr[-4000:]
     findings: list[Finding] = json.loads(report.read_text())["findings"]
     for finding in findings:

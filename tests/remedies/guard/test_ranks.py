@@ -1,9 +1,10 @@
 """Two processes with gloo: a fault on one rank alone, and both do the same about it."""
 
-import subprocess
-import sys
+from concurrent.futures import ThreadPoolExecutor
 from math import isfinite
 from pathlib import Path
+
+from tests import forked
 
 SCRIPT = Path(__file__).with_name("ranked.py")
 FAULTS = {"loss": (4, 1), "local": (4, 1), "spike": (1, 0), "weight": (3, 1), "endless": (9, 1)}
@@ -12,21 +13,14 @@ FAULTS = {"loss": (4, 1), "local": (4, 1), "spike": (1, 0), "weight": (3, 1), "e
 
 def both(meeting: Path, folder: Path, *faults: str) -> list[list[list[str]]]:
     """The words that either rank printed, a line a fault."""
-    started = [
-        subprocess.Popen(
-            [sys.executable, str(SCRIPT), str(rank), str(meeting), str(folder), *faults],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    told = []
-    for process in started:
-        out, errors = process.communicate()
-        assert process.returncode == 0, errors
-        told.append([line.split() for line in out.splitlines()])
-    return told
+
+    def one(rank: int) -> list[list[str]]:
+        done = forked.run(SCRIPT, str(rank), meeting, folder, *faults)
+        assert done.returncode == 0, done.stderr
+        return [line.split() for line in done.stdout.splitlines()]
+
+    with ThreadPoolExecutor(2) as ranks:
+        return list(ranks.map(one, range(2)))
 
 
 def test_both_ranks_do_the_same(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,13 @@ from torch import nn
 from gradreach.remedies.guard import checkpoint
 from gradreach.remedies.guard.guard import Guard
 from gradreach.remedies.guard.options import GuardSnapshots
+from tests import forked
 
 SCRIPT = Path(__file__).with_name("restarting.py")
 
 
 def script(folder: Path, steps: int, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(SCRIPT), str(folder), str(steps), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return forked.run(SCRIPT, folder, str(steps), *arguments)
 
 
 def outcome(done: subprocess.CompletedProcess[str]) -> list[str]:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from gradreach.record.schema import Record
-from tests.report.records import ALL, FINDINGS
+from tests.records.findings import FINDINGS
+from tests.records.runs import ALL
 from tests.report.reports import report_of
 
 INK = """(plot) => {

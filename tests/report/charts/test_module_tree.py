@@ -2,7 +2,8 @@
 
 from gradreach.record.schema import Finding
 from gradreach.report.charts.module_tree import MOST, Node, bar, tree
-from tests.report.records import deep, depth_look
+from tests.records.parts import depth_look
+from tests.records.runs import deep
 
 
 def found(module: str, severity: str = "error") -> Finding:

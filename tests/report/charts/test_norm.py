@@ -11,7 +11,8 @@ from gradreach.facts.facts import Facts
 from gradreach.record.schema import Record, Step
 from gradreach.report.charts.figures import Figure, truncation_figure, window
 from gradreach.report.charts.norm import loss_figure, norm_figure
-from tests.report.records import ALL, NAN, time_look
+from tests.records.parts import NAN, time_look
+from tests.records.runs import ALL
 from tests.report.reports import report_of
 
 

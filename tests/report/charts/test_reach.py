@@ -5,7 +5,7 @@ import re
 from gradreach.facts.dependency import LagResult, LagVerdict
 from gradreach.record.schema import Lag, Probe
 from gradreach.report.charts.reach import reach_figure
-from tests.report.records import curve, lag, time_look
+from tests.records.parts import curve, lag, time_look
 
 VERDICTS: tuple[LagVerdict, ...] = ("vanishing", "reached", "cut off", "not judged", "slight", "nothing", "undecided")
 
@@ -55,7 +55,7 @@ def test_words_stand_on_lines_of_their_own() -> None:
 
 def test_the_legend_tells_the_bands_apart_without_colour() -> None:
     asked = (band(lag(5, 6, 0.1), "vanishing"), band(lag(10, 12, 0.1), "reached"))
-    figure = reach_figure(time_look(), asked=asked)
+    figure = reach_figure(time_look(factor=0.7), asked=asked)
     assert figure is not None
     assert ("error depends, no gradient from there", "band lost") in figure.legend
     assert ("error depends, gradient arrives", "band learnable") in figure.legend
@@ -64,7 +64,7 @@ def test_the_legend_tells_the_bands_apart_without_colour() -> None:
 
 
 def test_a_lag_that_another_layer_reaches_is_said_to_be_so() -> None:
-    figure = reach_figure(time_look(), asked=(band(lag(40, 40, 0.1), "reached"),))
+    figure = reach_figure(time_look(factor=0.7), asked=(band(lag(40, 40, 0.1), "reached"),))
     assert figure is not None
     assert "What another layer reaches counts as reached." in figure.caption
 

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from gradreach.report.charts.spectrum import spectrum_figure, told
-from tests.report.records import time_look
+from tests.records.parts import time_look
 
 
 @pytest.mark.parametrize(

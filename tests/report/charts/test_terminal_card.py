@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from gradreach.record.schema import Finding
+from tests.records.findings import BROKEN, VANISHING
 from tests.report.charts.test_notebook_card import EVERY_ROW, FORMULA, NAMED_BADLY
-from tests.report.records import BROKEN, VANISHING
 
 
 def printed(thing: object, width: int = 100, encoding: str = "utf-8", **console: object) -> str:

@@ -13,10 +13,10 @@ from gradreach.record.schema import NonFinite, Overhead, Record
 from gradreach.report.compare.comparison import Comparison, compare
 from gradreach.report.compare.measure import Measure, common_part
 from gradreach.report.conclusions import Conclusions
-from tests.report.records import ALL, BROKEN, CLIPPED, VANISHING
+from tests.records.findings import BROKEN, CLIPPED, VANISHING
+from tests.records.pairs import bare, falling
+from tests.records.runs import ALL
 from tests.report.reports import conclusions_of
-
-from .pairs import bare, falling
 
 A, SEED, LOWER = falling(1), falling(2), falling(3, level=0.3)
 

@@ -15,11 +15,11 @@ from gradreach.report.compare.json_report import comparison_fields
 from gradreach.report.conclusions import Conclusions
 from gradreach.report.json_report import as_dict, to_json
 from gradreach.report.json_schema import schema
+from tests.records.findings import CLIPPED, FINDINGS
+from tests.records.pairs import bare, falling
+from tests.records.runs import ALL
 from tests.report.mutations import missing, of_another_type
-from tests.report.records import ALL, CLIPPED, FINDINGS
 from tests.report.reports import conclusions_of
-
-from .pairs import bare, falling
 
 SCHEMA = schema("compare")
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)

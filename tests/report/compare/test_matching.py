@@ -9,7 +9,8 @@ import pytest
 from gradreach.facts.facts import Facts
 from gradreach.record.schema import Finding, Record, Step
 from gradreach.report.compare import matching as places
-from tests.report.records import BROKEN, CLIPPED, VANISHING, run
+from tests.records.findings import BROKEN, CLIPPED, VANISHING
+from tests.records.parts import run
 from tests.report.reports import conclusions_of
 
 

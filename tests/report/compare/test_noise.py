@@ -9,8 +9,7 @@ from scipy import stats
 from gradreach.report.compare.by_step import _batched, _mean, _sparse
 from gradreach.report.compare.measure import Part
 from gradreach.report.compare.noise import BATCHES, DRIFTS, LEVEL, correlation, holm, paired, unpaired
-
-from .pairs import noise
+from tests.records.pairs import noise
 
 ALTERNATING = [1.0, -1.0] * (BATCHES // 2)
 

@@ -9,11 +9,11 @@ import pytest
 
 from gradreach.report.compare.comparison import Comparison, compare
 from gradreach.report.compare.page import render
-from tests.report.records import ALL, BROKEN, FINDINGS
+from tests.records.findings import BROKEN, FINDINGS
+from tests.records.pairs import bare, falling
+from tests.records.runs import ALL
 from tests.report.reports import conclusions_of
 from tests.report.test_accessibility import violations
-
-from .pairs import bare, falling
 
 PAIRS = {
     "better": compare(bare(falling(1)), bare(falling(2, level=0.3)), ("runs/one", "runs/two")),

@@ -8,8 +8,7 @@ import pytest
 
 from gradreach.facts.facts import Facts
 from gradreach.report.compare.settings_changed import differences
-
-from .pairs import falling, with_argv
+from tests.records.pairs import falling, with_argv
 
 BASE = falling(0)
 

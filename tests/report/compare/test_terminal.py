@@ -9,10 +9,10 @@ from rich.console import Console
 
 from gradreach.report.compare.comparison import Comparison, compare
 from gradreach.report.compare.terminal import print_comparison
-from tests.report.records import ALL, BROKEN, CLIPPED, FINDINGS
+from tests.records.findings import BROKEN, CLIPPED, FINDINGS
+from tests.records.pairs import bare, falling
+from tests.records.runs import ALL
 from tests.report.reports import conclusions_of
-
-from .pairs import bare, falling
 
 
 class Stream(io.StringIO):

@@ -8,18 +8,20 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gradreach.facts.facts import Facts
 from gradreach.record.process import still_running
-from gradreach.record.schema import Outcome, Run, Step
+from gradreach.record.schema import Outcome, Step
 from gradreach.record.store import Writer, rank_file, read
 from gradreach.report.conclusions import Conclusions
 from gradreach.report.live import follow as following
+from tests.records.parts import run
 
-RUN = Run("train.py", (), "2026-01-01T00:00:00+00:00", "2.13.0", "3.11.7", "cpu", pid=os.getpid(), host=platform.node())
+RUN = replace(run(), pid=os.getpid(), host=platform.node())
 
 
 class Elsewhere:

@@ -6,7 +6,6 @@ import io
 import os
 import pty
 import select
-import subprocess
 import sys
 import textwrap
 import tty
@@ -20,6 +19,7 @@ import pytest
 from gradreach.record.progress import Progress
 from gradreach.report.live import live_line as live
 from gradreach.report.live.live_line import BESIDE_A_BAR, IN_A_LOG, REDRAW, live_line
+from tests import forked
 from tests.terminal import Screen
 
 SOME = Progress(step=41, loss=2.31, norm=0.84)
@@ -260,20 +260,20 @@ def at_a_terminal(
     script = tmp_path / "script.py"
     script.write_text(TRAINING + textwrap.dedent(text))
     master, slave = pty.openpty()
-    command = [sys.executable, "-m", "gradreach", "run", "--out", str(tmp_path / "out"), *options, str(script)]
-    env = {**os.environ, "TERM": "xterm", "OMP_NUM_THREADS": "1", **environment}
-    with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True) as child:
-        os.close(slave)
-        seen = b""
-        while select.select([master], [], [], 60)[0]:
-            try:
-                seen += os.read(master, 65536)
-            except OSError:  # every end of the terminal is closed
-                break
-            if answer and seen.endswith(b"name? "):
-                os.write(master, answer)
+    command = ("-m", "gradreach", "run", "--out", tmp_path / "out", *options, script)
+    env = {**os.environ, "TERM": "xterm", **environment}
+    child = forked.Child(*command, stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True)
+    os.close(slave)
+    seen = b""
+    while select.select([master], [], [], 60)[0]:
+        try:
+            seen += os.read(master, 65536)
+        except OSError:  # every end of the terminal is closed
+            break
+        if answer and seen.endswith(b"name? "):
+            os.write(master, answer)
     os.close(master)
-    return child.returncode, seen
+    return child.wait(60), seen
 
 
 def before_the_summary(seen: bytes) -> list[str]:

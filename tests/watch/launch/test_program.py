@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from gradreach.record.store import rank_file, ranks, read
+from tests import forked
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -43,10 +44,19 @@ def script(tmp_path: Path) -> Callable[[str], Path]:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    def start(*args: object, cwd: Path = tmp_path, **kwargs: object) -> subprocess.CompletedProcess[str]:
+    def start(*args: str | Path, cwd: Path = tmp_path, **kwargs: object) -> subprocess.CompletedProcess[str]:
+        return forked.run("-m", "gradreach", "run", *args, cwd=cwd, **kwargs)  # type: ignore[arg-type]
+
+    return start
+
+
+@pytest.fixture
+def run_from_its_start(tmp_path: Path) -> Run:
+    """The same, in a process that is started and not forked."""
+
+    def start(*args: object, **kwargs: object) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "gradreach", "run", *map(str, args)]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, **kwargs)  # type: ignore[call-overload, no-any-return]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, **kwargs)  # type: ignore[call-overload, no-any-return]
 
     return start
 
@@ -59,7 +69,7 @@ def _plain(path: Path, *args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, str(path), *args], cwd=path.parent, capture_output=True, text=True)
 
 
-def test_name_argv_file_and_path_are_the_scripts_own(script: Callable[[str], Path], run: Run) -> None:
+def test_name_argv_file_and_path_are_the_scripts_own(script: Callable[[str], Path], run_from_its_start: Run) -> None:
     path = script("""
         import os, sys, neighbour
         print(__name__, sys.argv, __file__, sys.path[0], os.getcwd(), neighbour.here, sys.modules["__main__"].__file__)
@@ -73,19 +83,19 @@ def test_name_argv_file_and_path_are_the_scripts_own(script: Callable[[str], Pat
         capture_output=True,
         text=True,
     )
-    seen = run("script.py", "--epochs", "3", "-h", input="typed")
+    seen = run_from_its_start("script.py", "--epochs", "3", "-h", input="typed")
     assert plain.returncode == 0
     assert seen.stdout == plain.stdout
     assert seen.returncode == 0
     assert "no backward pass" in seen.stderr
 
 
-def test_a_module_runs_as_under_dash_m(tmp_path: Path, run: Run) -> None:
+def test_a_module_runs_as_under_dash_m(tmp_path: Path, run_from_its_start: Run) -> None:
     (tmp_path / "pack").mkdir()
     (tmp_path / "pack" / "__init__.py").write_text("")
     (tmp_path / "pack" / "train.py").write_text("import sys\nprint(__name__, __package__, sys.argv[1:])\n")
     plain = subprocess.run([sys.executable, "-m", "pack.train", "a"], cwd=tmp_path, capture_output=True, text=True)
-    seen = run("-m", "pack.train", "a")
+    seen = run_from_its_start("-m", "pack.train", "a")
     assert plain.stdout == "__main__ pack ['a']\n"
     assert seen.stdout == plain.stdout
 
@@ -151,7 +161,7 @@ def test_an_error_inside_backward_shows_no_frame_of_ours(script: Callable[[str],
 
 def test_steps_end_the_run_cleanly(script: Callable[[str], Path], run: Run, tmp_path: Path) -> None:
     path = script("import atexit; atexit.register(print, 'bye')\n" + _training(50))
-    seen = run("--out", "out", "--steps", 4, path)
+    seen = run("--out", "out", "--steps", "4", path)
     assert seen.returncode == 0
     assert "bye" in seen.stdout
     record = read(tmp_path / "out")
@@ -170,14 +180,13 @@ def test_an_interrupt_ends_as_under_python(script: Callable[[str], Path], run: R
 
 def test_kill_9_leaves_a_record_that_renders(script: Callable[[str], Path], run: Run, tmp_path: Path) -> None:
     path = script(_training(400, "if step == 300: import os, signal; os.kill(os.getpid(), signal.SIGKILL)"))
-    seen = run("--out", "out", "--every", 20, path)
+    seen = run("--out", "out", "--every", "20", path)
     assert seen.returncode == -signal.SIGKILL
     record = read(tmp_path / "out")
     assert record.steps
     assert record.looks
     assert record.outcome.how == "unknown"
-    shown = subprocess.run([sys.executable, "-m", "gradreach", "report", "out"], cwd=tmp_path, capture_output=True)
-    assert shown.returncode == 0
+    assert forked.run("-m", "gradreach", "report", "out", cwd=tmp_path).returncode == 0
 
 
 def test_a_folder_that_cannot_be_written_is_replaced_by_another(
@@ -197,7 +206,7 @@ def test_a_disk_that_fills_up_ends_the_record_not_the_run(
     limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
     limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
     path = script(limit + _training(60, "if step == 59: print('trained')"))
-    seen = run("--out", "out", "--every", 1, path)
+    seen = run("--out", "out", "--every", "1", path)
     assert seen.returncode == 0
     assert seen.stdout == "trained\n"
     assert "the recording stopped" in seen.stderr
@@ -266,10 +275,10 @@ def test_a_script_that_only_asks_whether_torch_is_there_first_is_watched(
     assert len(read(tmp_path / "out").steps) == 5
 
 
-def test_torch_is_imported_by_the_script_alone(script: Callable[[str], Path], run: Run) -> None:
+def test_torch_is_imported_by_the_script_alone(script: Callable[[str], Path], run_from_its_start: Run) -> None:
     """What a script sets before it imports torch (threads, devices) must still count."""
     path = script("import sys; print([m for m in ('torch', 'numpy') if m in sys.modules])")
-    assert run(path).stdout == "[]\n"
+    assert run_from_its_start(path).stdout == "[]\n"
 
 
 def test_json_and_html_go_where_they_are_asked(script: Callable[[str], Path], run: Run, tmp_path: Path) -> None:

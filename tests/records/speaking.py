@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gradreach.record.schema import DepthLook, NonFinite, Record, Step
+from gradreach.record.schema import NonFinite, Record, Step
 
-from .records import at, chain, dependency, falling, flat, free, lag, record, steps, time_look
-
-
-def between(layer: DepthLook) -> tuple[DepthLook, ...]:
-    """An activation with a layer with weights before and behind it."""
-    first, last = chain(1)
-    return replace(first, order=0), replace(layer, order=1), replace(last, order=2)
+from .parts import activation, at, between, chain, dependency, falling, flat, free, lag, record, steps, time_look
 
 
 def _clipped(count: int = 200) -> tuple[Step, ...]:
@@ -37,8 +31,8 @@ def blown(times: float, loss: float) -> tuple[Step, ...]:
     return steps(100, lambda i: grown(i, 3.0, times), lambda i: grown(i, 2.0, loss))
 
 
-TANH = DepthLook("model.1", "Tanh", 1, 1, 1.0, 1e-2, activation="tanh", saturated=0.84)
-RELU = DepthLook("model.1", "ReLU", 1, 1, 1.0, 1e-2, activation="relu", dead=0.953125, units=64, rows=512)
+TANH = activation("Tanh", saturated=0.84)
+RELU = activation("ReLU", dead=0.953125, rows=512)
 BROKEN = NonFinite(41, 0, "loss", "nan", replayed=True)
 GATED = time_look(factor=0.826, kind="LSTM", gamma=None, lambda_=None, rho=None, bound_factor=None, saturated=0.97)
 FAR = dependency(lag(61, 91, at=61, share=0.24), T=180)
@@ -70,7 +64,7 @@ SPEAKING: dict[str, Record] = {
         steps(loss=flat),
         (
             *at(*chain(3, update_ratio=7.0), count=1),
-            *(replace(look, step=50 + look.step) for look in at(*chain(3, update_ratio=0.03, weight_norm=60.0))),
+            *at(*chain(3, update_ratio=0.03, weight_norm=60.0), start=50),
         ),
     ),
     "GR305 too small": record(steps(loss=flat), at(*chain(3, update_ratio=1e-8))),

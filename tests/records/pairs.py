@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradreach.record.schema import Look, Outcome, Record, Step
+from gradreach.record.schema import Outcome, Record, Step
 from gradreach.report.conclusions import Conclusions
-from tests.report.records import depth_look, run, time_look
+from tests.records.parts import at, depth_look, record, run, time_look
 from tests.report.reports import conclusions_of
 
 
@@ -33,22 +33,22 @@ def falling(seed: int, *, count: int = 300, level: float = 0.5, phi: float = 0.5
         for i in range(count)
     )
     looks = tuple(
-        Look(
-            i,
-            0,
-            0.01,
-            time=(time_look(factor=float(0.7 + 0.01 * rng.standard_normal())),),
-            depth=tuple(
+        look
+        for i in range(0, count, 10)
+        for look in at(
+            time_look("rnn", factor=float(0.7 + 0.01 * rng.standard_normal())),
+            *(
                 depth_look(name, "Linear", order, float(1e-3 * np.exp(0.1 * rng.standard_normal())))
                 for order, name in enumerate(("encoder", "rnn", "decoder"))
             ),
+            start=i,
+            count=1,
         )
-        for i in range(0, count, 10)
     )
-    return Record(
-        run("train.py", "--lr", "0.1"),
+    return record(
         steps,
         looks,
+        run=run("train.py", "--lr", "0.1"),
         sites=("train.py:31",),
         models={"model": "Net"},
         outcome=Outcome("finished", 0, seconds=0.01 * count),
