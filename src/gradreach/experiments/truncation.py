@@ -239,7 +239,6 @@ def signal(steps: int) -> int:
 def measure(size: Size, lab: Lab) -> Result:
     """Measure all four parts."""
     costs = [cost(k1, k2, 1024) for k1, k2 in ((16, 16), (16, 32), (16, 64), (16, 128), (64, 64), (64, 128))]
-    actual, reached, result = biases(size.biased)
     pairs = [(1, 0), *size.windows]
     jobs = [Job(size.lag, k1, k2, size.updates, seed) for k1, k2 in pairs for seed in range(size.seeds)]
     found = lab.spread(echoed, jobs, "echo")
@@ -249,19 +248,8 @@ def measure(size: Size, lab: Lab) -> Result:
         together = [sum(counts) for counts in zip(*wrong, strict=True)]
         windows.append(Window(k1, k2, list(errors), together, size.seeds * PROBED))
     (wrong_regimes,) = lab.spread(signal, [size.signal], "sensor")
-    return Result(
-        costs,
-        actual,
-        reached,
-        result,
-        size.lag,
-        windows[0].errors,
-        windows[1:],
-        size.signal,
-        whole(size.signal),
-        wrong_regimes,
-        PROBED,
-    )
+    kept = (size.lag, windows[0].errors, windows[1:])
+    return Result(costs, *biases(size.biased), *kept, size.signal, whole(size.signal), wrong_regimes, PROBED)
 
 
 def claims(result: Result) -> tuple[Claim, ...]:
