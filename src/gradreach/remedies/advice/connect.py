@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from gradreach.remedies.advice.advice import Advice
 
-
-def _code() -> str:
-    return "# use its output in forward, without detach() or .data on the way to the loss"
-
-
 CONNECT = Advice(
     id="connect",
     does="then it learns",
-    code=_code,
+    code=lambda: "# use its output in forward, without detach() or .data on the way to the loss",
     answers=("GR306",),
     unfit="Where the part is meant to stay as it is: freeze it.",
 )

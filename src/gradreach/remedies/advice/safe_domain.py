@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from gradreach.remedies.advice.advice import Advice
 
-
-def _code() -> str:
-    return "torch.log(x.clamp(min=1e-6))"
-
-
 SAFE_DOMAIN = Advice(
     id="safe-domain",
     does="keeps the operation within its domain",
-    code=_code,
+    code=lambda: "torch.log(x.clamp(min=1e-6))",
     answers=("GR301",),
     unfit="Where values outside of the domain are a fault of what comes before.",
 )

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from gradreach.remedies.advice.advice import Advice
 
-
-def _code() -> str:
-    return "F.binary_cross_entropy_with_logits(logits, y)  # or F.cross_entropy(logits, y)"
-
-
 STABLE_LOSS = Advice(
     id="stable-loss",
     does="takes the logarithm of the whole, so that no probability of exactly 0 or 1 enters it",
-    code=_code,
+    code=lambda: "F.binary_cross_entropy_with_logits(logits, y)  # or F.cross_entropy(logits, y)",
     answers=("GR301",),
     unfit="Where the loss takes logits already: then the model's output broke.",
 )
