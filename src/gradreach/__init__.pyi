@@ -3,7 +3,7 @@
 import gradreach.remedies.layers
 from gradreach import tasks as tasks
 from gradreach.engine import theory as theory
-from gradreach.engine.cells.custom.step import Cell as Cell
+from gradreach.engine.custom.step import Cell as Cell
 from gradreach.engine.depth import depth_spectrum as depth_spectrum
 from gradreach.engine.reach import reach as reach
 from gradreach.engine.spectrum import spectrum as spectrum

@@ -10,6 +10,7 @@ spectrum: the Lyapunov exponents beside what W_hh allows.
 module_tree: the module tree of a model with its findings.
 card: what is shown of one thing by itself.
 cards: the card of whatever has one.
+finding_card: the card of a finding.
 engine_cards: the cards of a reach and of a spectrum.
 notebook_card: a card as HTML for a notebook.
 terminal_card: a card as rich draws it.
