@@ -12,8 +12,10 @@ import pytest
 
 from gradreach.cli import main
 from gradreach.record.schema import Record
-from gradreach.record.store import Writer, rank_file
+from gradreach.record.sinks.sqlite import SqliteSink
+from gradreach.record.store import rank_file
 from gradreach.rules.registry import RULES
+from tests.record.writing import entries_of
 from tests.report.records import ALL
 
 
@@ -23,21 +25,10 @@ def gradreach(*args: str | Path, **environment: str) -> subprocess.CompletedProc
 
 
 def write(folder: Path, record: Record) -> Path:
-    writer = Writer(rank_file(folder), record.run)
-    for site in record.sites:
-        writer.site(site)
-    for name, kind in record.models.items():
-        writer.model(name, kind)
-    for step in record.steps:
-        writer.step(step)
-    for look in record.looks:
-        writer.look(look)
-    for found in record.nonfinite:
-        writer.nonfinite(found)
-    for note in record.notes:
-        writer.note(note)
-    writer.outcome(record.outcome)
-    writer.close()
+    sink = SqliteSink(rank_file(folder), record.run)
+    for entry in entries_of(record):
+        sink.write(entry)
+    sink.close()
     return folder
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gradreach.engine.depth import depth_spectrum
     from gradreach.engine.reach import reach
     from gradreach.engine.spectrum import spectrum
+    from gradreach.observing import Watch, diagnose, observe
     from gradreach.remedies import init
     from gradreach.remedies import layers as nn
     from gradreach.remedies.clip import clip
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from gradreach.remedies.tbptt.truncation_bias import truncation_bias
     from gradreach.report.report import Report
     from gradreach.score.dependency import dependency
-    from gradreach.watch.observe import Watch, diagnose, observe
 
 __all__ = [
     "Cell",
@@ -60,12 +60,12 @@ _HOMES = {
     "Guard": "gradreach.remedies.guard.guard",
     "Omega": "gradreach.remedies.omega",
     "Report": "gradreach.report.report",
-    "Watch": "gradreach.watch.observe",
+    "Watch": "gradreach.observing",
     "bptt": "gradreach.remedies.tbptt.bptt",
     "dependency": "gradreach.score.dependency",
     "depth_spectrum": "gradreach.engine.depth",
-    "diagnose": "gradreach.watch.observe",
-    "observe": "gradreach.watch.observe",
+    "diagnose": "gradreach.observing",
+    "observe": "gradreach.observing",
     "orthogonal": "gradreach.remedies.orthogonal",
     "reach": "gradreach.engine.reach",
     "spectrum": "gradreach.engine.spectrum",

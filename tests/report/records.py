@@ -7,11 +7,11 @@ from dataclasses import replace
 from itertools import accumulate
 
 from gradreach.record.schema import (
-    Deed,
     Dependency,
     DepthLook,
     Finding,
-    Guarded,
+    GuardAction,
+    GuardSummary,
     Lag,
     Look,
     NonFinite,
@@ -275,8 +275,11 @@ def deep() -> Record:
 def guarded() -> Record:
     """The broken run, had a guard skipped its bad step."""
     base = broken()
-    deeds = (Deed(121, "skipped", "the loss is nan"), Deed(122, "rolled back", "to the snapshot of step 100"))
-    return replace(base, guarded=Guarded(optimizers=1, updates=120, clipped=3, threshold=2.5, deeds=deeds))
+    deeds = (
+        GuardAction(121, "skipped", "the loss is nan"),
+        GuardAction(122, "rolled back", "to the snapshot of step 100"),
+    )
+    return replace(base, guarded=GuardSummary(optimizers=1, updates=120, clipped=3, threshold=2.5, deeds=deeds))
 
 
 def lag(lag: int, until: int | None = None, share: float = 0.0, **changes: object) -> Lag:

@@ -15,7 +15,7 @@ from gradreach.record.progress import Progress
 from gradreach.record.store import Unreadable, rank_file, ranks, read
 from gradreach.report.live.live_line import live_line
 from gradreach.settings import UNSET, Settings
-from gradreach.watch.launch.launch import Watched, Watching, rank, watch, world_size
+from gradreach.watch.launch.launch import RunResult, WatchOptions, rank, watch, world_size
 from gradreach.watch.launch.program import NotRunnable, Program, leave
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Wanted:
         return Report.of(read(file), self.settings.ignore, self.settings.thresholds)
 
 
-def run_and_report(program: Program, watching: Watching, wanted: Wanted, *, quiet: bool = False) -> int:
+def run_and_report(program: Program, watching: WatchOptions, wanted: Wanted, *, quiet: bool = False) -> int:
     """Run, and report to stderr (stdout is the program's own); on the way a line says where it stands, unless `quiet`.
 
     Returns the program's exit code; 1 where it succeeded but findings fail it, 2 where there is nothing to run.
@@ -66,7 +66,7 @@ def run_and_report(program: Program, watching: Watching, wanted: Wanted, *, quie
 def run_demo(demo: Demo, out: Path, steps: int | None = None, *, quiet: bool = False) -> int:
     """Watch a demo's script, then say what to look at and what to try next."""
     _say(f"{demo.question} Watching {demo.script}: {demo.about}")
-    code = run_and_report(Program(str(demo.script)), Watching(out, stop_after=steps), Wanted(), quiet=quiet)
+    code = run_and_report(Program(str(demo.script)), WatchOptions(out, stop_after=steps), Wanted(), quiet=quiet)
     others = " ".join(name for name in DEMOS if name != demo.name)
     told = (
         f"what to look at: {demo.look_at}",
@@ -88,7 +88,7 @@ def _told(quiet: bool) -> AbstractContextManager[Callable[[Progress], None] | No
     return live_line(alone=world_size() == 1)
 
 
-def _report(watched: Watched, wanted: Wanted) -> Report | None:
+def _report(watched: RunResult, wanted: Wanted) -> Report | None:
     if watched.trouble:
         _say(watched.trouble)
     if watched.backward_passes == 0:

@@ -39,7 +39,7 @@ def name_in_script(module: nn.Module, frame: FrameType | None) -> str:
 
 def _is_library(frame: FrameType) -> bool:
     file = frame.f_code.co_filename
-    return "site-packages" in file or file.startswith((_TORCH, _OURS, "<"))
+    return "site-packages" in file or file.startswith((_TORCH, *_OURS, "<"))
 
 
 def _held_by(module: nn.Module, variables: dict[str, object]) -> str:
@@ -65,4 +65,4 @@ def _held_by_attribute(module: nn.Module, variables: dict[str, object]) -> str:
 
 
 _TORCH = torch.__path__[0]
-_OURS = __file__.rpartition("/")[0]
+_OURS = (__file__.rpartition("/")[0] + "/", __file__.rpartition("/watch/")[0] + "/observing.py")

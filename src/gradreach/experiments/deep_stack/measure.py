@@ -13,13 +13,13 @@ from torch import nn
 
 from gradreach.engine.depth import depth_spectrum
 from gradreach.experiments.lab import Lab
+from gradreach.observing import diagnose
 from gradreach.remedies.layers import Residual
 from gradreach.tasks.deep import deep, digits_data
 from gradreach.tasks.models import stack
 from gradreach.tasks.recipe import Recipe
 from gradreach.tasks.task import Batch, Measure, Task
 from gradreach.tasks.training import train
-from gradreach.watch.observe import diagnose
 
 Kind = Literal["logistic", "logistic, weights N(0, 1)", "logistic, residual", "ReLU", "ReLU, He’s start"]
 KINDS: tuple[Kind, ...] = (

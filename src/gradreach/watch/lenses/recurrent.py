@@ -22,6 +22,7 @@ from gradreach.engine.replay import replay as replay_layer
 from gradreach.record.schema import TimeLook
 from gradreach.remedies.layers.layers import GRU, LSTM, RNN
 from gradreach.watch.models import Models
+from gradreach.watch.tensors import unscaled
 
 STOCK = (nn.RNN, nn.GRU, nn.LSTM)
 CELLS = (nn.RNNCell, nn.GRUCell, nn.LSTMCell)
@@ -66,10 +67,11 @@ class Stretch:
 
 
 class Recurrent:
-    """Collects the calls of stock recurrent modules while a watched step runs."""
+    """Collects the calls of stock recurrent modules while a watched step runs; `is_recording` tells whether a gradient
+    that arrives now is of the script's own backward pass."""
 
-    def __init__(self) -> None:
-        self.recording = False
+    def __init__(self, is_recording: Callable[[], bool]) -> None:
+        self._is_recording = is_recording
         self.last: list[Stretch] = []
         self._calls: dict[int, list[RecurrentCall]] = {}
         self._generators: dict[int, Tensor] = {}
@@ -175,7 +177,7 @@ class Recurrent:
     def _catcher(self, gradients: dict[str, Tensor], name: str, index: int) -> Callable[..., None]:
         def gradient_arrives(arrived: tuple[Tensor | None, ...]) -> None:
             gradient = arrived[index]
-            if self.recording and gradient is not None:
+            if self._is_recording() and gradient is not None:
                 gradients[name] = gradient.detach()
 
         return gradient_arrives
@@ -324,11 +326,6 @@ def _summed(adjoints: Sequence[LayerAdjoint]) -> list[LayerAdjoint]:
         )
         by_names[names] = total
     return list(by_names.values())
-
-
-def unscaled(gradient: Tensor, scale: float) -> Tensor:
-    """A gradient without the loss scale, in float32 at least: in half precision it might vanish."""
-    return gradient.to(torch.promote_types(gradient.dtype, torch.float32)) / scale
 
 
 def _detached(value: Any) -> Any:

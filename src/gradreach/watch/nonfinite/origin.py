@@ -1,4 +1,4 @@
-"""Where the first non-finite value came from: the step is run again from what the sentinel kept, with everything on."""
+"""Where the first non-finite value came from: the step is run again from what was kept of it, with everything on."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from gradreach.engine.norms import is_sharded
 from gradreach.record.schema import NonFinite
 from gradreach.watch.graph import walk
 from gradreach.watch.models import Models
-from gradreach.watch.nonfinite.call_replay import Probe, value_of
-from gradreach.watch.nonfinite.kept_calls import Generators, KeptCall, tensors_of
+from gradreach.watch.nonfinite.call_replay import CallReplay, value_of
+from gradreach.watch.nonfinite.kept_calls import Generators, KeptCall
+from gradreach.watch.tensors import tensors_of
 
 
 def trace(
@@ -27,7 +28,7 @@ def trace(
     """
     found = NonFinite(step=step, site=site, phase="backward", value="nan")
     for kept in calls:
-        value = value_of(tensors_of((kept.args, kept.kwargs)))
+        value = value_of(tensors_of(*kept.args, *kept.kwargs.values()))
         if value:
             return replace(
                 found,
@@ -74,18 +75,18 @@ def _which_input(kept: KeptCall) -> str:
 
 def _replay(calls: Sequence[KeptCall], models: Models, found: NonFinite, loss: Sequence[Tensor]) -> NonFinite | None:
     with _undisturbed([kept.root for kept in calls]):
-        probes = []
+        replays = []
         for kept in calls:
-            probe = Probe(models)
+            replay = CallReplay(models)
             kept.generators.restore()
             try:
-                with probe.attached(), torch.enable_grad():
-                    probe.output = _alone(kept.root)(*kept.args, **kept.kwargs)
+                with replay.attached(), torch.enable_grad():
+                    replay.output = _alone(kept.root)(*kept.args, **kept.kwargs)
             except Exception as error:
                 return replace(_from_gradients(models, found, loss), detail=f"the step could not be run again: {error}")
-            probes.append(probe)
-            if probe.culprit and value_of(tensors_of(probe.output)):
-                return _forward_origin(probe, found, loss)
+            replays.append(replay)
+            if replay.culprit and value_of(tensors_of(replay.output)):
+                return _forward_origin(replay, found, loss)
         if value_of(list(loss)):
             return replace(
                 found,
@@ -95,7 +96,7 @@ def _replay(calls: Sequence[KeptCall], models: Models, found: NonFinite, loss: S
                 operation=_loss_operation(loss),
                 detail="every model's output was finite, the loss was not",
             )
-        for probe, kept in reversed(list(zip(probes, calls, strict=True))):
+        for replay, kept in reversed(list(zip(replays, calls, strict=True))):
             arrived = list(kept.gradients.values())
             value = value_of(arrived)
             if value:
@@ -108,16 +109,16 @@ def _replay(calls: Sequence[KeptCall], models: Models, found: NonFinite, loss: S
                     module=models.path(kept.root),
                     detail="the loss was finite; its gradient with respect to the model's output was not",
                 )
-            origin = probe.backward_origin(kept, found)
+            origin = replay.backward_origin(kept, found)
             if origin is not None:
                 return origin
     return None
 
 
-def _forward_origin(probe: Probe, found: NonFinite, loss: Sequence[Tensor]) -> NonFinite:
-    culprit = probe.culprit
+def _forward_origin(replay: CallReplay, found: NonFinite, loss: Sequence[Tensor]) -> NonFinite:
+    culprit = replay.culprit
     assert culprit is not None
-    is_loss = any(a.shape == b.shape and a.dim() == 0 for a in tensors_of(probe.output) for b in loss)
+    is_loss = any(a.shape == b.shape and a.dim() == 0 for a in tensors_of(replay.output) for b in loss)
     return replace(
         found,
         phase="loss" if is_loss else "forward",
