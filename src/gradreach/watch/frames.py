@@ -10,7 +10,7 @@ from torch import nn
 
 
 def caller(frame: FrameType | None) -> FrameType | None:
-    """The innermost frame that belongs to no library; where there is none, the innermost of all."""
+    """The innermost frame that belongs to no library, or the innermost of all where there is none."""
     innermost = frame
     while frame is not None and _is_library(frame):
         frame = frame.f_back
@@ -18,7 +18,7 @@ def caller(frame: FrameType | None) -> FrameType | None:
 
 
 def place(frame: FrameType | None) -> str:
-    """`file:line` of a frame."""
+    """A frame as `file:line`."""
     return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else "unknown"
 
 

@@ -199,10 +199,11 @@ class Session:
 
     def _measured(self, call: BackwardCall, frame: FrameType | None) -> None:
         begin = time.perf_counter()
-        site, watch = self._sites.number(frame), self._watch
-        look = watch if watch is not None and not watch.is_leading else None
-        with self._own_work:
-            if watch is not None and watch.is_leading:
+        site, watch, losses = self._sites.number(frame), self._watch, call.losses
+        look = watch
+        if watch is not None and watch.is_leading:
+            look = None
+            with self._own_work:
                 self._samples.stream.follow(self._steps.number, watch.chunk())
         with self._own_work:
             self._before(site, call, frame, look)
@@ -211,12 +212,12 @@ class Session:
         again = time.perf_counter()
         self._end_watch()
         with self._own_work:
-            self._steps.open(site, call.losses, watched=look is not None)
-        with self._own_work:
-            if look is not None:
+            self._steps.open(site, losses, watched=look is not None)
+        if look is not None:
+            with self._own_work:
                 self._after(site, look)
         with self._own_work:
-            self._steps.judge(call.losses)
+            self._steps.judge(losses)
         with self._own_work:
             self._charge(site, watch, own, again)
 

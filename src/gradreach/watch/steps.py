@@ -44,16 +44,17 @@ class Steps:
     @property
     def scale(self) -> Tensor | None:
         """The loss scale in force; None without a scaler."""
-        return getattr(self.scaler, "_scale", None) if self.scaler is not None else None
+        return None if self.scaler is None else getattr(self.scaler, "_scale", None)
 
     @property
     def factor(self) -> float:
         """The loss scale in force as a number, 1 without a scaler."""
-        return 1.0 if self.scale is None else float(self.scale)
+        scale = self.scale
+        return 1.0 if scale is None else float(scale)
 
     def open(self, site: int, losses: Sequence[Tensor], *, watched: bool) -> None:
         """Take the loss and the norm at the end of a backward pass."""
-        norm = self._norm(site)
+        norm, scale = self._norm(site), self.scale
         loss = losses[0] if len(losses) == 1 and losses[0].numel() == 1 else None
         self._opened = OpenStep(
             self.number,
@@ -62,7 +63,7 @@ class Steps:
             watched,
             None if loss is None else number(loss),
             None if norm is None else number(norm),
-            None if self.scale is None else number(self.scale),
+            None if scale is None else number(scale),
         )
 
     def judge(self, losses: Sequence[Tensor]) -> None:

@@ -147,7 +147,7 @@ def describe_run(script: str, argv: tuple[str, ...], device: str = "cpu") -> Run
 
 
 def _writable(out: Path) -> Path:
-    """The folder itself, or a temporary one where it cannot be written to."""
+    """The folder, made where it is missing, or a temporary one where it cannot be written to."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):

@@ -21,7 +21,7 @@ from gradreach.watch.nonfinite.kept_calls import KeptCall
 from gradreach.watch.tensors import tensors_of
 
 _FILLS = ("full", "fill", "masked_fill", "where", "triu", "tril", "empty", "zeros", "copy", "clone", "detach", "to")
-"""Operations that put an infinity where it is meant (attention masks), or hand on what they were given."""
+"""Operations that put an infinity where it is meant (attention masks), or only hand on what they were given."""
 
 
 def value_of(tensors: Sequence[Tensor]) -> NonFiniteValue | None:
@@ -85,7 +85,7 @@ class CallReplay:
 
     @contextmanager
     def attached(self) -> Iterator[None]:
-        """Global hooks and the operations' watch, for one forward pass."""
+        """Watch every module call and every operation for one forward pass."""
         hooks = ModuleHooks(self._enter, self._leave)
         try:
             with _Operations(self._stack):

@@ -1,8 +1,8 @@
-"""What is kept of every ordinary step, so that a step that goes wrong can be run again: the root models' inputs, the
-generators' state before each call, and the gradient that came back to each output. All by reference, dropped at the
-step's end.
+"""What is kept of every ordinary step, so that a step that goes wrong can be run again.
 
-The root's class gets a thin `__call__`: hooks on the user's own modules would travel with their pickles and copies.
+These are the inputs of the root models, the state of the generators before each call, and the gradient that came back
+to each output. All of it is kept by reference, and dropped at the step's end. The class of a root gets a thin
+`__call__` for this, since hooks on the user's own modules would travel with their pickles and copies.
 """
 
 from __future__ import annotations
