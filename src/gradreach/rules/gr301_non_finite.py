@@ -10,7 +10,8 @@ from gradreach.facts.facts import Facts
 from gradreach.facts.statistics import is_finite, known, median
 from gradreach.facts.wording import figure
 from gradreach.record.kinds import has_hidden_weights, numbered
-from gradreach.record.schema import Finding, NonFinite, Phase, Remedy
+from gradreach.record.nonfinite import Phase
+from gradreach.record.schema import Finding, NonFinite, Remedy
 from gradreach.remedies.advice.check_data import CHECK_DATA
 from gradreach.remedies.advice.clip import CLIP
 from gradreach.remedies.advice.lower_rate import LOWER_RATE
