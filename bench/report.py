@@ -18,7 +18,9 @@ from pathlib import Path
 import timing
 
 from gradreach.record import store
+from gradreach.record.entries import Model, Site
 from gradreach.record.schema import DepthLook, Look, Outcome, Overhead, Run, Step, TimeLook
+from gradreach.record.sinks.sqlite import SqliteSink
 from gradreach.report.report import Report
 
 SPIKES = (0.21, 0.5, 0.87)
@@ -28,22 +30,22 @@ SPIKES = (0.21, 0.5, 0.87)
 def record(folder: Path, steps: int, looks: int, modules: int, layers: int, T: int) -> Path:
     """A recording of a training that goes well but for its spikes."""
     noise = random.Random(0)
-    writer = store.Writer(store.rank_file(folder), Run("train.py", (), "2026-01-01T00:00:00Z", "2.13.0", "3.13", "cpu"))
-    writer.site("train.py:40")
-    writer.model("model", "Model")
+    sink = SqliteSink(store.rank_file(folder), Run("train.py", (), "2026-01-01T00:00:00Z", "2.13.0", "3.13", "cpu"))
+    sink.write(Site("train.py:40"))
+    sink.write(Model("model", "Model"))
     spikes = {int(share * steps) for share in SPIKES}
     every = max(steps // looks, 1)
     for i in range(steps):
         norm = math.exp(noise.gauss(0.0, 0.2) - i / steps) * (1000 if i in spikes else 1)
         loss = 3 * math.exp(-2 * i / steps) + noise.gauss(0.0, 0.05) + (2 if i in spikes else 0)
-        writer.step(Step(i, 0.02 * i, 0, loss, norm, 1.0, norm, 100.0, "norm", i % every == 0))
+        sink.write(Step(i, 0.02 * i, 0, loss, norm, 1.0, norm, 100.0, "norm", i % every == 0))
         if i % every == 0:
-            writer.look(look(noise, i, modules, layers, T))
+            sink.write(look(noise, i, modules, layers, T))
         if i % 100 == 99:
-            writer.flush()
-    writer.overhead(Overhead(0.02, 0.015, 0.015, 0.02 * steps, passes=steps))
-    writer.outcome(Outcome("finished", 0, seconds=0.02 * steps))
-    writer.close()
+            sink.flush()
+    sink.write(Overhead(0.02, 0.015, 0.015, 0.02 * steps, passes=steps))
+    sink.write(Outcome("finished", 0, seconds=0.02 * steps))
+    sink.close()
     return folder
 
 

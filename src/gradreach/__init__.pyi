@@ -3,10 +3,13 @@
 import gradreach.remedies.layers
 from gradreach import tasks as tasks
 from gradreach.engine import theory as theory
-from gradreach.engine.cells.custom.step import Cell as Cell
+from gradreach.engine.custom.step import Cell as Cell
 from gradreach.engine.depth import depth_spectrum as depth_spectrum
 from gradreach.engine.reach import reach as reach
 from gradreach.engine.spectrum import spectrum as spectrum
+from gradreach.observing import Watch as Watch
+from gradreach.observing import diagnose as diagnose
+from gradreach.observing import observe as observe
 from gradreach.remedies import clip as clip
 from gradreach.remedies import init as init
 from gradreach.remedies.clip import Clip as Clip
@@ -24,8 +27,5 @@ from gradreach.remedies.tbptt.tbptt import tbptt as tbptt
 from gradreach.remedies.tbptt.truncation_bias import truncation_bias as truncation_bias
 from gradreach.report.report import Report as Report
 from gradreach.score.dependency import dependency as dependency
-from gradreach.watch.observe import Watch as Watch
-from gradreach.watch.observe import diagnose as diagnose
-from gradreach.watch.observe import observe as observe
 
 nn = gradreach.remedies.layers

@@ -9,7 +9,7 @@ import torch
 
 pytest.importorskip("numba", reason="the compiled loops need numba, which is an extra")
 
-from gradreach.engine.compiled import gru, loops, lstm, rnn, simd
+from gradreach.engine.cells.compiled import gru, loops, lstm, rnn, simd
 
 GATES = {"tanh": 1, "relu": 1, "logistic": 1, "gru": 3, "lstm": 4}
 ACTIVATIONS = {

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from gradreach.engine.bounds import bounds
-from gradreach.engine.cells.custom.step import Cell
+from gradreach.engine.custom.step import Cell
 from gradreach.engine.replay import replay
 from gradreach.engine.scan import Unroll
 from gradreach.engine.spectrum import Spectrum, ladder, spectrum, unrolled

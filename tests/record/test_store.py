@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from gradreach.record.entries import Site
 from gradreach.record.schema import Look, NonFinite, Outcome, Overhead, Record, Step
-from gradreach.record.store import FORMAT, Unreadable, Writer, rank_file, ranks, read
+from gradreach.record.sinks.recorder import Recorder
+from gradreach.record.sinks.sqlite import FORMAT, SqliteSink
+from gradreach.record.store import Unreadable, rank_file, ranks, read
 from tests.records.parts import dependency, free, run
 from tests.records.runs import ALL
 from tests.records.writing import write
@@ -28,12 +31,12 @@ def test_round_trip(name: str, tmp_path: Path) -> None:
 
 def test_the_last_test_of_each_module_and_line_stays(tmp_path: Path) -> None:
     tests = [dependency(free(1), module=m, site=s % 2, step=s) for m in ("a", "b") for s in range(4)]
-    writer = Writer(rank_file(tmp_path), RUN)
+    sink = SqliteSink(rank_file(tmp_path), RUN)
     for site in ("x.py:1", "x.py:2"):
-        writer.site(site)
+        sink.write(Site(site))
     for test in tests:
-        writer.dependency(test)
-    writer.close()
+        sink.write(test)
+    sink.close()
     assert read(tmp_path).dependency == tuple(test for test in tests if test.step >= 2)
 
 
@@ -45,29 +48,29 @@ def test_what_is_not_finite_comes_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_a_run_that_goes_on_is_read_as_far_as_it_is_written(tmp_path: Path) -> None:
-    writer = Writer(rank_file(tmp_path), RUN)
-    writer.site("a.py:1")
-    writer.step(Step(0, 0.1, 0))
+    sink = SqliteSink(rank_file(tmp_path), RUN)
+    sink.write(Site("a.py:1"))
+    sink.write(Step(0, 0.1, 0))
     assert read(tmp_path).steps == ()
-    writer.flush()
-    writer.step(Step(1, 0.2, 0))
+    sink.flush()
+    sink.write(Step(1, 0.2, 0))
     assert read(tmp_path).steps == (Step(0, 0.1, 0),)
     assert read(tmp_path).outcome == Outcome()
-    writer.close()
+    sink.close()
     assert len(read(tmp_path).steps) == 2
 
 
 def test_a_process_killed_while_writing_leaves_what_was_flushed(tmp_path: Path) -> None:
     code = f"""
 import os, signal
-from gradreach.record.store import Writer
+from gradreach.record.sinks.sqlite import SqliteSink
 from gradreach.record.schema import Run, Step
-writer = Writer(__import__("pathlib").Path({str(rank_file(tmp_path))!r}), Run("s", (), "t", "2", "3", "cpu"))
+sink = SqliteSink(__import__("pathlib").Path({str(rank_file(tmp_path))!r}), Run("s", (), "t", "2", "3", "cpu"))
 for step in range(1000):
-    writer.step(Step(step, 0.0, 0))
+    sink.write(Step(step, 0.0, 0))
     if step % 10 == 9:
-        writer.flush()
-writer.step(Step(1000, 0.0, 0))
+        sink.flush()
+sink.write(Step(1000, 0.0, 0))
 os.kill(os.getpid(), signal.SIGKILL)
 """
     assert subprocess.run([sys.executable, "-c", code]).returncode == -9
@@ -75,10 +78,10 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_the_device_is_told_when_it_is_known(tmp_path: Path) -> None:
-    writer = Writer(rank_file(tmp_path), RUN)
-    writer.device("cpu")
-    writer.device("cuda")
-    writer.close()
+    recorder = Recorder(RUN, [SqliteSink(rank_file(tmp_path), RUN)])
+    recorder.device("cpu")
+    recorder.device("cuda")
+    recorder.close()
     assert read(tmp_path).run == replace(RUN, device="cuda")
 
 
@@ -144,19 +147,20 @@ def test_a_row_that_does_not_decode(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
-        Writer(rank_file(tmp_path / "file" / "out"), RUN)
+        SqliteSink(rank_file(tmp_path / "file" / "out"), RUN)
 
 
 def test_a_disk_that_fails_is_remembered_and_never_raises(tmp_path: Path) -> None:
-    writer = Writer(rank_file(tmp_path), RUN)
-    writer._connection.execute("PRAGMA query_only=1")  # every later write fails, as on a disk that filled up
+    sink = SqliteSink(rank_file(tmp_path), RUN)
+    recorder = Recorder(RUN, [sink])
+    sink._connection.execute("PRAGMA query_only=1")  # every later write fails, as on a disk that filled up
     for n in range(3):
-        writer.step(Step(n, 0.0, 0))
-        writer.nonfinite(NonFinite(n, 0, "loss", "nan"))
-        writer.flush()
-    writer.close()
-    assert writer.failure is not None
-    assert "the recording stopped" in writer.failure
+        recorder.write(Step(n, 0.0, 0))
+        recorder.write(NonFinite(n, 0, "loss", "nan"))
+        recorder.flush()
+    recorder.close()
+    (failure,) = recorder.failures
+    assert "the recording stopped" in failure
     assert read(tmp_path).steps == ()
 
 

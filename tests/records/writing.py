@@ -2,40 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from gradreach.record.schema import Record
-from gradreach.record.store import Writer, rank_file
+from gradreach.record.entries import Entry, Model, Note, Site
+from gradreach.record.schema import Dependency, GuardSummary, Overhead, Record
+from gradreach.record.sinks.sqlite import SqliteSink
+from gradreach.record.store import rank_file
 
 
 def write(folder: Path, record: Record) -> Path:
-    """Write all of the record into `folder`, piece after piece, its totals first as they stood early in the run."""
-    writer = Writer(rank_file(folder, record.run.rank), record.run)
-    for site in record.sites:
-        writer.site(site)
-    for name, kind in record.models.items():
-        writer.model(name, kind)
-    for step in record.steps:
-        writer.step(step)
-        if step.step % 7 == 0:
-            writer.flush()
-    for look in record.looks:
-        writer.look(look)
-    for test in record.dependency:
-        writer.dependency(replace(test, lags=()))
-        writer.dependency(test)
-    for found in record.nonfinite:
-        writer.nonfinite(found)
-    for note in (*record.notes, *record.notes):
-        writer.note(note)
-    if record.overhead is not None:
-        writer.overhead(replace(record.overhead, seconds=0.0))
-        writer.overhead(record.overhead)
-    if record.guarded is not None:
-        writer.guarded(replace(record.guarded, updates=0, deeds=record.guarded.deeds[:1]))
-        writer.guarded(record.guarded)
-    writer.outcome(record.outcome)
-    writer.close()
-    assert writer.failure is None
+    """Write all of the record into `folder`, piece after piece; what a run writes again stands there as it was before,
+    too."""
+    sink = SqliteSink(rank_file(folder, record.run.rank), record.run)
+    for number, entry in enumerate(entries_of(record)):
+        match entry:
+            case Dependency():
+                sink.write(replace(entry, lags=()))
+            case Overhead():
+                sink.write(replace(entry, seconds=0.0))
+            case GuardSummary():
+                sink.write(replace(entry, updates=0))
+        sink.write(entry)
+        if number % 7 == 0:
+            sink.flush()
+    sink.close()
     return folder
+
+
+def entries_of(record: Record) -> Iterator[Entry]:
+    """The entries that a run of this record would have written, its last state alone of what is written again."""
+    yield record.run
+    yield from map(Site, record.sites)
+    yield from (Model(name, kind) for name, kind in record.models.items())
+    yield from (*record.steps, *record.looks, *record.dependency, *record.nonfinite)
+    yield from map(Note, record.notes)
+    if record.overhead is not None:
+        yield record.overhead
+    if record.guarded is not None:
+        yield from record.guarded.deeds
+        yield replace(record.guarded, deeds=())
+    yield record.outcome

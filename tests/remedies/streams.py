@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
 import gradreach as gr
-from gradreach.engine.cells.custom.step import Cell
+from gradreach.engine.custom.step import Cell
 
 INPUTS, H = 3, 4
 

@@ -86,7 +86,7 @@ def test_a_formula_holds_the_evidence(made: Record) -> None:
     [
         ("GR101", "r(ℓ) ≤ (γλ)^ℓ: (1 × 0.71)^99 = 1.9e-15; measured r(99) = 0.61^99 = 5.6e-22"),
         ("GR101 of gates", "r(ℓ) ≈ 0.826^ℓ: 0.826^25 = 0.0084 < 0.01"),
-        ("GR101 without a trace", "r(ℓ) ≤ (γλ)^ℓ: (1 × 1.1)^59 = 280; measured r(59) = 0"),
+        ("GR101 without a trace", "r(ℓ) ≤ (γλ)^ℓ: (1 × 1.2)^59 = 47000; measured r(59) = 0"),
         ("GR102", "r(ℓ) ≤ (γλ)^ℓ: (1 × 1.3)^59 = 5.3e6; measured r(59) = 1.2^59 = 47000 ≥ 100"),
         ("GR103", "mean σ′ / max σ′ ≤ 1 − 0.95 × 0.83 = 0.212"),
         (

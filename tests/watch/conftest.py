@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from gradreach.record.schema import Record
-from gradreach.record.store import Writer, rank_file, read
+from gradreach.record.sinks.memory import MemorySink
+from gradreach.record.sinks.recorder import Recorder
 from gradreach.watch.budget import Budget
 from gradreach.watch.launch.launch import describe_run
 from gradreach.watch.session import Session
@@ -25,17 +25,17 @@ def _one_thread() -> Iterator[None]:
 
 
 @pytest.fixture
-def watched(tmp_path: Path) -> Watched:
+def watched() -> Watched:
     """Runs a function under watch, as `gradreach run` watches a script; returns its result and the record."""
 
     def run(train: Callable[[], Any], every: int | None = 1, guard: bool = False) -> tuple[Any, Record]:
-        writer = Writer(rank_file(tmp_path), describe_run("test", ()))
-        session = Session(writer, Budget(0.02, every), guard=guard)
+        start = describe_run("test", ())
+        sink = MemorySink(start)
+        session = Session(Recorder(start, [sink]), Budget(0.02, every), guard=guard)
         try:
             result = train()
         finally:
             session.close()
-            writer.close()
-        return result, read(tmp_path)
+        return result, sink.record
 
     return run

@@ -17,7 +17,7 @@ from gradreach.record.schema import Severity
 from gradreach.record.store import Unreadable, rank_file, ranks, read
 from gradreach.report.live.live_line import live_line
 from gradreach.settings import UNSET, Settings
-from gradreach.watch.launch.launch import Watched, Watching, rank, watch, world_size
+from gradreach.watch.launch.launch import RunResult, WatchOptions, rank, watch, world_size
 from gradreach.watch.launch.program import NotRunnable, Program, leave
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class ReportOptions:
         return Report.of(read(file), self.settings.ignore, self.settings.thresholds)
 
 
-def run_and_report(program: Program, watching: Watching, options: ReportOptions, *, quiet: bool = False) -> int:
+def run_and_report(program: Program, watching: WatchOptions, options: ReportOptions, *, quiet: bool = False) -> int:
     """Run, and report to stderr (stdout is the program's own); on the way a line says where it stands, unless `quiet`.
 
     Returns the program's exit code; 1 where it succeeded but findings fail it, 2 where there is nothing to run.
@@ -69,7 +69,7 @@ def run_and_report(program: Program, watching: Watching, options: ReportOptions,
 def run_demo(demo: Demo, out: Path, steps: int | None = None, *, quiet: bool = False) -> int:
     """Watch a demo's script, then say what to look at and what to try next."""
     _say(f"{demo.question} Watching {demo.script}: {demo.about}")
-    code = run_and_report(Program(str(demo.script)), Watching(out, stop_after=steps), ReportOptions(), quiet=quiet)
+    code = run_and_report(Program(str(demo.script)), WatchOptions(out, stop_after=steps), ReportOptions(), quiet=quiet)
     others = " ".join(name for name in DEMOS if name != demo.name)
     told = (
         f"what to look at: {demo.look_at}",
@@ -91,7 +91,7 @@ def _live_line(quiet: bool) -> AbstractContextManager[Callable[[Progress], None]
     return live_line(alone=world_size() == 1)
 
 
-def _report(watched: Watched, options: ReportOptions) -> Report | None:
+def _report(watched: RunResult, options: ReportOptions) -> Report | None:
     if watched.trouble:
         _say(watched.trouble)
     if watched.backward_passes == 0:

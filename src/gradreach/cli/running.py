@@ -50,7 +50,7 @@ def run(
     ] = False,
 ) -> ExitCode:
     """Run a training script, unchanged, and report what happens to its gradients."""
-    from gradreach.watch.launch.launch import Watching
+    from gradreach.watch.launch.launch import WatchOptions
     from gradreach.watch.launch.program import Program
 
     given = list(program or ())
@@ -69,7 +69,7 @@ def run(
     from gradreach.cli.run_and_report import ReportOptions, run_and_report
 
     options = ReportOptions(json, html, fail_on.value if fail_on else None, settings)
-    watching = Watching(folder, budget, every, steps, guard)
+    watching = WatchOptions(folder, budget, every, steps, guard)
     return partial(run_and_report, Program(target, tuple(given), module is not None), watching, options, quiet=quiet)
 
 
@@ -114,11 +114,11 @@ def tasks(
 
         return of_task(given)
     from gradreach.cli.run_and_report import ReportOptions, run_and_report
-    from gradreach.watch.launch.launch import Watching
+    from gradreach.watch.launch.launch import WatchOptions
     from gradreach.watch.launch.program import Program
 
     settings = in_force()
-    watching = Watching(out or Path("gradreach-out") / Path(given[0]).name, settings.budget)
+    watching = WatchOptions(out or Path("gradreach-out") / Path(given[0]).name, settings.budget)
     return partial(run_and_report, Program("gradreach.tasks", given, True), watching, ReportOptions(settings=settings))
 
 

@@ -13,7 +13,7 @@ def main() -> None:
     os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # no workers that outlive a time limit
     import torch
 
-    from gradreach.watch.observe import observe
+    from gradreach.observing import observe
 
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(4, 1))

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from gradreach.observing import observe
 from gradreach.record.schema import Record
-from gradreach.watch.observe import observe
 
 STEPS = 4
 

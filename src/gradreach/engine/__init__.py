@@ -1,9 +1,10 @@
 """The recurrence engine: each kind of cell is its step and its adjoint in closed form, and the rest follows.
 
-cells: the kinds of cells, one file each, and a cell made from any step
+cells: the kinds of cells, one file each
+custom: a cell made from any step, by autograd (`gr.Cell`)
 forward: a cell run over a sequence, its buffers made outside the loop
 scan: a whole run of one direction of one layer, the adjoint swept back over it, and the gradients of its weights
-compiled: the same loops over time in compiled code
+compiled_scan: the same by the compiled loops of the cells
 layout: between the shapes that a recurrent module speaks and the engine's (T, B, H)
 call_checks: whether a call of a recurrent layer can be run, said in the caller's own words
 replay: the closed form run beside a module, from the same inputs, weights, state and dropout draws

@@ -23,13 +23,13 @@ from gradreach.experiments.claim import ROUNDOFF, Claim, at_most
 from gradreach.experiments.drawing import BLUE, GREEN, ORANGE, PURPLE, VERMILION, axes, describe
 from gradreach.experiments.experiment import Experiment, where
 from gradreach.experiments.lab import Lab
+from gradreach.observing import diagnose
 from gradreach.remedies.layers import Residual
 from gradreach.tasks.deep import HELD_OUT, deep, digits_data
 from gradreach.tasks.models import stack
 from gradreach.tasks.recipe import Recipe
 from gradreach.tasks.task import Batch, Measure, Task
 from gradreach.tasks.training import train
-from gradreach.watch.observe import diagnose
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

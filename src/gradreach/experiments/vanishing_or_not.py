@@ -27,10 +27,10 @@ from gradreach.experiments.experiment import Experiment, where
 from gradreach.experiments.intervals import FISHER, LEVEL, Count, chance_of, interval
 from gradreach.experiments.lab import Lab
 from gradreach.experiments.loss_reach import loss_reach
+from gradreach.observing import observe
 from gradreach.remedies.init import chrono_
 from gradreach.tasks.models import Recurrent, recurrent
 from gradreach.tasks.task import Batch, Task
-from gradreach.watch.observe import observe
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

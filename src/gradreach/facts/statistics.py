@@ -112,22 +112,3 @@ def _ranks(values: Sequence[float]) -> list[float]:
 def most(holds: Sequence[bool]) -> bool:
     """Whether at least two thirds hold, and the last one too."""
     return bool(holds) and holds[-1] and 3 * sum(holds) >= 2 * len(holds)
-
-
-def shown(value: float | None) -> str:
-    """A figure to three digits for a sentence."""
-    if value is None:
-        return "unknown"
-    if 1e3 <= abs(value) < 1e6:
-        return f"{value:.0f}"
-    return plain(f"{value:.3g}")
-
-
-def plain(figure: str) -> str:
-    """A formatted figure without the exponent's padding: 1e+07 reads 1e7."""
-    return figure.replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
-
-
-def percent(share: float, digits: int = 3) -> str:
-    """A share of a whole in percent, to so many digits; all of it is 100 % in any case."""
-    return f"{float(f'{100 * share:.{digits}g}'):.3g} %"

@@ -1,0 +1,14 @@
+"""The data that all layers speak: frozen records of one run, how they are written as it goes on, and how they are read.
+
+schema: what was seen of one run, as frozen dataclasses.
+entries: the entries that a run writes one after another, and the record that they add up to.
+nonfinite: when a number counts as not finite, and when the loss scale alone may have made it so.
+kinds: the kinds of recurrent cells, one line each, without torch.
+spikes: what a gradient spike is.
+progress: how far a run is, at little cost.
+process: whether the process that records still goes on.
+sinks: the places that a run is written to.
+store: reading recordings, whole or as they grow.
+has_card: what shows itself in a notebook and on a terminal.
+members: how the members of a family are found, in their folder and in other packages.
+"""

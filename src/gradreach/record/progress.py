@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gradreach.record.kinds import of_layer
+from gradreach.record.nonfinite import NonFiniteValue, nonfinite_value
 from gradreach.record.schema import Look, NonFinite, Step
 from gradreach.record.spikes import NormHistory
+
+_NAMES = {"nan": "NaN", "inf": "infinity"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,9 @@ def _stepped(before: Progress, steps: Sequence[Step]) -> Progress:
         spiked=spiked,
         norms=norms,
     )
-    return _broke(after, broken[0].step, _value(broken[0])) if broken else after
+    if not broken:
+        return after
+    return _broke(after, broken[0].step, nonfinite_value(broken[0].loss, broken[0].unclipped))
 
 
 def _looked(before: Progress, looks: Sequence[Look]) -> Progress:
@@ -82,23 +87,15 @@ def _looked(before: Progress, looks: Sequence[Look]) -> Progress:
 
 def _found(before: Progress, nonfinite: Sequence[NonFinite]) -> Progress:
     real = [found for found in nonfinite if not found.scaled_away]
-    return _broke(before, real[0].step, "infinity" if real[0].value == "inf" else "NaN") if real else before
+    return _broke(before, real[0].step, real[0].value) if real else before
 
 
-def _broke(before: Progress, step: int, value: str) -> Progress:
-    """The first non-finite step counts where it is told of by its replay alone."""
+def _broke(before: Progress, step: int, value: NonFiniteValue | None) -> Progress:
+    """Of the non-finite steps the first counts, also where only its replay tells of it."""
     first = before.broke is None or step < before.broke
     return replace(
         before,
         broke=step if first else before.broke,
-        value=value if first else before.value,
+        value=_NAMES[value] if first and value else before.value,
         nonfinite=max(before.nonfinite, 1),
     )
-
-
-def _value(step: Step) -> str:
-    return "NaN" if any(map(math.isnan, _figures(step))) else "infinity"
-
-
-def _figures(step: Step) -> list[float]:
-    return [value for value in (step.loss, step.unclipped) if value is not None]

@@ -6,12 +6,12 @@ A figure that could not be measured is None, never 0.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, Literal
 
 from gradreach.record.has_card import HasCard
+from gradreach.record.nonfinite import NonFiniteValue, Phase, all_finite, may_be_overflow
 
 SCHEMA: Final = "gradreach/1"
 
@@ -23,7 +23,6 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 """The severities, the most serious first."""
 
 Direction = Literal["forward", "reverse"]
-Phase = Literal["input", "parameters", "forward", "loss", "backward"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +72,8 @@ class Step:
     @property
     def broken(self) -> bool:
         """Whether loss or norm is not finite, other than by the overflow that a loss scaler looks for."""
-        loss, norm = self.loss, self.unclipped
-        if (loss is None or math.isfinite(loss)) and (norm is None or math.isfinite(norm)):
-            return False
-        return (loss is not None and math.isnan(loss)) or self.scale == 1.0
+        sound = all_finite(self.loss, self.unclipped)
+        return not sound and not may_be_overflow(self.loss, scaled=self.scale != 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,17 +229,15 @@ class Look:
 class NonFinite:
     """The first non-finite value of a step, as its replay found it.
 
-    `phase` names where it arose: in the data ("input"), in the weights before the step ("parameters"), in a module's
-    forward pass, in the loss computed from the model's output, or on the way back. `operation` is the
-    autograd node or module kind, `time_step` the step of a recurrent layer (0-based, in the data's order).
-    `replayed` is False where the step could not be run again and the place follows from the gradients alone.
-    `scaled_away` marks an overflow that the loss scaler itself handles by skipping the step.
+    `phase` names where it arose. `operation` is the autograd node or module kind, `time_step` the step of a recurrent
+    layer (0-based, in the data's order). `replayed` is False where the step could not be run again and the place
+    follows from the gradients alone. `scaled_away` marks an overflow that the loss scaler handles by skipping the step.
     """
 
     step: int
     site: int
     phase: Phase
-    value: Literal["nan", "inf"]
+    value: NonFiniteValue
     module: str = ""
     operation: str = ""
     time_step: int | None = None
@@ -254,7 +249,7 @@ class NonFinite:
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class GuardAction:
     """One thing that the guard of `gradreach run --guard` did about the update after the backward pass of `step`.
 
     `what`: "skipped" the update, "rolled back" to good weights, "accepted" a spike as the data's new level, "left
@@ -267,7 +262,7 @@ class Deed:
 
 
 @dataclass(frozen=True, slots=True)
-class Guarded:
+class GuardSummary:
     """What the guard of `gradreach run --guard` did to the training.
 
     `optimizers` counts those it stood before; `updates` those they made or would have made, of which `clipped` were
@@ -278,7 +273,7 @@ class Guarded:
     updates: int = 0
     clipped: int = 0
     threshold: float | None = None
-    deeds: tuple[Deed, ...] = ()
+    deeds: tuple[GuardAction, ...] = ()
 
     def steps(self, what: str) -> frozenset[int]:
         """The steps at which it did this."""
@@ -325,7 +320,7 @@ class Record:
     sites: tuple[str, ...] = ()
     models: dict[str, str] = field(default_factory=dict)
     overhead: Overhead | None = None
-    guarded: Guarded | None = None
+    guarded: GuardSummary | None = None
     outcome: Outcome = Outcome()
     notes: tuple[str, ...] = ()
     dependency: tuple[Dependency, ...] = ()
@@ -333,13 +328,7 @@ class Record:
     @cached_property
     def not_finite(self) -> tuple[Step, ...]:
         """The steps whose loss or norm is NaN or infinite, whatever the reason; every rule asks for them."""
-        isfinite = math.isfinite
-        return tuple(
-            step
-            for step in self.steps
-            if (step.loss is not None and not isfinite(step.loss))
-            or ((norm := step.unclipped) is not None and not isfinite(norm))
-        )
+        return tuple(step for step in self.steps if not all_finite(step.loss, step.unclipped))
 
     @property
     def passes(self) -> int:

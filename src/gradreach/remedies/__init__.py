@@ -1,5 +1,6 @@
 """What can be done about gradients that vanish or explode; each remedy is usable alone.
 
+advice: what a finding says is to be done, one file a remedy, without torch.
 clip: clip gradients by a fixed rule, or by one that reads the norm's history (public as `gr.Clip` and `gr.clip`).
 guard: skip steps that would spoil the weights, and go back to a good snapshot (`gr.Guard`).
 layers: drop-in recurrent layers with the remedies built in (`gr.nn`, `gr.swap`).

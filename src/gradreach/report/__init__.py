@@ -1,5 +1,25 @@
-"""What people take away of a run: one report, as text, JSON or a single HTML file."""
+"""What people take away of a run.
 
-from gradreach.report.report import Report
+conclusions: what a run comes to, as values; every form below reads these alone.
+verdict: the run in one sentence.
+three_questions: the answers to what people come with.
+why_broken: why a run turned NaN.
+dependency_text: what the data was asked, in sentences.
+finding_text: how a finding reads, with its place and its figures.
+grouped_findings: findings as they are listed.
+explanation: what a rule has to say of itself.
+words: how a command, what watching cost and what a guard did read.
 
-__all__ = ["Report"]
+report: the report as an object, `gr.Report`.
+terminal: the report on a terminal or in a log.
+page: the report as one HTML page, put together from its panels.
+panels: the parts of the page, one file each.
+html: what the pages share: style, script, policy, how a template prints.
+charts: curves, maps and cards as SVG, data and text.
+json_report: the report as JSON.
+fields: the fields of the JSON report, typed and described.
+json_schema: the schemas that follow from the fields.
+ci_formats: what build servers read.
+compare: two runs side by side.
+live: where a run stands while it goes on.
+"""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gradreach.facts.wording import capital, figure, percent
+from gradreach.facts.wording import figure, percent
 from gradreach.record.kinds import numbered
 from gradreach.record.schema import Finding
-from gradreach.report.charts.card import Card, Row
 from gradreach.rules.registry import RULES
 from gradreach.rules.rule import LABELS, UNITS
 
@@ -64,16 +63,3 @@ def figures(finding: Finding) -> str:
     """The figures that a finding rests on, with their units, in one line."""
     there = {key: value for key, value in finding.evidence.items() if value is not None}
     return ", ".join(f"{label(finding.code, key)} {evidence(finding.code, key, value)}" for key, value in there.items())
-
-
-def card(finding: Finding) -> Card:
-    """The whole of a finding: where, on what figures, why, and what to do."""
-    rows = [
-        Row("evidence", figures(finding)),
-        Row("formula", finding.formula),
-        Row("because", capital(finding.because)),
-        *(Row("do", capital(remedy.why), remedy.do) for remedy in finding.remedies),
-        Row("more", code=f"gradreach explain {finding.code}"),
-    ]
-    told_of = tuple(row for row in rows if row.text or row.code)
-    return Card(f"{finding.code} {finding.title}", of_finding(finding), finding.severity, told_of)

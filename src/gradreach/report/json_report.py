@@ -10,7 +10,7 @@ from gradreach.facts.dependency import DependencyTest, LagResult
 from gradreach.facts.facts import Facts
 from gradreach.facts.site import Site
 from gradreach.facts.statistics import extremes, quantile
-from gradreach.record.schema import SCHEMA, Finding, Guarded
+from gradreach.record.schema import SCHEMA, Finding, GuardSummary
 from gradreach.report.conclusions import Conclusions
 from gradreach.report.fields.common import Fields
 from gradreach.report.fields.dependency import DependencyTestFields, LagFields
@@ -136,7 +136,7 @@ def _site(site: Site) -> SiteFields:
     )
 
 
-def _guard(guarded: Guarded) -> GuardFields:
+def _guard(guarded: GuardSummary) -> GuardFields:
     return fields_of(GuardFields, guarded, deeds=[fields_of(DeedFields, deed) for deed in guarded.deeds])
 
 

@@ -17,11 +17,11 @@ from gradreach.facts.wording import count, figure, percent, safe
 from gradreach.record.kinds import of_layer
 from gradreach.record.schema import TimeLook
 from gradreach.report import dependency_text, words
+from gradreach.report.charts.finding_card import card
 from gradreach.report.charts.flow import Flow
 from gradreach.report.charts.terminal_card import INDENT, STYLE, CardDrawing, grid, head, print_within
 from gradreach.report.conclusions import Conclusions
 from gradreach.report.explanation import not_made, title
-from gradreach.report.finding_text import card
 from gradreach.report.grouped_findings import FindingGroup, grouped
 from gradreach.report.three_questions import Answer
 from gradreach.report.verdict import ending

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from gradreach.facts.wording import count, figure, local, percent, shortened
-from gradreach.record.schema import DepthLook, Guarded, Overhead, Run
+from gradreach.record.schema import DepthLook, GuardSummary, Overhead, Run
 
 
 def of_module(seen: DepthLook) -> str:
@@ -23,7 +23,7 @@ def of_overhead(overhead: Overhead) -> str:
     return f"{spent}; {'every step' if overhead.every == 1 else f'one step in {overhead.every}'} watched, as asked"
 
 
-def of_guarded(guarded: Guarded) -> str:
+def of_guarded(guarded: GuardSummary) -> str:
     """What the guard did to the training, in one sentence, and the last things it did."""
     if guarded.optimizers == 0:
         return "no optimizer's step was seen, so nothing was guarded"

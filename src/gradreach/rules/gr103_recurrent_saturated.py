@@ -10,6 +10,7 @@ from gradreach.facts.statistics import is_finite, known, median, most
 from gradreach.facts.thresholds import Threshold, Thresholds
 from gradreach.facts.time import FAR_SHARE, MIN_LOOKS, LayerKey
 from gradreach.facts.wording import figure, percent
+from gradreach.record.kinds import is_gated, saturates
 from gradreach.record.schema import Finding, Remedy, TimeLook
 from gradreach.remedies.advice.initial_scale import INITIAL_SCALE
 from gradreach.remedies.advice.orthogonal import ORTHOGONAL
@@ -34,7 +35,7 @@ def judge(facts: Facts) -> RuleOutcome:
     layers = {
         key: usable
         for key, looks in facts.layers.items()
-        if (usable := [seen for seen in looks if is_finite(seen.saturated) and "RELU" not in seen.kind.upper()])
+        if (usable := [seen for seen in looks if is_finite(seen.saturated) and saturates(seen.kind)])
         and len(usable) >= MIN_LOOKS
     }
     if not layers:
@@ -45,7 +46,7 @@ def judge(facts: Facts) -> RuleOutcome:
 
 def _is_flat(seen: TimeLook, thresholds: Thresholds) -> bool:
     share = seen.saturated or 0.0
-    if any(gated in seen.kind.upper() for gated in ("LSTM", "GRU")):
+    if is_gated(seen.kind):
         return share >= thresholds[SATURATED_GATED] and seen.horizon < thresholds[FAR_SHARE] * (seen.T - 1)
     return share >= thresholds[SATURATED]
 

@@ -9,8 +9,9 @@ from gradreach.facts.breaks import came_from_the_model, only_shows
 from gradreach.facts.facts import Facts
 from gradreach.facts.statistics import is_finite, known, median
 from gradreach.facts.wording import figure
-from gradreach.record.kinds import numbered
-from gradreach.record.schema import Finding, NonFinite, Phase, Remedy
+from gradreach.record.kinds import has_hidden_weights, numbered
+from gradreach.record.nonfinite import Phase
+from gradreach.record.schema import Finding, NonFinite, Remedy
 from gradreach.remedies.advice.check_data import CHECK_DATA
 from gradreach.remedies.advice.clip import CLIP
 from gradreach.remedies.advice.lower_rate import LOWER_RATE
@@ -137,8 +138,10 @@ def _remedy(facts: Facts, found: NonFinite) -> Remedy:
         return CLIP.remedy_because(why, facts.models_at(found.site), threshold)
     if found.phase != "forward" or found.time_step is None:
         return _BY_PHASE[found.phase]
-    why = "a recurrent matrix that stretches nothing keeps the state within the format's range"
     kind = _kind(facts, found) or found.operation
+    if not has_hidden_weights(kind):
+        return _BY_PHASE[found.phase]
+    why = "a recurrent matrix that stretches nothing keeps the state within the format's range"
     return ORTHOGONAL.remedy_because(why, found.module, kind, found.layer, found.direction)
 
 

@@ -5,25 +5,27 @@ from __future__ import annotations
 from gradreach.facts.dependency import DependencyTest
 from gradreach.facts.facts import Facts
 from gradreach.facts.modules import of_one_stack
-from gradreach.record.kinds import numbered
+from gradreach.record.kinds import has_hidden_weights, is_cell, is_gated, keeping_gate, numbered
 from gradreach.record.schema import Remedy, TimeLook
 from gradreach.remedies.advice.chrono_start import CHRONO_START
 from gradreach.remedies.advice.forget_bias import FORGET_BIAS
 from gradreach.remedies.advice.gated_cell import GATED_CELL
 from gradreach.remedies.advice.orthogonal import ORTHOGONAL
 from gradreach.remedies.advice.receptive_field import RECEPTIVE_FIELD
-from gradreach.remedies.advice.spelling import gates, parameter
+from gradreach.remedies.advice.spelling import parameter
 from gradreach.remedies.advice.update_bias import UPDATE_BIAS
+
+_BY_GATE = {"forget": FORGET_BIAS, "update": UPDATE_BIAS}
 
 
 def longer_reach(facts: Facts, seen: TimeLook) -> tuple[Remedy, ...]:
     """What lengthens a layer's reach: of gates an open one that keeps the state, else W_hh kept from shrinking, or
     gates."""
-    bias = parameter("bias_hh", seen.module, seen.kind, seen.layer, seen.direction)
-    if bias and gates(seen.kind) > 1:
-        return ((FORGET_BIAS if gates(seen.kind) == 4 else UPDATE_BIAS).remedy(bias),)
+    if (gate := keeping_gate(seen.kind)) is not None:
+        bias = parameter(gate.bias, seen.module, seen.kind, seen.layer, seen.direction)
+        return (_BY_GATE[gate.name].remedy(seen.kind, bias),)
     straight = ORTHOGONAL.remedy(seen.module, seen.kind, seen.layer, seen.direction)
-    if not (numbered(seen.kind) or seen.kind == "RNNCell"):
+    if not (numbered(seen.kind) or is_cell(seen.kind)):
         return (straight,)
     return straight, GATED_CELL.remedy(seen.module, seen.kind, facts.root_of(seen.module))
 
@@ -42,7 +44,7 @@ def as_far_as(facts: Facts, test: DependencyTest, lag: int) -> tuple[Remedy, ...
 
 def _remembering(seen: TimeLook, lag: int) -> tuple[Remedy, ...]:
     """Gates that start with time constants up to the lag, where the layer has gates."""
-    if gates(seen.kind) == 1 or not parameter("bias_hh", seen.module, seen.kind, 0, "forward"):
+    if not is_gated(seen.kind) or not has_hidden_weights(seen.kind):
         return ()
     why = f"gates that hold the state for up to {lag} steps, from the start"
     return (CHRONO_START.remedy_because(why, seen.module, lag),)

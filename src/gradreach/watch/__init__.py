@@ -1,0 +1,26 @@
+"""Watches a live model, and writes what it sees as a record.
+
+session: one process under watch; wires the parts below to the script
+patches: reversible wrappings of the torch functions that tell what a script does
+steps: the run's steps: counts them, keeps the last one open until the next begins
+open_step: the last measured step, while its numbers are on their way
+schedule: what each next step gets, and what watching has cost
+budget: the share of the wall time that watching may cost
+step_watch: drives the lenses on one watched step
+lens: what a lens is, and how all lenses are found
+lenses: one file a lens
+pending_looks: looks whose update is still to come
+update: how far the weights moved after a watched step
+samples: what the question to the data rests on
+nonfinite: where a value that is not finite began
+guard_every_optimizer: a guard before every optimizer's step, for `gradreach run --guard`
+models: the models that a script trains, and their parameters
+backward_sites: the lines that call backward, and the parameters that each trains
+frames: where the script called from, and what it calls its models
+module_hooks: global hooks on every module call
+graph: what the script's autograd graph tells
+tensors: the tensors in whatever a module is given or returns
+host_numbers: numbers on their way from the device to the host
+own_work: our own work, whose errors end in the record's notes
+launch: `gradreach run`
+"""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import FrameType
 
 from torch import Tensor, nn
 
+from gradreach.record.entries import Site
+from gradreach.record.sinks.sink import Sink
 from gradreach.watch.frames import place
 from gradreach.watch.graph import trainable
 
 
-class Places:
-    """Numbers each place by `announce` when it is first met; `only` restricts the parameters to one model's."""
+class BackwardSites:
+    """Numbers the sites in the order in which they are met; `only` restricts the parameters to one model's."""
 
-    def __init__(self, announce: Callable[[str], int], only: nn.Module | None) -> None:
-        self._announce = announce
+    def __init__(self, sink: Sink, only: nn.Module | None) -> None:
+        self._sink = sink
         self._only = only
         self._numbers: dict[tuple[object, int], int] = {}
         self._parameters: dict[int, tuple[Tensor, ...]] = {}
@@ -23,10 +25,11 @@ class Places:
         self._norms: dict[int, float] = {}
 
     def number(self, frame: FrameType | None) -> int:
-        """The place's number: one code object and line."""
+        """A site's number. A site is one code object and line."""
         key = (frame.f_code, frame.f_lineno) if frame is not None else (None, 0)
         if key not in self._numbers:
-            self._numbers[key] = self._announce(place(frame))
+            self._numbers[key] = len(self._numbers)
+            self._sink.write(Site(place(frame)))
         return self._numbers[key]
 
     def is_new(self, site: int) -> bool:
@@ -34,19 +37,19 @@ class Places:
         return site not in self._parameters
 
     def learn(self, site: int, leaves: Sequence[Tensor]) -> None:
-        """Take the parameters among the leaves of a graph that this place walked back."""
+        """Take the parameters among the leaves of a graph that a backward pass from this site walks."""
         mine = None if self._only is None else {id(parameter) for parameter in self._only.parameters()}
         idle = self._idle.get(site, frozenset())
         chosen = (p for p in trainable(leaves) if id(p) not in idle and (mine is None or id(p) in mine))
         self._parameters[site] = tuple(chosen)
 
     def leave_out(self, site: int, idle: frozenset[int]) -> None:
-        """Parameters (by identity) that this place's gradient passes through but does not train."""
+        """Parameters (by identity) that this site's gradient passes through but does not train."""
         self._idle[site] = idle
         self._parameters[site] = tuple(p for p in self._parameters.get(site, ()) if id(p) not in idle)
 
     def check(self, site: int, norm: float) -> None:
-        """The very norm of the pass before means gradients left untouched: the place trains others by now."""
+        """The very norm of the pass before means gradients left untouched: the site trains others by now."""
         if self._norms.get(site) == norm:
             self._parameters.pop(site, None)
             self._idle.pop(site, None)
@@ -58,5 +61,5 @@ class Places:
         return min(farthest, key=lambda p: p.numel()).grad if farthest else None
 
     def gradients(self, site: int) -> list[Tensor]:
-        """The gradients of the place's parameters, as they stand."""
+        """The gradients of the site's parameters, as they stand."""
         return [p.grad for p in self._parameters.get(site, ()) if p.grad is not None]

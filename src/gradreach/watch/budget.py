@@ -12,18 +12,19 @@ WARM_UP = 50
 """Steps before the budget holds: a short run must still have a report."""
 
 _EARLY_LOOKS = (0, 2, 10, 30)
-"""Steps of the warm-up from which on a look is wanted: the first comes whatever it costs."""
+"""The steps of the warm-up from which on a look is wanted. The first one comes whatever it costs."""
 
 _EARLY_SHARE = 0.25
 _EARLY_SECONDS = 0.5
-"""All looks of the warm-up may cost this share of the time so far, or these seconds; a dear one waits."""
+"""All looks of the warm-up together may cost this share of the time so far, or these seconds; a dear one waits."""
 
 _NORM_SHARE = 0.6
-"""Of the budget, what the norm of every step may take, a third of it while in debt; the rest is for looks."""
+"""The share of the budget that norms may take, a third of it while more was spent than allowed; looks have the rest."""
 
 _KEEP_SHARE = 0.3
 _KEEP_SECONDS = 20e-6
-"""About what keeping a step's inputs and generators costs, until it is known; every step keeps them where that fits."""
+"""What a replay needs is kept of every step where that costs at most this share of the budget; until its cost is known,
+it is taken to be these seconds."""
 
 _MARGIN = 1.3
 """How much more than the last looks, at their median, the next one is expected to cost."""

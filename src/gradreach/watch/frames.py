@@ -10,7 +10,7 @@ from torch import nn
 
 
 def caller(frame: FrameType | None) -> FrameType | None:
-    """The innermost frame that belongs to no library; where there is none, the innermost of all."""
+    """The innermost frame that belongs to no library, or the innermost of all where there is none."""
     innermost = frame
     while frame is not None and _is_library(frame):
         frame = frame.f_back
@@ -18,7 +18,7 @@ def caller(frame: FrameType | None) -> FrameType | None:
 
 
 def place(frame: FrameType | None) -> str:
-    """`file:line` of a frame."""
+    """A frame as `file:line`."""
     return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else "unknown"
 
 
@@ -39,7 +39,7 @@ def name_in_script(module: nn.Module, frame: FrameType | None) -> str:
 
 def _is_library(frame: FrameType) -> bool:
     file = frame.f_code.co_filename
-    return "site-packages" in file or file.startswith((_TORCH, _OURS, "<"))
+    return "site-packages" in file or file.startswith((_TORCH, *_OURS, "<"))
 
 
 def _held_by(module: nn.Module, variables: dict[str, object]) -> str:
@@ -65,4 +65,4 @@ def _held_by_attribute(module: nn.Module, variables: dict[str, object]) -> str:
 
 
 _TORCH = torch.__path__[0]
-_OURS = __file__.rpartition("/")[0]
+_OURS = (__file__.rpartition("/")[0] + "/", __file__.rpartition("/watch/")[0] + "/observing.py")

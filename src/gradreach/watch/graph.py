@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -84,6 +84,20 @@ def nearest(node: Node, key: object, most: int = 16) -> Any | None:
                 seen.add(parent)
                 front.append(parent)
     return None
+
+
+def on_gradient(node: Node | None, output: int, take: Callable[[Tensor], None]) -> None:
+    """Call `take` with each gradient that reaches one output of a node, by a hook on the node: the script's own tensor,
+    its hooks and its pickles know nothing of it."""
+    if node is None:
+        return
+
+    def gradient_arrives(gradients: tuple[Tensor | None, ...]) -> None:
+        gradient = gradients[output]
+        if gradient is not None:
+            take(gradient)
+
+    node.register_prehook(gradient_arrives)
 
 
 def trainable(leaves: Sequence[Tensor]) -> tuple[Tensor, ...]:

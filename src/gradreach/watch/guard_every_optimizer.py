@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 
 from gradreach.engine.norms import local
-from gradreach.record.schema import Deed, Guarded
+from gradreach.record.schema import GuardAction, GuardSummary
 from gradreach.remedies.clip import Clip
 from gradreach.remedies.guard.events import Event, GaveUp
 from gradreach.remedies.guard.guard import Guard
@@ -21,21 +21,27 @@ _GUARD = "_gradreach_guard"
 """The optimizer holds its guard, so that both end together."""
 
 
-class Protection:
-    """Stands before every optimizer's step from construction to `release`; `told` is what it has done so far."""
+class OptimizerGuards:
+    """Stands before every optimizer's step from construction to `release`."""
 
     def __init__(self, models: Models) -> None:
-        self.told = Guarded()
+        self._summary = GuardSummary()
+        self._actions: list[GuardAction] = []
         self._models = models
         self._step = -1
         self._loss: Tensor | None = None
         self._script_clips = False
-        self._seen: Optimizer | None = None
+        self._looked_at: Optimizer | None = None
         self._hook = register_optimizer_step_pre_hook(self._before_step)
 
     def release(self) -> None:
         """Stand aside; the optimizers' own guards go with them."""
         self._hook.remove()
+
+    def entries(self) -> list[GuardAction | GuardSummary]:
+        """What the guards did since they were last asked, and the summary of all that they did."""
+        new, self._actions = self._actions, []
+        return [*new, self._summary]
 
     def left(self) -> str:
         """A sentence where weights are not finite in spite of the guard, else none."""
@@ -46,7 +52,7 @@ class Protection:
 
     def after_backward(self, step: int, losses: Sequence[Tensor], scale: Tensor | None) -> None:
         """A backward pass is over: its loss, where it is one scalar, belongs to the next step of an optimizer."""
-        self._step, self._seen = step, None
+        self._step, self._looked_at = step, None
         loss = losses[0].detach() if len(losses) == 1 and losses[0].numel() == 1 else None
         self._loss = loss if loss is None or scale is None else loss / scale
 
@@ -66,13 +72,13 @@ class Protection:
             self._loss = None  # the scaled one is all that was seen, and may be too large where the loss is not
         if not overflowed or (self._loss is not None and bool(self._loss.isnan())):
             self._look(optimizer)
-        self._seen = optimizer
+        self._looked_at = optimizer
 
     def _before_step(
         self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
         """Torch's hook; where the step is given a closure, what the closure leaves is looked at as it ends."""
-        if self._seen is optimizer:
+        if self._looked_at is optimizer:
             return None
         closure = args[1] if len(args) > 1 else kwargs.get("closure")
         if closure is None:
@@ -91,20 +97,20 @@ class Protection:
     def _guard(self, optimizer: Optimizer) -> Guard | None:
         """The optimizer's guard, made at its first step; None where it is left alone."""
         if not hasattr(optimizer, _GUARD):
-            setattr(optimizer, _GUARD, self._made(optimizer))
+            setattr(optimizer, _GUARD, self._new_guard(optimizer))
         guard: Guard | None = getattr(optimizer, _GUARD)
         return guard
 
-    def _made(self, optimizer: Optimizer) -> Guard | None:
+    def _new_guard(self, optimizer: Optimizer) -> Guard | None:
         if getattr(optimizer, "grad_scale", None) is not None:
-            self._tell("left alone", f"{type(optimizer).__name__} unscales its gradients inside its own step")
+            self._note("left alone", f"{type(optimizer).__name__} unscales its gradients inside its own step")
             return None
         try:
             guard = Guard(self._trained_by(optimizer), optimizer, clip=None if self._script_clips else "auto")
         except (TypeError, ValueError) as error:
-            self._tell("left alone", f"{type(optimizer).__name__}: {error}")
+            self._note("left alone", f"{type(optimizer).__name__}: {error}")
             return None
-        self.told = replace(self.told, optimizers=self.told.optimizers + 1)
+        self._summary = replace(self._summary, optimizers=self._summary.optimizers + 1)
         return guard
 
     def _trained_by(self, optimizer: Optimizer) -> list[nn.Module]:
@@ -123,28 +129,29 @@ class Protection:
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 _set_rate(group, rate)
         except GaveUp:
-            self._tell_of(guard.events[known:])
+            self._note_events(guard.events[known:])
             raise
         except Exception as error:  # a mistake of ours must not end the script
             setattr(optimizer, _GUARD, None)
-            self._tell("left alone", f"{type(error).__name__}: {error}")
+            self._note("left alone", f"{type(error).__name__}: {error}")
             return
-        self._tell_of(guard.events[known:])
+        self._note_events(guard.events[known:])
         if taken:
             self._count(guard.clip)
 
     def _count(self, clip: Clip | None) -> None:
-        told = replace(self.told, updates=self.told.updates + 1)
+        summary = replace(self._summary, updates=self._summary.updates + 1)
         if clip is not None:
-            told = replace(told, threshold=float(clip.threshold), clipped=told.clipped + int(clip.clipped))
-        self.told = told
+            clipped = summary.clipped + int(clip.clipped)
+            summary = replace(summary, threshold=float(clip.threshold), clipped=clipped)
+        self._summary = summary
 
-    def _tell_of(self, events: Sequence[Event]) -> None:
+    def _note_events(self, events: Sequence[Event]) -> None:
         for event in events:
-            self._tell(event.what, event.why)
+            self._note(event.what, event.why)
 
-    def _tell(self, what: str, why: str) -> None:
-        self.told = replace(self.told, deeds=(*self.told.deeds, Deed(self._step, what, why)))
+    def _note(self, what: str, why: str) -> None:
+        self._actions.append(GuardAction(self._step, what, why))
 
 
 def _rate(group: dict[str, Any]) -> Any:

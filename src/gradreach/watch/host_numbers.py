@@ -1,4 +1,4 @@
-"""Norms on their way to the host, without holding up the device."""
+"""Numbers on their way from the device to the host, without holding up the device."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 
-class Later:
-    """A 0-d tensor on its way to the host without holding up the device."""
+class PendingNumber:
+    """A 0-d tensor on its way to the host."""
 
     __slots__ = ("_copy", "_event")
 
@@ -18,19 +18,21 @@ class Later:
         self._event.record()
 
     def value(self) -> float:
-        """The number; waits for it where it is not there yet."""
+        """The number. Waits for it where it has not arrived yet."""
         self._event.synchronize()
         return float(self._copy)
 
 
-Number = float | Later
+Number = float | PendingNumber
 
 
-def number(tensor: Tensor) -> Number:
-    """A one-element tensor as a number: at once from the host's memory, later from a GPU's."""
-    return Later(tensor.detach().reshape(())) if tensor.device.type == "cuda" else float(tensor.detach())
+def number(value: Tensor | float) -> Number:
+    """A one-element tensor as a number: at once from the host's memory, later from a GPU's. A float stays as it is."""
+    if not isinstance(value, Tensor):
+        return value
+    return PendingNumber(value.detach().reshape(())) if value.device.type == "cuda" else float(value.detach())
 
 
 def settled(value: Number | None) -> float | None:
     """The float itself."""
-    return value.value() if isinstance(value, Later) else value
+    return value.value() if isinstance(value, PendingNumber) else value

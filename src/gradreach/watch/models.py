@@ -62,12 +62,6 @@ class Models:
         return tuple({id(p): p for root in self for p in root.parameters()}.values())
 
 
-def trainable_without_gradient(models: Models) -> tuple[str, ...]:
-    """Names of the parameters that ask for a gradient and have none."""
-    names = models.parameter_names()
-    return tuple(names[id(p)] for p in models.parameters() if p.requires_grad and p.grad is None)
-
-
 def own_parameters(module: nn.Module) -> list[Tensor]:
     """The parameters that are the module's own, not its children's; none where a lazy module has not made them yet."""
     return [p for p in module.parameters(recurse=False) if not isinstance(p, nn.parameter.UninitializedParameter)]

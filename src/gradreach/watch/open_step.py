@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from gradreach.record.nonfinite import all_finite, may_be_overflow
 from gradreach.record.schema import Step
 from gradreach.watch.host_numbers import Number, settled
 
@@ -34,11 +35,12 @@ class OpenStep:
 
     def went_wrong(self) -> bool:
         """Whether a number that is already there is not finite."""
-        return any(isinstance(value, float) and not math.isfinite(value) for value in (self.loss, self.norm))
+        return not all_finite(*(value for value in (self.loss, self.norm) if isinstance(value, float)))
 
-    def overflowed(self) -> bool:
-        """Whether that may be the loss scale's doing: anything but a loss that is NaN."""
-        return self.scale is not None and not (isinstance(self.loss, float) and math.isnan(self.loss))
+    def may_be_overflow(self) -> bool:
+        """Whether that may be the loss scale's doing."""
+        known = self.loss if isinstance(self.loss, float) else None
+        return may_be_overflow(known, scaled=self.scale is not None)
 
     def close(self) -> Step:
         """The finished step; waits for numbers that are still on their way."""

@@ -4,19 +4,45 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
+from torch import Tensor
 
 from gradreach.remedies.clip import Clip
+
+
+@dataclass(frozen=True, slots=True)
+class BackwardCall:
+    """A call of `torch.autograd.backward`, as the script made it."""
+
+    real: Callable[..., None]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    @property
+    def losses(self) -> tuple[Tensor, ...]:
+        """The tensors that the pass starts from."""
+        tensors = self.args[0] if self.args else self.kwargs.get("tensors", ())
+        return (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
+
+    @property
+    def weights(self) -> Any:
+        """The gradients that the script starts the pass with; None for a scalar loss."""
+        return self.args[1] if len(self.args) > 1 else self.kwargs.get("grad_tensors")
+
+    def run(self) -> None:
+        """Do what the script asked for."""
+        self.real(*self.args, **self.kwargs)
 
 
 @runtime_checkable
 class Listener(Protocol):
     """What hears of the wrapped calls."""
 
-    def backward(self, real: Callable[..., None], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Run the real `torch.autograd.backward`."""
+    def backward(self, call: BackwardCall) -> None:
+        """Run the call; the script waits for it."""
 
     def clipped(self, kind: Literal["norm", "value"], threshold: float, norm: Any) -> None:
         """The script clipped its gradients: by "norm" (with the norm before clipping) or by "value"."""
@@ -34,7 +60,7 @@ class Listener(Protocol):
         """The script compiles this model or function."""
 
 
-class Taps:
+class Patches:
     """Wraps on construction, unwraps on `release`; each name is put back as it was."""
 
     def __init__(self, listener: Listener) -> None:
@@ -61,7 +87,7 @@ class Taps:
 
 def _backward(real: Any, listener: Listener) -> Callable[..., Any]:
     def backward(*args: Any, **kwargs: Any) -> None:
-        listener.backward(real, args, kwargs)
+        listener.backward(BackwardCall(real, args, kwargs))
 
     return backward
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 import gradreach as gr
-from gradreach.engine.compiled import scan as compiled
+from gradreach.engine import compiled_scan as compiled
 from gradreach.engine.scan import Remedies
 from gradreach.remedies.layers.layers import GRU, LSTM, RNN
 from tests.engine.cases import ONEDNN, Case, cases

@@ -13,7 +13,7 @@ from gradreach.record.schema import Remedy
 from gradreach.report.charts import notebook_card as notebook
 from gradreach.report.charts.card import Card, Drawing, Row, Table
 from gradreach.report.charts.chart import SERIES, Frame, Line, Mark, plot
-from gradreach.report.finding_text import card
+from gradreach.report.charts.finding_card import card
 from tests.records.findings import BROKEN, CLIPPED, VANISHING
 
 HOSTILE = "x<script>alert(1)</script><img src=x onerror=alert(1)>\"'>&`\x1b[31m\x00"

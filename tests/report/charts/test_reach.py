@@ -15,7 +15,7 @@ def band(found: Lag, verdict: LagVerdict) -> LagResult:
 
 
 def drawn(*asked: LagResult, **changes: object) -> str:
-    figure = reach_figure(time_look(**changes), asked=asked)  # type: ignore[arg-type]
+    figure = reach_figure(time_look(**{"factor": 0.7, **changes}), asked=asked)  # type: ignore[arg-type]
     assert figure is not None
     return figure.svg
 

@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 
 from gradreach.facts.facts import Facts
+from gradreach.record.entries import Site
 from gradreach.record.process import still_running
 from gradreach.record.schema import Outcome, Step
-from gradreach.record.store import Writer, rank_file, read
+from gradreach.record.sinks.sqlite import SqliteSink
+from gradreach.record.store import rank_file, read
 from gradreach.report.conclusions import Conclusions
 from gradreach.report.live import follow as following
 from tests.records.parts import run
@@ -31,24 +33,25 @@ class Elsewhere:
         self._folder = folder
         self._scenes = list(scenes)
         self._steps = 0
-        self.writer: Writer | None = None
+        self.sink: SqliteSink | None = None
 
     def __call__(self, _seconds: float) -> None:
         scene = self._scenes.pop(0)
         if scene == "begin":
-            self.writer = Writer(rank_file(self._folder), RUN)
-            self.writer.site("train.py:1")
+            self.sink = SqliteSink(rank_file(self._folder), RUN)
+            self.sink.write(Site("train.py:1"))
         elif scene == "interrupt":
             raise KeyboardInterrupt
-        assert self.writer is not None or scene == "nothing"
-        if self.writer is not None:
-            self.writer.step(Step(self._steps, 0.1, 0, loss=1.0, norm=1.0))
+        assert self.sink is not None or scene == "nothing"
+        if self.sink is not None:
+            self.sink.write(Step(self._steps, 0.1, 0, loss=1.0, norm=1.0))
             self._steps += 1
             if scene == "end":
-                self.writer.outcome(Outcome("finished", 0))
-                self.writer.close()
+                self.sink.write(Outcome("finished", 0))
+                self.sink.close()
+                self.sink = None
             else:
-                self.writer.flush()
+                self.sink.flush()
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 import gradreach as gr
 from gradreach.record.schema import Dependency, Look
-from gradreach.record.store import Writer, rank_file, read
+from gradreach.record.sinks.memory import MemorySink
+from gradreach.record.sinks.sqlite import SqliteSink
+from gradreach.record.store import rank_file, read
 from gradreach.watch.budget import WARM_UP, Budget
 from gradreach.watch.launch.launch import describe_run
 from gradreach.watch.samples.dependency_samples import (
@@ -20,9 +22,9 @@ from gradreach.watch.samples.dependency_samples import (
     MOST_POOLS,
     MOST_SEQUENCES,
     WIDTH,
-    Pools,
+    DependencySamples,
 )
-from gradreach.watch.samples.local_errors import Residual
+from gradreach.watch.samples.local_errors import LocalErrors
 from tests.watch.conftest import Watched
 
 Asked = list[tuple[list[Tensor], list[Tensor], list[Tensor], list[Tensor]]]
@@ -42,25 +44,27 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
 
 
 @pytest.fixture
-def writer(tmp_path: Path) -> Writer:
-    return Writer(rank_file(tmp_path), describe_run("test", ()))
+def sink() -> MemorySink:
+    return MemorySink(describe_run("test", ()))
 
 
-def _take(pools: Pools, step: int, *shape: int, p: int = 4, h: int = 4, f: int = 2, module: str = "rnn") -> None:
+def _take(
+    samples: DependencySamples, step: int, *shape: int, p: int = 4, h: int = 4, f: int = 2, module: str = "rnn"
+) -> None:
     B, T = shape
     inputs = torch.randn(B, T, f) if f else torch.randint(9, (B, T))
-    residual = Residual(module, inputs, torch.randn(B, T, p), torch.randn(B, T, h), (inputs,))
-    pools.take(Look(step, 0, 0.0), [residual], led=False)
+    local = LocalErrors(module, inputs, torch.randn(B, T, p), torch.randn(B, T, h), (inputs,))
+    samples.take(Look(step, 0, 0.0), [local])
 
 
 @pytest.mark.parametrize(
     "shape", [(1000, 20), (300, 700), (1, 400_000), (7, 100_000)], ids=lambda shape: "×".join(map(str, shape))
 )
-def test_memory_is_bounded(shape: tuple[int, int], writer: Writer, asked: Asked) -> None:
-    pools = Pools()
+def test_memory_is_bounded(shape: tuple[int, int], sink: MemorySink, asked: Asked) -> None:
+    samples = DependencySamples()
     for step in range(4):
-        _take(pools, step, *shape, p=80, h=70, f=0)
-    pools.test_at_the_end(writer)
+        _take(samples, step, *shape, p=80, h=70, f=0)
+    samples.test_at_the_end(sink)
     errors, inputs, states, _ = asked[0]
     held = sum(e.nbytes // 2 + s.nbytes // 2 + x.nbytes for e, s, x in zip(errors, states, inputs, strict=True))
     assert held <= MOST_BYTES
@@ -71,12 +75,12 @@ def test_memory_is_bounded(shape: tuple[int, int], writer: Writer, asked: Asked)
     assert all(len(e) == len(x) == len(s) for e, x, s in zip(errors, inputs, states, strict=True))
 
 
-def test_the_same_rows_and_steps_of_everything_are_kept(writer: Writer, asked: Asked) -> None:
-    pools = Pools()
+def test_the_same_rows_and_steps_of_everything_are_kept(sink: MemorySink, asked: Asked) -> None:
+    samples = DependencySamples()
     inputs = torch.randn(600, 30, 1)
-    residual = Residual("rnn", inputs, 3 * inputs, 2 * inputs, (inputs,))
-    pools.take(Look(0, 0, 0.0), [residual], led=False)
-    pools.test_at_the_end(writer)
+    local = LocalErrors("rnn", inputs, 3 * inputs, 2 * inputs, (inputs,))
+    samples.take(Look(0, 0, 0.0), [local])
+    samples.test_at_the_end(sink)
     (errors,), (kept,), (states,), (groups,) = asked[0]
     assert len(kept) == MOST_SEQUENCES // 2
     torch.testing.assert_close(states, 2 * kept, rtol=1e-3, atol=1e-3)
@@ -84,64 +88,64 @@ def test_the_same_rows_and_steps_of_everything_are_kept(writer: Writer, asked: A
     assert len(groups.unique()) == len(kept)
 
 
-def test_what_is_wide_is_projected_and_keeps_its_size(writer: Writer, asked: Asked) -> None:
-    pools = Pools()
-    _take(pools, 0, 64, 20, p=300, h=300, f=300)
-    pools.test_at_the_end(writer)
+def test_what_is_wide_is_projected_and_keeps_its_size(sink: MemorySink, asked: Asked) -> None:
+    samples = DependencySamples()
+    _take(samples, 0, 64, 20, p=300, h=300, f=300)
+    samples.test_at_the_end(sink)
     (errors,), (inputs,), (states,), _ = asked[0]
     for found, name in ((errors, "errors"), (inputs, "inputs"), (states, "states")):
         assert found.shape[2] == WIDTH[name]
         assert float(found.square().sum(-1).mean()) == pytest.approx(300, rel=0.3)
 
 
-def test_the_latest_looks_stay(writer: Writer, asked: Asked) -> None:
+def test_the_latest_looks_stay(sink: MemorySink, asked: Asked) -> None:
     """Of the first half of the run, only what is needed to have enough."""
-    pools = Pools()
+    samples = DependencySamples()
     for step in range(0, 40, 2):
-        _take(pools, step, 32, 5)
-    pools.test_at_the_end(writer)
+        _take(samples, step, 32, 5)
+    samples.test_at_the_end(sink)
     assert sum(map(len, asked[0][0])) == 32 * 10  # steps 20 … 38
-    few = Pools()
+    few = DependencySamples()
     for step in range(10):
         _take(few, 100 * step, ENOUGH_SEQUENCES // 8, 5)
-    few.test_at_the_end(writer)
+    few.test_at_the_end(sink)
     assert sum(map(len, asked[1][0])) == ENOUGH_SEQUENCES
 
 
-def test_modules_have_pools_of_their_own_and_not_too_many(writer: Writer, asked: Asked) -> None:
-    pools = Pools()
+def test_modules_have_samples_of_their_own_and_not_too_many(sink: MemorySink, asked: Asked) -> None:
+    samples = DependencySamples()
     for step in range(2):
         for number in range(MOST_POOLS + 3):
-            _take(pools, step, 8, 5, module=f"rnn{number}")
-    pools.test_at_the_end(writer)
+            _take(samples, step, 8, 5, module=f"rnn{number}")
+    samples.test_at_the_end(sink)
     assert len(asked) == MOST_POOLS
     assert all(len(errors) == 2 for errors, *_ in asked)
 
 
-def test_it_is_tested_on_the_way_where_it_has_doubled_and_the_budget_allows(writer: Writer, asked: Asked) -> None:
-    pools, budget = Pools(), Budget(0.02)
+def test_it_is_tested_on_the_way_where_it_has_doubled_and_the_budget_allows(sink: MemorySink, asked: Asked) -> None:
+    samples, budget = DependencySamples(), Budget(0.02)
     for step in range(WARM_UP + 1):
         budget.plain(0, 1, 1.0, 0.0)
-        _take(pools, step, 16, 5)
-        pools.test_on_the_way(writer, budget)
+        _take(samples, step, 16, 5)
+        samples.test_on_the_way(sink, budget)
     assert asked == []
     budget.plain(0, 10, 10.0, 0.0)
-    pools.test_on_the_way(writer, budget)
+    samples.test_on_the_way(sink, budget)
     assert asked == []  # 0.02 of 11 s is less than what a test may cost
     budget.plain(0, 200, 200.0, 0.0)
-    pools.test_on_the_way(writer, budget)
+    samples.test_on_the_way(sink, budget)
     assert len(asked) == 1
-    pools.test_on_the_way(writer, budget)
+    samples.test_on_the_way(sink, budget)
     assert len(asked) == 1
     for step in range(WARM_UP):
-        _take(pools, 300 + step, 16, 5)
-    pools.test_on_the_way(writer, budget)
+        _take(samples, 300 + step, 16, 5)
+    samples.test_on_the_way(sink, budget)
     assert len(asked) == 1
     for step in range(2):
-        _take(pools, 400 + step, 16, 5)
-    pools.test_on_the_way(writer, budget)
+        _take(samples, 400 + step, 16, 5)
+    samples.test_on_the_way(sink, budget)
     assert len(asked) == 2
-    pools.test_at_the_end(writer)
+    samples.test_at_the_end(sink)
     assert len(asked) == 2
 
 
@@ -224,10 +228,10 @@ def test_diagnose_asks_too() -> None:
 
 
 def test_a_run_that_is_killed_leaves_the_tests_on_the_way(watched: Watched, tmp_path: Path, asked: Asked) -> None:
-    writer = Writer(rank_file(tmp_path / "killed"), describe_run("test", ()))
-    pools, budget = Pools(), Budget(1.0, every=1)
-    _take(pools, 0, ENOUGH_SEQUENCES, 5)
-    pools.test_on_the_way(writer, budget)
-    writer.flush()
+    sink = SqliteSink(rank_file(tmp_path / "killed"), describe_run("test", ()))
+    samples, budget = DependencySamples(), Budget(1.0, every=1)
+    _take(samples, 0, ENOUGH_SEQUENCES, 5)
+    samples.test_on_the_way(sink, budget)
+    sink.flush()
     (found,) = read(tmp_path / "killed").dependency
     assert (found.module, found.sequences) == ("rnn", ENOUGH_SEQUENCES)

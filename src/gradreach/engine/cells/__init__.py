@@ -6,5 +6,5 @@ rnn: the simple RNN with tanh, ReLU or the logistic function
 gru: torch's GRU
 lstm: torch's LSTM, with and without a projection
 mingru: the minimal GRU, whose gates do not look at the state
-custom: a cell made from any step, by autograd
+compiled: the loops over time in compiled code
 """

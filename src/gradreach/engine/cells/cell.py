@@ -127,7 +127,7 @@ class Pass:
 
 
 class CompiledLoops(NamedTuple):
-    """A kind's loops over time in compiled code, for a CPU; see `gradreach.engine.compiled.scan`, which calls them.
+    """A kind's loops over time in compiled code, for a CPU; see `gradreach.engine.compiled_scan`, which calls them.
 
     forward(weights, pre, h, c, skip=, threads=) fills the gates (in `pre`), h and c, and returns `Trace.inner`.
     backward(weights, trace, e, dh, dc, g, delta, skip=, clip=, threads=) takes the errors e (T, B, H) at the outputs

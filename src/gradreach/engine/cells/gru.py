@@ -44,7 +44,7 @@ def _slopes(trace: Trace) -> Slopes:
 
 
 def _loops() -> CompiledLoops:
-    from gradreach.engine.compiled import gru
+    from gradreach.engine.cells.compiled import gru
 
     return gru.LOOPS
 

@@ -60,7 +60,7 @@ def _gate_adjoint(
 
 
 def _loops() -> CompiledLoops:
-    from gradreach.engine.compiled import lstm
+    from gradreach.engine.cells.compiled import lstm
 
     return lstm.LOOPS
 

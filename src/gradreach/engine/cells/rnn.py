@@ -30,7 +30,7 @@ def _slopes(derivative: Activation) -> Callable[[Trace], Slopes]:
 
 def _loops(activation: str) -> Callable[[], CompiledLoops]:
     def compiled() -> CompiledLoops:
-        from gradreach.engine.compiled import rnn
+        from gradreach.engine.cells.compiled import rnn
 
         return rnn.loops(activation)
 

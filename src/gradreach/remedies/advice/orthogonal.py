@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from gradreach.record.kinds import gates
 from gradreach.remedies.advice.advice import Advice
-from gradreach.remedies.advice.spelling import gates, parameter
+from gradreach.remedies.advice.spelling import parameter
 
 
 def _code(module: str, kind: str, layer: int | None, direction: str | None) -> str:

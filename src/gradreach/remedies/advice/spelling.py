@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradreach.record.kinds import numbered
+from gradreach.record.kinds import gates, is_cell, keeping_gate, numbered
 
 
 def expression(path: str) -> str:
@@ -16,18 +16,20 @@ def parameter(name: str, module: str, kind: str, layer: int | None, direction: s
 
     It is empty for kinds of whose parameters nothing is known.
     """
-    if kind in ("RNNCell", "GRUCell", "LSTMCell"):
+    if is_cell(kind):
         return f"{expression(module)}.{name}"
     if not numbered(kind):
         return ""
     return f"{expression(module)}.{name}_l{layer or 0}{'_reverse' if direction == 'reverse' else ''}"
 
 
-def gates(kind: str) -> int:
-    """The number of gates whose weights share one matrix, block under block: 4 for an LSTM, 3 for a GRU, else 1."""
-    return 4 if kind.upper().startswith("LSTM") else 3 if kind.upper().startswith("GRU") else 1
+def opened(kind: str, bias: str) -> str:
+    """The gate that keeps the state, one of the blocks of `bias`, held open at the start.
 
-
-def opened(gate: str, bias: str, blocks: int) -> str:
-    """The gate that keeps the state, which is the second of the `blocks` of `bias`, held open at the start."""
-    return f"{bias}.data.chunk({blocks})[1].fill_(1.0)  # the {gate} gate, before training"
+    Raises ValueError for a kind that has no such gate.
+    """
+    gate = keeping_gate(kind)
+    if gate is None:
+        raise ValueError(f"kind: expected one with a gate that keeps the state, got {kind}; ask `keeping_gate` first")
+    block = f"{bias}.data.chunk({gates(kind)})[{gate.block}]"
+    return f"{block}.fill_({gate.open_at})  # the {gate.name} gate, before training"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import torch
 
-from gradreach.remedies.clip.norm_rules import RuleOutcome
+from gradreach.remedies.clip.norm_rules import NormRuling
 from gradreach.remedies.clip.scalar import Scalar, Truth, chosen, exp, larger, log, smaller, where
 
 FIRST = 20
@@ -93,7 +93,7 @@ class Auto:
     def start(self, device: torch.device) -> _NormHistory:  # noqa: ARG002
         return _NormHistory()
 
-    def judge(self, state: _NormHistory, norm: Scalar, longest: Scalar) -> RuleOutcome:
+    def judge(self, state: _NormHistory, norm: Scalar, longest: Scalar) -> NormRuling:
         x, far = log(norm), log(longest)
         ceiling = _ceiling(state)
         fresh = (x > far) & (state.hold.size > state.hold.start + STEP)  # more than what it was last begun with
@@ -101,7 +101,7 @@ class Auto:
         threshold = smaller(ceiling, far + hold.size)
         hold, reason = _adjusted(hold, x, x > threshold)
         reason = where(fresh, THROWN, where(x > ceiling, SPIKED, reason))
-        return RuleOutcome(exp(threshold), _remembered(state, x, ceiling, hold), reason)
+        return NormRuling(exp(threshold), _remembered(state, x, ceiling, hold), reason)
 
 
 def _ceiling(state: _NormHistory) -> Scalar:

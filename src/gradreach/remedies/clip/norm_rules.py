@@ -13,7 +13,7 @@ from gradreach.remedies.arguments import check_at_least_one, check_positive
 from gradreach.remedies.clip.scalar import Scalar, smaller, where
 
 
-class RuleOutcome(NamedTuple):
+class NormRuling(NamedTuple):
     """What a rule says of one norm: the threshold, the rule's next state, and the number of the reason for a change."""
 
     threshold: Scalar
@@ -28,7 +28,7 @@ class NormRule(Protocol):
     def start(self, device: torch.device) -> Any:
         """The state before the first norm: a tuple of numbers, tensors and such tuples."""
 
-    def judge(self, state: Any, norm: Scalar, longest: Scalar) -> RuleOutcome:
+    def judge(self, state: Any, norm: Scalar, longest: Scalar) -> NormRuling:
         """The threshold for a finite norm > 0.
 
         `longest` is the norm at which a step is as long as the weights; it is ∞ where that is not known.
@@ -47,8 +47,8 @@ class Norm:
     def start(self, device: torch.device) -> tuple[()]:  # noqa: ARG002
         return ()
 
-    def judge(self, state: Any, norm: Scalar, longest: Scalar) -> RuleOutcome:  # noqa: ARG002
-        return RuleOutcome(self.threshold, state)
+    def judge(self, state: Any, norm: Scalar, longest: Scalar) -> NormRuling:  # noqa: ARG002
+        return NormRuling(self.threshold, state)
 
 
 class _LastNorms(NamedTuple):
@@ -75,15 +75,15 @@ class Percentile:
     def start(self, device: torch.device) -> _LastNorms:
         return _LastNorms(torch.full((self.window,), math.nan, device=device), 0.0)
 
-    def judge(self, state: _LastNorms, norm: Scalar, longest: Scalar) -> RuleOutcome:  # noqa: ARG002
+    def judge(self, state: _LastNorms, norm: Scalar, longest: Scalar) -> NormRuling:  # noqa: ARG002
         seen = smaller(state.seen + 1.0, float(self.window))
         rank = (seen - 1.0) * (self.percent / 100)
         if isinstance(norm, Tensor):
             norms = torch.cat([state.norms[1:], norm.reshape(1).to(state.norms.dtype)])
             at = (rank + 0 * norm).long()
-            return RuleOutcome(norms.sort().values.gather(0, at.reshape(1)).reshape(()), _LastNorms(norms, seen))
+            return NormRuling(norms.sort().values.gather(0, at.reshape(1)).reshape(()), _LastNorms(norms, seen))
         norms = torch.cat([state.norms[1:], torch.tensor([norm])])
-        return RuleOutcome(float(norms.kthvalue(int(rank) + 1).values), _LastNorms(norms, seen))
+        return NormRuling(float(norms.kthvalue(int(rank) + 1).values), _LastNorms(norms, seen))
 
 
 class _Moments(NamedTuple):
@@ -113,7 +113,7 @@ class ZScore:
     def start(self, device: torch.device) -> _Moments:  # noqa: ARG002
         return _Moments()
 
-    def judge(self, state: _Moments, norm: Scalar, longest: Scalar) -> RuleOutcome:  # noqa: ARG002
+    def judge(self, state: _Moments, norm: Scalar, longest: Scalar) -> NormRuling:  # noqa: ARG002
         deviation = state.variance**0.5
         z = (norm - state.mean) / (deviation + 1e-12 * norm)
         high = (z > self.z) & (state.seen >= self.warmup)
@@ -124,4 +124,4 @@ class ZScore:
         apart = kept - state.mean
         mean = state.mean + weight * apart
         spread = where(count > self.warmup, apart, kept - mean)  # Welford's update while the averages are plain
-        return RuleOutcome(threshold, _Moments(count, mean, (1 - weight) * state.variance + weight * apart * spread))
+        return NormRuling(threshold, _Moments(count, mean, (1 - weight) * state.variance + weight * apart * spread))

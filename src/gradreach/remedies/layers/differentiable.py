@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from gradreach.engine import compiled_scan as compiled
 from gradreach.engine.adjoint import sweep_of, with_end
 from gradreach.engine.cells.cell import CellWeights, Normalisation, StockCell, Trace
-from gradreach.engine.compiled import scan as compiled
 from gradreach.engine.scan import UNREMEDIED, Remedies, Unroll, last_state, parameter_gradients, unroll
 
 _WEIGHTS = tuple(field.name for field in fields(CellWeights))

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from gradreach.engine import compiled_scan as compiled
 from gradreach.engine.call_checks import State, check_call
 from gradreach.engine.cells.cell import StockCell
 from gradreach.engine.cells.registry import cells
-from gradreach.engine.compiled import scan as compiled
 from gradreach.engine.layout import Layout, layout_of
 from gradreach.engine.replay import initial_states, names_of, weights_of
 from gradreach.engine.scan import UNREMEDIED, Remedies

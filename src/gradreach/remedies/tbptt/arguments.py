@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 from torch.utils._pytree import tree_leaves
 
-from gradreach.engine.cells.custom.form import named
+from gradreach.engine.custom.form import named
 from gradreach.remedies.arguments import integer
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from gradreach.engine.cells.custom.form import name_of, varies
+from gradreach.engine.custom.form import name_of, varies
 from gradreach.remedies.tbptt.arguments import check_loss, tensor_of
 
 Loss = Callable[[Any, Any], Tensor]

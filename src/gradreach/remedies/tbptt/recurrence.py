@@ -12,8 +12,8 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 
-from gradreach.engine.cells.custom.form import named, outline
-from gradreach.engine.cells.custom.step import Cell
+from gradreach.engine.custom.form import named, outline
+from gradreach.engine.custom.step import Cell
 from gradreach.remedies.arguments import integer
 from gradreach.remedies.tbptt.arguments import check_callable, check_state
 from gradreach.remedies.tbptt.options import BatchLayout

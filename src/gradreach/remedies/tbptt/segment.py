@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from gradreach.engine.cells.custom.form import outline
+from gradreach.engine.custom.form import outline
 from gradreach.remedies.tbptt.arguments import check_state, length_of
 from gradreach.remedies.tbptt.trees import detached, join, take
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.random import fork_rng
 from torch.utils._pytree import tree_leaves, tree_map, tree_map_only
 
-from gradreach.engine.cells.custom.form import varies
-from gradreach.engine.cells.custom.step import Cell
+from gradreach.engine.custom.form import varies
+from gradreach.engine.custom.step import Cell
 
 
 def take(tree: Any, dim: int, start: int, stop: int) -> Any:

@@ -86,6 +86,8 @@ def of_spectrum(spectrum: Spectrum) -> Card:
 
 def _window(reach: Reach) -> str:
     k2 = reach.window()
+    if not reach.truncation_bias:
+        return ""
     if k2 is None:
         return "no k2 that was swept keeps the truncation bias at 5 % or less"
     return f"k2 = {k2} keeps the truncation bias at 5 % or less"

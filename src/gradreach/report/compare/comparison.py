@@ -8,7 +8,7 @@ from gradreach.report.compare import matching
 from gradreach.report.compare.by_look import of_depth, of_time
 from gradreach.report.compare.by_step import of_runs, of_sites
 from gradreach.report.compare.comparison_verdict import ComparisonVerdict, judge
-from gradreach.report.compare.curve import Curve, curves
+from gradreach.report.compare.curve import CurvePair, curves
 from gradreach.report.compare.matching import FindingMatch
 from gradreach.report.compare.measure import Measure, Part, common_part, corrected, tested
 from gradreach.report.compare.settings_changed import Setting, differences
@@ -29,7 +29,7 @@ class Comparison:
     settings: tuple[Setting, ...]
     findings: tuple[FindingMatch, ...]
     figures: tuple[Measure, ...]
-    curves: tuple[Curve, ...]
+    curves: tuple[CurvePair, ...]
     verdict: ComparisonVerdict
 
     @property

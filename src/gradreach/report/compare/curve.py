@@ -21,7 +21,7 @@ Sites = Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class CurvePair:
     """The same curve of both runs. `marks` are the horizons of A and B where it is a reach curve, `names` those of the
     places on the x axis where these are modules."""
 
@@ -35,26 +35,26 @@ class Curve:
     names: tuple[str, ...] = ()
 
 
-def curves(a: Facts, b: Facts, part: Part, sites: Sites) -> tuple[Curve, ...]:
+def curves(a: Facts, b: Facts, part: Part, sites: Sites) -> tuple[CurvePair, ...]:
     """All curves that both runs have."""
     looked = Part(0, part.last)
     made = [*_by_step(a, b, sites), *_reach(a, b, looked, sites), *_depth(a, b, looked, sites)]
     return tuple(each for each in made if known(y for _, y in each.a) and known(y for _, y in each.b))
 
 
-def _by_step(a: Facts, b: Facts, sites: Sites) -> list[Curve]:
+def _by_step(a: Facts, b: Facts, sites: Sites) -> list[CurvePair]:
     made = []
     for x, y in sites:
         at = _at(b, y, sites)
         sides = a.all_sites[x].steps, b.all_sites[y].steps
         here, there = (thinned([(step.step, step.loss) for step in side], MOST) for side in sides)
-        made.append(Curve(f"Loss by step{at}", "step", "loss", False, here, there))
+        made.append(CurvePair(f"Loss by step{at}", "step", "loss", False, here, there))
         here, there = (thinned([(step.step, step.unclipped) for step in side], MOST) for side in sides)
-        made.append(Curve(f"Gradient norm by step{at}", "step", "norm", True, here, there))
+        made.append(CurvePair(f"Gradient norm by step{at}", "step", "norm", True, here, there))
     return made
 
 
-def _reach(a: Facts, b: Facts, looked: Part, sites: Sites) -> list[Curve]:
+def _reach(a: Facts, b: Facts, looked: Part, sites: Sites) -> list[CurvePair]:
     """The reach of each layer at the last look that has a finite one."""
     made = []
     for x, y in sites:
@@ -65,11 +65,11 @@ def _reach(a: Facts, b: Facts, looked: Part, sites: Sites) -> list[Curve]:
                 continue
             title = f"Reach of {of_layer(last)}{_at(b, y, sites)}"
             curves = list(enumerate(first.reach)), list(enumerate(last.reach))
-            made.append(Curve(title, "lag ℓ, steps back", "reach", True, *curves, (first.horizon, last.horizon)))
+            made.append(CurvePair(title, "lag ℓ, steps back", "reach", True, *curves, (first.horizon, last.horizon)))
     return made
 
 
-def _depth(a: Facts, b: Facts, looked: Part, sites: Sites) -> list[Curve]:
+def _depth(a: Facts, b: Facts, looked: Part, sites: Sites) -> list[CurvePair]:
     """The gradient's rms along the modules that both runs watched, each at its last look, in B's order of execution."""
     made = []
     for x, y in sites:
@@ -80,7 +80,7 @@ def _depth(a: Facts, b: Facts, looked: Part, sites: Sites) -> list[Curve]:
         first, last = ([(i, side[name][-1].grad_rms) for i, name in enumerate(names)] for side in (here, there))
         shown = tuple(words.of_module(there[name][-1]) for name in names)
         title = f"Gradient along the depth{_at(b, y, sites)}"
-        made.append(Curve(title, "module", "rms", True, first, last, names=shown))
+        made.append(CurvePair(title, "module", "rms", True, first, last, names=shown))
     return made
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from gradreach.facts.facts import Facts
 from gradreach.report.compare import wording
 from gradreach.report.compare.comparison import Comparison
-from gradreach.report.compare.curve import Curve
+from gradreach.report.compare.curve import CurvePair
 from gradreach.report.compare.fields import (
     ComparisonFields,
     CurveFields,
@@ -81,5 +81,5 @@ def _measure(each: Measure) -> MeasureFields:
     )
 
 
-def _curve(each: Curve) -> CurveFields:
+def _curve(each: CurvePair) -> CurveFields:
     return fields_of(CurveFields, each, horizons=list(each.marks) if each.marks else None)

@@ -11,7 +11,7 @@ from gradreach.report.charts.figures import FAINTEST, WIDE, Figure, figure_of
 from gradreach.report.compare import wording as words
 from gradreach.report.compare.comparison import Comparison
 from gradreach.report.compare.comparison_verdict import Level
-from gradreach.report.compare.curve import Curve
+from gradreach.report.compare.curve import CurvePair
 from gradreach.report.compare.matching import FindingMatch, State
 from gradreach.report.compare.measure import Part
 from gradreach.report.html import assets, template
@@ -68,12 +68,12 @@ def _in(findings: Sequence[FindingMatch], state: State) -> list[FindingMatch]:
     return [each for each in findings if each.state == state][:FINDINGS]
 
 
-def _drawn(curves: Sequence[Curve], part: Part, over: set[str]) -> list[Figure]:
+def _drawn(curves: Sequence[CurvePair], part: Part, over: set[str]) -> list[Figure]:
     drawn = (_figure(curve, part) for curve in [curve for curve in curves if curve.x in over][:CURVES])
     return [figure for figure in drawn if figure is not None]
 
 
-def _figure(curve: Curve, part: Part) -> Figure | None:
+def _figure(curve: CurvePair, part: Part) -> Figure | None:
     """Both curves over the same axes: A in full, B in dashes."""
     by_step = curve.x == "step"
     largest = max(known(y for _, y in [*curve.a, *curve.b]), default=0.0)
@@ -99,7 +99,7 @@ def _figure(curve: Curve, part: Part) -> Figure | None:
     return figure_of(frame, lines, marks, _caption(curve), both=by_step, group="steps" if by_step else "")
 
 
-def _caption(curve: Curve) -> str:
+def _caption(curve: CurvePair) -> str:
     if curve.marks is not None:
         return f"{curve.title}. Horizons: A {curve.marks[0]}, B {curve.marks[1]} steps."
     if curve.names:

@@ -16,8 +16,12 @@ from typing import TYPE_CHECKING
 
 from gradreach.record.progress import Progress
 from gradreach.record.schema import Outcome, Run
-from gradreach.record.store import Writer, rank_file, ranks
-from gradreach.watch.launch.program import Ended, Program, after_import, execute
+from gradreach.record.sinks.progress import ProgressSink
+from gradreach.record.sinks.recorder import Recorder
+from gradreach.record.sinks.sink import Sink, destinations_of_others
+from gradreach.record.sinks.sqlite import SqliteSink
+from gradreach.record.store import rank_file, ranks
+from gradreach.watch.launch.program import Program, ProgramEnd, after_import, execute
 
 if TYPE_CHECKING:
     from gradreach.watch.session import Session
@@ -30,7 +34,7 @@ _GUARDS = (
 
 
 @dataclass(frozen=True)
-class Watching:
+class WatchOptions:
     """How to watch: the share of the wall time it may cost, or each n-th step; where to end; where to write.
 
     `guard`: stand before every optimizer's step as well, and so change the training where it goes wrong.
@@ -44,27 +48,27 @@ class Watching:
 
 
 @dataclass(frozen=True)
-class Watched:
+class RunResult:
     """What a watched run leaves: how the program ended, the recording's folder, and what went wrong with it."""
 
-    ended: Ended
+    ended: ProgramEnd
     out: Path
     backward_passes: int
     trouble: str = ""
 
 
-def watch(program: Program, watching: Watching, told: Callable[[Progress], None] | None = None) -> Watched:
+def watch(program: Program, options: WatchOptions, told: Callable[[Progress], None] | None = None) -> RunResult:
     """Run a program under watch; `told` hears about twice a second, between two steps, where it stands.
 
     Raises NotRunnable where there is nothing to run, OSError where nothing can be written.
     """
     program.check()
-    out = _writable(watching.out.absolute())
-    writer = Writer(rank_file(out, rank()), describe_run(program.target, program.argv))
+    out = _writable(options.out.absolute())
+    recorder = _recorder(out, describe_run(program.target, program.argv), told)
     if rank() == 0:
         for stale in (number for number in ranks(out) if number >= world_size()):
             rank_file(out, stale).unlink(missing_ok=True)
-    if watching.guard and rank() == 0:
+    if options.guard and rank() == 0:
         print(f"gradreach: {_GUARDS}", file=sys.stderr)
     sessions: list[Session] = []
 
@@ -72,22 +76,44 @@ def watch(program: Program, watching: Watching, told: Callable[[Progress], None]
         from gradreach.watch.budget import Budget
         from gradreach.watch.session import Session
 
-        budget = Budget(watching.budget, watching.every)
-        sessions.append(Session(writer, budget, stop_after=watching.stop_after, guard=watching.guard, told=told))
+        budget = Budget(options.budget, options.every)
+        sessions.append(Session(recorder, budget, stop_after=options.stop_after, guard=options.guard))
 
     after_import("torch", torch_is_there)
     began = time.perf_counter()
     ended = execute(program)
     count = 0
-    stopped = False
     for session in sessions:
         session.close()
         count = session.count
-        stopped = watching.stop_after is not None and count >= watching.stop_after and ended.code == 0
-    how = "stopped" if stopped else ended.how
-    writer.outcome(Outcome(how, ended.code, ended.error, time.perf_counter() - began))
-    writer.close()
-    return Watched(ended, out, count, writer.failure or "")
+    is_stopped = options.stop_after is not None and count >= options.stop_after and ended.code == 0
+    how = "stopped" if is_stopped else ended.how
+    recorder.write(Outcome(how, ended.code, ended.error, time.perf_counter() - began))
+    recorder.close()
+    return RunResult(ended, out, count, "; ".join(recorder.failures))
+
+
+def _recorder(out: Path, run: Run, told: Callable[[Progress], None] | None) -> Recorder:
+    """Writes to the recording's file, to every place that another package registers, and tells where the run stands.
+
+    Raises OSError where the file cannot be made. A place of another package that cannot be opened ends in a note.
+    """
+    sinks: list[Sink] = [SqliteSink(rank_file(out, run.rank), run)]
+    notes = []
+    try:
+        for package, destination in destinations_of_others():
+            try:
+                sinks.append(destination.open(out, run))
+            except Exception as error:
+                notes.append(f"The sink {destination.name} of {package} could not be opened: {error}.")
+    except Exception as error:  # an entry point of another package that does not load, or leads to something else
+        notes.append(f"Not every sink of other packages could be loaded: {error}.")
+    if told is not None:
+        sinks.append(ProgressSink(told))
+    recorder = Recorder(run, sinks)
+    for note in notes:
+        recorder.note(note)
+    return recorder
 
 
 def rank() -> int:
@@ -121,7 +147,7 @@ def describe_run(script: str, argv: tuple[str, ...], device: str = "cpu") -> Run
 
 
 def _writable(out: Path) -> Path:
-    """The folder itself, or a temporary one where it cannot be written to."""
+    """The folder, made where it is missing, or a temporary one where it cannot be written to."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):

@@ -18,7 +18,8 @@ from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
 from typing import Literal
 
-_OURS = (str(Path(__file__).parent), str(Path(__file__).parents[1] / "live.py"))
+_OURS = tuple(str(Path(__file__).parents[2] / folder) + os.sep for folder in ("watch", "report"))
+"""What runs between the program's own frames: the wrappings of torch's functions and of the output streams."""
 
 
 class NotRunnable(ValueError):
@@ -45,7 +46,7 @@ class Program:
 
 
 @dataclass(frozen=True)
-class Ended:
+class ProgramEnd:
     """How a program ended, and the exit code that `python` would have given."""
 
     how: Literal["finished", "raised", "interrupted"]
@@ -53,7 +54,7 @@ class Ended:
     error: str = ""
 
 
-def execute(program: Program) -> Ended:
+def execute(program: Program) -> ProgramEnd:
     """Run the program to its end; tracebacks go to stderr without any frame of ours."""
     try:
         with _as_main(program):
@@ -65,21 +66,21 @@ def execute(program: Program) -> Ended:
                 exec(_compiled(program.target), sys.modules["__main__"].__dict__)
     except SystemExit as leaving:
         code = _exit_code(leaving)
-        return Ended("finished" if code == 0 else "raised", code, "" if code == 0 else f"exit code {code}")
+        return ProgramEnd("finished" if code == 0 else "raised", code, "" if code == 0 else f"exit code {code}")
     except KeyboardInterrupt as error:
         _show(error)
-        return Ended("interrupted", 128 + signal.SIGINT, "KeyboardInterrupt")
+        return ProgramEnd("interrupted", 128 + signal.SIGINT, "KeyboardInterrupt")
     except BaseException as error:
         _show(error)
-        return Ended("raised", 1, f"{type(error).__name__}: {error}")
+        return ProgramEnd("raised", 1, f"{type(error).__name__}: {error}")
     finally:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
-    return Ended("finished", 0)
+    return ProgramEnd("finished", 0)
 
 
-def leave(ended: Ended) -> int:
+def leave(ended: ProgramEnd) -> int:
     """The exit code to end with; a program that was interrupted ends by that very signal, as under `python`."""
     if ended.how == "interrupted" and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_DFL)

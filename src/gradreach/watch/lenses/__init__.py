@@ -1,0 +1,10 @@
+"""The lenses of a watched step, one file each; `gradreach.watch.lens` says what a lens is.
+
+depth: what each leaf module puts out, and what gradient comes back to it
+recurrent_layers: the gradient through time of stock recurrent layers and cells
+recurrent: the calls of stock recurrent layers and cells, and the engine run beside them
+loops: the gradient through time of recurrences that a script writes itself
+feedforward: how far back the input moves the error of a model without a recurrence
+skip_connections: whether sums join a value with something computed from it
+without_gradient: the parameters that ask for a gradient and have none
+"""

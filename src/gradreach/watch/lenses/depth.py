@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
 
 from gradreach.engine.norms import each_norm, to_host
-from gradreach.record.schema import DepthLook
-from gradreach.watch.graph import Graph, mark, nearest
-from gradreach.watch.models import Models, own_parameters
+from gradreach.record.schema import DepthLook, Look
+from gradreach.watch.graph import Graph, mark, nearest, on_gradient
+from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
+from gradreach.watch.models import own_parameters
+from gradreach.watch.tensors import first_tensor
 
 SATURATED_SLOPE = 0.05
 """An activation is saturated where its slope is under this share of its largest (1 for tanh, 1/4 for logistic)."""
 
 
 @dataclass
-class _Seen:
-    """What one module showed over its calls; 0-d tensors stay on their device until the step is over."""
+class _ModuleFigures:
+    """What one module showed over its calls. The 0-d tensors stay on their device until the step is over."""
 
     module: nn.Module
     order: int
@@ -35,75 +35,66 @@ class _Seen:
     rows: int = 0
 
 
-class Depth:
-    """Collects leaf modules in execution order while a watched step runs."""
+class Depth(Lens):
+    """Collects the leaf modules in execution order."""
 
-    def __init__(self) -> None:
-        self._seen: dict[int, _Seen] = {}
-        self.recording = False
+    def __init__(self, step: WatchedStep) -> None:
+        super().__init__(step)
+        self._modules: dict[int, _ModuleFigures] = {}
 
-    def called(self, module: nn.Module, output: Any) -> None:
-        """Take in one call of a leaf module; its gradient follows by a hook on the graph's node, not on the tensor."""
-        tensor = first_tensor(output)
+    def called(self, call: ModuleCall) -> None:
+        """Take in one call of a leaf module, or of one with parameters of its own."""
+        module = call.module
+        if not call.of_model or (module._modules and next(module.parameters(recurse=False), None) is None):
+            return
+        tensor = first_tensor(call.output)
         if tensor is None or not tensor.is_floating_point() or tensor.dim() == 0:  # a loss is no layer
             return
-        seen = self._seen.setdefault(id(module), _Seen(module, len(self._seen)))
-        seen.calls += 1
-        seen.activations.append(_norm(tensor))
-        seen.activation_count += tensor.numel()
-        node = tensor.grad_fn
-        if node is not None:
-            mark(node, self, seen)
-            node.register_prehook(self._hook(seen, tensor.output_nr))
+        figures = self._figures(module)
+        figures.calls += 1
+        figures.activations.append(_norm(tensor))
+        figures.activation_count += tensor.numel()
+        if tensor.grad_fn is not None:
+            mark(tensor.grad_fn, self, figures)
+        on_gradient(tensor.grad_fn, tensor.output_nr, lambda gradient: self._take_gradient(figures, gradient))
 
-    def read_activations(self, graph: Graph) -> None:
-        """Before backward: the slopes of tanh, logistic and ReLU, called as modules or as functions alike."""
-        for node, kind in graph.activations():
-            seen = nearest(node, self)
-            if seen is not None:
-                try:
-                    _take_activation(seen, kind, node._saved_result)
-                except RuntimeError:  # overwritten in place by the script
-                    continue
+    def before_backward(self, backward: BackwardPass) -> None:
+        """Read the slopes of tanh, logistic and ReLU from the graph, called as modules or as functions alike."""
+        if not self.step.is_stored_elsewhere:  # else reading would make anew what was dropped
+            self._read_activations(backward.graph)
 
-    def looks(self, models: Models, scale: float) -> tuple[DepthLook, ...]:
-        """What was seen, in execution order, without the update that is still to come."""
-        return tuple(_look(seen, models.path(seen.module), scale) for seen in self._seen.values())
+    def look(self, look: Look) -> Look:
+        """The look's `depth`: what was seen, in execution order, without the update that is still to come.
 
-    def add_silent(self, models: Models, leaves: Sequence[Tensor]) -> None:
-        """Take in modules whose calls were not seen though their weights got a gradient: compiled, or used directly.
-
-        The weights' figures are all there is of them; they stand behind the others.
+        Modules whose calls were not seen though their weights got a gradient (compiled, or used directly) stand behind
+        the others, with the figures of their weights alone.
         """
-        reached = {id(leaf) for leaf in leaves}
-        for root in models:
+        reached = {id(leaf) for leaf in self.step.leaves}
+        for root in self.step.models:
             for module in root.modules():
                 if any(id(p) in reached for p in own_parameters(module)):
-                    self._seen.setdefault(id(module), _Seen(module, len(self._seen)))
+                    self._figures(module)
+        self.step.modules = [figures.module for figures in self._modules.values()]
+        paths = (self.step.models.path(module) for module in self.step.modules)
+        each = zip(self._modules.values(), paths, strict=True)
+        return replace(look, depth=tuple(_look(figures, path, self.step.scale) for figures, path in each))
 
-    def modules(self) -> list[nn.Module]:
-        """The modules seen so far."""
-        return [seen.module for seen in self._seen.values()]
+    def _figures(self, module: nn.Module) -> _ModuleFigures:
+        return self._modules.setdefault(id(module), _ModuleFigures(module, len(self._modules)))
 
-    def _hook(self, seen: _Seen, index: int) -> Any:
-        def gradient_arrives(gradients: tuple[Tensor | None, ...]) -> None:
-            gradient = gradients[index]
-            if self.recording and gradient is not None:
-                seen.gradients.append(_norm(gradient))
-                seen.gradient_count += gradient.numel()
+    def _take_gradient(self, figures: _ModuleFigures, gradient: Tensor) -> None:
+        if self.step.is_recording:
+            figures.gradients.append(_norm(gradient))
+            figures.gradient_count += gradient.numel()
 
-        return gradient_arrives
-
-
-def first_tensor(output: Any) -> Tensor | None:
-    """The first tensor of a module's output: itself, the data of a packed sequence, the first of a tuple or dict."""
-    if isinstance(output, Tensor):
-        return output
-    if isinstance(output, dict):
-        output = tuple(output.values())
-    if isinstance(output, (tuple, list)):
-        return next((tensor for item in output if (tensor := first_tensor(item)) is not None), None)
-    return None
+    def _read_activations(self, graph: Graph) -> None:
+        for node, kind in graph.activations():
+            figures = nearest(node, self)
+            if figures is not None:
+                try:
+                    _take_activation(figures, kind, node._saved_result)
+                except RuntimeError:  # overwritten in place by the script
+                    continue
 
 
 @torch.no_grad()
@@ -112,35 +103,35 @@ def _norm(tensor: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _take_activation(seen: _Seen, kind: str, result: Tensor) -> None:
-    seen.activation = kind
+def _take_activation(figures: _ModuleFigures, kind: str, result: Tensor) -> None:
+    figures.activation = kind
     if kind == "relu":
         unit = 1 if result.dim() >= 4 else result.dim() - 1
         positive = (result > 0).movedim(unit, -1).flatten(0, -2).any(0) if result.dim() > 1 else result > 0
-        seen.rows += result.numel() // max(positive.numel(), 1)
-        same = seen.alive is not None and seen.alive.shape == positive.shape
-        seen.alive = seen.alive | positive if same and seen.alive is not None else positive
+        figures.rows += result.numel() // max(positive.numel(), 1)
+        same = figures.alive is not None and figures.alive.shape == positive.shape
+        figures.alive = figures.alive | positive if same and figures.alive is not None else positive
     else:
         slope = 1 - result * result if kind == "tanh" else 4 * result * (1 - result)
-        seen.saturated.append((slope < SATURATED_SLOPE).float().mean())
+        figures.saturated.append((slope < SATURATED_SLOPE).float().mean())
 
 
-def _look(seen: _Seen, path: str, scale: float) -> DepthLook:
-    parameters = own_parameters(seen.module)
+def _look(figures: _ModuleFigures, path: str, scale: float) -> DepthLook:
+    parameters = own_parameters(figures.module)
     weights = to_host(each_norm(parameters)) if parameters else []
     gradients = to_host(each_norm([p.grad for p in parameters if p.grad is not None]))
     return DepthLook(
         module=path,
-        kind=type(seen.module).__name__,
-        order=seen.order,
-        calls=seen.calls,
-        activation_rms=_rms(seen.activations, seen.activation_count),
-        grad_rms=_rms(seen.gradients, seen.gradient_count, scale),
-        activation=seen.activation,
-        saturated=_mean(to_host(seen.saturated)) if seen.saturated else None,
-        dead=1.0 - float(seen.alive.float().mean()) if seen.alive is not None else None,
-        units=seen.alive.numel() if seen.alive is not None else 0,
-        rows=seen.rows,
+        kind=type(figures.module).__name__,
+        order=figures.order,
+        calls=figures.calls,
+        activation_rms=_rms(figures.activations, figures.activation_count),
+        grad_rms=_rms(figures.gradients, figures.gradient_count, scale),
+        activation=figures.activation,
+        saturated=_mean(to_host(figures.saturated)) if figures.saturated else None,
+        dead=1.0 - float(figures.alive.float().mean()) if figures.alive is not None else None,
+        units=figures.alive.numel() if figures.alive is not None else 0,
+        rows=figures.rows,
         parameters=sum(p.numel() for p in parameters),
         weight_norm=_root_sum(weights),
         weight_grad_norm=_scaled(_root_sum(gradients), scale),

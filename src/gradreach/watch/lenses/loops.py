@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -18,10 +18,12 @@ from torch import Tensor, nn
 from gradreach.engine.curve import curve, factor, horizon
 from gradreach.engine.look import kept_map
 from gradreach.engine.reach_map import table
-from gradreach.record.schema import TimeLook
+from gradreach.record.schema import Look, TimeLook
 from gradreach.watch.graph import mark, nearest
-from gradreach.watch.lenses.recurrent import unscaled
-from gradreach.watch.models import Models
+from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
+from gradreach.watch.lenses.recurrent_layers import RecurrentLayers
+from gradreach.watch.samples.local_errors import LocalErrors
+from gradreach.watch.tensors import tensors_of, unscaled
 
 FEWEST_CALLS = 3
 MOST_CALLS = 50_000
@@ -37,53 +39,141 @@ _Refs = tuple["weakref.ref[Tensor]", ...]
 
 
 @dataclass(frozen=True)
-class _Call:
+class _LoopCall:
     inputs: _Refs
     outputs: _Refs
 
 
 @dataclass(frozen=True)
-class Loop:
+class _Loop:
     """A module's calls as one sequence: the state tensors of each step, in the order of time."""
 
     module: nn.Module
     states: tuple[tuple[Tensor, ...], ...]
 
 
-class Loops:
-    """Collects the calls of modules with parameters while a watched step runs, by weak reference: no memory is held."""
+@dataclass(frozen=True)
+class _LoopErrors:
+    """States and local errors (B, T, H) at the last T of a loop's `steps`, from step `first` of its data on."""
 
-    def __init__(self) -> None:
-        self._calls: dict[int, tuple[nn.Module, list[_Call]]] = {}
+    module: nn.Module
+    states: Tensor
+    errors: Tensor
+    first: int
+    steps: int
+
+
+class Loops(Lens):
+    """Collects the calls of modules with parameters, by weak reference: no memory is held."""
+
+    after = (RecurrentLayers,)
+
+    def __init__(self, step: WatchedStep) -> None:
+        super().__init__(step)
+        self._calls: dict[int, tuple[nn.Module, list[_LoopCall]]] = {}
         self._count = 0
+        self._looks: list[TimeLook] = []
+        self._errors: list[_LoopErrors] = []
 
-    def called(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+    def called(self, call: ModuleCall) -> None:
         """Take in one call."""
         self._count += 1
         if self._count <= MOST_CALLS:
+            module = call.module
             calls = self._calls.setdefault(id(module), (module, []))[1]
-            for tensor in _tensors(output):
-                if tensor.grad_fn is not None:
+            for tensor in tensors_of(call.output):
+                if tensor.grad_fn is not None and tensor.is_floating_point():
                     mark(tensor.grad_fn, (self, id(module)), len(calls))
-            calls.append(_Call(_references(args), _references(output)))
+            calls.append(_LoopCall(_references(*call.args, *call.kwargs.values()), _references(call.output)))
 
-    def find(self, taken: Sequence[nn.Module]) -> list[Loop]:
+    def before_backward(self, backward: BackwardPass) -> None:
+        """Find the recurrences, and take their reach by extra passes over the script's graph, which stays as it was."""
+        if self.step.is_stored_elsewhere:
+            return
+        for loop in self._find(self.step.recurrent):
+            states = loop.states[-MOST_STATES:]
+            deltas = None if _is_hooked(states) else _total_adjoints(states, backward.losses, backward.weights)
+            if deltas is not None:
+                errors = _local_errors(states, deltas)
+                self._looks.append(self._look_at(loop, deltas, errors))
+                self._errors += _stacked(loop, states, errors, self.step.scale)
+                self.step.recurs = True
+
+    def look(self, look: Look) -> Look:
+        """What the loops add to the look's `time`."""
+        return replace(look, time=(*look.time, *self._looks))
+
+    def local_errors(self) -> Sequence[LocalErrors]:
+        """The errors that reached the states of the last loop, where its data are sequences.
+
+        The state of the last step may be known by no call that takes it: then the data have one step more.
+        """
+        if not self._errors:
+            return ()
+        found = self._errors[-1]
+        B, T = len(found.states), found.steps
+        aligned = (self.step.data.aligned(B, steps, batch_first=True) for steps in (T, T + 1) if steps != B)
+        data = [x[:, :T] for each in aligned for x in each]
+        if not data:
+            return ()
+        whole = (found.errors.new_zeros(B, found.first, found.errors.shape[-1]), found.errors)
+        states = (found.states.new_zeros(B, found.first, found.states.shape[-1]), found.states)
+        path = self.step.models.path(found.module)
+        return [LocalErrors(path, data[0], torch.cat(whole, 1), torch.cat(states, 1), (data[0],))]
+
+    def _find(self, taken: Sequence[nn.Module]) -> list[_Loop]:
         """The recurrences among the calls, outermost module first; none inside a module of `taken` or of another."""
         repeated = [(module, calls) for module, calls in self._calls.values() if len(calls) >= FEWEST_CALLS]
         repeated = [(m, calls) for m, calls in repeated if next(m.parameters(), None) is not None]
         covered = {id(part) for module in taken for part in module.modules()}
-        found: list[Loop] = []
+        found: list[_Loop] = []
         for states_of in (_handed_on, self._fed_back):
             for module, calls in sorted(repeated, key=lambda item: -sum(1 for _ in item[0].modules())):
                 if id(module) in covered or _same_tensors(found, calls):
                     continue
                 states = states_of(module, calls)
                 if len(states) >= FEWEST_CALLS:
-                    found.append(Loop(module, states))
+                    found.append(_Loop(module, states))
                     covered |= {id(part) for part in module.modules()}
         return found
 
-    def _fed_back(self, module: nn.Module, calls: Sequence[_Call]) -> tuple[tuple[Tensor, ...], ...]:
+    def _look_at(self, loop: _Loop, deltas: Sequence[Any], errors: Sequence[tuple[Tensor, ...]]) -> TimeLook:
+        """The reach of a custom recurrence, from the adjoints and the local errors at its states."""
+        states, scale = loop.states[-MOST_STATES:], self.step.scale
+        sizes = [_size(error) for error in errors]
+        carrying = [t for t, size in enumerate(sizes) if size > 0.0]
+        anchors = _spread(carrying, MOST_ANCHORS)
+        rows = {t: [size / scale for size in _propagate(states, errors[t], t)] for t in anchors}
+        reach = table(list(rows.values()), tuple(rows))
+        r = curve(reach)
+        map_rows, map_columns, cells = kept_map(reach, len(states))
+        sampled = "" if len(anchors) == len(carrying) else f"{len(anchors)} of the steps with a local error"
+        if len(states) < len(loop.states):
+            sampled = f"the last {len(states)} of {len(loop.states)} steps"
+        return TimeLook(
+            module=self.step.models.path(loop.module),
+            kind=type(loop.module).__name__,
+            layer=0,
+            direction="forward",
+            T=len(states),
+            batch=states[0][0].numel() // max(states[0][0].shape[-1], 1) if states[0][0].dim() else 1,
+            hidden=sum(tensor.shape[-1] if tensor.dim() else 1 for tensor in states[0]),
+            horizon=horizon(r),
+            factor=factor(r),
+            reach=r,
+            lag_share=(),
+            truncation_bias=(),
+            adjoint=tuple(_size(delta) / scale for delta in deltas),
+            local_error=tuple(size / scale for size in sizes),
+            anchors=len(anchors),
+            exact=True,
+            sampled=sampled,
+            log10_map=cells,
+            map_rows=map_rows,
+            map_columns=map_columns,
+        )
+
+    def _fed_back(self, module: nn.Module, calls: Sequence[_LoopCall]) -> tuple[tuple[Tensor, ...], ...]:
         """States that pass through other operations: inputs of each call that came from the call before."""
         states = []
         for index, call in enumerate(calls):
@@ -99,76 +189,21 @@ class Loops:
         return tuple(states) if len(states) >= len(calls) - 1 else ()
 
 
-@dataclass(frozen=True)
-class LoopErrors:
-    """States and local errors (B, T, H) at the last T of a loop's `steps`, from step `first` of its data on."""
-
-    module: nn.Module
-    states: Tensor
-    errors: Tensor
-    first: int
-    steps: int
-
-
-def look_at_loop(
-    loop: Loop, loss: Sequence[Tensor], weights: Any, models: Models, scale: float
-) -> tuple[TimeLook, LoopErrors | None] | None:
-    """The reach of a custom recurrence, from extra passes over the script's own graph, which stays as it was.
-
-    With it come the errors, where the states are (B, H) at every step. None where the loss does not depend on the
-    states, or where the script itself hooks into them.
-    """
-    states = loop.states[-MOST_STATES:]
-    if any(tensor.retains_grad or tensor._backward_hooks for state in states for tensor in state):
-        return None
-    deltas = _total_adjoints(states, loss, weights)
-    if deltas is None:
-        return None
-    errors = _local_errors(states, deltas)
-    sizes = [_size(error) for error in errors]
-    carrying = [t for t, size in enumerate(sizes) if size > 0.0]
-    anchors = _spread(carrying, MOST_ANCHORS)
-    rows = {t: [size / scale for size in _propagate(states, errors[t], t)] for t in anchors}
-    reach = table(list(rows.values()), tuple(rows))
-    r = curve(reach)
-    map_rows, map_columns, cells = kept_map(reach, len(states))
-    sampled = "" if len(anchors) == len(carrying) else f"{len(anchors)} of the steps with a local error"
-    if len(states) < len(loop.states):
-        sampled = f"the last {len(states)} of {len(loop.states)} steps"
-    look = TimeLook(
-        module=models.path(loop.module),
-        kind=type(loop.module).__name__,
-        layer=0,
-        direction="forward",
-        T=len(states),
-        batch=states[0][0].numel() // max(states[0][0].shape[-1], 1) if states[0][0].dim() else 1,
-        hidden=sum(tensor.shape[-1] if tensor.dim() else 1 for tensor in states[0]),
-        horizon=horizon(r),
-        factor=factor(r),
-        reach=r,
-        lag_share=(),
-        truncation_bias=(),
-        adjoint=tuple(_size(delta) / scale for delta in deltas),
-        local_error=tuple(size / scale for size in sizes),
-        anchors=len(anchors),
-        exact=True,
-        sampled=sampled,
-        log10_map=cells,
-        map_rows=map_rows,
-        map_columns=map_columns,
-    )
-    return look, _stacked(loop, states, errors, scale)
+def _is_hooked(states: Sequence[Sequence[Tensor]]) -> bool:
+    """Whether the script itself hooks into the states: a further pass would set that off."""
+    return any(tensor.retains_grad or tensor._backward_hooks for state in states for tensor in state)
 
 
 def _stacked(
-    loop: Loop, states: Sequence[Sequence[Tensor]], errors: Sequence[Sequence[Tensor]], scale: float
-) -> LoopErrors | None:
+    loop: _Loop, states: Sequence[Sequence[Tensor]], errors: Sequence[Sequence[Tensor]], scale: float
+) -> list[_LoopErrors]:
+    """The errors of a loop side by side, where its states are (B, H) at every step."""
     if len({tuple(tensor.shape for tensor in state) for state in states}) > 1 or any(t.dim() != 2 for t in states[0]):
-        return None
+        return []
     h, e = (torch.stack([torch.cat([t.detach() for t in step], -1) for step in each], 1) for each in (states, errors))
     joined = str(states[0][0].grad_fn).startswith("<CatBackward")  # what goes into step t, with x_t beside h_{t−1}
     steps = len(loop.states) + joined
-    return LoopErrors(loop.module, h, unscaled(e, scale), steps - len(states), steps)
+    return [_LoopErrors(loop.module, h, unscaled(e, scale), steps - len(states), steps)]
 
 
 def _total_adjoints(states: Sequence[Sequence[Tensor]], loss: Sequence[Tensor], weights: Any) -> list[Any] | None:
@@ -231,7 +266,7 @@ def _spread(values: Sequence[int], most: int) -> list[int]:
     return [values[round(i * (len(values) - 1) / (most - 1))] for i in range(most)]
 
 
-def _handed_on(_: nn.Module, calls: Sequence[_Call]) -> tuple[tuple[Tensor, ...], ...]:
+def _handed_on(_: nn.Module, calls: Sequence[_LoopCall]) -> tuple[tuple[Tensor, ...], ...]:
     """States handed on as they are: outputs of one call that are inputs of the next."""
     handed: set[int] = set()
     for earlier, later in pairwise(calls):
@@ -246,21 +281,13 @@ def _handed_on(_: nn.Module, calls: Sequence[_Call]) -> tuple[tuple[Tensor, ...]
     return states if all(len(state) == len(handed) for state in states) else ()
 
 
-def _same_tensors(found: Sequence[Loop], calls: Sequence[_Call]) -> bool:
+def _same_tensors(found: Sequence[_Loop], calls: Sequence[_LoopCall]) -> bool:
     known = {id(tensor) for loop in found for state in loop.states for tensor in state}
     return any(id(tensor) in known for call in calls for tensor in _alive(call.inputs))
 
 
-def _references(values: Any) -> _Refs:
-    return tuple(weakref.ref(tensor) for tensor in _tensors(values) if tensor.requires_grad)
-
-
-def _tensors(values: Any) -> list[Tensor]:
-    if isinstance(values, Tensor):
-        return [values] if values.is_floating_point() else []
-    if isinstance(values, (tuple, list)):
-        return [tensor for value in values for tensor in _tensors(value)]
-    return []
+def _references(*values: Any) -> _Refs:
+    return tuple(weakref.ref(t) for t in tensors_of(*values) if t.requires_grad and t.is_floating_point())
 
 
 def _alive(references: Sequence[weakref.ref[Tensor]]) -> list[Tensor]:

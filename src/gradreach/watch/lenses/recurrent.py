@@ -33,6 +33,7 @@ from gradreach.watch.lenses.recurrent_calls import (
     time_axis,
 )
 from gradreach.watch.models import Models
+from gradreach.watch.tensors import unscaled
 
 RECURRENT = (nn.RNNBase, nn.RNNCellBase)
 """torch's layers and cells, and gr.nn's."""
@@ -44,11 +45,14 @@ MOST_LOOKS = 8
 MAX_LAG = 1024
 
 
-class RecurrentLens:
-    """Collects the calls of stock recurrent modules while a watched step runs."""
+class RecurrentCollector:
+    """Collects the calls of stock recurrent modules while a watched step runs.
 
-    def __init__(self) -> None:
-        self.recording = False
+    `is_recording` tells whether a gradient that arrives now is of the script's own backward pass.
+    """
+
+    def __init__(self, is_recording: Callable[[], bool]) -> None:
+        self._is_recording = is_recording
         self.last: list[CalledSequence] = []
         self._calls: dict[int, list[RecurrentCall]] = {}
         self._generators: dict[int, Tensor] = {}
@@ -154,7 +158,7 @@ class RecurrentLens:
     def _catcher(self, gradients: dict[str, Tensor], name: str, index: int) -> Callable[..., None]:
         def gradient_arrives(arrived: tuple[Tensor | None, ...]) -> None:
             gradient = arrived[index]
-            if self.recording and gradient is not None:
+            if self._is_recording() and gradient is not None:
                 gradients[name] = gradient.detach()
 
         return gradient_arrives
@@ -245,11 +249,6 @@ def _summed(adjoints: Sequence[LayerAdjoint]) -> list[LayerAdjoint]:
             adjoint = replace(adjoint, gradients={n: known.gradients[n] + adjoint.gradients[n] for n in names})
         by_names[names] = adjoint
     return list(by_names.values())
-
-
-def unscaled(gradient: Tensor, scale: float) -> Tensor:
-    """A gradient without the loss scale, in float32 at least: in half precision it might vanish."""
-    return gradient.to(torch.promote_types(gradient.dtype, torch.float32)) / scale
 
 
 _KNOWN_FORWARDS = {RecurrentLayer.forward} | {

@@ -5,24 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradreach.engine.replay import replay
+from gradreach.record.nonfinite import NonFiniteValue
 from gradreach.record.schema import Direction, NonFinite
 from gradreach.watch.graph import Node, parents
 from gradreach.watch.models import Models
 from gradreach.watch.module_hooks import ModuleHooks
-from gradreach.watch.nonfinite.kept_calls import KeptCall, tensors_of
+from gradreach.watch.nonfinite.kept_calls import KeptCall
+from gradreach.watch.tensors import tensors_of
 
 _FILLS = ("full", "fill", "masked_fill", "where", "triu", "tril", "empty", "zeros", "copy", "clone", "detach", "to")
-"""Operations that put an infinity where it is meant (attention masks), or hand on what they were given."""
+"""Operations that put an infinity where it is meant (attention masks), or only hand on what they were given."""
 
 
-def value_of(tensors: Sequence[Tensor]) -> Literal["nan", "inf"] | None:
+def value_of(tensors: Sequence[Tensor]) -> NonFiniteValue | None:
     """Which non-finite value stands in floating-point tensors: NaN before infinity; None where all are finite."""
     floating = [t.detach() for t in tensors if t.is_floating_point() or t.is_complex()]
     bad = [t for t in floating if not bool(torch.isfinite(t).all())]
@@ -37,7 +39,7 @@ class Culprit:
 
     path: str
     operation: str
-    value: Literal["nan", "inf"]
+    value: NonFiniteValue
     time_step: int | None
     layer: int | None
     direction: Direction | None
@@ -45,7 +47,7 @@ class Culprit:
 
 
 @dataclass
-class _Call:
+class _RunningCall:
     module: nn.Module
     index: int
     inputs_finite: bool
@@ -55,7 +57,7 @@ class _Call:
 class _Operations(TorchDispatchMode):
     """Names the first operation of the running module that made a non-finite value from finite ones."""
 
-    def __init__(self, stack: list[_Call]) -> None:
+    def __init__(self, stack: list[_RunningCall]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._stack = stack
 
@@ -65,25 +67,25 @@ class _Operations(TorchDispatchMode):
         if call is not None and not call.operation:
             name = func.overloadpacket.__name__
             made = value_of(tensors_of(result))
-            if made and not name.startswith(_FILLS) and not value_of(tensors_of(args)):
+            if made and not name.startswith(_FILLS) and not value_of(tensors_of(*args)):
                 call.operation = name
         return result
 
 
 @dataclass
-class Probe:
+class CallReplay:
     """One root call, run again: the first module whose output is not finite, and who owns which node of its graph."""
 
     models: Models
     culprit: Culprit | None = None
     output: Any = None
-    _stack: list[_Call] = field(default_factory=list)
+    _stack: list[_RunningCall] = field(default_factory=list)
     _calls: dict[int, int] = field(default_factory=dict)
-    _owners: dict[Node, _Call] = field(default_factory=dict)
+    _owners: dict[Node, _RunningCall] = field(default_factory=dict)
 
     @contextmanager
     def attached(self) -> Iterator[None]:
-        """Global hooks and the operations' watch, for one forward pass."""
+        """Watch every module call and every operation for one forward pass."""
         hooks = ModuleHooks(self._enter, self._leave)
         try:
             with _Operations(self._stack):
@@ -93,10 +95,10 @@ class Probe:
 
     def _enter(self, module: nn.Module, args: tuple[Any, ...]) -> None:
         if self._stack:
-            self._claim(tensors_of(args), self._stack[-1])
+            self._claim(tensors_of(*args), self._stack[-1])
         index = self._calls.get(id(module), 0)
         self._calls[id(module)] = index + 1
-        self._stack.append(_Call(module, index, value_of(tensors_of(args)) is None))
+        self._stack.append(_RunningCall(module, index, value_of(tensors_of(*args)) is None))
 
     def _leave(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
         call = self._stack.pop()
@@ -110,11 +112,11 @@ class Probe:
             self.culprit = Culprit(path, operation, value, step, layer, direction, call.inputs_finite)
 
     @staticmethod
-    def _masks(call: _Call, tensors: Sequence[Tensor]) -> bool:
+    def _masks(call: _RunningCall, tensors: Sequence[Tensor]) -> bool:
         """A module that hands out a mask of −inf, made by filling, has done nothing wrong."""
         return call.inputs_finite and not call.operation and not any(bool(torch.isnan(t).any()) for t in tensors)
 
-    def _claim(self, tensors: Sequence[Tensor], call: _Call) -> None:
+    def _claim(self, tensors: Sequence[Tensor], call: _RunningCall) -> None:
         front = [t.grad_fn for t in tensors if t.grad_fn is not None and t.grad_fn not in self._owners]
         for node in front:
             if node not in self._owners:
@@ -129,7 +131,7 @@ class Probe:
         parameters = [p for p in kept.root.parameters() if p.requires_grad]
         if not pairs or not parameters:
             return None
-        made: list[tuple[Node, Literal["nan", "inf"]]] = []
+        made: list[tuple[Node, NonFiniteValue]] = []
 
         def watch(node: Node) -> Any:
             def gradient_passes(

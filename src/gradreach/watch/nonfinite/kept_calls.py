@@ -1,8 +1,8 @@
-"""What is kept of every ordinary step, so that a step that goes wrong can be run again: the root models' inputs, the
-generators' state before each call, and the gradient that came back to each output. All by reference, dropped at the
-step's end.
+"""What is kept of every ordinary step, so that a step that goes wrong can be run again.
 
-The root's class gets a thin `__call__`: hooks on the user's own modules would travel with their pickles and copies.
+These are the inputs of the root models, the state of the generators before each call, and the gradient that came back
+to each output. All of it is kept by reference, and dropped at the step's end. The class of a root gets a thin
+`__call__` for this, since hooks on the user's own modules would travel with their pickles and copies.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map_only
 
+from gradreach.watch.graph import on_gradient
 from gradreach.watch.module_hooks import is_transformed
+from gradreach.watch.own_work import OwnWork
+from gradreach.watch.tensors import bytes_of, tensors_of, without_graph
 
 MOST_CALLS = 64
 MOST_BYTES = 1 << 28
@@ -39,7 +42,7 @@ class KeptCall:
     @property
     def bytes(self) -> int:
         """Memory that the kept inputs hold."""
-        return sum(bytes_of(tensor) for tensor in tensors_of((self.args, self.kwargs)))
+        return sum(bytes_of(tensor) for tensor in tensors_of(*self.args, *self.kwargs.values()))
 
 
 @dataclass(frozen=True)
@@ -62,20 +65,24 @@ class Generators:
             torch.cuda.set_rng_state_all(list(self.cuda))
 
 
-class Sentinel:
-    """Keeps the root calls of the current step while `armed`."""
+class KeptCalls:
+    """Keeps the root calls of the current step while `is_armed`.
 
-    def __init__(self) -> None:
-        self.armed = True
+    `overflowed` says that some of them had to go; `seconds` is what keeping has cost since it was last read.
+    """
+
+    def __init__(self, own_work: OwnWork) -> None:
+        self.is_armed = True
         self.calls: list[KeptCall] = []
         self.overflowed = False
         self.seconds = 0.0
         self._roots: set[int] = set()
         self._classes: dict[type[nn.Module], Callable[..., Any] | None] = {}
         self._inside = False
+        self._own_work = own_work
 
-    def guard(self, root: nn.Module) -> None:
-        """Keep this root's calls from now on; classes that torch compiles or scripts are left alone."""
+    def keep_calls_of(self, root: nn.Module) -> None:
+        """Keep this root's calls from now on. Classes that torch scripts are left alone."""
         kind = type(root)
         if id(root) in self._roots or isinstance(root, torch.jit.ScriptModule):
             return
@@ -87,7 +94,7 @@ class Sentinel:
     def meet(
         self, root: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], generators: Generators, output: Any
     ) -> None:
-        """Keep a call seen by a module hook: of a root that is met for the first time, or must not be guarded."""
+        """Keep a call seen by a module hook: of a root that is met for the first time, or must not be wrapped."""
         if id(root) not in self._roots:
             self._keep(KeptCall(root, args, kwargs, generators), output)
 
@@ -108,8 +115,8 @@ class Sentinel:
         self.overflowed = False
 
     def _keep(self, call: KeptCall, output: Any) -> None:
-        if any(tensor.grad_fn is not None for tensor in tensors_of((call.args, call.kwargs))):
-            call.args, call.kwargs = tree_map_only(Tensor, _without_graph, (call.args, call.kwargs))
+        if any(tensor.grad_fn is not None for tensor in tensors_of(*call.args, *call.kwargs.values())):
+            call.args, call.kwargs = without_graph((call.args, call.kwargs))
         _catch_gradients(call, output)
         self.calls.append(call)
         while len(self.calls) > MOST_CALLS or (len(self.calls) > 1 and sum(c.bytes for c in self.calls) > MOST_BYTES):
@@ -118,7 +125,7 @@ class Sentinel:
 
     def _wrapped(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            idle = not self.armed or self._inside or id(module) not in self._roots
+            idle = not self.is_armed or self._inside or id(module) not in self._roots
             if idle or not torch.is_grad_enabled() or is_transformed():
                 return original(module, *args, **kwargs)
             begin = time.perf_counter()
@@ -130,50 +137,18 @@ class Sentinel:
             finally:
                 self._inside = False
             end = time.perf_counter()
-            self._keep(KeptCall(module, args, kwargs, generators), output)
+            with self._own_work:
+                self._keep(KeptCall(module, args, kwargs, generators), output)
             self.seconds += start - begin + time.perf_counter() - end
             return output
 
         return call
 
 
-def tensors_of(value: Any) -> list[Tensor]:
-    """All tensors of a nested output, in order: tuples, lists, dicts, packed sequences, dataclasses of tensors."""
-    if isinstance(value, Tensor):
-        return [value]
-    if isinstance(value, dict):
-        return [tensor for item in value.values() for tensor in tensors_of(item)]
-    if isinstance(value, (tuple, list)):
-        return [tensor for item in value for tensor in tensors_of(item)]
-    if hasattr(value, "__dataclass_fields__"):
-        return tensors_of(vars(value) if hasattr(value, "__dict__") else ())
-    return []
-
-
-def bytes_of(tensor: Tensor) -> int:
-    """Memory that a tensor's numbers hold; of a sparse one the numbers that are stored."""
-    if tensor.layout == torch.strided:
-        return tensor.numel() * tensor.element_size()
-    stored = tensor._nnz() if tensor.layout == torch.sparse_coo else tensor.values().numel()
-    return stored * tensor.element_size()
-
-
-def _without_graph(tensor: Tensor) -> Tensor:
-    """The same values, without the graph that made them: it must not be kept alive."""
-    return tensor.detach().requires_grad_(tensor.requires_grad)
-
-
 def _catch_gradients(kept: KeptCall, output: Any) -> None:
     for place, tensor in enumerate(tensors_of(output)):
-        node = tensor.grad_fn
-        if node is not None:
-            node.register_prehook(_catcher(kept.gradients, place, tensor.output_nr))
+        on_gradient(tensor.grad_fn, tensor.output_nr, partial(_keep_gradient, kept.gradients, place))
 
 
-def _catcher(gradients: dict[int, Tensor], place: int, index: int) -> Callable[[tuple[Tensor | None, ...]], None]:
-    def gradient_arrives(arrived: tuple[Tensor | None, ...]) -> None:
-        gradient = arrived[index]
-        if gradient is not None:
-            gradients[place] = gradient if bytes_of(gradient) <= MOST_GRADIENT_BYTES else gradient.new_zeros(0)
-
-    return gradient_arrives
+def _keep_gradient(gradients: dict[int, Tensor], place: int, gradient: Tensor) -> None:
+    gradients[place] = gradient if bytes_of(gradient) <= MOST_GRADIENT_BYTES else gradient.new_zeros(0)

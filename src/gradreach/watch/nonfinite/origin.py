@@ -1,4 +1,4 @@
-"""Where the first non-finite value came from: the step is run again from what the sentinel kept, with everything on."""
+"""Where the first non-finite value came from: the step is run again from what was kept of it, with everything on."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from gradreach.engine.norms import is_sharded
+from gradreach.record.nonfinite import NonFiniteValue
 from gradreach.record.schema import NonFinite
 from gradreach.watch.graph import walk
 from gradreach.watch.models import Models
-from gradreach.watch.nonfinite.call_replay import Probe, value_of
-from gradreach.watch.nonfinite.kept_calls import Generators, KeptCall, tensors_of
+from gradreach.watch.nonfinite.call_replay import CallReplay, value_of
+from gradreach.watch.nonfinite.kept_calls import Generators, KeptCall
+from gradreach.watch.tensors import tensors_of
 
 
 def trace(
@@ -22,21 +24,27 @@ def trace(
 ) -> NonFinite:
     """The first non-finite value of a step whose loss or gradient was not finite.
 
-    Looks in the order in which a step computes: inputs, weights, forward passes, loss, backward passes. Leaves
-    weights, buffers, attributes, gradients and generators as they were.
+    It is looked for in the order in which a step computes: inputs, weights, forward passes, loss, backward passes; the
+    last three by running the step again, where all its calls are there (`complete`). Weights, buffers, attributes,
+    gradients and generators are left as they were.
     """
     found = NonFinite(step=step, site=site, phase="backward", value="nan")
+    origin = _in_inputs(calls, models, found) or _in_parameters(models, found)
+    if origin is None and calls and complete and not any(is_sharded(p) for p in models.parameters()):
+        origin = _replay(calls, models, found, loss)
+    return origin or _from_gradients(models, found, loss)
+
+
+def _in_inputs(calls: Sequence[KeptCall], models: Models, found: NonFinite) -> NonFinite | None:
     for kept in calls:
-        value = value_of(tensors_of((kept.args, kept.kwargs)))
+        value = value_of(tensors_of(*kept.args, *kept.kwargs.values()))
         if value:
-            return replace(
-                found,
-                phase="input",
-                value=value,
-                module=models.path(kept.root),
-                replayed=True,
-                detail=_which_input(kept),
-            )
+            module, detail = models.path(kept.root), _which_input(kept)
+            return replace(found, phase="input", value=value, module=module, replayed=True, detail=detail)
+    return None
+
+
+def _in_parameters(models: Models, found: NonFinite) -> NonFinite | None:
     names = models.parameter_names()
     for parameter in models.parameters():
         value = value_of([parameter])
@@ -51,11 +59,7 @@ def trace(
                 replayed=True,
                 detail=f"{name} was not finite before the step began",
             )
-    if calls and complete and not any(is_sharded(p) for p in models.parameters()):
-        replayed = _replay(calls, models, found, loss)
-        if replayed is not None:
-            return replayed
-    return _from_gradients(models, found, loss)
+    return None
 
 
 def _alone(root: nn.Module) -> nn.Module:
@@ -73,51 +77,45 @@ def _which_input(kept: KeptCall) -> str:
 
 
 def _replay(calls: Sequence[KeptCall], models: Models, found: NonFinite, loss: Sequence[Tensor]) -> NonFinite | None:
+    """Run the step again, call by call; None where nothing is found on the way."""
+    replays = []
     with _undisturbed([kept.root for kept in calls]):
-        probes = []
         for kept in calls:
-            probe = Probe(models)
+            replay = CallReplay(models)
             kept.generators.restore()
             try:
-                with probe.attached(), torch.enable_grad():
-                    probe.output = _alone(kept.root)(*kept.args, **kept.kwargs)
+                with replay.attached(), torch.enable_grad():
+                    replay.output = _alone(kept.root)(*kept.args, **kept.kwargs)
             except Exception as error:
                 return replace(_from_gradients(models, found, loss), detail=f"the step could not be run again: {error}")
-            probes.append(probe)
-            if probe.culprit and value_of(tensors_of(probe.output)):
-                return _forward_origin(probe, found, loss)
-        if value_of(list(loss)):
-            return replace(
-                found,
-                phase="loss",
-                value=value_of(list(loss)) or "nan",
-                replayed=True,
-                operation=_loss_operation(loss),
-                detail="every model's output was finite, the loss was not",
-            )
-        for probe, kept in reversed(list(zip(probes, calls, strict=True))):
-            arrived = list(kept.gradients.values())
-            value = value_of(arrived)
+            replays.append(replay)
+            if replay.culprit and value_of(tensors_of(replay.output)):
+                return _forward_origin(replay, found, loss)
+        value = value_of(loss)
+        if value:
+            return _loss_origin(found, value, loss, "", "every model's output was finite, the loss was not")
+        for replay, kept in reversed(list(zip(replays, calls, strict=True))):
+            value = value_of(list(kept.gradients.values()))
             if value:
-                return replace(
-                    found,
-                    phase="loss",
-                    value=value,
-                    replayed=True,
-                    operation=_loss_operation(loss),
-                    module=models.path(kept.root),
-                    detail="the loss was finite; its gradient with respect to the model's output was not",
-                )
-            origin = probe.backward_origin(kept, found)
+                detail = "the loss was finite; its gradient with respect to the model's output was not"
+                return _loss_origin(found, value, loss, models.path(kept.root), detail)
+            origin = replay.backward_origin(kept, found)
             if origin is not None:
                 return origin
     return None
 
 
-def _forward_origin(probe: Probe, found: NonFinite, loss: Sequence[Tensor]) -> NonFinite:
-    culprit = probe.culprit
+def _loss_origin(
+    found: NonFinite, value: NonFiniteValue, loss: Sequence[Tensor], module: str, detail: str
+) -> NonFinite:
+    operation = _loss_operation(loss)
+    return replace(found, phase="loss", value=value, replayed=True, operation=operation, module=module, detail=detail)
+
+
+def _forward_origin(replay: CallReplay, found: NonFinite, loss: Sequence[Tensor]) -> NonFinite:
+    culprit = replay.culprit
     assert culprit is not None
-    is_loss = any(a.shape == b.shape and a.dim() == 0 for a in tensors_of(probe.output) for b in loss)
+    is_loss = any(a.shape == b.shape and a.dim() == 0 for a in tensors_of(replay.output) for b in loss)
     return replace(
         found,
         phase="loss" if is_loss else "forward",
@@ -133,8 +131,9 @@ def _forward_origin(probe: Probe, found: NonFinite, loss: Sequence[Tensor]) -> N
 
 
 def _from_gradients(models: Models, found: NonFinite, loss: Sequence[Tensor]) -> NonFinite:
-    """Without a replay: the last module, in the order of definition, whose own gradient is not finite."""
-    value = value_of(list(loss))
+    """What the gradients tell without a replay: the last module, in the order of definition, with one that is not
+    finite."""
+    value = value_of(loss)
     if value:
         return replace(found, phase="loss", value=value, operation=_loss_operation(loss))
     names = models.parameter_names()
@@ -152,7 +151,7 @@ def _from_gradients(models: Models, found: NonFinite, loss: Sequence[Tensor]) ->
 
 
 def _loss_operation(loss: Sequence[Tensor]) -> str:
-    """The operations between the loss and the model, nearest the loss first; of these the risky ones, if any."""
+    """The operations between the loss and the model, nearest the loss first; the risky ones alone if any."""
     risky = ("Log", "Div", "Sqrt", "Pow", "Exp", "Norm", "Reciprocal", "Rsqrt", "Acos", "Asin", "Atanh", "BinaryCross")
     names = [node.name().removesuffix("Backward0") for node in walk(loss).nodes[:12]]
     telling = [name for name in names if name.startswith(risky)]

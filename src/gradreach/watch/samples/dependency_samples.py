@@ -12,9 +12,10 @@ from torch import Tensor
 
 from gradreach.engine.norms import is_sharded
 from gradreach.record.schema import Dependency, Look
-from gradreach.record.store import Writer
+from gradreach.record.sinks.sink import Sink
 from gradreach.watch.budget import Budget
-from gradreach.watch.samples.local_errors import Chunk, Residual, identities
+from gradreach.watch.samples.local_errors import LocalErrors, identities
+from gradreach.watch.samples.stream import Stream
 
 WIDTH = {"errors": 16, "states": 64, "inputs": 64}
 """What is wider is projected at random to so many coordinates."""
@@ -27,13 +28,6 @@ MOST_POOLS = 4
 ENOUGH_SEQUENCES = 256
 """Looks from the first half of the run so far leave where so many sequences remain: the model has moved on."""
 
-PRECEDING = 2
-"""Chunks of a stream that are gathered before the one that is looked at."""
-
-PATIENCE = 3
-"""So many looks in a row whose state came from no step before, and streams are not followed any more."""
-
-LONGEST_STREAM_BYTES = 4 << 20
 CLOSING_SECONDS = 3.0
 FIRST_TEST_SECONDS = 1.0
 """What a test is expected to cost before there was one."""
@@ -44,7 +38,7 @@ PROBE_EVERY = 4
 
 
 @dataclass(frozen=True)
-class _Batch:
+class _LookSample:
     step: int
     inputs: Tensor
     errors: Tensor
@@ -53,7 +47,7 @@ class _Batch:
 
     @property
     def kind(self) -> tuple[object, ...]:
-        """What all batches of a pool have in common."""
+        """What all looks of a pool have in common."""
         return (self.inputs.dtype, self.inputs.shape[2:], self.errors.shape[2:], self.states.shape[2:])
 
     @property
@@ -62,25 +56,25 @@ class _Batch:
 
 
 @dataclass
-class _Pool:
+class _ModuleSamples:
     """The latest looks of one module at one line of the script, and how many sequences came in until the last test."""
 
     site: int
     module: str
     first_rms: float
     rms: float = 0.0
-    batches: deque[_Batch] = field(default_factory=deque)
+    looks: deque[_LookSample] = field(default_factory=deque)
     entered: int = 0
     tested: int = 0
     seconds: float = FIRST_TEST_SECONDS
 
-    def add(self, batch: _Batch) -> None:
-        if self.batches and self.batches[-1].kind != batch.kind:
-            self.batches.clear()
-        self.batches.append(batch)
-        self.entered += len(batch.errors)
-        while len(self.batches) > 1 and self._oldest_leaves(batch.step):
-            self.batches.popleft()
+    def add(self, look: _LookSample) -> None:
+        if self.looks and self.looks[-1].kind != look.kind:
+            self.looks.clear()
+        self.looks.append(look)
+        self.entered += len(look.errors)
+        while len(self.looks) > 1 and self._oldest_leaves(look.step):
+            self.looks.popleft()
 
     def grown(self) -> bool:
         """Whether twice as much has been seen as at the last test."""
@@ -91,96 +85,94 @@ class _Pool:
 
         begin = time.perf_counter()
         found: Dependency = dependency(
-            [batch.errors.float() for batch in self.batches],
-            [batch.inputs for batch in self.batches],
-            [batch.states.float() for batch in self.batches],
-            groups=[batch.identities for batch in self.batches],
+            [look.errors.float() for look in self.looks],
+            [look.inputs for look in self.looks],
+            [look.states.float() for look in self.looks],
+            groups=[look.identities for look in self.looks],
         )
         self.seconds, self.tested = time.perf_counter() - begin, self.entered
-        steps = {batch.step for batch in self.batches}
+        steps = {look.step for look in self.looks}
         error = self.rms / self.first_rms
         return replace(found, module=self.module, site=self.site, step=max(steps), looks=len(steps), error=error)
 
     def _oldest_leaves(self, step: int) -> bool:
-        sequences, oldest = sum(len(batch.errors) for batch in self.batches), self.batches[0]
-        if sequences > MOST_SEQUENCES or sum(batch.bytes for batch in self.batches) > MOST_BYTES:
+        sequences, oldest = sum(len(look.errors) for look in self.looks), self.looks[0]
+        if sequences > MOST_SEQUENCES or sum(look.bytes for look in self.looks) > MOST_BYTES:
             return True
         return oldest.step < step // 2 and sequences - len(oldest.errors) >= ENOUGH_SEQUENCES
 
 
-class Pools:
-    """All pools of a run; what enters, when it is tested, and what that may cost."""
+class DependencySamples:
+    """The samples of a run, a pool for each module and line that calls backward.
+
+    Says what enters, when it is tested, and what that may cost.
+    """
 
     def __init__(self) -> None:
         self.stream = Stream()
-        self._pools: dict[tuple[int, str], _Pool] = {}
+        self._pools: dict[tuple[int, str], _ModuleSamples] = {}
         self._reaching: set[tuple[int, str]] = set()
         self._matrices: dict[tuple[str, int], Tensor] = {}
         self._looks = 0
-        self._dear = False
+        self._is_probe_dear = False
 
-    def probing(self) -> bool:
+    def may_probe(self) -> bool:
         """Whether the next look should have its probe."""
-        return not self._dear or self._looks % PROBE_EVERY == 0
+        return not self._is_probe_dear or self._looks % PROBE_EVERY == 0
 
-    def take(self, look: Look, residuals: Sequence[Residual], *, led: bool) -> None:
-        """Take in the errors of a look; of a model without a recurrence only where an input moves later errors.
-
-        `led` says that the steps before it were followed.
-        """
+    def take(self, look: Look, found: Sequence[LocalErrors]) -> None:
+        """Take in the errors of a look; of a model without a recurrence only where an input moves later errors."""
         site, step = look.site, look.step
         self._looks += 1
         self._reaching |= {(site, probe.module) for probe in look.probes}
-        chunk = residuals[0].chunk if len(residuals) == 1 else None
-        preceding = self.stream.extend(step, chunk)
-        self.stream.judge(chunk, preceding, led=led)
-        for residual in residuals:
-            if residual.recurrent or (site, residual.module) in self._reaching:
-                self._add(site, step, residual, preceding)
+        preceding = self.stream.preceding(step, found[0].chunk if len(found) == 1 else None)
+        for local in found:
+            if local.recurrent or (site, local.module) in self._reaching:
+                self._add(site, step, local, preceding)
 
-    def cost(self, probe: float, look: float) -> None:
+    def charge(self, probe: float, look: float) -> None:
         """What a look cost, and of that its probe, in seconds."""
         if probe > 0.0:
-            self._dear = probe > PROBE_SHARE * look
+            self._is_probe_dear = probe > PROBE_SHARE * look
 
-    def test_on_the_way(self, writer: Writer, budget: Budget) -> None:
+    def test_on_the_way(self, sink: Sink, budget: Budget) -> None:
         """Test what has doubled since its last test, where the budget has so much left over; it pays for it."""
         for pool in self._pools.values():
             if pool.grown() and budget.may_spend(2 * pool.seconds):
-                writer.dependency(pool.test())
+                sink.write(pool.test())
                 budget.spend(pool.seconds)
 
-    def test_at_the_end(self, writer: Writer) -> None:
+    def test_at_the_end(self, sink: Sink) -> None:
         """Test what has grown since its last test, the fullest first and in any case, until the time for it is over."""
         begin = time.perf_counter()
         untested = [pool for pool in self._pools.values() if pool.entered > pool.tested]
         for number, pool in enumerate(sorted(untested, key=lambda pool: -pool.entered)):
             if number == 0 or time.perf_counter() - begin + pool.seconds <= CLOSING_SECONDS:
-                writer.dependency(pool.test())
+                sink.write(pool.test())
 
     @torch.no_grad()
-    def _add(self, site: int, step: int, residual: Residual, preceding: Sequence[Tensor]) -> None:
-        if any(is_sharded(each) for each in (residual.inputs, residual.errors, residual.states)):
+    def _add(self, site: int, step: int, local: LocalErrors, preceding: Sequence[Tensor]) -> None:
+        if any(is_sharded(each) for each in (local.inputs, local.errors, local.states)):
             return
-        rows, errors, states, inputs = _fitting(residual, preceding)
+        rows, errors, states, inputs = _fitting(local, preceding)
         carrying = errors.abs().amax(-1) > 0
         rms = float(errors[carrying].double().square().mean().sqrt()) if bool(carrying.any()) else 0.0
         finite = all(bool(each.isfinite().all()) for each in (errors, states, inputs))
         if rms == 0.0 or not finite or errors.shape[1] < 2:
             return
-        pool = self._pools.setdefault((site, residual.module), _Pool(site, residual.module, rms))
+        pool = self._pools.setdefault((site, local.module), _ModuleSamples(site, local.module, rms))
         if len(self._pools) > MOST_POOLS:
             self._pools.popitem()
             return
         pool.rms = rms
         real = inputs.is_floating_point()
         pool.add(
-            _Batch(
+            _LookSample(
                 step,
                 self._narrowed("inputs", inputs).float().cpu() if real else inputs.long().cpu(),
                 self._narrowed("errors", errors / rms).half().cpu(),
                 self._narrowed("states", states).clamp(-6e4, 6e4).half().cpu(),
-                identities(each[rows] for each in residual.source),
+                identities(each[rows] for each in local.source),
             )
         )
 
@@ -195,63 +187,23 @@ class Pools:
         return values.float() @ self._matrices[what, wide].to(values.device)
 
 
-def _fitting(residual: Residual, preceding: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _fitting(local: LocalErrors, preceding: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Which rows one look keeps, and their errors, states and inputs, the chunks before them without an error.
 
     Rows are left out, evenly, and steps only where a single row is too much: then the last ones stay.
     """
-    inputs = residual.inputs.detach()
+    inputs = local.inputs.detach()
     if inputs.is_floating_point():
         inputs = inputs.flatten(2)
     before = [chunk.reshape(*chunk.shape[:2], *inputs.shape[2:]) for chunk in preceding if len(chunk) == len(inputs)]
     lead = sum(chunk.shape[1] for chunk in before)
-    widths = {"errors": residual.errors, "states": residual.states, "inputs": inputs}
+    widths = {"errors": local.errors, "states": local.states, "inputs": inputs}
     numbers = [min(WIDTH[name], each.shape[-1] if each.dim() > 2 else 2) for name, each in widths.items()]
     per_step = 2 * (numbers[0] + numbers[1]) + 4 * numbers[2]
     B, T = len(inputs), lead + inputs.shape[1]
     T = min(T, max(1, MOST_BYTES // 2 // per_step))
     count = min(B, MOST_SEQUENCES // 2, max(1, MOST_BYTES // 2 // (per_step * T)))
     rows = torch.linspace(0, B - 1, count, dtype=torch.float64).round().long().to(inputs.device)
-    errors, states = (
-        torch.nn.functional.pad(each[rows], (0, 0, lead, 0)) for each in (residual.errors, residual.states)
-    )
+    errors, states = (torch.nn.functional.pad(each[rows], (0, 0, lead, 0)) for each in (local.errors, local.states))
     whole = torch.cat([each[rows] for each in (*before, inputs)], 1)
     return rows, errors[:, -T:], states[:, -T:], whole[:, -T:]
-
-
-class Stream:
-    """The chunks of the steps just before, where each was handed the state that came out of the one before it."""
-
-    def __init__(self) -> None:
-        self._chunks: deque[Chunk] = deque(maxlen=PRECEDING)
-        self._step = -1
-        self._missed = 0
-        self._carried = False
-
-    def lead(self) -> int:
-        """How many steps before the next look are worth following."""
-        return PRECEDING if self._carried and self._missed < PATIENCE else 0
-
-    def extend(self, step: int, chunk: Chunk | None) -> list[Tensor]:
-        """Take in the chunk of a step; the inputs of the chunks that it continues, the oldest first."""
-        continues = chunk is not None and self._continued_by(step, chunk)
-        if not continues:
-            self._chunks.clear()
-        before = [each.inputs for each in self._chunks]
-        if chunk is not None and chunk.inputs.nbytes <= LONGEST_STREAM_BYTES:
-            out = tuple(state.detach().clone() for state in chunk.state_out)
-            self._chunks.append(Chunk(chunk.inputs.detach().clone(), state_out=out))
-            self._step = step
-        return before
-
-    def judge(self, chunk: Chunk | None, preceding: Sequence[Tensor], *, led: bool) -> None:
-        """After a look: whether a state was handed in, and if so whether it was seen where it came from."""
-        states = () if chunk is None else chunk.state_in
-        self._carried = any(not state.requires_grad for state in states)
-        self._missed = 0 if preceding else self._missed + (led and self._carried)
-
-    def _continued_by(self, step: int, chunk: Chunk) -> bool:
-        if not self._chunks or step != self._step + 1 or self._chunks[-1].inputs.dtype != chunk.inputs.dtype:
-            return False
-        pairs = list(zip(self._chunks[-1].state_out, chunk.state_in, strict=False))
-        return bool(pairs) and all(torch.equal(a, b) for a, b in pairs)

@@ -8,20 +8,20 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from gradreach.record.schema import Outcome, Record
-from gradreach.record.store import Writer, rank_file, read
+from gradreach.record.sinks.recorder import Recorder
+from gradreach.record.sinks.sqlite import SqliteSink
+from gradreach.record.store import rank_file, read
+from gradreach.report.report import Report
 from gradreach.watch.budget import Budget
-from gradreach.watch.launch.launch import describe_run, rank
+from gradreach.watch.launch.launch import describe_run
 from gradreach.watch.nonfinite.kept_calls import Generators
 from gradreach.watch.session import Session
-
-if TYPE_CHECKING:
-    from gradreach.report.report import Report
 
 _active: list[Watch] = []
 
@@ -44,14 +44,15 @@ class Watch:
         self._budget = budget
         self._began = time.perf_counter()
         self._session: Session | None = None
-        self._writer: Writer | None = None
+        self._recorder: Recorder | None = None
 
     def __enter__(self) -> Watch:
         if _active:
             raise RuntimeError("observe: another watch is on in this process; leave its `with` block first")
         device = next((p.device.type for p in self._model.parameters()), "cpu")
-        self._writer = Writer(rank_file(self.out, rank()), describe_run(sys.argv[0] or "python", (), device))
-        self._session = Session(self._writer, self._budget, only=self._model)
+        run = describe_run(sys.argv[0] or "python", (), device)
+        self._recorder = Recorder(run, [SqliteSink(rank_file(self.out, run.rank), run)])
+        self._session = Session(self._recorder, self._budget, only=self._model)
         _active.append(self)
         return self
 
@@ -60,12 +61,14 @@ class Watch:
     ) -> None:
         _active.remove(self)
         assert self._session is not None
-        assert self._writer is not None
+        assert self._recorder is not None
         self._session.close()
         seconds = time.perf_counter() - self._began
-        told = Outcome("finished", 0) if error is None else Outcome("raised", 1, f"{type(error).__name__}: {error}")
-        self._writer.outcome(Outcome(told.how, told.code, told.error, seconds))
-        self._writer.close()
+        if error is None:
+            self._recorder.write(Outcome("finished", 0, seconds=seconds))
+        else:
+            self._recorder.write(Outcome("raised", 1, f"{type(error).__name__}: {error}", seconds))
+        self._recorder.close()
 
     def record(self) -> Record:
         """All that was seen so far."""
@@ -75,8 +78,6 @@ class Watch:
 
     def report(self) -> Report:
         """Findings, verdict and figures of what was seen so far."""
-        from gradreach.report.report import Report
-
         return Report.of(self.record())
 
 

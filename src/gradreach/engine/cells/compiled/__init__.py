@@ -1,6 +1,5 @@
 """The loops over time in compiled code, for a CPU where numba is installed.
 
-scan: the compiled loops in place of the plain ones of `gradreach.engine.scan`
 loops: what the loops of every kind share
 rnn: those of the simple RNN
 gru: those of the GRU

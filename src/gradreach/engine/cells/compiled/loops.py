@@ -30,8 +30,8 @@ from numba import njit
 from numba.core.caching import FunctionCache
 from torch import Tensor
 
-from gradreach.engine.compiled import simd
-from gradreach.engine.compiled.simd import add, copy, increase, part, room_for, scale, square, view
+from gradreach.engine.cells.compiled import simd
+from gradreach.engine.cells.compiled.simd import add, copy, increase, part, room_for, scale, square, view
 
 States: TypeAlias = Float[np.ndarray, "T1 B H"]
 Run: TypeAlias = Float[np.ndarray, "T B H"]

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import gradreach as gr
-from gradreach.watch import observe as watch_module
+from gradreach import observing
 
 
 def _model() -> nn.Module:
@@ -20,7 +20,7 @@ def _model() -> nn.Module:
 
 
 def test_examples_in_the_docstrings() -> None:
-    failures, tried = doctest.testmod(watch_module)
+    failures, tried = doctest.testmod(observing)
     assert (failures, tried > 0) == (0, True)
 
 

@@ -19,8 +19,8 @@ from torch.utils._pytree import (
     tree_unflatten,
 )
 
-from gradreach.engine.cells.custom.form import double, named, real, refuse_nan, varies
-from gradreach.engine.cells.custom.step import IN_FLOAT64, LATER, OFF, CellRun, StepGraph, apart, caller, module_of
+from gradreach.engine.custom.form import double, named, real, refuse_nan, varies
+from gradreach.engine.custom.step import IN_FLOAT64, LATER, OFF, CellRun, StepGraph, apart, caller, module_of
 from gradreach.engine.jacobian import Jacobians
 from gradreach.engine.lags import ScaledAdjoint
 from gradreach.engine.reach_map import ReachMap, Shares

@@ -20,7 +20,7 @@ MOST_PASSES = 8
 
 
 class Update:
-    """The weights as they stood at the end of a watched step; compared at the backward passes that follow."""
+    """A look, and the weights as they stood at its end, which are compared at the backward passes that follow."""
 
     @torch.no_grad()
     def __init__(self, models: Models, modules: Sequence[nn.Module], look: Look) -> None:
@@ -32,7 +32,7 @@ class Update:
 
     @torch.no_grad()
     def settled(self, site: int | None) -> bool:
-        """Whether the weights have moved, or no update is to be waited for any more (`site` None: the run ends).
+        """Whether the weights have moved, or no update is to be waited for any more; `site` is None where the run ends.
 
         A model none of whose weights moved while another's did only passed the gradient on, as a GAN's critic does in
         the generator's step: `idle` then holds its parameters, whose gradients are no part of this step.

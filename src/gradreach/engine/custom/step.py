@@ -19,7 +19,7 @@ from torch.utils._pytree import (
     tree_unflatten,
 )
 
-from gradreach.engine.cells.custom.form import HALF, StateForm, name_of, named, outline, own, refuse_nan, shown, varies
+from gradreach.engine.custom.form import HALF, StateForm, name_of, named, outline, own, refuse_nan, shown, varies
 
 AT_FIRST = "make these agree in dtype; half precision is cast to float32 here, other tensors of the step are not"
 LATER = "it must run on any number of rows: pass what belongs to a row as a part of x or state"
@@ -49,8 +49,8 @@ class Cell:
     then close over float32. Raises TypeError where `step` is no callable, or runs whole sequences as nn.GRU does.
 
     >>> import torch
-    >>> from gradreach.engine.cells.custom.autograd import reach_map
-    >>> from gradreach.engine.cells.custom.step import Cell, unroll
+    >>> from gradreach.engine.custom.autograd import reach_map
+    >>> from gradreach.engine.custom.step import Cell, unroll
     >>> from gradreach.engine.curve import curve
     >>> leaky = Cell(lambda x, state: {"h": 0.5 * state["h"] + x})
     >>> run = unroll(leaky, torch.randn(6, 2, 3), {"h": torch.zeros(2, 3)})

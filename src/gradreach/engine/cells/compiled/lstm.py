@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from gradreach.engine.cells.cell import CellWeights, CompiledLoops, Trace
-from gradreach.engine.compiled.loops import (
+from gradreach.engine.cells.compiled.loops import (
     Ends,
     Gates,
     Run,
@@ -24,7 +24,7 @@ from gradreach.engine.compiled.loops import (
     over_rows,
     over_time,
 )
-from gradreach.engine.compiled.simd import (
+from gradreach.engine.cells.compiled.simd import (
     copy,
     increase,
     logistic,

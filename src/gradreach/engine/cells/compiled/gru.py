@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gradreach.engine.cells.cell import CellWeights, CompiledLoops, Trace
-from gradreach.engine.compiled.loops import (
+from gradreach.engine.cells.compiled.loops import (
     Ends,
     Gates,
     Run,
@@ -26,7 +26,7 @@ from gradreach.engine.compiled.loops import (
     over_rows,
     over_time,
 )
-from gradreach.engine.compiled.simd import (
+from gradreach.engine.cells.compiled.simd import (
     add,
     copy,
     increase,

@@ -71,7 +71,7 @@ def _found() -> bool:
 
 
 def _loops() -> ModuleType:
-    from gradreach.engine.compiled import loops
+    from gradreach.engine.cells.compiled import loops
 
     return loops
 

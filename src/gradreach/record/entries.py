@@ -1,0 +1,77 @@
+"""The entries that a run writes one after another, and the record that they add up to."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gradreach.record.schema import (
+    Dependency,
+    GuardAction,
+    GuardSummary,
+    Look,
+    NonFinite,
+    Outcome,
+    Overhead,
+    Record,
+    Run,
+    Step,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A line of the script that calls backward, as `file:line`. Sites are numbered from 0 in the order written."""
+
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A root module: its name in the script, and the name of its class."""
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A plain sentence on what could not be seen, and why."""
+
+    sentence: str
+
+
+Entry = (
+    Run | Step | Look | Dependency | NonFinite | Site | Model | Note | Overhead | GuardAction | GuardSummary | Outcome
+)
+"""One thing written of a run. Of Run, Overhead, GuardSummary and Outcome the last one written counts, and of
+Dependency the last one of each module and site; all others add up."""
+
+
+def record_of(entries: Iterable[Entry]) -> Record:
+    """The record that the entries of one run add up to. Raises KeyError where no Run is among them."""
+    found: dict[type, list[Any]] = defaultdict(list)
+    for entry in entries:
+        found[type(entry)].append(entry)
+    if not found[Run]:
+        raise KeyError("run")
+    guarded = _last(found[GuardSummary], None)
+    return Record(
+        run=found[Run][-1],
+        steps=tuple(found[Step]),
+        looks=tuple(sorted(found[Look], key=lambda look: look.step)),
+        dependency=tuple({(each.module, each.site): each for each in found[Dependency]}.values()),
+        nonfinite=tuple(found[NonFinite]),
+        sites=tuple(site.place for site in found[Site]),
+        models={model.name: model.kind for model in found[Model]},
+        overhead=_last(found[Overhead], None),
+        guarded=None if guarded is None else replace(guarded, deeds=tuple(found[GuardAction])),
+        outcome=_last(found[Outcome], Outcome()),
+        notes=tuple(note.sentence for note in found[Note]),
+    )
+
+
+def _last(entries: list[Any], otherwise: Any) -> Any:
+    return entries[-1] if entries else otherwise

@@ -1,0 +1,123 @@
+"""What a lens is: one collector of what happens on a watched step, and how all of them are found.
+
+A lens is a class in the folder `lenses`, one file each. It makes its part of a Look; to add one, write the file, and
+give Look (in the record's schema) a field for what it sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from graphlib import TopologicalSorter
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from gradreach.record.members import in_folder
+from gradreach.record.schema import Look
+from gradreach.watch.graph import Graph
+from gradreach.watch.models import Models
+from gradreach.watch.samples.local_errors import LocalErrors
+from gradreach.watch.samples.step_data import StepData
+from gradreach.watch.samples.stream import Chunk
+
+
+@dataclass(slots=True)
+class ModuleCall:
+    """One forward call of a module, after it returned.
+
+    `of_model` says that it is part of a root with parameters: transforms and criteria are no models. `is_fed` says that
+    it was given data of the script's own, which no module computed.
+    """
+
+    module: nn.Module
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    output: Any
+    of_model: bool
+    is_fed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BackwardPass:
+    """What the script's backward pass starts from: the losses, the gradients that it gives them (`weights`, None for a
+    scalar loss), and the graph behind them."""
+
+    losses: Sequence[Tensor]
+    weights: Any
+    graph: Graph
+
+
+@dataclass
+class WatchedStep:
+    """What the lenses of one watched step share.
+
+    The driver of the lenses sets the first group, the lenses the second. `is_recording`: a gradient that arrives now is
+    of the script's own backward pass. `is_stored_elsewhere`: hooks store what the graph saves, or make it anew
+    (checkpointing, offloading), so that reading it or a further pass over it has a price. `may_probe`: the budget
+    allows further passes. `scale` is the loss scale, 1 without a scaler.
+
+    `modules` are the leaf modules that the look tells of. `recurrent` are the modules whose recurrence a lens follows;
+    `recurs` says that one was met at all. `probe_seconds` is what further passes took.
+    """
+
+    models: Models
+    may_probe: bool = True
+    data: StepData = field(default_factory=StepData)
+    is_recording: bool = False
+    is_stored_elsewhere: bool = False
+    scale: float = 1.0
+    leaves: tuple[Tensor, ...] = ()
+
+    modules: list[nn.Module] = field(default_factory=list)
+    recurrent: list[nn.Module] = field(default_factory=list)
+    recurs: bool = False
+    probe_seconds: float = 0.0
+
+
+class Lens:
+    """Collects one kind of thing on one watched step. A lens overrides what it needs.
+
+    The methods are called in the order in which they stand here: the first two for every module call, the others once,
+    each for all lenses in turn. A lens comes after those that it names in `after`. What a lens raises is noted in the
+    record, and the look goes on without that lens.
+    """
+
+    after: ClassVar[tuple[type[Lens], ...]] = ()
+    follows_streams: ClassVar[bool] = False
+    """Whether it is also driven on steps that only lead up to a look; of these it gives the `chunk`."""
+
+    def __init__(self, step: WatchedStep) -> None:
+        self.step = step
+
+    def entering(self, module: nn.Module) -> None:
+        """A module is about to be called."""
+
+    def called(self, call: ModuleCall) -> None:
+        """A module has returned."""
+
+    def before_backward(self, backward: BackwardPass) -> None:
+        """The script is about to call backward; the graph is whole. Keep nothing of it beyond this call."""
+
+    def look(self, look: Look) -> Look:
+        """The backward pass is over: the look with what this lens has seen."""
+        return look
+
+    def local_errors(self) -> Sequence[LocalErrors]:
+        """After `look`: the errors that reached an output that is a sequence, for the test of what they depend on.
+
+        Those of the first lens that has any count.
+        """
+        return ()
+
+    def chunk(self) -> Chunk | None:
+        """On a step that only leads up to a look, before backward: what a recurrent module went through."""
+        return None
+
+
+@cache
+def all_lenses() -> tuple[type[Lens], ...]:
+    """Every lens in the folder, each after those that it names."""
+    found = [kind for kind in in_folder("gradreach.watch.lenses", type) if issubclass(kind, Lens) and kind is not Lens]
+    return tuple(TopologicalSorter({kind: kind.after for kind in found}).static_order())

@@ -1,0 +1,86 @@
+"""What each next step gets: nothing, its norm, or a look; and what watching has cost so far."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal
+
+from gradreach.watch.budget import Budget
+from gradreach.watch.step_watch import StepWatch
+
+FLUSH_SECONDS = 0.5
+
+Plan = Literal["plain", "leading", "look"]
+"""What a step gets: its norm at most; the following of a stream that leads up to a look; a look."""
+
+
+class Schedule:
+    """Charges the budget with each measured step, and plans the next one.
+
+    `due` is the count of the backward pass that is measured next; `unmeasured_seconds` is what the passes in between
+    have cost, and is charged with it.
+    """
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+        self.due = 1
+        self.unmeasured_seconds = 0.0
+        self._last_end = self._flushed_at = time.perf_counter()
+        self._is_first = True
+        self._leads = 0
+        self._lead_seconds = 0.0
+
+    def is_due_after(self, count: int) -> bool:
+        """Whether the backward pass after this one is measured."""
+        return self.due == count + 1
+
+    def charge(self, site: int, passes: int, own: float, kept: float, watch: StepWatch | None) -> float | None:
+        """Charge a measured step, the last of `passes`; returns what a look cost.
+
+        `own` seconds went into the measuring, `kept` into what all of them keep for a replay.
+        """
+        end, kept, cost = time.perf_counter(), kept + self.unmeasured_seconds, None
+        if watch is None or watch.is_leading:
+            self._lead_seconds += 0.0 if watch is None else watch.seconds
+            self.budget.plain(site, passes, end - self._last_end, own, kept)
+        else:
+            began = self._last_end if watch.began is None else watch.began
+            since = began if self._is_first else self._last_end
+            own += watch.seconds + self._lead_seconds + kept
+            cost = self.budget.look(site, end - since, end - began, own)
+            self._lead_seconds = 0.0
+        self._is_first = False
+        self.start_next()
+        return cost
+
+    def start_next(self) -> None:
+        """The time from now on belongs to the next step."""
+        self._last_end, self.unmeasured_seconds = time.perf_counter(), 0.0
+
+    def plan(self, count: int, lead: int, *, pending: bool) -> Plan:
+        """Plan the steps after this backward pass: a look may have `lead` steps that lead up to it.
+
+        While an update is `pending` the next pass is measured, for an update is one step's only where the passes that
+        follow are compared at once.
+        """
+        if self._leads:
+            self._leads -= 1
+        elif self.budget.may_look():
+            self._leads = lead if self.budget.every is None else 0
+        else:
+            self.due = count + (1 if pending else self.budget.norm_every)
+            return "plain"
+        self.due = count + 1
+        return "leading" if self._leads else "look"
+
+    def may_keep(self, count: int) -> bool:
+        """Whether what a replay needs is kept of the next step: it is measured, or the budget allows it of all."""
+        return self.is_due_after(count) or self.budget.may_keep()
+
+    def is_flush_due(self) -> bool:
+        """Whether the last flush is so long ago that the next one is due."""
+        return self._last_end - self._flushed_at > FLUSH_SECONDS
+
+    def flushed(self) -> None:
+        """Note that all was flushed; the next step pays for it."""
+        self._flushed_at, self.unmeasured_seconds = self._last_end, time.perf_counter() - self._last_end

@@ -1,0 +1,74 @@
+"""Lenses are found in their folder, driven in order, and one that fails takes nothing from the others or the script."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from gradreach.record.schema import Look
+from gradreach.watch.lens import BackwardPass, ModuleCall, all_lenses
+from gradreach.watch.lenses.depth import Depth
+from gradreach.watch.lenses.feedforward import Feedforward
+from gradreach.watch.lenses.loops import Loops
+from gradreach.watch.lenses.recurrent_layers import RecurrentLayers
+from gradreach.watch.lenses.skip_connections import SkipConnections
+from gradreach.watch.lenses.without_gradient import WithoutGradient
+from tests.watch.conftest import Watched
+
+
+def test_every_lens_is_found_after_those_that_it_names() -> None:
+    lenses = all_lenses()
+    assert set(lenses) == {Depth, Feedforward, Loops, RecurrentLayers, SkipConnections, WithoutGradient}
+    assert all(lenses.index(earlier) < lenses.index(lens) for lens in lenses for earlier in lens.after)
+
+
+def _fails(*_: object) -> Look:
+    raise ZeroDivisionError("of its own")
+
+
+@pytest.mark.parametrize("method", ["entering", "called", "before_backward", "look"])
+def test_a_lens_that_fails_is_left_out_and_noted(
+    method: str, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Depth, method, _fails)
+
+    def train() -> Tensor:
+        torch.manual_seed(0)
+        model = nn.RNN(3, 4)
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        for _ in range(3):
+            optimizer.zero_grad()
+            model(torch.randn(6, 2, 3))[0].sum().backward()
+            optimizer.step()
+        return model.weight_hh_l0.detach().clone()
+
+    weight, record = watched(train)
+    assert torch.equal(weight, train())
+    (note,) = record.notes
+    assert note.startswith("Part of a look failed and was left out: ZeroDivisionError: of its own")
+    assert [(look.depth, len(look.time)) for look in record.looks] == [((), 1)] * 3
+
+
+def test_a_lens_is_told_of_calls_and_of_the_pass_before_it_begins(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[object] = []
+
+    def called(_: Depth, call: ModuleCall) -> None:
+        seen.append((type(call.module).__name__, call.of_model, call.is_fed))
+
+    def before_backward(_: Depth, backward: BackwardPass) -> None:
+        seen.append((len(backward.losses), len(backward.graph.leaves)))
+
+    monkeypatch.setattr(Depth, "called", called)
+    monkeypatch.setattr(Depth, "before_backward", before_backward)
+    model, loss = nn.Sequential(nn.Linear(3, 1), nn.Tanh()), nn.MSELoss()
+    watched(lambda: loss(model(torch.ones(2, 3)), torch.ones(2, 1)).backward())
+    assert seen == [
+        ("Linear", True, True),
+        ("Tanh", True, False),
+        ("Sequential", True, True),
+        ("MSELoss", False, False),
+        (1, 2),
+    ]
