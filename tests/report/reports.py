@@ -1,14 +1,17 @@
-"""Reports with findings of one's own, as the rules would hand them on."""
+"""Reports with findings of one's own, as the rules would hand them on; pages that are drawn once a test process."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from gradreach.facts.facts import Facts
 from gradreach.record.schema import Finding, Record
 from gradreach.report.conclusions import Conclusions
 from gradreach.report.report import Report
 from gradreach.rules.registry import ranked
+from tests.records.findings import FINDINGS
+from tests.records.runs import ALL
 
 
 def conclusions_of(
@@ -29,3 +32,22 @@ def report_of(
 ) -> Report:
     """The report on such findings in a record."""
     return Report(conclusions_of(record, findings, passed, not_judged))
+
+
+@cache
+def judged(name: str) -> Report:
+    """The report on a named run, with what the rules find in it."""
+    return Report.of(ALL[name])
+
+
+@cache
+def judged_page(name: str) -> str:
+    """The page of a named run, with what the rules find in it."""
+    return judged(name).to_html()
+
+
+@cache
+def made_page(name: str) -> str:
+    """The page of a named run, with the findings that are made for it, one check passed and one not judged."""
+    made = report_of(ALL[name], FINDINGS.get(name, ()), ("GR201",), {"GR401": "its evidence is not recorded"})
+    return made.to_html()

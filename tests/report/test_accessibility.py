@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gradreach.report.report import Report
 from tests.records.runs import ALL
+from tests.report.reports import judged_page
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
 
@@ -21,7 +21,8 @@ def violations(page: Any) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("name", [name for name in ALL if name != "large"])
 def test_axe_finds_no_violation(browser: Any, tmp_path: Path, name: str) -> None:
-    file = Report.of(ALL[name]).save(tmp_path / "report.html")
+    file = tmp_path / "report.html"
+    file.write_text(judged_page(name), encoding="utf-8")
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.goto(file.as_uri())
     for width, scheme in ((1280, "light"), (390, "dark")):  # colours do not depend on the width, nor places on colours
@@ -35,7 +36,9 @@ def test_axe_finds_no_violation(browser: Any, tmp_path: Path, name: str) -> None
 
 def test_axe_would_find_one(browser: Any, tmp_path: Path) -> None:
     page = browser.new_page()
-    page.goto(Report.of(ALL["vanishing"]).save(tmp_path / "report.html").as_uri())
+    file = tmp_path / "report.html"
+    file.write_text(judged_page("vanishing"), encoding="utf-8")
+    page.goto(file.as_uri())
     page.evaluate("document.documentElement.removeAttribute('lang')")
     page.evaluate("document.querySelector('.facts').style.color = '#ddd'")
     assert {rule for rule, _ in violations(page)} == {"html-has-lang", "color-contrast"}

@@ -15,10 +15,10 @@ from gradreach.report.html import inline
 from gradreach.report.page import render
 from gradreach.report.panels.verdict import headline
 from gradreach.report.report import Report
-from tests.records.findings import FINDINGS, VANISHING
+from tests.records.findings import VANISHING
 from tests.records.parts import depth_look
 from tests.records.runs import ALL
-from tests.report.reports import conclusions_of
+from tests.report.reports import conclusions_of, judged_page, made_page
 
 LOADS = {"src", "href", "srcset", "data", "action", "poster", "background", "xlink:href", "formaction"}
 
@@ -51,11 +51,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(params=list(ALL), scope="module")
 def page(request: pytest.FixtureRequest) -> tuple[str, Page]:
-    text = render(
-        conclusions_of(
-            ALL[request.param], FINDINGS.get(request.param, ()), ("GR201",), {"GR401": "its evidence is not recorded"}
-        )
-    )
+    text = made_page(request.param)
     return text, Page(text)
 
 
@@ -104,13 +100,13 @@ def test_figures_are_well_formed(page: tuple[str, Page]) -> None:
 
 
 def test_hostile_names_are_only_text() -> None:
-    text = render(conclusions_of(ALL["hostile"], FINDINGS["hostile"]))
+    text = made_page("hostile")
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(1)" in text
 
 
 def test_first_screen_holds_verdict_and_findings() -> None:
-    text = render(conclusions_of(ALL["broken"], FINDINGS["broken"]))
+    text = made_page("broken")
     assert text.index("Training broke at step 121") < text.index('id="findings"') < text.index("GR301")
     assert text.index("norm before") < text.index('id="norm"')
     assert 'href="#explain-GR301"' in text
@@ -128,19 +124,19 @@ def test_information_of_one_code_shares_an_entry() -> None:
 
 
 def test_norm_figure_marks_broken_steps() -> None:
-    text = render(conclusions_of(ALL["broken"], FINDINGS["broken"]))
+    text = made_page("broken")
     assert text.count("not finite from step 121 to 126</title>") == 2  # once for each width
     assert 'class="broken"' in text
 
 
 def test_reach_figure_has_bound_and_horizon() -> None:
-    text = render(conclusions_of(ALL["vanishing"]))
+    text = made_page("vanishing")
     assert "bound (γλ)^ℓ" in text
     assert "horizon 13 of 59 steps" in text
 
 
 def test_the_lags_that_the_error_depends_on_are_marked_and_told() -> None:
-    text = render(Report.of(ALL["asked"]).conclusions)
+    text = judged_page("asked")
     assert text.count("lags 29–43: 24 % of the error&#39;s variance, q = 0.0014, vanishing</title>") == 2  # each layer
     assert 'class="band lost"' in text
     assert 'class="band learnable"' in text
@@ -148,11 +144,11 @@ def test_the_lags_that_the_error_depends_on_are_marked_and_told() -> None:
     assert "Does the error at the output of <code>rnn</code> still depend on the input 1–59 steps back" in text
     assert "256 sequences with 2,560 errors, from 5 watched steps up to step 242" in text
     assert '<th scope="row">29–43</th><td>36</td>' in text
-    assert 'class="band' not in render(Report.of(ALL["free"]).conclusions)
+    assert 'class="band' not in judged_page("free")
 
 
 def test_a_model_without_a_recurrence_shows_how_far_it_was_probed() -> None:
-    text = render(Report.of(ALL["probed"]).conclusions)
+    text = judged_page("probed")
     assert "Reach curve of model.head" in text
     assert "horizon 15 of 63 steps" in text
     assert "31–46 (vanishing), 1–15 (reached)" in text
@@ -164,11 +160,11 @@ def test_a_probe_is_shown_without_a_test_too() -> None:
 
 
 def test_lags_before_the_chunk_lie_past_the_end_of_the_curve() -> None:
-    assert "35–52 (cut off)" in render(Report.of(ALL["chunked"]).conclusions)
+    assert "35–52 (cut off)" in judged_page("chunked")
 
 
 def test_a_run_without_backward_has_no_figures() -> None:
-    assert "<figure>" not in render(conclusions_of(ALL["empty"]))
+    assert "<figure>" not in made_page("empty")
 
 
 @pytest.mark.parametrize(
@@ -185,12 +181,12 @@ def test_inline(text: str, html: str) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_stays_under_a_megabyte(name: str) -> None:
-    size = len(render(Report.of(ALL[name]).conclusions).encode())
+    size = len(judged_page(name).encode())
     assert size <= (3_000_000 if name == "large" else 1_000_000)  # ten layers of a thousand steps, five hundred modules
 
 
 def test_the_map_and_the_spectrum_stand_with_their_layer() -> None:
-    text = render(Report.of(ALL["vanishing"]).conclusions)
+    text = judged_page("vanishing")
     assert text.count('aria-label="Reach map of rnn layer 0"') == 1
     assert "Largest exponent −0.34: the state forgets" in text
     empty = {"log10_map": (), "map_rows": (), "map_columns": (), "lyapunov": ()}

@@ -10,8 +10,8 @@ import pytest
 
 from gradreach.report.report import Report
 from tests.records.findings import FINDINGS
-from tests.records.runs import ALL, deep, hostile
-from tests.report.reports import report_of
+from tests.records.runs import ALL, hostile
+from tests.report.reports import judged, judged_page, made_page
 
 SHAPES = "path.line, .cell path, circle.dot, canvas"
 HOSTILE = {
@@ -28,13 +28,16 @@ HOSTILE = {
 @pytest.fixture(scope="module", params=["vanishing", "broken", "gan", "hostile", "empty", "asked", "chunked", "probed"])
 def page_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     name = request.param
-    report = report_of(ALL[name], FINDINGS.get(name, ()), ("GR201",))
-    return report.save(tmp_path_factory.mktemp("page") / f"{name}.html")
+    file = tmp_path_factory.mktemp("page") / f"{name}.html"
+    file.write_text(made_page(name), encoding="utf-8")
+    return file
 
 
-def opened(browser: Any, report: Report, folder: Path, width: int = 1280, height: int = 800) -> Any:
+def opened(browser: Any, text: str, folder: Path, width: int = 1280, height: int = 800) -> Any:
     page = browser.new_page(viewport={"width": width, "height": height})
-    page.goto(report.save(folder / "report.html").as_uri())
+    file = folder / "report.html"
+    file.write_text(text, encoding="utf-8")
+    page.goto(file.as_uri())
     return page
 
 
@@ -83,8 +86,8 @@ def test_dark_is_dark(browser: Any, page_file: Path) -> None:
 
 @pytest.mark.parametrize("name", [name for name in ALL if name != "empty"])
 def test_first_screen_holds_verdict_answers_and_the_first_finding(browser: Any, tmp_path: Path, name: str) -> None:
-    report = Report.of(ALL[name])
-    page = opened(browser, report, tmp_path)
+    report = judged(name)
+    page = opened(browser, judged_page(name), tmp_path)
     assert page.locator(".answers > div").count() == 3
     assert bottom(page, ".answers > div") <= 800
     assert bottom(page, "#findings > h2") <= 800
@@ -113,7 +116,7 @@ def test_no_name_breaks_the_page(browser: Any, tmp_path: Path, name: str) -> Non
 
 
 def test_findings_open_by_keyboard_and_lead_to_their_explanation(browser: Any, tmp_path: Path) -> None:
-    page = opened(browser, report_of(ALL["broken"], FINDINGS["broken"]), tmp_path)
+    page = opened(browser, made_page("broken"), tmp_path)
     finding = page.locator("details.finding").first
     assert finding.get_attribute("open") is not None
     finding.locator("summary").focus()
@@ -129,8 +132,7 @@ def test_findings_open_by_keyboard_and_lead_to_their_explanation(browser: Any, t
 
 @pytest.mark.parametrize("name", ["vanishing", "broken", "deep", "asked"])
 def test_tab_reaches_every_finding_and_every_explanation(browser: Any, tmp_path: Path, name: str) -> None:
-    report = Report.of(ALL[name])
-    page = opened(browser, report, tmp_path)
+    page = opened(browser, judged_page(name), tmp_path)
     wanted = set(
         page.locator("summary, a, nav a").evaluate_all(
             "all => all.filter(e => e.checkVisibility()).map(e => e.outerHTML)"
@@ -148,7 +150,7 @@ def test_tab_reaches_every_finding_and_every_explanation(browser: Any, tmp_path:
 
 
 def test_first_tab_skips_to_the_findings(browser: Any, tmp_path: Path) -> None:
-    page = opened(browser, report_of(ALL["broken"], FINDINGS["broken"]), tmp_path)
+    page = opened(browser, made_page("broken"), tmp_path)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.getAttribute('href')") == "#findings"
     page.close()
@@ -158,7 +160,7 @@ def test_first_tab_skips_to_the_findings(browser: Any, tmp_path: Path) -> None:
 def test_navigation_names_the_sections_that_are_there_and_leads_to_them(
     browser: Any, tmp_path: Path, width: int
 ) -> None:
-    page = opened(browser, Report.of(ALL["asked"]), tmp_path, width)
+    page = opened(browser, judged_page("asked"), tmp_path, width)
     links = page.locator("nav a")
     assert links.all_inner_texts() == ["Findings", "Norm", "Time", "Depth", "Data", "Checks", "Method"]
     for number in range(links.count()):
@@ -173,7 +175,7 @@ def test_navigation_names_the_sections_that_are_there_and_leads_to_them(
 
 
 def test_a_finding_is_reached_from_the_module_that_it_concerns(browser: Any, tmp_path: Path) -> None:
-    page = opened(browser, Report.of(deep()), tmp_path)
+    page = opened(browser, judged_page("deep"), tmp_path)
     link = page.locator(".tree a").first
     assert link.inner_text() == "GR201"
     target = page.locator(str(link.get_attribute("href")))
@@ -186,7 +188,7 @@ def test_a_finding_is_reached_from_the_module_that_it_concerns(browser: Any, tmp
 
 
 def test_the_remedy_is_copied(browser: Any, tmp_path: Path) -> None:
-    page = opened(browser, report_of(ALL["broken"], FINDINGS["broken"]), tmp_path)
+    page = opened(browser, made_page("broken"), tmp_path)
     page.evaluate("navigator.clipboard.writeText = text => { window.copied = text; return Promise.resolve(); }")
     page.locator(".remedies button").first.click()
     assert page.evaluate("window.copied") == FINDINGS["broken"][0].remedies[0].do
@@ -194,7 +196,7 @@ def test_the_remedy_is_copied(browser: Any, tmp_path: Path) -> None:
 
 
 def test_on_paper_all_is_open_and_no_button_is_left(browser: Any, tmp_path: Path) -> None:
-    page = opened(browser, Report.of(ALL["vanishing"]), tmp_path)
+    page = opened(browser, judged_page("vanishing"), tmp_path)
     page.emulate_media(media="print", color_scheme="dark")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator("details:not([open])").count() == 0
@@ -215,6 +217,6 @@ def test_a_run_that_goes_on_says_so(browser: Any, tmp_path: Path, monkeypatch: p
         (None, "or is still running"),
     ):
         monkeypatch.setattr("gradreach.report.html.still_running", lambda _record, answer=answer: answer)
-        page = opened(browser, Report.of(going), tmp_path)
+        page = opened(browser, Report.of(going).to_html(), tmp_path)
         assert words in page.locator(".facts").inner_text()
         page.close()

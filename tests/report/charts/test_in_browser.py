@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from gradreach.record.schema import Record
-from tests.records.findings import FINDINGS
 from tests.records.runs import ALL
-from tests.report.reports import report_of
+from tests.report.reports import made_page, report_of
 
 INK = """(plot) => {
   const canvas = plot.querySelector("canvas");
@@ -40,9 +39,9 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Opened]:
     trouble: list[str] = []
 
     def watched(name: str | Record, width: int = 1280, scheme: str = "light", scripts: bool = True) -> Any:
-        record = ALL[name] if isinstance(name, str) else name
-        findings = FINDINGS.get(name, ()) if isinstance(name, str) else ()
-        file = report_of(record, findings).save(tmp_path / "page.html")
+        file = tmp_path / "page.html"
+        text = made_page(name) if isinstance(name, str) else report_of(name).to_html()
+        file.write_text(text, encoding="utf-8")
         page = browser.new_page(
             viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=scripts
         )
