@@ -12,7 +12,7 @@ import pytest
 from gradreach.facts import blow_up, breaks, facts
 from gradreach.facts.facts import Facts
 from gradreach.facts.site import Site
-from gradreach.record.schema import GuardAction, GuardSummary, NonFinite, Record
+from gradreach.record.schema import GuardDeed, GuardSummary, NonFinite, Record
 from gradreach.rules.registry import judge
 from tests.records.parts import at, chain, dependency, flat, lag, probe, record, run, steps, time_look
 
@@ -100,7 +100,7 @@ def test_what_comes_after_the_break_is_left_out() -> None:
 def test_without_the_guard_the_run_would_have_broken() -> None:
     found = NonFinite(30, 0, "loss", "nan")
     made = Facts(
-        record(steps(60), nonfinite=(found,), guarded=GuardSummary(1, 59, deeds=(GuardAction(30, "skipped", "nan"),)))
+        record(steps(60), nonfinite=(found,), guarded=GuardSummary(1, 59, deeds=(GuardDeed(30, "skipped", "nan"),)))
     )
     assert (made.first_break, made.origin) == (None, None)
     assert (made.without_guard.first_break, made.without_guard.origin) == (30, found)
