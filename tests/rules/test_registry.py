@@ -212,7 +212,13 @@ def test_rules_of_other_packages_come_by_entry_point(tmp_path: Path) -> None:
     )
     code = "from gradreach.rules.registry import ORIGINS, RULES; assert list(RULES)[-1] == 'XY1', list(RULES)"
     code += "; assert ORIGINS['XY1'] == 'loudness'"
-    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    code += "; from gradreach.cli import main; raise SystemExit(main(['rules']))"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    listed = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment
+    ).stdout.splitlines()
+    assert {line.split()[0]: line.split()[2] for line in listed}["XY1"] == "loudness"
+    assert all(line.split()[2] == "gradreach" for line in listed[:-1])
 
 
 def test_every_check_is_passed_failed_or_not_judged() -> None:

@@ -44,10 +44,15 @@ def explain(context: typer.Context) -> int:
 @commands.command(cls=QuickCommand, epilog="Example:  gradreach rules")
 def rules() -> int:
     """List every rule: code, severities, title."""
-    from gradreach.rules.registry import RULES
+    from gradreach.rules.registry import ORIGINS, RULES
 
-    width = max(len("/".join(rule.severities)) for rule in RULES.values())
-    say("\n".join(f"{rule.code}  {'/'.join(rule.severities):<{width}}  {rule.title}" for rule in RULES.values()))
+    rows = [(rule.code, "/".join(rule.severities), ORIGINS[rule.code], rule.title) for rule in RULES.values()]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    say(
+        "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        )
+    )
     return CLEAN
 
 
