@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
+from io import StringIO
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from gradreach.facts import blow_up, breaks, facts
 from gradreach.facts.facts import Facts
 from gradreach.facts.site import Site
 from gradreach.record.schema import GuardDeed, GuardSummary, NonFinite, Record
+from gradreach.report.report import Report
 from gradreach.rules.registry import judge
 from tests.records.parts import at, chain, dependency, flat, lag, probe, record, run, steps, time_look
 
@@ -67,6 +70,14 @@ def test_each_fact_is_derived_once_however_often_it_is_asked_for(calls: Counter[
     judge(made)
     assert all(getattr(made, name) is value for name, value in once.items())
     assert calls == {name: times for _, name, times in DERIVATIONS}
+
+
+def test_a_report_in_every_form_derives_each_fact_once(calls: Counter[str]) -> None:
+    report = Report.of(FULL)
+    report.to_html()
+    report.to_json()
+    Console(file=StringIO()).print(report)
+    assert calls == {name: times for _, name, times in DERIVATIONS if name != "origin"}  # nothing broke
 
 
 def test_the_facts_of_a_line_are_derived_once(monkeypatch: pytest.MonkeyPatch) -> None:
