@@ -14,7 +14,7 @@ from gradreach.facts.wording import count
 from gradreach.record.kinds import of_layer
 from gradreach.record.schema import DepthLook, Look, TimeLook
 from gradreach.report import words
-from gradreach.report.compare.measure import Key, Measure, Part, quotient
+from gradreach.report.compare.measure import Measure, MeasureKey, Part, quotient
 from gradreach.report.compare.noise import FEWEST, unpaired
 
 Sites = Sequence[tuple[int, int]]
@@ -88,7 +88,7 @@ def _span(a: Facts, b: Facts, part: Part, pair: tuple[int, int]) -> Part:
 
 
 def _looked(
-    key: Key,
+    key: MeasureKey,
     name: str,
     place: str,
     unit: str,
