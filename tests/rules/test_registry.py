@@ -12,7 +12,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gradreach.facts.facts import Facts
@@ -244,6 +244,7 @@ def test_no_record_makes_a_rule_raise(seed: int) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(FACTORS, st.floats() | st.none(), st.integers(1, 5), st.lists(st.floats() | st.none(), min_size=1, max_size=60))
+@example(5e-324, 1.3407807929942597e154, 1, [None])  # ‖w‖·‖∂L/∂w‖ of every layer is past the largest float
 def test_no_layered_record_makes_a_rule_raise(
     growth: float, figure: float | None, count: int, losses: list[float | None]
 ) -> None:

@@ -108,8 +108,8 @@ def _trend(look: Look) -> Trend | None:
         return None
     logs = [math.log10(seen.grad_rms or 1.0) for seen in layers]
     third = _third(layers)
-    early, late = (median(known(map(pull, part))) for part in (layers[:third], layers[-third:]))
-    leverage = late / early if early > 0 else None
+    early, late = (quantile(map(pull, part), 0.5) for part in (layers[:third], layers[-third:]))
+    leverage = late / early if early and late is not None else None
     return Trend(look, tuple(layers), slope(logs) * (len(logs) - 1), tuple(logs), leverage)
 
 
