@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gradreach.facts.statistics import is_finite, is_positive, known, median, positive, rank_correlation, slope
+from gradreach.facts.statistics import (
+    is_finite,
+    is_positive,
+    known,
+    median,
+    positive,
+    quantile,
+    rank_correlation,
+    slope,
+)
 from gradreach.facts.thresholds import Threshold
 from gradreach.record.schema import DepthLook, Look
 

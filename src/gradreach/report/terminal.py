@@ -146,7 +146,8 @@ def _depth(facts: Facts) -> str:
     at = f"backward at {facts.site_name(busiest)}: " if len(reached) > 1 else ""
     return (
         f"{at}gradient rms {figure(first.grad_rms)} at `{run_text.of_module(first)}`, the first of "
-        f"{len(reached[busiest])} modules with weights, {figure(last.grad_rms)} at `{run_text.of_module(last)}`, the last"
+        f"{len(reached[busiest])} modules with weights, {figure(last.grad_rms)} at `{run_text.of_module(last)}`, "
+        "the last"
     )
 
 
