@@ -15,10 +15,12 @@ test-fast: $(READY) ## the tests that are not marked slow: what to run while wor
 test: $(READY) ## all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
-check: $(READY) ## formatting, lint and types
+check: $(READY) ## formatting, lint, types, layers and dead code
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/vulture
 
 bench: $(READY) ## what everything costs, beside its rivals in the same run
 	$(BIN)/python bench/engine.py $(BENCH_ARGS)

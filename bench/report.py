@@ -18,7 +18,7 @@ from pathlib import Path
 import timing
 
 from gradreach.record import store
-from gradreach.record.entries import Model, Site
+from gradreach.record.entries import Model, SiteEntry
 from gradreach.record.schema import DepthLook, Look, Outcome, Overhead, Run, Step, TimeLook
 from gradreach.record.sinks.sqlite import SqliteSink
 from gradreach.report.report import Report
@@ -31,7 +31,7 @@ def record(folder: Path, steps: int, looks: int, modules: int, layers: int, T: i
     """A recording of a training that goes well but for its spikes."""
     noise = random.Random(0)
     sink = SqliteSink(store.rank_file(folder), Run("train.py", (), "2026-01-01T00:00:00Z", "2.13.0", "3.13", "cpu"))
-    sink.write(Site("train.py:40"))
+    sink.write(SiteEntry("train.py:40"))
     sink.write(Model("model", "Model"))
     spikes = {int(share * steps) for share in SPIKES}
     every = max(steps // looks, 1)

@@ -13,7 +13,7 @@ from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from gradreach.experiments import words
+from gradreach.experiments import claim_text
 from gradreach.experiments.drawing import write
 from gradreach.experiments.experiment import Experiment, Run, load
 from gradreach.experiments.registry import experiments
@@ -68,8 +68,8 @@ class ExperimentClaims(OfExperiment):
         header = ["Claim", "Predicted", "Measured", "Holds if", "Holds"]
         if any(claim.published for claim in claims):
             header.append("Published")
-        rows = [[*words.row(claim), *([claim.published] if "Published" in header else [])] for claim in claims]
-        return [_table(header, rows), nodes.paragraph(text=words.provenance(run), classes=["provenance"])]
+        rows = [[*claim_text.row(claim), *([claim.published] if "Published" in header else [])] for claim in claims]
+        return [_table(header, rows), nodes.paragraph(text=claim_text.provenance(run), classes=["provenance"])]
 
 
 def _table(header: list[str], rows: list[list[str]]) -> nodes.container:

@@ -1,5 +1,21 @@
 """How far does your gradient reach, how far does your data need it to, and what closes the difference?
 
+cli: the command line.
+observing: watching one's own loop, `gr.observe` and `gr.diagnose`.
+settings: what a project's pyproject.toml sets.
+report: what people take away of a run.
+rules: what is found in the facts of a run, one file a code.
+facts: what a record says, each thing derived once.
+watch: a live model becomes a record.
+remedies: what can be done, each remedy usable alone.
+score: the question to the data.
+engine: the mathematics of recurrence and depth.
+record: the data that all layers speak.
+tasks: what the theory is tried on.
+experiments: every claim of the theory, measured.
+demo: scripts that `gradreach demo` watches.
+doctor: whether gradreach works here.
+
 The public names stand in `__init__.pyi`, and nowhere else. Each is imported when it is first used: torch is slow to
 import, and who only reads a recording needs none.
 """

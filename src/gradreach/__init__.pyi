@@ -20,9 +20,9 @@ from gradreach.remedies.guard.options import GuardSnapshots as GuardSnapshots
 from gradreach.remedies.layers.swap import swap as swap
 from gradreach.remedies.omega import Omega as Omega
 from gradreach.remedies.orthogonal import orthogonal as orthogonal
+from gradreach.remedies.tbptt.auto_k2 import AutoK2 as AutoK2
+from gradreach.remedies.tbptt.batch_layout import BatchLayout as BatchLayout
 from gradreach.remedies.tbptt.bptt import bptt as bptt
-from gradreach.remedies.tbptt.options import AutoK2 as AutoK2
-from gradreach.remedies.tbptt.options import BatchLayout as BatchLayout
 from gradreach.remedies.tbptt.tbptt import tbptt as tbptt
 from gradreach.remedies.tbptt.truncation_bias import truncation_bias as truncation_bias
 from gradreach.report.report import Report as Report

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from gradreach.engine.adjoint import LayerAdjoint, backward
-from gradreach.engine.curve import curve, curve_from_norms, factor, horizon
+from gradreach.engine.reach_curve import curve, curve_from_norms, factor, horizon
 from gradreach.engine.reach_map import NEGLIGIBLE, choose_anchors, reach_map
 from gradreach.engine.replay import replay
 from gradreach.engine.scan import Unroll

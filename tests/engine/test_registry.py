@@ -62,6 +62,6 @@ def test_other_packages_bring_cells(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_name_that_is_taken_is_left_out_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     offered(monkeypatch, "LSTM")
-    with pytest.warns(UserWarning, match="LSTM of the package gradreach.cells: expected a new name"):
+    with pytest.warns(UserWarning, match="LSTM of gradreach.cells is left out: expected a new name"):
         assert cells()["LSTM"].kernel is not None
     monkeypatch.undo()

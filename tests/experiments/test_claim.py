@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from gradreach.experiments import words
+from gradreach.experiments import claim_text
 from gradreach.experiments.claim import Claim, at_least, at_most, equal
 
 
@@ -35,6 +35,8 @@ def test_the_three_kinds() -> None:
 
 
 def test_a_claim_that_fails_says_so_in_words() -> None:
-    said = words.line(at_most("the norm", 2.0, 1.0, "the bound", "nats"))
+    said = claim_text.line(at_most("the norm", 2.0, 1.0, "the bound", "nats"))
     assert said == "DOES NOT HOLD: the norm: measured 2 nats, predicted 1 nats (≤ 1: the bound)"
-    assert words.line(at_least("x", 2.0, -1e-7, "why")).startswith("holds: x: measured 2, predicted −1e−07 (≥ −1e−07")
+    assert claim_text.line(at_least("x", 2.0, -1e-7, "why")).startswith(
+        "holds: x: measured 2, predicted −1e−7 (≥ −1e−7"
+    )

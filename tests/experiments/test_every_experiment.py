@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
-from gradreach.experiments import words
+from gradreach.experiments import claim_text
 from gradreach.experiments.drawing import style
 from gradreach.experiments.experiment import Experiment, Run, load, run, save
 from gradreach.experiments.lab import Lab
@@ -32,7 +32,7 @@ def test_quick_form(name: str, tmp_path: Path) -> None:
     found, done = quick(name)
     claims = found.claims(done.measured)
     assert len(claims) >= 2
-    assert not [words.line(claim) for claim in claims if not claim.holds]
+    assert not [claim_text.line(claim) for claim in claims if not claim.holds]
     save(done, tmp_path / "run.json")
     assert load(found, tmp_path / "run.json") == done
     _drawn(found, done)

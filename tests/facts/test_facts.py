@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
+from io import StringIO
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from gradreach.facts import blow_up, breaks, facts
 from gradreach.facts.facts import Facts
 from gradreach.facts.site import Site
-from gradreach.record.schema import GuardAction, GuardSummary, NonFinite, Record
+from gradreach.record.schema import GuardDeed, GuardSummary, NonFinite, Record
+from gradreach.report.report import Report
 from gradreach.rules.registry import judge
 from tests.records.parts import at, chain, dependency, flat, lag, probe, record, run, steps, time_look
 
@@ -69,6 +72,14 @@ def test_each_fact_is_derived_once_however_often_it_is_asked_for(calls: Counter[
     assert calls == {name: times for _, name, times in DERIVATIONS}
 
 
+def test_a_report_in_every_form_derives_each_fact_once(calls: Counter[str]) -> None:
+    report = Report.of(FULL)
+    report.to_html()
+    report.to_json()
+    Console(file=StringIO()).print(report)
+    assert calls == {name: times for _, name, times in DERIVATIONS if name != "origin"}  # nothing broke
+
+
 def test_the_facts_of_a_line_are_derived_once(monkeypatch: pytest.MonkeyPatch) -> None:
     site = Facts(FULL).site(0)
     names = [name for name, value in vars(Site).items() if isinstance(value, cached_property)]
@@ -100,7 +111,7 @@ def test_what_comes_after_the_break_is_left_out() -> None:
 def test_without_the_guard_the_run_would_have_broken() -> None:
     found = NonFinite(30, 0, "loss", "nan")
     made = Facts(
-        record(steps(60), nonfinite=(found,), guarded=GuardSummary(1, 59, deeds=(GuardAction(30, "skipped", "nan"),)))
+        record(steps(60), nonfinite=(found,), guarded=GuardSummary(1, 59, deeds=(GuardDeed(30, "skipped", "nan"),)))
     )
     assert (made.first_break, made.origin) == (None, None)
     assert (made.without_guard.first_break, made.without_guard.origin) == (30, found)

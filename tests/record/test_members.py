@@ -11,6 +11,8 @@ import pytest
 from gradreach.record import members
 from gradreach.rules.rule import Rule
 
+THEIRS = "gradreach.rules.gr302_gradient_spikes:RULE"
+
 
 def test_every_member_of_a_folder_is_found_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "family_of_two"
@@ -28,11 +30,21 @@ def test_every_member_of_a_folder_is_found_once(tmp_path: Path, monkeypatch: pyt
         sys.modules.pop(name, None)
 
 
-def test_an_entry_point_to_something_else_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = EntryPoint("odd", "math:pi", "gradreach.rules")
-    monkeypatch.setattr(members, "entry_points", lambda **_: [entry])
-    with pytest.raises(TypeError, match=r"'odd' of gradreach\.rules: expected a Rule, got float"):
-        list(members.from_others("gradreach.rules", Rule))
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("math:pi", r"odd of unknown is left out: expected a Rule, got float at its entry point in gradreach\.rules"),
+        ("math:tau.lost", "odd of unknown is left out, for it failed to load: AttributeError"),
+        ("no_such_package:RULE", "odd of unknown is left out, for it failed to load: ModuleNotFoundError"),
+    ],
+)
+def test_an_entry_point_that_leads_nowhere_is_left_out_and_told_of(
+    monkeypatch: pytest.MonkeyPatch, value: str, told: str
+) -> None:
+    entries = [EntryPoint("odd", value, "gradreach.rules"), EntryPoint("even", THEIRS, "gradreach.rules")]
+    monkeypatch.setattr(members, "entry_points", lambda **_: entries)
+    with pytest.warns(UserWarning, match=told):
+        assert [rule.code for _, rule in members.from_others("gradreach.rules", Rule)] == ["GR302"]
 
 
 def test_members_of_other_packages_come_with_the_packages_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gradreach.record.entries import Site
+from gradreach.record.entries import SiteEntry
 from gradreach.record.schema import Look, NonFinite, Outcome, Overhead, Record, Step
 from gradreach.record.sinks.recorder import Recorder
 from gradreach.record.sinks.sqlite import FORMAT, SqliteSink
@@ -33,7 +33,7 @@ def test_the_last_test_of_each_module_and_line_stays(tmp_path: Path) -> None:
     tests = [dependency(free(1), module=m, site=s % 2, step=s) for m in ("a", "b") for s in range(4)]
     sink = SqliteSink(rank_file(tmp_path), RUN)
     for site in ("x.py:1", "x.py:2"):
-        sink.write(Site(site))
+        sink.write(SiteEntry(site))
     for test in tests:
         sink.write(test)
     sink.close()
@@ -49,7 +49,7 @@ def test_what_is_not_finite_comes_back_as_it_was(tmp_path: Path) -> None:
 
 def test_a_run_that_goes_on_is_read_as_far_as_it_is_written(tmp_path: Path) -> None:
     sink = SqliteSink(rank_file(tmp_path), RUN)
-    sink.write(Site("a.py:1"))
+    sink.write(SiteEntry("a.py:1"))
     sink.write(Step(0, 0.1, 0))
     assert read(tmp_path).steps == ()
     sink.flush()

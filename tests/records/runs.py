@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gradreach.record.schema import DepthLook, GuardAction, GuardSummary, NonFinite, Outcome, Overhead, Record
+from gradreach.record.schema import DepthLook, GuardDeed, GuardSummary, NonFinite, Outcome, Overhead, Record
 
 from .parts import (
     INF,
@@ -189,8 +189,8 @@ def deep() -> Record:
 def guarded() -> Record:
     """The broken run, had a guard skipped its bad step."""
     deeds = (
-        GuardAction(121, "skipped", "the loss is nan"),
-        GuardAction(122, "rolled back", "to the snapshot of step 100"),
+        GuardDeed(121, "skipped", "the loss is nan"),
+        GuardDeed(122, "rolled back", "to the snapshot of step 100"),
     )
     return replace(broken(), guarded=GuardSummary(optimizers=1, updates=120, clipped=3, threshold=2.5, deeds=deeds))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from gradreach.record.entries import Entry, Model, Note, Site
+from gradreach.record.entries import Entry, Model, Note, SiteEntry
 from gradreach.record.schema import Dependency, GuardSummary, Overhead, Record
 from gradreach.record.sinks.sqlite import SqliteSink
 from gradreach.record.store import rank_file
@@ -34,7 +34,7 @@ def write(folder: Path, record: Record) -> Path:
 def entries_of(record: Record) -> Iterator[Entry]:
     """The entries that a run of this record would have written, its last state alone of what is written again."""
     yield record.run
-    yield from map(Site, record.sites)
+    yield from map(SiteEntry, record.sites)
     yield from (Model(name, kind) for name, kind in record.models.items())
     yield from (*record.steps, *record.looks, *record.dependency, *record.nonfinite)
     yield from map(Note, record.notes)

@@ -216,7 +216,7 @@ def test_a_run_that_goes_on_says_so(browser: Any, tmp_path: Path, monkeypatch: p
         (False, "it was killed"),
         (None, "or is still running"),
     ):
-        monkeypatch.setattr("gradreach.report.html.still_running", lambda _record, answer=answer: answer)
+        monkeypatch.setattr("gradreach.report.page.still_running", lambda _record, answer=answer: answer)
         page = opened(browser, Report.of(going).to_html(), tmp_path)
         assert words in page.locator(".facts").inner_text()
         page.close()

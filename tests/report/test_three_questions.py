@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gradreach.facts.facts import Facts
-from gradreach.record.schema import Finding, GuardAction, GuardSummary, NonFinite, Record
+from gradreach.record.schema import Finding, GuardDeed, GuardSummary, NonFinite, Record
 from gradreach.report.report import Report
 from gradreach.report.three_questions import answers
 from tests.records.findings import BROKEN, VANISHING
@@ -137,7 +137,7 @@ def test_overflows_of_the_loss_scaler_are_no_break() -> None:
 
 def test_what_the_guard_kept_out_is_no_overflow_of_a_scaler() -> None:
     bad = Facts(ALL["broken"]).nonfinite_steps
-    deeds = tuple(GuardAction(step, "skipped", "the loss is nan") for step in bad)
+    deeds = tuple(GuardDeed(step, "skipped", "the loss is nan") for step in bad)
     _, nan, _ = answers(Facts(replace(ALL["broken"], guarded=GuardSummary(1, deeds=deeds))), ())
     assert nan.answer.startswith(f"Yes, at {len(bad)} step")
     assert "the guard took no update from" in nan.answer

@@ -38,12 +38,12 @@ def test_percent(share: float | None, text: str) -> None:
 
 
 def test_evidence_carries_its_unit() -> None:
-    assert evidence("horizon", 12) == "12 steps"
-    assert evidence("factor", 0.68) == "0.68 per step"
-    assert evidence("clip_rate", 0.5) == "50 %"
-    assert evidence("exact", True) == "yes"
-    assert evidence("value", "nan") == "nan"
-    assert evidence("norm", None) == "–"
+    assert evidence("GR101", "horizon", 12) == "12 steps"
+    assert evidence("GR101", "factor", 0.68) == "0.68 per step"
+    assert evidence("GR303", "clip_rate", 0.5) == "50 %"
+    assert evidence("GR101", "exact", True) == "yes"
+    assert evidence("GR301", "value", "nan") == "nan"
+    assert evidence("GR301", "norm", None) == "–"
 
 
 def test_place() -> None:

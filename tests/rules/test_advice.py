@@ -187,6 +187,6 @@ def test_advice_says_what_it_does_and_where_it_does_not_fit(advice: Advice[...])
 
 
 def test_advice_needs_neither_torch_nor_numpy() -> None:
-    code = "import sys, gradreach.remedies.advice.registry as r; assert len(r.ADVICE) == 29, len(r.ADVICE)"
+    code = "import sys, gradreach.remedies.advice.registry as r; assert r.ADVICE"
     code += "; assert not {'torch', 'numpy'} & set(sys.modules), 'heavy import'"
     subprocess.run([sys.executable, "-c", code], check=True)

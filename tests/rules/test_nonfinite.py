@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gradreach.facts.facts import Facts
-from gradreach.record.schema import GuardAction, GuardSummary, NonFinite, Record
+from gradreach.record.schema import GuardDeed, GuardSummary, NonFinite, Record
 from gradreach.rules.registry import RULES
 from tests.records.parts import at, record, steps, time_look
 from tests.rules.judging import codes, not_judged, passed, the
@@ -87,7 +87,7 @@ def test_spoiled_weights_tell_since_when_nothing_was_measured() -> None:
 def test_what_a_guard_kept_out_is_a_warning_and_breaks_nothing() -> None:
     found = NonFinite(30, 0, "input", "nan", replayed=True)
     run = steps(60, loss=lambda i: NAN if i == 30 else 1.0)
-    kept_out = GuardSummary(1, 59, deeds=(GuardAction(30, "skipped", "the loss is nan"),))
+    kept_out = GuardSummary(1, 59, deeds=(GuardDeed(30, "skipped", "the loss is nan"),))
     told = the(record(run, nonfinite=(found,), guarded=kept_out), "GR301")
     assert told.severity == "warning"
     assert told.because.endswith("The guard took no update from it, and the training went on.")
@@ -97,7 +97,7 @@ def test_what_a_guard_kept_out_is_a_warning_and_breaks_nothing() -> None:
 def test_what_broke_in_spite_of_the_guard_is_an_error_of_its_own_step() -> None:
     found = NonFinite(30, 0, "input", "nan", replayed=True)
     run = steps(60, loss=lambda i: NAN if i in (30, 40) else 1.0)
-    kept_out = GuardSummary(1, 59, deeds=(GuardAction(30, "skipped", "the loss is nan"),))
+    kept_out = GuardSummary(1, 59, deeds=(GuardDeed(30, "skipped", "the loss is nan"),))
     told = the(record(run, nonfinite=(found,), guarded=kept_out), "GR301")
     assert (told.severity, told.where["step"]) == ("error", 40)
 
@@ -137,6 +137,6 @@ def test_the_verdict_names_the_step_and_the_place() -> None:
 
 
 def test_the_verdict_says_what_a_guard_kept_out() -> None:
-    kept_out = GuardSummary(1, 59, deeds=(GuardAction(30, "skipped", "the loss is nan"),))
+    kept_out = GuardSummary(1, 59, deeds=(GuardDeed(30, "skipped", "the loss is nan"),))
     made = record(steps(60), nonfinite=(NonFinite(30, 0, "input", "nan"),), guarded=kept_out)
     assert headline(made) == "The guard kept step 30 out of the weights: the first NaN arose in the data."

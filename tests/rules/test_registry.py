@@ -12,7 +12,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gradreach.facts.facts import Facts
@@ -212,7 +212,13 @@ def test_rules_of_other_packages_come_by_entry_point(tmp_path: Path) -> None:
     )
     code = "from gradreach.rules.registry import ORIGINS, RULES; assert list(RULES)[-1] == 'XY1', list(RULES)"
     code += "; assert ORIGINS['XY1'] == 'loudness'"
-    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    code += "; from gradreach.cli import main; raise SystemExit(main(['rules']))"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    listed = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment
+    ).stdout.splitlines()
+    assert {line.split()[0]: line.split()[2] for line in listed}["XY1"] == "loudness"
+    assert all(line.split()[2] == "gradreach" for line in listed[:-1])
 
 
 def test_every_check_is_passed_failed_or_not_judged() -> None:
@@ -238,6 +244,7 @@ def test_no_record_makes_a_rule_raise(seed: int) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(FACTORS, st.floats() | st.none(), st.integers(1, 5), st.lists(st.floats() | st.none(), min_size=1, max_size=60))
+@example(5e-324, 1.3407807929942597e154, 1, [None])  # ‖w‖·‖∂L/∂w‖ of every layer is past the largest float
 def test_no_layered_record_makes_a_rule_raise(
     growth: float, figure: float | None, count: int, losses: list[float | None]
 ) -> None:

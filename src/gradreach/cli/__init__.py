@@ -3,12 +3,11 @@
 A command returns its exit code, or a function that `main` calls once the parser is done: what runs a script must not
 stand under the parser's handling of exceptions, exits and interrupts.
 
-running: commands that run a script, a demo, a task or an experiment
-reading: commands that read a recording
-asking: commands that need no run
-run_and_report: what `run` and `demo` do
+commands: the commands, one file each
+run_and_report: what `run`, `demo` and `tasks` do
+recording: the recording that a command names, read and judged
 arguments: the types, options and settings that commands share
-output: where what a command says goes
+output: where what a command says goes, and its exit code
 quick: commands that answer at once
 """
 
@@ -22,8 +21,8 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from gradreach.cli import asking, reading, running
 from gradreach.cli.arguments import ExitCode
+from gradreach.cli.commands import check, compare, demo, doctor, experiments, explain, report, rules, run, tasks
 from gradreach.cli.output import CLEAN, USAGE, say
 from gradreach.cli.quick import QuickGroup
 
@@ -75,5 +74,5 @@ def _options(
     pass
 
 
-for group in (running, reading, asking):
-    app.add_typer(group.commands)
+for each in (run, demo, tasks, experiments, report, check, compare, explain, rules, doctor):
+    app.add_typer(each.command)

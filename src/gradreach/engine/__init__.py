@@ -11,7 +11,7 @@ replay: the closed form run beside a module, from the same inputs, weights, stat
 adjoint: the exact gradient at every step, from the errors at a module's outputs
 lags: the errors of many steps carried back together, all at the same lag
 reach_map: how large each local error still is after every lag, and what W_hh's gradient owes to each
-curve: the reach curve, its horizon and its growth per step
+reach_curve: the reach curve, its horizon and its growth per step
 reach: `gr.reach`, the whole answer for one layer and direction
 bounds: slopes of the activation, norms of W_hh and the growth rates of the state's Jacobian
 jacobian: the state's Jacobian of every step, one row at a time

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from gradreach.engine.adjoint import LayerAdjoint, gradient_error
 from gradreach.engine.bounds import bounds
-from gradreach.engine.curve import curve, factor, horizon
+from gradreach.engine.reach_curve import curve, factor, horizon
 from gradreach.engine.reach_map import NEGLIGIBLE, ReachMap, choose_anchors, reach_map
 from gradreach.engine.replay import Replay
 from gradreach.engine.scan import Unroll

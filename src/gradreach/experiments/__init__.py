@@ -21,7 +21,7 @@ registry: the experiments by name
 command: what `gradreach experiments` does
 lab: measurements spread over processes, with a progress bar
 claim: the number predicted, the number measured, the range
-words: claims and runs in words
+claim_text: claims and runs in words
 intervals: exact intervals of shares, and whether one count is better than another
 drawing: themes, colours, panels and error bars of figures
 language: the layers and the text of the experiments on language

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from gradreach.experiments import words
+from gradreach.experiments import claim_text
 from gradreach.experiments.drawing import write
 from gradreach.experiments.experiment import Form, load, run, save
 from gradreach.experiments.lab import Lab
@@ -43,7 +43,7 @@ def perform(names: Iterable[str], form: Form, lab: Lab, out: Path, say: Callable
         for figure, draw in experiment.figures.items():
             write(draw, done.measured, out / f"{figure}.svg")
         claims = experiment.claims(done.measured)
-        lines = [f"  {words.line(claim)}" for claim in claims]
-        say("\n".join([experiment.title, *lines, f"  {words.provenance(done)}"]))
+        lines = [f"  {claim_text.line(claim)}" for claim in claims]
+        say("\n".join([experiment.title, *lines, f"  {claim_text.provenance(done)}"]))
         hold = hold and all(claim.holds for claim in claims)
     return 0 if hold else 1

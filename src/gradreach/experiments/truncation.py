@@ -29,8 +29,8 @@ from gradreach.experiments.intervals import FISHER, LEVEL, chance_of, interval
 from gradreach.experiments.lab import Lab
 from gradreach.remedies.clip import Clip
 from gradreach.remedies.layers import RNN
+from gradreach.remedies.tbptt.batch_layout import BatchLayout
 from gradreach.remedies.tbptt.bptt import bptt
-from gradreach.remedies.tbptt.options import BatchLayout
 from gradreach.remedies.tbptt.tbptt import tbptt
 from gradreach.remedies.tbptt.truncation_bias import truncation_bias
 from gradreach.tasks.echo import echo

@@ -14,7 +14,7 @@ from gradreach.facts.time import MIN_LOOKS, usual_length
 from gradreach.facts.wording import percent
 from gradreach.record.schema import HORIZON_LIMIT, Dependency, Lag, Look, Probe, TimeLook
 
-LEVEL = Threshold(
+Q_LEVEL = Threshold(
     "dependency_level", 0.01, 1e-6, 0.2, "q up to which the error counts as depending on the input at a lag"
 )
 WORTH = Threshold(
@@ -142,7 +142,7 @@ def not_enough(test: DependencyTest, lags: Sequence[LagResult]) -> str:
 
 def _judged(found: Dependency, lag: Lag, reach: PlaceReach, thresholds: Thresholds) -> LagResult:
     r = reach.at(lag.at)
-    if not lag.q <= thresholds[LEVEL]:
+    if not lag.q <= thresholds[Q_LEVEL]:
         free = lag.q > CLEAR and lag.detectable <= thresholds[FOUND]
         return LagResult(lag, r, "nothing" if free else "undecided")
     left = min(1.0, found.error)

@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gradreach.facts.statistics import is_finite, is_positive, known, median, positive, rank_correlation, slope
+from gradreach.facts.statistics import (
+    is_finite,
+    is_positive,
+    known,
+    median,
+    positive,
+    quantile,
+    rank_correlation,
+    slope,
+)
 from gradreach.facts.thresholds import Threshold
 from gradreach.record.schema import DepthLook, Look
 
@@ -108,8 +117,8 @@ def _trend(look: Look) -> Trend | None:
         return None
     logs = [math.log10(seen.grad_rms or 1.0) for seen in layers]
     third = _third(layers)
-    early, late = (median(known(map(pull, part))) for part in (layers[:third], layers[-third:]))
-    leverage = late / early if early > 0 else None
+    early, late = (quantile(map(pull, part), 0.5) for part in (layers[:third], layers[-third:]))
+    leverage = late / early if early and late is not None else None
     return Trend(look, tuple(layers), slope(logs) * (len(logs) - 1), tuple(logs), leverage)
 
 

@@ -10,8 +10,8 @@ from gradreach.facts.blow_up import BlowUp
 from gradreach.facts.site import Site
 from gradreach.facts.statistics import is_finite, known, median, spread
 from gradreach.facts.thresholds import Threshold, Thresholds
+from gradreach.record.norm_history import SPIKE_TIMES, WINDOW, NormHistory
 from gradreach.record.schema import Step
-from gradreach.record.spikes import SPIKE_TIMES, WINDOW, NormHistory
 
 SPIKE = Threshold(
     "spike", SPIKE_TIMES, 1.0, math.inf, "norm over the median before it, of a spike after which the loss stayed up"

@@ -4,7 +4,7 @@ schema: what was seen of one run, as frozen dataclasses.
 entries: the entries that a run writes one after another, and the record that they add up to.
 nonfinite: when a number counts as not finite, and when the loss scale alone may have made it so.
 kinds: the kinds of recurrent cells, one line each, without torch.
-spikes: what a gradient spike is.
+norm_history: the norms before a step, and when the next one is a spike.
 progress: how far a run is, at little cost.
 process: whether the process that records still goes on.
 sinks: the places that a run is written to.

@@ -9,7 +9,7 @@ from typing import Any
 
 from gradreach.record.schema import (
     Dependency,
-    GuardAction,
+    GuardDeed,
     GuardSummary,
     Look,
     NonFinite,
@@ -22,7 +22,7 @@ from gradreach.record.schema import (
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class SiteEntry:
     """A line of the script that calls backward, as `file:line`. Sites are numbered from 0 in the order written."""
 
     place: str
@@ -44,7 +44,18 @@ class Note:
 
 
 Entry = (
-    Run | Step | Look | Dependency | NonFinite | Site | Model | Note | Overhead | GuardAction | GuardSummary | Outcome
+    Run
+    | Step
+    | Look
+    | Dependency
+    | NonFinite
+    | SiteEntry
+    | Model
+    | Note
+    | Overhead
+    | GuardDeed
+    | GuardSummary
+    | Outcome
 )
 """One thing written of a run. Of Run, Overhead, GuardSummary and Outcome the last one written counts, and of
 Dependency the last one of each module and site; all others add up."""
@@ -64,10 +75,10 @@ def record_of(entries: Iterable[Entry]) -> Record:
         looks=tuple(sorted(found[Look], key=lambda look: look.step)),
         dependency=tuple({(each.module, each.site): each for each in found[Dependency]}.values()),
         nonfinite=tuple(found[NonFinite]),
-        sites=tuple(site.place for site in found[Site]),
+        sites=tuple(site.place for site in found[SiteEntry]),
         models={model.name: model.kind for model in found[Model]},
         overhead=_last(found[Overhead], None),
-        guarded=None if guarded is None else replace(guarded, deeds=tuple(found[GuardAction])),
+        guarded=None if guarded is None else replace(guarded, deeds=tuple(found[GuardDeed])),
         outcome=_last(found[Outcome], Outcome()),
         notes=tuple(note.sentence for note in found[Note]),
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.metadata import entry_points
 from pkgutil import iter_modules
@@ -27,20 +28,26 @@ def in_folder(package: str, kind: type[Member]) -> Iterator[Member]:
                 yield value
 
 
-def from_others(group: str, kind: type[Member]) -> Iterator[tuple[str, Member]]:
+def warn(told: str) -> None:
+    """Warn of what another package brings and gradreach leaves out."""
+    warnings.warn(f"gradreach: {told}", stacklevel=3)
+
+
+def from_others(group: str, kind: type[Member], left_out: Callable[[str], None] = warn) -> Iterator[tuple[str, Member]]:
     """Yield each `kind` that an installed package offers under the entry point `group`, with the package's name.
 
-    Raises TypeError where an entry point leads to something else.
+    An entry point that cannot be loaded, or that leads to something else, is left out and told of by `left_out`: what
+    another package breaks must not cost a recording.
     """
     for entry in entry_points(group=group):
-        value = entry.load()
-        if not isinstance(value, kind):
-            raise TypeError(
-                f"entry point {entry.name!r} of {group}: expected a {kind.__name__}, got {type(value).__name__}; "
-                f"correct it in the package {_package(entry.dist)}"
-            )
-        yield _package(entry.dist), value
-
-
-def _package(distribution: object) -> str:
-    return str(getattr(distribution, "name", "unknown"))
+        package = str(getattr(entry.dist, "name", "unknown"))
+        try:
+            value = entry.load()
+        except Exception as error:
+            left_out(f"{entry.name} of {package} is left out, for it failed to load: {type(error).__name__}: {error}.")
+            continue
+        if isinstance(value, kind):
+            yield package, value
+        else:
+            got = f"expected a {kind.__name__}, got {type(value).__name__}"
+            left_out(f"{entry.name} of {package} is left out: {got} at its entry point in {group}.")

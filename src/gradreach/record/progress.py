@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from gradreach.record.kinds import of_layer
 from gradreach.record.nonfinite import NonFiniteValue, nonfinite_value
+from gradreach.record.norm_history import NormHistory
 from gradreach.record.schema import Look, NonFinite, Step
-from gradreach.record.spikes import NormHistory
 
 _NAMES = {"nan": "NaN", "inf": "infinity"}
 

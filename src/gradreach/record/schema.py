@@ -249,7 +249,7 @@ class NonFinite:
 
 
 @dataclass(frozen=True, slots=True)
-class GuardAction:
+class GuardDeed:
     """One thing that the guard of `gradreach run --guard` did about the update after the backward pass of `step`.
 
     `what`: "skipped" the update, "rolled back" to good weights, "accepted" a spike as the data's new level, "left
@@ -273,7 +273,7 @@ class GuardSummary:
     updates: int = 0
     clipped: int = 0
     threshold: float | None = None
-    deeds: tuple[GuardAction, ...] = ()
+    deeds: tuple[GuardDeed, ...] = ()
 
     def steps(self, what: str) -> frozenset[int]:
         """The steps at which it did this."""

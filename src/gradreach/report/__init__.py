@@ -8,7 +8,7 @@ dependency_text: what the data was asked, in sentences.
 finding_text: how a finding reads, with its place and its figures.
 grouped_findings: findings as they are listed.
 explanation: what a rule has to say of itself.
-words: how a command, what watching cost and what a guard did read.
+run_text: how a command, what watching cost and what a guard did read.
 
 report: the report as an object, `gr.Report`.
 terminal: the report on a terminal or in a log.

@@ -19,7 +19,7 @@ from gradreach.record.kinds import of_layer
 from gradreach.report.charts import notebook_card as notebook
 from gradreach.report.explanation import titled
 from gradreach.report.finding_text import evidence, label
-from gradreach.report.words import of_module
+from gradreach.report.run_text import of_module
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _UPLOT = Path(__file__).with_name("vendor") / "uplot"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any, TypeVar
 
 import msgspec
@@ -101,8 +102,6 @@ def fields_of(kind: type[SomeFields], source: Any, **more: Any) -> SomeFields:
 
 def version_here() -> str:
     """The version of gradreach that writes."""
-    from importlib.metadata import version
-
     return version("gradreach")
 
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from gradreach.record.members import in_folder
 from gradreach.record.process import still_running
 from gradreach.record.schema import Record
-from gradreach.report import words
+from gradreach.report import run_text
 from gradreach.report.conclusions import Conclusions
 from gradreach.report.html import assets, template
 from gradreach.report.panels.panel import Limits, Panel
@@ -63,7 +63,7 @@ def _page(conclusions: Conclusions, limits: Limits) -> str:
         passes=record.passes,
         watched=len(record.looks),
         seconds=conclusions.facts.seconds,
-        command=words.of_command(record.run, COMMAND),
+        command=run_text.of_command(record.run, COMMAND),
         started=_started(record.run.started),
         ending=_ended(record),
         going_on=_going_on(record),

@@ -16,7 +16,7 @@ from gradreach.facts.statistics import known, quantile
 from gradreach.facts.wording import count, figure, percent, safe
 from gradreach.record.kinds import of_layer
 from gradreach.record.schema import TimeLook
-from gradreach.report import dependency_text, words
+from gradreach.report import dependency_text, run_text
 from gradreach.report.charts.finding_card import card
 from gradreach.report.charts.flow import Flow
 from gradreach.report.charts.terminal_card import INDENT, STYLE, CardDrawing, grid, head, print_within
@@ -69,7 +69,7 @@ def print_summary(conclusions: Conclusions, console: Console, path: str = "") ->
 
 def _headline(facts: Facts) -> str:
     record = facts.record
-    parts = [f"gradreach: {words.of_command(record.run, 60)}", count(record.passes, "step")]
+    parts = [f"gradreach: {run_text.of_command(record.run, 60)}", count(record.passes, "step")]
     if (spent := facts.seconds) is not None:
         parts.append(f"{figure(spent)} s")
     if how := ending(record):
@@ -145,8 +145,9 @@ def _depth(facts: Facts) -> str:
     first, last = reached[busiest][0], reached[busiest][-1]
     at = f"backward at {facts.site_name(busiest)}: " if len(reached) > 1 else ""
     return (
-        f"{at}gradient rms {figure(first.grad_rms)} at `{words.of_module(first)}`, the first of "
-        f"{len(reached[busiest])} modules with weights, {figure(last.grad_rms)} at `{words.of_module(last)}`, the last"
+        f"{at}gradient rms {figure(first.grad_rms)} at `{run_text.of_module(first)}`, the first of "
+        f"{len(reached[busiest])} modules with weights, {figure(last.grad_rms)} at `{run_text.of_module(last)}`, "
+        "the last"
     )
 
 
@@ -170,9 +171,9 @@ def _closing(conclusions: Conclusions, say: _Say) -> Iterator[RenderableType]:
     for row, (titles, reason) in enumerate(_lacking(conclusions)):
         rows.add_row("" if row else "not made", Flow(say(f"{'; '.join(titles)}: {reason}")))
     if record.guarded:
-        rows.add_row("guard", Flow(say(words.of_guarded(record.guarded))))
+        rows.add_row("guard", Flow(say(run_text.of_guarded(record.guarded))))
     if record.overhead:
-        rows.add_row("overhead", Flow(say(words.of_overhead(record.overhead))))
+        rows.add_row("overhead", Flow(say(run_text.of_overhead(record.overhead))))
     for note in record.notes:
         rows.add_row("note", Flow(say(note)))
     if rows.row_count:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gradreach.facts.dependency import LEVEL, WORTH, DependencyTest, LagResult, sequences, spans
+from gradreach.facts.dependency import Q_LEVEL, WORTH, DependencyTest, LagResult, sequences, spans
 from gradreach.facts.facts import Facts
 from gradreach.facts.site import PASSES
 from gradreach.facts.wording import figure, percent
@@ -40,7 +40,7 @@ def depends(test: DependencyTest, lag: Lag) -> str:
 
 def lie(facts: Facts, lag: Lag) -> str:
     """The same for a formula."""
-    return f"{spans([lag])} steps back lie {formula.explained(lag.share, lag.q, facts.thresholds[LEVEL])}"
+    return f"{spans([lag])} steps back lie {formula.explained(lag.share, lag.q, facts.thresholds[Q_LEVEL])}"
 
 
 def all_spans(lags: Sequence[LagResult]) -> str:
@@ -73,7 +73,7 @@ REACH = (
     "vanishes"
 )
 DEPENDS = (
-    f"A lag counts as one that the error depends on from q ≤ {LEVEL.default:g}, so that chance alone tells "
+    f"A lag counts as one that the error depends on from q ≤ {Q_LEVEL.default:g}, so that chance alone tells "
     f"so of one test in a hundred, and where what it holds is {percent(WORTH.default, 3)} or more of the "
     "variance that the error had at the first look: share × min(1, error now / error then)². So a task that is learned "
     f"is silent. Reached means r(n) ≥ {HORIZON_LIMIT:g}, the horizon's own limit."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from gradreach.facts.dependency import FOUND, LEVEL, WORTH, DependencyTest, LagResult, not_enough, strongest
+from gradreach.facts.dependency import FOUND, Q_LEVEL, WORTH, DependencyTest, LagResult, not_enough, strongest
 from gradreach.facts.facts import Facts
 from gradreach.facts.wording import figure, percent
 from gradreach.record.schema import HORIZON_LIMIT, Finding, Remedy, Severity
@@ -77,7 +77,7 @@ RULE = Rule(
             "beyond the chunk there is no dW_ℓ to measure; whether the error depends on x_{t−ℓ} can be tested (GR402)",
         ),
         thresholds="Judged where the state is carried from chunk to chunk, so that the inputs before a chunk are "
-        f"known: it speaks where q ≤ {LEVEL.default:g} at a lag of the chunk's length or more, and what "
+        f"known: it speaks where q ≤ {Q_LEVEL.default:g} at a lag of the chunk's length or more, and what "
         f"lies there is {percent(WORTH.default, 3)} or more of the variance that the error had at first: less "
         "is not worth the longer window. It is information while the loss still falls. Silence counts as a pass only "
         f"where {percent(FOUND.default, 3)} of it would have been seen.",
@@ -89,6 +89,6 @@ RULE = Rule(
         references=(WILLIAMS, "Tallec, Ollivier (2017): Unbiasing truncated backpropagation through time"),
     ),
     judge=judge,
-    thresholds=(LEVEL, WORTH),
+    thresholds=(Q_LEVEL, WORTH),
     units={"chunk": "steps"},
 )

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from gradreach.facts.facts import Facts
 from gradreach.facts.spikes import AFTER, DEVIATIONS, GIANT_SPIKE, SPIKE, Spike, enough_norms
 from gradreach.facts.wording import figure
+from gradreach.record.norm_history import RECORD_SIZE, WINDOW
 from gradreach.record.schema import Finding
-from gradreach.record.spikes import RECORD_SIZE, WINDOW
 from gradreach.remedies.advice.clip import CLIP
 from gradreach.remedies.advice.look_at_batch import LOOK_AT_BATCH
 from gradreach.rules import formula

@@ -8,7 +8,7 @@ from itertools import takewhile
 from gradreach.facts.dependency import (
     CLEAR,
     FOUND,
-    LEVEL,
+    Q_LEVEL,
     DependencyTest,
     LagResult,
     not_enough,
@@ -68,7 +68,7 @@ def _finding(facts: Facts, test: DependencyTest) -> Finding:
         "horizon": horizon, "lags": spans(lags), "detectable_share": detectable, "q": q,
         "sequences": found.sequences, "positions": found.positions, "looks": found.looks, "T": found.T,
     }  # fmt: skip
-    how = f"min q over {spans(lags)} steps back = {figure(q)} > {max(CLEAR, facts.thresholds[LEVEL]):g}; "
+    how = f"min q over {spans(lags)} steps back = {figure(q)} > {max(CLEAR, facts.thresholds[Q_LEVEL]):g}; "
     how += f"detectable share = {percent(detectable, 2)} ≤ {percent(facts.thresholds[FOUND], 3)}"
     remedies = (LOOK_MORE_OFTEN.remedy(facts.record.run.script),)
     return RULE.finding("info", where(facts, test), evidence, because, remedies, how)
@@ -85,7 +85,7 @@ RULE = Rule(
         "and the model's own state. A reach that ends there costs nothing that the test could see.",
         mathematics=(SCORE, GIVEN, NULL, BANDS),
         thresholds="The rule speaks where bands past the horizon were tested, none has "
-        f"q ≤ {LEVEL.default:g}, and the nearer two thirds of their lags or more have q > {CLEAR:g} where a "
+        f"q ≤ {Q_LEVEL.default:g}, and the nearer two thirds of their lags or more have q > {CLEAR:g} where a "
         f"share of {percent(FOUND.default, 3)} of the error's variance would have been found 95 times in 100. "
         "With fewer sequences it says that there is not enough data yet, and what could have been missed.",
         remedies=(
@@ -96,7 +96,7 @@ RULE = Rule(
         references=DATA,
     ),
     judge=judge,
-    thresholds=(LEVEL, FOUND),
+    thresholds=(Q_LEVEL, FOUND),
     heading="If you want to be surer",
     opening="Nothing is left to learn beyond what the gradient reaches in",
     zoo=("lstm_text",),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradreach.facts.dependency import LEVEL, WORTH, DependencyTest, not_enough, strongest
+from gradreach.facts.dependency import Q_LEVEL, WORTH, DependencyTest, not_enough, strongest
 from gradreach.facts.facts import Facts
 from gradreach.facts.wording import figure
 from gradreach.record.schema import HORIZON_LIMIT, Finding, Severity
@@ -93,7 +93,7 @@ RULE = Rule(
         references=DATA,
     ),
     judge=judge,
-    thresholds=(LEVEL, WORTH),
+    thresholds=(Q_LEVEL, WORTH),
     opening="Your gradients vanish before they reach what the data holds in",
     urgency=1,
     zoo=("gr402_adding_problem",),

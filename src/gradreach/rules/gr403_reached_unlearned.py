@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradreach.facts.dependency import LEVEL, WORTH, DependencyTest, not_enough, strongest
+from gradreach.facts.dependency import Q_LEVEL, WORTH, DependencyTest, not_enough, strongest
 from gradreach.facts.facts import Facts
 from gradreach.facts.site import Rest
 from gradreach.facts.thresholds import Threshold
@@ -110,6 +110,6 @@ RULE = Rule(
         references=DATA,
     ),
     judge=judge,
-    thresholds=(FAR_GROWTH, LEVEL, WORTH, ERROR_LEFT),
+    thresholds=(FAR_GROWTH, Q_LEVEL, WORTH, ERROR_LEFT),
     zoo=("gr403_too_low_a_rate",),
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gradreach.facts.facts import Facts
 from gradreach.facts.thresholds import Threshold
-from gradreach.record.members import OURS, from_others, in_folder
+from gradreach.record.members import OURS, from_others, in_folder, warn
 from gradreach.record.schema import SEVERITIES, Finding
 from gradreach.rules.rule import LEAST_URGENT, Rule, RuleOutcome
 
@@ -91,4 +91,7 @@ def _urgency(finding: Finding) -> int:
 for _rule in in_folder(__package__, Rule):
     register(_rule, OURS)
 for _origin, _rule in from_others(ENTRY_POINTS, Rule):
-    register(_rule, _origin)
+    try:
+        register(_rule, _origin)
+    except ValueError as error:
+        warn(f"{_rule.slug} of {_origin} is left out: {error}.")

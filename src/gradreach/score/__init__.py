@@ -4,10 +4,10 @@ arguments: checks of what the test is given.
 covariates: what is held fixed while a far lag is tested.
 dependency: `gr.dependency`, the test over all bands of lags.
 features: what of an input the test looks at.
-flips: the null distribution, by flipping signs, and corrections for many tests.
+sign_flips: the null distribution, by flipping signs, and corrections for many tests.
 ladder: which lags are asked about together.
 lagged_inputs: the inputs that lie a lag or a band of lags before a position.
 regression: least squares on the covariates.
 rows: the errors as rows, one a position.
-statistic: the score test of one band.
+score_statistic: the score test of one band.
 """

@@ -12,11 +12,11 @@ from gradreach.record.schema import Dependency, Lag
 from gradreach.score.arguments import batches_of, check_batches, sequence_numbers, whole_lags
 from gradreach.score.covariates import Covariates
 from gradreach.score.features import embedded, narrowed
-from gradreach.score.flips import benjamini_hochberg
 from gradreach.score.ladder import Band, ladder
 from gradreach.score.lagged_inputs import LaggedInputs
 from gradreach.score.rows import Rows, rows_of
-from gradreach.score.statistic import BandScore, score
+from gradreach.score.score_statistic import BandScore, score
+from gradreach.score.sign_flips import benjamini_hochberg
 
 LEVEL = 0.05
 """The level at which one band counts as found, and becomes a covariate of the bands beyond it."""

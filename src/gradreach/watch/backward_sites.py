@@ -7,7 +7,7 @@ from types import FrameType
 
 from torch import Tensor, nn
 
-from gradreach.record.entries import Site
+from gradreach.record.entries import SiteEntry
 from gradreach.record.sinks.sink import Sink
 from gradreach.watch.frames import place
 from gradreach.watch.graph import trainable
@@ -29,7 +29,7 @@ class BackwardSites:
         key = (frame.f_code, frame.f_lineno) if frame is not None else (None, 0)
         if key not in self._numbers:
             self._numbers[key] = len(self._numbers)
-            self._sink.write(Site(place(frame)))
+            self._sink.write(SiteEntry(place(frame)))
         return self._numbers[key]
 
     def is_new(self, site: int) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 
 from gradreach.engine.norms import local
-from gradreach.record.schema import GuardAction, GuardSummary
+from gradreach.record.schema import GuardDeed, GuardSummary
 from gradreach.remedies.clip import Clip
 from gradreach.remedies.guard.events import Event, GaveUp
 from gradreach.remedies.guard.guard import Guard
@@ -26,7 +26,7 @@ class OptimizerGuards:
 
     def __init__(self, models: Models) -> None:
         self._summary = GuardSummary()
-        self._actions: list[GuardAction] = []
+        self._actions: list[GuardDeed] = []
         self._models = models
         self._step = -1
         self._loss: Tensor | None = None
@@ -38,7 +38,7 @@ class OptimizerGuards:
         """Stand aside; the optimizers' own guards go with them."""
         self._hook.remove()
 
-    def entries(self) -> list[GuardAction | GuardSummary]:
+    def entries(self) -> list[GuardDeed | GuardSummary]:
         """What the guards did since they were last asked, and the summary of all that they did."""
         new, self._actions = self._actions, []
         return [*new, self._summary]
@@ -151,7 +151,7 @@ class OptimizerGuards:
             self._note(event.what, event.why)
 
     def _note(self, what: str, why: str) -> None:
-        self._actions.append(GuardAction(self._step, what, why))
+        self._actions.append(GuardDeed(self._step, what, why))
 
 
 def _rate(group: dict[str, Any]) -> Any:

@@ -106,6 +106,6 @@ def test_where_the_run_stands_is_told_at_each_flush() -> None:
 def test_other_packages_register_where_a_run_is_written_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     entry = EntryPoint("odd", f"{__name__}:AnotherPackage.destination", "gradreach.sinks")
     monkeypatch.setattr(members, "entry_points", lambda **_: [entry])
-    ((package, destination),) = destinations_of_others()
+    ((package, destination),) = destinations_of_others(pytest.fail)
     assert (package, destination.name) == ("unknown", "odd")
     assert isinstance(destination.open(tmp_path, RUN), FailingSink)

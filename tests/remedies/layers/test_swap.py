@@ -14,7 +14,7 @@ from gradreach.remedies import layers as ours
 from gradreach.remedies.layers.swap import swap
 from gradreach.remedies.omega import Omega
 from gradreach.remedies.orthogonal import orthogonal
-from gradreach.remedies.tbptt.options import BatchLayout
+from gradreach.remedies.tbptt.batch_layout import BatchLayout
 from gradreach.remedies.tbptt.tbptt import tbptt
 
 KINDS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}

@@ -12,7 +12,8 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 import gradreach as gr
 from gradreach.engine.scan import Remedies
-from gradreach.remedies.tbptt.options import AutoK2, BatchLayout
+from gradreach.remedies.tbptt.auto_k2 import AutoK2
+from gradreach.remedies.tbptt.batch_layout import BatchLayout
 from gradreach.remedies.tbptt.tbptt import tbptt
 from tests.remedies.layers import plainly
 from tests.remedies.streams import Stream, equal, stream, streams, windows

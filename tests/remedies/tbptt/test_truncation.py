@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 import gradreach as gr
 from gradreach.remedies.tbptt import truncation_bias as module
-from gradreach.remedies.tbptt.options import AutoK2, BatchLayout
+from gradreach.remedies.tbptt.auto_k2 import AutoK2
+from gradreach.remedies.tbptt.batch_layout import BatchLayout
 from gradreach.remedies.tbptt.tbptt import tbptt
 from gradreach.remedies.tbptt.truncation_bias import truncation_bias
 from tests.remedies.streams import KINDS, Stream, stream, windows

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from gradreach.facts.facts import Facts
-from gradreach.record.entries import Site
+from gradreach.record.entries import SiteEntry
 from gradreach.record.process import still_running
 from gradreach.record.schema import Outcome, Step
 from gradreach.record.sinks.sqlite import SqliteSink
@@ -39,7 +39,7 @@ class Elsewhere:
         scene = self._scenes.pop(0)
         if scene == "begin":
             self.sink = SqliteSink(rank_file(self._folder), RUN)
-            self.sink.write(Site("train.py:1"))
+            self.sink.write(SiteEntry("train.py:1"))
         elif scene == "interrupt":
             raise KeyboardInterrupt
         assert self.sink is not None or scene == "nothing"

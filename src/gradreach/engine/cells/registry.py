@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import cache
 
 from torch import nn
 
 from gradreach.engine.cells.cell import StockCell
-from gradreach.record.members import from_others, in_folder
+from gradreach.record.members import from_others, in_folder, warn
 
 
 @cache
@@ -18,13 +17,11 @@ def cells() -> dict[str, StockCell]:
     What another package offers is left out with a warning where it cannot be loaded or takes a name that is taken.
     """
     found = {cell.name: cell for cell in in_folder("gradreach.engine.cells", StockCell)}
-    try:
-        for package, cell in from_others("gradreach.cells", StockCell):
-            if cell.name in found:
-                raise ValueError(f"{cell.name} of the package {package}: expected a new name, got one that is taken")
+    for package, cell in from_others("gradreach.cells", StockCell):
+        if cell.name in found:
+            warn(f"{cell.name} of {package} is left out: expected a new name, got one that is taken.")
+        else:
             found[cell.name] = cell
-    except Exception as error:
-        warnings.warn(f"gradreach: cells of other packages are left out: {error}", stacklevel=2)
     return found
 
 

@@ -51,7 +51,7 @@ class Cell:
     >>> import torch
     >>> from gradreach.engine.custom.autograd import reach_map
     >>> from gradreach.engine.custom.step import Cell, unroll
-    >>> from gradreach.engine.curve import curve
+    >>> from gradreach.engine.reach_curve import curve
     >>> leaky = Cell(lambda x, state: {"h": 0.5 * state["h"] + x})
     >>> run = unroll(leaky, torch.randn(6, 2, 3), {"h": torch.zeros(2, 3)})
     >>> [round(r, 6) for r in curve(reach_map(run, {"h": torch.ones(6, 2, 3)}, anchors=[5]))]

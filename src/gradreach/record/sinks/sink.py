@@ -47,7 +47,7 @@ class Destination:
     open: Callable[[Path, Run], Sink]
 
 
-def destinations_of_others() -> Iterator[tuple[str, Destination]]:
-    """The destinations that installed packages register, each with its package's name. Raises TypeError as
-    `from_others` does."""
-    return from_others(GROUP, Destination)
+def destinations_of_others(left_out: Callable[[str], None]) -> Iterator[tuple[str, Destination]]:
+    """The destinations that installed packages register, each with its package's name; `left_out` is told of those
+    that do not load."""
+    return from_others(GROUP, Destination, left_out)

@@ -15,10 +15,10 @@ from typing import Any
 
 import msgspec
 
-from gradreach.record.entries import Entry, Model, Note, Site
+from gradreach.record.entries import Entry, Model, Note, SiteEntry
 from gradreach.record.schema import (
     Dependency,
-    GuardAction,
+    GuardDeed,
     GuardSummary,
     Look,
     NonFinite,
@@ -52,12 +52,12 @@ _ROW_KINDS = {
     "look": _RowKind(Look, Look),
     "dependency": _RowKind(Dependency, Dependency),
     "nonfinite": _RowKind(NonFinite, NonFinite),
-    "site": _RowKind(Site, str, lambda site: site.place, Site),
+    "site": _RowKind(SiteEntry, str, lambda site: site.place, SiteEntry),
     "model": _RowKind(Model, tuple[str, str], lambda model: (model.name, model.kind), lambda pair: Model(*pair)),
     "note": _RowKind(Note, str, lambda note: note.sentence, Note),
     "overhead": _RowKind(Overhead, Overhead),
     "guarded": _RowKind(GuardSummary, GuardSummary),
-    "deed": _RowKind(GuardAction, GuardAction),
+    "deed": _RowKind(GuardDeed, GuardDeed),
     "outcome": _RowKind(Outcome, Outcome),
 }
 _NAMES = {kind.entry: name for name, kind in _ROW_KINDS.items()}

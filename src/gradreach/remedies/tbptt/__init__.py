@@ -1,9 +1,10 @@
 """Truncated and exact backpropagation through time, over a step of any kind.
 
 arguments: checks of sequences, states and counts of steps, made before anything runs on them.
+auto_k2: `gr.AutoK2`, k2 chosen by what truncation would lose.
+batch_layout: `gr.BatchLayout`, where time and rows are, and where rows end.
 bptt: `gr.bptt`, exact backpropagation through time under a memory limit.
 memory: how many bytes passes over segments of a sequence take.
-options: the option records, `BatchLayout` and `AutoK2`.
 recurrence: a step of any kind, run over segments whose rows may end anywhere.
 segment: consecutive steps of a sequence, and what the next batch needs of them.
 tbptt: `gr.tbptt`, windows of k1 steps whose gradient goes back k2 steps.

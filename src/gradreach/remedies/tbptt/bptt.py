@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch.utils.checkpoint import checkpoint
 
+from gradreach.remedies.tbptt.batch_layout import BatchLayout
 from gradreach.remedies.tbptt.memory import bytes_of, footprint, longest_segment
-from gradreach.remedies.tbptt.options import BatchLayout
 from gradreach.remedies.tbptt.recurrence import Recurrence
 from gradreach.remedies.tbptt.segment import Segment, last_state
 from gradreach.remedies.tbptt.trees import RestoredBuffers, join, module_of

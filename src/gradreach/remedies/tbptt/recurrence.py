@@ -16,7 +16,7 @@ from gradreach.engine.custom.form import named, outline
 from gradreach.engine.custom.step import Cell
 from gradreach.remedies.arguments import integer
 from gradreach.remedies.tbptt.arguments import check_callable, check_state
-from gradreach.remedies.tbptt.options import BatchLayout
+from gradreach.remedies.tbptt.batch_layout import BatchLayout
 from gradreach.remedies.tbptt.segment import Segment
 from gradreach.remedies.tbptt.trees import join, module_of
 

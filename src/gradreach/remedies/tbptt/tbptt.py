@@ -12,14 +12,12 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from gradreach.remedies.tbptt.arguments import length_of_pair, steps
-from gradreach.remedies.tbptt.options import AutoK2, BatchLayout
+from gradreach.remedies.tbptt.auto_k2 import AutoK2, chosen_k2
+from gradreach.remedies.tbptt.batch_layout import BatchLayout
 from gradreach.remedies.tbptt.recurrence import Recurrence
 from gradreach.remedies.tbptt.segment import Carry, Segment
 from gradreach.remedies.tbptt.trees import detached, take
-from gradreach.remedies.tbptt.truncation_bias import TruncationBias, measure, start_of
-
-_ENOUGH = 32, 256
-"""Windows, and steps, on which AutoK2 measures: whichever is more."""
+from gradreach.remedies.tbptt.truncation_bias import TruncationBias, start_of
 
 _LAYOUT = BatchLayout()
 
@@ -145,7 +143,7 @@ def _windows(
 ) -> Iterator[Window]:
     T, dim, bias = sequence.steps, sequence.dim, None
     if isinstance(k2, AutoK2):
-        k2, bias = _chosen_k2(recurrence, sequence, y, k2, k1, carry.states[-1][1], step)
+        k2, bias = chosen_k2(recurrence, sequence, y, k2, k1, carry.states[-1][1], step)
     stood = deque((-back, state) for back, state in carry.states)
     shown: list[Any] = []
     for start in range(0, T, k1):
@@ -171,12 +169,3 @@ def _windows(
         del output, after, before  # the generator must not hold a graph while its user goes back through it
         yield window
         del window
-
-
-def _chosen_k2(
-    recurrence: Recurrence, sequence: Segment, y: Any, auto: AutoK2, k1: int, state: Any, step: Any
-) -> tuple[int, TruncationBias]:
-    few = sequence.part(0, min(sequence.steps, max(_ENOUGH[0] * k1, _ENOUGH[1])))
-    targets = None if y is None else take(y, sequence.dim, 0, few.steps)
-    bias = measure(recurrence, few, targets, step, auto.loss, k1, state, tolerance=auto.tolerance)
-    return max(k1, bias.window(auto.tolerance) or bias.steps), bias

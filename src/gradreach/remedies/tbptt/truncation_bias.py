@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,13 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from gradreach.remedies.tbptt.arguments import check_loss, length_of_pair, refuse_graph, steps
-from gradreach.remedies.tbptt.options import BatchLayout, Loss
+from gradreach.remedies.tbptt.batch_layout import BatchLayout
 from gradreach.remedies.tbptt.recurrence import Recurrence
 from gradreach.remedies.tbptt.segment import Segment, last_state
 from gradreach.remedies.tbptt.trees import carries, detached, parameters_in, take, without_a_trace
+
+Loss = Callable[[Any, Any], Tensor]
+"""loss(output, y) -> scalar, of a window's output and targets."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from gradreach.engine.curve import HORIZON
 from gradreach.engine.products import scientific
 from gradreach.engine.reach import Reach
 from gradreach.engine.spectrum import Spectrum
 from gradreach.facts.wording import figure
 from gradreach.record.kinds import numbered
+from gradreach.record.schema import HORIZON_LIMIT
 from gradreach.report.charts.card import Card, Drawing, Row, Table
 from gradreach.report.charts.chart import Frame, Line, Mark, plot
 from gradreach.report.charts.heat import heat
@@ -142,7 +142,7 @@ def _exponents(lyapunov: Sequence[float]) -> str:
 def _curve(reach: Reach, name: str) -> tuple[Drawing, ...]:
     frame = Frame(f"Reach curve of {name}", "lag ℓ, steps back", "reach r(ℓ)", log=True)
     marks = (
-        Mark("reach of 1 %", y=HORIZON, word="1 %"),
+        Mark("reach of 1 %", y=HORIZON_LIMIT, word="1 %"),
         Mark(f"horizon {reach.horizon}", x=reach.horizon, style="horizon", word=f"horizon {reach.horizon}"),
     )
     drawn = plot(frame, [Line("reach", _drawn(reach.log10_curve))], marks)

@@ -9,7 +9,7 @@ from gradreach.facts.statistics import known
 from gradreach.facts.wording import count, figure
 from gradreach.record.kinds import of_layer
 from gradreach.record.schema import DepthLook, TimeLook
-from gradreach.report import words
+from gradreach.report import run_text
 from gradreach.report.charts.chart import (
     Frame,
     Line,
@@ -185,13 +185,14 @@ def _rows(title: str, axis: str, looks: Sequence[DepthLook], series: Sequence[Se
     ]
     parts.append(text((x.start + x.end) / 2, frame.height - 4, axis, "middle", "name"))
     parts += [
-        text(frame.left - 8, 22 * row + 19, words.of_module(seen), "end", "row", 24) for row, seen in enumerate(looks)
+        text(frame.left - 8, 22 * row + 19, run_text.of_module(seen), "end", "row", 24)
+        for row, seen in enumerate(looks)
     ]
     for name, values, style in series:
         places = [(x.at(v), 22 * row + 15, v) for row, v in enumerate(values) if known([v]) and v]
         parts.append(_joined(places, style))
         parts += [
-            _point(at, y, style, f"{name} of {words.of_module(looks[(y - 15) // 22])}: {figure(v)}")
+            _point(at, y, style, f"{name} of {run_text.of_module(looks[(y - 15) // 22])}: {figure(v)}")
             for at, y, v in places
         ]
     return svg(frame, "".join(parts))

@@ -13,8 +13,8 @@ from gradreach.facts.time import layers_of, usual_length
 from gradreach.facts.wording import count
 from gradreach.record.kinds import of_layer
 from gradreach.record.schema import DepthLook, Look, TimeLook
-from gradreach.report import words
-from gradreach.report.compare.measure import Key, Measure, Part, quotient
+from gradreach.report import run_text
+from gradreach.report.compare.measure import Measure, MeasureKey, Part, quotient
 from gradreach.report.compare.noise import FEWEST, unpaired
 
 Sites = Sequence[tuple[int, int]]
@@ -51,7 +51,7 @@ def of_depth(a: Facts, b: Facts, part: Part, sites: Sites) -> list[Measure]:
         span = _span(a, b, part, (x, y))
         here, there = modules(a, span, x), modules(b, span, y)
         for name in (name for name in there if name in here):
-            place = words.of_module(there[name][-1]) + _at(b, y, sites)
+            place = run_text.of_module(there[name][-1]) + _at(b, y, sites)
             rms = [_logs(seen.grad_rms for seen in side[name]) for side in (here, there)]
             ratio = [_logs(seen.update_ratio for seen in side[name]) for side in (here, there)]
             made.append(_looked("grad_rms", "gradient rms", place, "", span, rms[0], rms[1], ratio=True))
@@ -88,7 +88,7 @@ def _span(a: Facts, b: Facts, part: Part, pair: tuple[int, int]) -> Part:
 
 
 def _looked(
-    key: Key,
+    key: MeasureKey,
     name: str,
     place: str,
     unit: str,

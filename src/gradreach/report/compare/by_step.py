@@ -10,7 +10,7 @@ from gradreach.facts.facts import Facts
 from gradreach.facts.site import clipped_norm
 from gradreach.facts.statistics import quantile
 from gradreach.record.schema import Step
-from gradreach.report.compare.measure import Key, Measure, Part, quotient
+from gradreach.report.compare.measure import Measure, MeasureKey, Part, quotient
 from gradreach.report.compare.noise import BATCHES, DRIFTS, FEWEST, SHORTEST, Change, paired, unpaired
 
 IN_A_BATCH = 2
@@ -82,7 +82,7 @@ def _clipped(steps: Sequence[Step]) -> Points:
     return seen
 
 
-def _mean_of(key: Key, name: str, place: str, a: Points, b: Points, part: Part, unit: str = "") -> Measure:
+def _mean_of(key: MeasureKey, name: str, place: str, a: Points, b: Points, part: Part, unit: str = "") -> Measure:
     """The mean over the part that is compared."""
     over = f"mean, {_steps(part)}"
     batches = _batched(a, b, part, _mean)
@@ -96,7 +96,7 @@ def _mean_of(key: Key, name: str, place: str, a: Points, b: Points, part: Part, 
     return Measure(key, name, place, unit, _mean(batches[0]), _mean(batches[1]), over, change)
 
 
-def _median_of(key: Key, name: str, place: str, unit: str, a: Points, b: Points, part: Part) -> Measure:
+def _median_of(key: MeasureKey, name: str, place: str, unit: str, a: Points, b: Points, part: Part) -> Measure:
     """The median, and its change as a ratio: of each batch the median of the logarithms, and of these the mean."""
     a, b = ([(step, math.log(value)) for step, value in side if value > 0] for side in (a, b))
     over = f"median, {_steps(part)}"

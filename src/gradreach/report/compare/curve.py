@@ -9,7 +9,7 @@ from gradreach.facts.facts import Facts
 from gradreach.facts.statistics import known
 from gradreach.record.kinds import of_layer
 from gradreach.record.schema import TimeLook
-from gradreach.report import words
+from gradreach.report import run_text
 from gradreach.report.charts.chart import Points, thinned
 from gradreach.report.compare.by_look import layers, modules
 from gradreach.report.compare.measure import Part
@@ -78,7 +78,7 @@ def _depth(a: Facts, b: Facts, looked: Part, sites: Sites) -> list[CurvePair]:
         if len(names) < 2:
             continue
         first, last = ([(i, side[name][-1].grad_rms) for i, name in enumerate(names)] for side in (here, there))
-        shown = tuple(words.of_module(there[name][-1]) for name in names)
+        shown = tuple(run_text.of_module(there[name][-1]) for name in names)
         title = f"Gradient along the depth{_at(b, y, sites)}"
         made.append(CurvePair(title, "module", "rms", True, first, last, names=shown))
     return made

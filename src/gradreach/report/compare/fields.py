@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from gradreach.report.compare.measure import MeasureKey
 from gradreach.report.fields.common import Count, Fields, Figure, Share
 from gradreach.report.fields.findings import FindingFields
 
@@ -95,22 +96,7 @@ class NoiseFields(Fields):
 class MeasureFields(Fields):
     """One figure of both runs."""
 
-    key: Annotated[
-        Literal[
-            "loss",
-            "norm",
-            "largest_norm",
-            "clip_rate",
-            "nonfinite_steps",
-            "seconds_a_step",
-            "overhead",
-            "horizon",
-            "factor",
-            "grad_rms",
-            "update_ratio",
-        ],
-        Meta(description="which figure"),
-    ]
+    key: Annotated[MeasureKey, Meta(description="which figure")]
     name: Annotated[str, Meta(description="its name in words")]
     place: Annotated[str, Meta(description="line, layer or module; empty where it is of the whole run")]
     unit: Annotated[

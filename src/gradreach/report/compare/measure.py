@@ -11,7 +11,7 @@ from gradreach.facts.facts import Facts
 from gradreach.facts.wording import count, figure, percent
 from gradreach.report.compare.noise import LEVEL, Change, holm
 
-Key = Literal[
+MeasureKey = Literal[
     "loss",
     "norm",
     "largest_norm",
@@ -51,7 +51,7 @@ class Measure:
     `p` is the change's after Holm's correction for all figures of the comparison that have an interval.
     """
 
-    key: Key
+    key: MeasureKey
     name: str
     place: str
     unit: str

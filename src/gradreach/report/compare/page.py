@@ -15,7 +15,7 @@ from gradreach.report.compare.curve import CurvePair
 from gradreach.report.compare.matching import FindingMatch, State
 from gradreach.report.compare.measure import Part
 from gradreach.report.html import assets, template
-from gradreach.report.words import of_command
+from gradreach.report.run_text import of_command
 
 FIGURES, FINDINGS, CURVES, LENGTH = 300, 60, 24, 110
 """What a page shows in full, and the characters of a command; the JSON form holds the rest."""

@@ -19,7 +19,7 @@ from gradreach.report.compare.comparison import Comparison
 from gradreach.report.compare.comparison_verdict import Level
 from gradreach.report.compare.matching import FindingMatch, State
 from gradreach.report.compare.measure import Measure
-from gradreach.report.words import of_command
+from gradreach.report.run_text import of_command
 
 ROWS = 12
 """Figures by module that the table shows, those that changed first; the rest are in the files."""

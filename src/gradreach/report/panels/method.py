@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradreach.report import words
+from gradreach.report import run_text
 from gradreach.report.conclusions import Conclusions
 from gradreach.report.panels.panel import Data, Limits, Panel
 from gradreach.report.panels.through_time import LAYERS
@@ -14,9 +14,9 @@ def _data(conclusions: Conclusions, limits: Limits) -> Data:
     facts, record = conclusions.facts, conclusions.record
     drawn = [shown.layer for shown in facts.time_shown[: min(LAYERS, limits.layers)]]
     return {
-        "guard": words.of_guarded(record.guarded) if record.guarded else "",
+        "guard": run_text.of_guarded(record.guarded) if record.guarded else "",
         "overhead": record.overhead,
-        "spent": words.of_overhead(record.overhead) if record.overhead else "",
+        "spent": run_text.of_overhead(record.overhead) if record.overhead else "",
         "command": " ".join([record.run.script, *record.run.argv]),
         "has_layers": bool(facts.time_shown),
         "has_map": any(seen.log10_map for seen in drawn),

@@ -99,15 +99,12 @@ def _recorder(out: Path, run: Run, told: Callable[[Progress], None] | None) -> R
     Raises OSError where the file cannot be made. A place of another package that cannot be opened ends in a note.
     """
     sinks: list[Sink] = [SqliteSink(rank_file(out, run.rank), run)]
-    notes = []
-    try:
-        for package, destination in destinations_of_others():
-            try:
-                sinks.append(destination.open(out, run))
-            except Exception as error:
-                notes.append(f"The sink {destination.name} of {package} could not be opened: {error}.")
-    except Exception as error:  # an entry point of another package that does not load, or leads to something else
-        notes.append(f"Not every sink of other packages could be loaded: {error}.")
+    notes: list[str] = []
+    for package, destination in destinations_of_others(notes.append):
+        try:
+            sinks.append(destination.open(out, run))
+        except Exception as error:
+            notes.append(f"The sink {destination.name} of {package} could not be opened: {error}.")
     if told is not None:
         sinks.append(ProgressSink(told))
     recorder = Recorder(run, sinks)

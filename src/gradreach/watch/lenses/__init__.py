@@ -2,6 +2,7 @@
 
 depth: what each leaf module puts out, and what gradient comes back to it
 recurrent_layers: the gradient through time of stock recurrent layers and cells
+recurrent_calls: one call of a stock layer or cell, and the sequences that calls make
 recurrent: the calls of stock recurrent layers and cells, and the engine run beside them
 loops: the gradient through time of recurrences that a script writes itself
 feedforward: how far back the input moves the error of a model without a recurrence

@@ -20,7 +20,7 @@ from torch.autograd.function import BackwardCFunction
 from torch.autograd.graph import GradientEdge
 from torch.nn.grad import conv1d_input
 
-from gradreach.engine.curve import curve_from_norms, horizon
+from gradreach.engine.reach_curve import curve_from_norms, horizon
 from gradreach.record.schema import Look, Probe
 from gradreach.watch.graph import Graph, Node, mark, on_gradient
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep

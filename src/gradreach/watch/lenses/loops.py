@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradreach.engine.curve import curve, factor, horizon
 from gradreach.engine.look import kept_map
+from gradreach.engine.reach_curve import curve, factor, horizon
 from gradreach.engine.reach_map import table
 from gradreach.record.schema import Look, TimeLook
 from gradreach.watch.graph import mark, nearest

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradreach.score.flips import benjamini_hochberg, flip, p_value
+from gradreach.score.sign_flips import benjamini_hochberg, flip, p_value
 
 
 def test_every_draw_is_the_statistic_of_flipped_scores() -> None:

@@ -8,9 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from gradreach.engine.reach_map import ReachMap, table
-
-HORIZON = 0.01
-"""The horizon ends where r(ℓ) first falls under this share of the local error."""
+from gradreach.record.schema import HORIZON_LIMIT
 
 
 def log2_curve(reach: ReachMap) -> tuple[float, ...]:
@@ -38,7 +36,7 @@ def curve_from_norms(norms: Mapping[int, Sequence[float]]) -> tuple[float, ...]:
 
 def horizon(r: Sequence[float]) -> int:
     """The largest ℓ with r ≥ 0.01 at every lag up to it; 0 where there is no curve."""
-    short = next((lag for lag, each in enumerate(r) if each < HORIZON), len(r))
+    short = next((lag for lag, each in enumerate(r) if each < HORIZON_LIMIT), len(r))
     return max(short - 1, 0)
 
 

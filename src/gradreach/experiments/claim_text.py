@@ -6,11 +6,12 @@ from typing import Any
 
 from gradreach.experiments.claim import Claim
 from gradreach.experiments.experiment import Run
+from gradreach.facts.wording import figure
 
 
 def number(x: float | None) -> str:
     """Write a number with four significant digits, and – for None."""
-    return "–" if x is None else f"{x:.4g}".replace("-", "−")
+    return figure(x, 4).replace("-", "−")
 
 
 def row(claim: Claim) -> list[str]:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradreach.score.flips import SignFlips, flip, p_value
 from gradreach.score.ladder import Band
 from gradreach.score.lagged_inputs import LaggedInputs
 from gradreach.score.regression import Regression
 from gradreach.score.rows import Rows
+from gradreach.score.sign_flips import SignFlips, flip, p_value
 
 _NEGLIGIBLE = 1e-3
 """Directions of the inputs with less than this part of the largest variance are left out."""

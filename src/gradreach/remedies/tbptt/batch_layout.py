@@ -1,10 +1,9 @@
-"""The option records of `gr.tbptt`: how a batch lies in x, and how k2 is chosen by what truncation would lose."""
+"""How a batch lies in x: where time and rows are, where rows end, and what they begin anew with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import torch
@@ -13,10 +12,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from gradreach.engine.custom.form import name_of, varies
-from gradreach.remedies.tbptt.arguments import check_loss, tensor_of
-
-Loss = Callable[[Any, Any], Tensor]
-"""loss(output, y) -> scalar, of a window's output and targets."""
+from gradreach.remedies.tbptt.arguments import tensor_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,24 +53,6 @@ class BatchLayout:
         over = last & (lengths < T)
         ended = over if ended is None else ended.to(over.device) & counts | over
         return ended, counts if dim == 0 else counts.t()
-
-
-@dataclass(frozen=True, slots=True)
-class AutoK2:
-    """Choose k2 as the smallest of k1, 2 k1, 3 k1, 4 k1, 6 k1, … whose truncation bias is at most `tolerance`.
-
-    The bias is measured with `loss`, a function of a window's output and targets, on the first max(32 k1, 256) steps
-    (see `truncation_bias`); k2 is all of these where no smaller one is within the tolerance. Raises TypeError or
-    ValueError where loss cannot be called or tolerance is not between 0 and 1.
-    """
-
-    loss: Loss
-    tolerance: float = 0.05
-
-    def __post_init__(self) -> None:
-        check_loss(self.loss)
-        if not isinstance(self.tolerance, Real) or not 0 < float(self.tolerance) < 1:
-            raise ValueError(f"tolerance: expected a number between 0 and 1, got {self.tolerance!r}")
 
 
 def _ends(x: Any, given: Any, dim: int, T: int) -> Bool[Tensor, "T B"]:

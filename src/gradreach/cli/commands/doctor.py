@@ -1,4 +1,4 @@
-"""Commands that need no run: the rules, what they mean, and whether gradreach works here."""
+"""`gradreach doctor`: whether gradreach works here."""
 
 from __future__ import annotations
 
@@ -8,50 +8,15 @@ from typing import TYPE_CHECKING
 import typer
 
 from gradreach.cli.arguments import Format, FormatOption
-from gradreach.cli.output import CLEAN, FOUND, complain, say, say_as_json, unknown_rule
-from gradreach.cli.quick import QuickCommand
+from gradreach.cli.output import CLEAN, FOUND, complain, say, say_as_json
 
 if TYPE_CHECKING:
     from gradreach.doctor.check import Diagnosis
 
-commands = typer.Typer()
+command = typer.Typer()
 
 
-@commands.command(
-    cls=QuickCommand,
-    options_metavar="CODE...",
-    context_settings={"allow_extra_args": True},
-    epilog="Example:  gradreach explain GR101",
-)
-def explain(context: typer.Context) -> int:
-    """Say what a rule looks for, why it matters, when it does not, and what to do.
-
-    CODE is a rule's code, as in a finding.
-    """
-    if not context.args:
-        raise typer.BadParameter("name a rule by its code, as in a finding", param_hint="CODE")
-    from gradreach.rules.registry import RULES
-
-    unknown = [code for code in context.args if code.upper() not in RULES]
-    if unknown:
-        return unknown_rule(unknown[0])
-    from gradreach.report.explanation import as_text
-
-    say("\n\n".join(as_text(RULES[code.upper()]) for code in context.args))
-    return CLEAN
-
-
-@commands.command(cls=QuickCommand, epilog="Example:  gradreach rules")
-def rules() -> int:
-    """List every rule: code, severities, title."""
-    from gradreach.rules.registry import RULES
-
-    width = max(len("/".join(rule.severities)) for rule in RULES.values())
-    say("\n".join(f"{rule.code}  {'/'.join(rule.severities):<{width}}  {rule.title}" for rule in RULES.values()))
-    return CLEAN
-
-
-@commands.command(epilog="Example:  gradreach doctor")
+@command.command(epilog="Example:  gradreach doctor")
 def doctor(form: FormatOption = Format.text) -> int:
     """Check that gradreach works here: versions, devices, hooks, compile, AMP, distributed, disk, settings."""
     from gradreach.doctor.check import as_dict, checks, examine
