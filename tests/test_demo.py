@@ -42,6 +42,7 @@ def test_no_demo_knows_of_gradreach() -> None:
         assert "gradreach" not in each.script.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow(7, "trains, and opens the page at every width and scheme")
 @pytest.mark.parametrize("name", DEMOS)
 def test_each_demo_is_found_to_be_what_it_is(name: str, tmp_path: Path, browser: Any) -> None:
     steps, codes, verdict = CODES[name]

@@ -23,6 +23,7 @@ def ones(module: nn.Module, x: Tensor) -> Tensor:
         return torch.ones_like(module(x)[0])
 
 
+@pytest.mark.slow(4, "compares 60 random layers with autograd")
 @settings(max_examples=60)
 @given(cases(dropout=False))
 def test_every_layer_and_direction(case: Case) -> None:

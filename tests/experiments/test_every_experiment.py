@@ -27,6 +27,7 @@ def quick(name: str) -> tuple[Experiment[Any, Any], Run[Any]]:
     return found, run(found, "quick", Lab(quiet=True))
 
 
+@pytest.mark.slow(25, "runs the whole experiment in its quick form")
 @pytest.mark.parametrize("name", experiments())
 def test_quick_form(name: str, tmp_path: Path) -> None:
     found, done = quick(name)

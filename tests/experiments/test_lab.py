@@ -11,6 +11,7 @@ def drawn(seed: int) -> float:
     return float(torch.randn(1000, generator=torch.Generator().manual_seed(seed)).sum()) + torch.get_num_threads()
 
 
+@pytest.mark.slow(3, "starts processes")
 def test_processes_do_not_change_the_numbers() -> None:
     seeds = list(range(5))
     assert Lab(2, quiet=True).spread(drawn, seeds, "numbers") == Lab(quiet=True).spread(drawn, seeds, "numbers")

@@ -381,6 +381,7 @@ def trained(layer: nn.RNN, head: nn.Linear, strength: float) -> tuple[int, int]:
     return before, horizon()
 
 
+@pytest.mark.slow(9, "trains until the reach is longer")
 def test_the_reach_of_a_vanishing_layer_lengthens() -> None:
     plain, regular = [], []
     for seed in range(3):

@@ -76,6 +76,7 @@ def test_gradient_reaches_the_originals(kind: type[nn.RNNBase]) -> None:
     assert torch.allclose(layer.weight_ih_l0.grad, made["weight_ih_l0"].grad)
 
 
+@pytest.mark.slow(11, "takes ten thousand steps")
 def test_ten_thousand_steps() -> None:
     torch.manual_seed(0)
     layer = orthogonal(nn.RNN(2, 8))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import Any
+
+import pytest
 
 from gradreach.facts.facts import Facts
 from gradreach.record.schema import Finding, Record
@@ -12,6 +15,13 @@ from gradreach.report.report import Report
 from gradreach.rules.registry import ranked
 from tests.records.findings import FINDINGS
 from tests.records.runs import ALL
+
+LARGE = pytest.param("large", marks=pytest.mark.slow(8, "judges twenty thousand steps and draws hundreds of modules"))
+
+
+def every_run(*but: str) -> list[Any]:
+    """The names of all runs but for these, as parameters of a test; the large one is slow."""
+    return [LARGE if name == "large" else name for name in ALL if name not in but]
 
 
 def conclusions_of(

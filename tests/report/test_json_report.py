@@ -59,6 +59,7 @@ def test_the_schema_refuses_what_is_not_a_report() -> None:
         jsonschema.validate({**fields, "norm": {**fields["norm"], "global": ["NaN"]}}, SCHEMA)
 
 
+@pytest.mark.slow(2, "validates a document for each of its fields")
 @pytest.mark.parametrize("name", ["vanishing", "broken", "gan", "guarded", "asked", "probed"])
 def test_the_schema_refuses_a_field_that_is_missing_or_another(name: str) -> None:
     validator = jsonschema.Draft202012Validator(SCHEMA)

@@ -18,7 +18,7 @@ from gradreach.report.report import Report
 from tests.records.findings import VANISHING
 from tests.records.parts import depth_look
 from tests.records.runs import ALL
-from tests.report.reports import conclusions_of, judged_page, made_page
+from tests.report.reports import conclusions_of, every_run, judged_page, made_page
 
 LOADS = {"src", "href", "srcset", "data", "action", "poster", "background", "xlink:href", "formaction"}
 
@@ -49,7 +49,7 @@ class Page(HTMLParser):
         return [value for _, key, value in self.attributes if key == name]
 
 
-@pytest.fixture(params=list(ALL), scope="module")
+@pytest.fixture(params=every_run(), scope="module")
 def page(request: pytest.FixtureRequest) -> tuple[str, Page]:
     text = made_page(request.param)
     return text, Page(text)
@@ -179,7 +179,7 @@ def test_inline(text: str, html: str) -> None:
     assert inline(text) == html
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", every_run())
 def test_stays_under_a_megabyte(name: str) -> None:
     size = len(judged_page(name).encode())
     assert size <= (3_000_000 if name == "large" else 1_000_000)  # ten layers of a thousand steps, five hundred modules
@@ -203,6 +203,7 @@ def test_the_formula_stands_with_its_finding() -> None:
     assert 'class="formula"' not in render(conclusions_of(ALL["vanishing"], (VANISHING,)))
 
 
+@pytest.mark.slow(4, "draws a page of twenty thousand modules")
 def test_a_tree_of_twenty_thousand_modules_does_not_swell_the_page() -> None:
     depth = tuple(depth_look(f"net.b{i // 20}.l{i}", "Linear", i) for i in range(20_000))
     record = replace(ALL["deep"], looks=(replace(ALL["deep"].looks[0], depth=depth),))

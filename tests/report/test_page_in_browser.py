@@ -11,7 +11,7 @@ import pytest
 from gradreach.report.report import Report
 from tests.records.findings import FINDINGS
 from tests.records.runs import ALL, hostile
-from tests.report.reports import judged, judged_page, made_page
+from tests.report.reports import every_run, judged, judged_page, made_page
 
 SHAPES = "path.line, .cell path, circle.dot, canvas"
 HOSTILE = {
@@ -84,7 +84,7 @@ def test_dark_is_dark(browser: Any, page_file: Path) -> None:
     assert shades["dark"] < 150 < 600 < shades["light"]
 
 
-@pytest.mark.parametrize("name", [name for name in ALL if name != "empty"])
+@pytest.mark.parametrize("name", every_run("empty"))
 def test_first_screen_holds_verdict_answers_and_the_first_finding(browser: Any, tmp_path: Path, name: str) -> None:
     report = judged(name)
     page = opened(browser, judged_page(name), tmp_path)

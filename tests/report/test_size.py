@@ -27,6 +27,7 @@ def vast(layers: int = 24, modules: int = 20_000, sites: int = 1) -> Record:
     )
 
 
+@pytest.mark.slow(14, "draws a page of twenty thousand modules, again and again until it fits")
 def test_no_page_is_larger_than_three_megabytes() -> None:
     page = report_of(vast()).to_html()
     assert len(page.encode()) <= LARGEST <= 3_000_000

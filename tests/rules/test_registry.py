@@ -229,6 +229,7 @@ def test_every_check_is_passed_failed_or_not_judged() -> None:
     assert all(not_judged(made).values())
 
 
+@pytest.mark.slow(6, "judges 300 random records")
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, 2**32))
 def test_no_record_makes_a_rule_raise(seed: int) -> None:
@@ -242,6 +243,7 @@ def test_no_record_makes_a_rule_raise(seed: int) -> None:
     not_judged(made)
 
 
+@pytest.mark.slow(6, "judges 100 random records")
 @settings(max_examples=100, deadline=None)
 @given(FACTORS, st.floats() | st.none(), st.integers(1, 5), st.lists(st.floats() | st.none(), min_size=1, max_size=60))
 @example(5e-324, 1.3407807929942597e154, 1, [None])  # ‖w‖·‖∂L/∂w‖ of every layer is past the largest float

@@ -62,6 +62,7 @@ def test_a_marker_times_a_value_anywhere_in_a_band_is_found() -> None:
     assert {(61, 79), (40, 60)} & set(speaking(dependency(errors, x)))
 
 
+@pytest.mark.slow(3, "counts false alarms over many tests")
 @pytest.mark.parametrize("kind", ["tokens", "sticky tokens", "0.0", "0.99"])
 @pytest.mark.parametrize("last", [False, True])
 def test_the_level_holds_on_an_untrained_model(kind: str, last: bool) -> None:

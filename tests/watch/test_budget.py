@@ -27,6 +27,7 @@ def _run(budget: Budget, steps: int, plain: float, norm: float, look: float) -> 
     return watched
 
 
+@pytest.mark.slow(8, "plays a hundred long runs")
 @given(
     plain=st.floats(1e-4, 10.0),
     norm=st.floats(1e-5, 1e-3),

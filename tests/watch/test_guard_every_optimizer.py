@@ -167,6 +167,7 @@ def test_a_loss_scale_that_is_too_high_is_the_scalers_own_business(watched: Watc
     assert record.guarded.updates < 40
 
 
+@pytest.mark.slow(3, "trains by L-BFGS")
 def test_an_optimizer_that_needs_its_closure_many_times_is_left_alone(watched: Watched) -> None:
     script = lambda: train(optimizer=torch.optim.LBFGS, steps=5, update=lambda opt, f: opt.step(f))  # noqa: E731
     plain, _ = watched(script)

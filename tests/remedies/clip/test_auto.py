@@ -179,6 +179,7 @@ def final_loss(task: str, threshold: float | None, seed: int, steps: int = 100) 
     return end if math.isfinite(end) else math.inf
 
 
+@pytest.mark.slow(5, "trains to the end at every threshold of a grid")
 @pytest.mark.parametrize("task", EXPLODING)
 def test_auto_is_within_twice_the_best_of_a_grid(task: str) -> None:
     seeds = range(2)

@@ -22,6 +22,7 @@ def backward(model: nn.Module, x: Tensor) -> None:
     model(x).square().sum().backward()
 
 
+@pytest.mark.slow(5, "starts two processes that meet")
 def test_two_processes_clip_as_one(tmp_path: Path) -> None:
     torch.multiprocessing.spawn(process, (str(tmp_path / "meeting"),), nprocs=2)
 

@@ -32,6 +32,7 @@ def undisturbed() -> float:
     return bench().train(bench().NONE, "guarded").loss
 
 
+@pytest.mark.slow(2, "trains to the end, with and without the fault")
 @pytest.mark.parametrize(
     ("name", "skipped", "rolled_back"),
     [

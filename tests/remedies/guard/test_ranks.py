@@ -4,6 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 from math import isfinite
 from pathlib import Path
 
+import pytest
+
 from tests import forked
 
 SCRIPT = Path(__file__).with_name("ranked.py")
@@ -23,6 +25,7 @@ def both(meeting: Path, folder: Path, *faults: str) -> list[list[list[str]]]:
         return list(ranks.map(one, range(2)))
 
 
+@pytest.mark.slow(3, "starts two processes that meet")
 def test_both_ranks_do_the_same(tmp_path: Path) -> None:
     one, other = both(tmp_path / "meeting", tmp_path, *FAULTS)
     assert one == other
@@ -35,6 +38,7 @@ def test_both_ranks_do_the_same(tmp_path: Path) -> None:
         assert told[6] == ("gave-up" if fault == "endless" else "to-the-end")
 
 
+@pytest.mark.slow(5, "starts two processes that meet, twice")
 def test_both_ranks_go_on_from_the_newest_snapshot_that_both_have(tmp_path: Path) -> None:
     both(tmp_path / "meeting", tmp_path, "none")
     steps = sorted(int(entry.name[4:14]) for entry in (tmp_path / "none").glob("*-rank0of2-*"))

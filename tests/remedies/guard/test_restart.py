@@ -25,6 +25,7 @@ def outcome(done: subprocess.CompletedProcess[str]) -> list[str]:
     return done.stdout.split()
 
 
+@pytest.mark.slow(3, "trains in processes of their own")
 def test_after_a_rollback_the_run_is_bit_by_bit_the_one_restarted_from_the_snapshot(tmp_path: Path) -> None:
     """The fault strikes at 51 to 53; the snapshot of step 20 is the good one, that of step 40 is on trial."""
     rolled_back = script(tmp_path, 55, "--nan")
@@ -34,6 +35,7 @@ def test_after_a_rollback_the_run_is_bit_by_bit_the_one_restarted_from_the_snaps
     assert outcome(rolled_back)[1] == restarted[1]
 
 
+@pytest.mark.slow(3, "trains in processes of their own")
 def test_a_kill_while_the_snapshot_is_written_loses_nothing(tmp_path: Path) -> None:
     undisturbed = outcome(script(tmp_path / "undisturbed", 90))
     killed = script(tmp_path / "run", 90, "--die-at", "40")

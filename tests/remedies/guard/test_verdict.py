@@ -148,6 +148,7 @@ def test_a_state_can_be_written_down() -> None:
     assert state_from(asdict(state)) == state
 
 
+@pytest.mark.slow(3, "plays a hundred long runs")
 @given(
     start=st.floats(-3, 3),
     drift=st.floats(-0.2, 0.05),

@@ -131,6 +131,7 @@ for change in (lambda s: s.data, lambda s: s.mT, lambda s: torch.cat([s, s], 1),
 """
 
 
+@pytest.mark.slow(3, "compiles in a process of its own")
 def test_compiles_as_one_graph() -> None:
     subprocess.run([sys.executable, "-c", COMPILED], check=True)  # without this suite's checks of annotations
 

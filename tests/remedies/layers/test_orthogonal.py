@@ -32,7 +32,9 @@ def test_stays_orthogonal_while_it_learns(family: type[nn.RNNBase], optimizer: t
 
 
 @pytest.mark.parametrize("step", [1e-8, 1e-7, 3e-7, 1e-6])
-@pytest.mark.parametrize("H", [16, 200, 512])
+@pytest.mark.parametrize(
+    "H", [16, 200, pytest.param(512, marks=pytest.mark.slow(6, "multiplies large matrices two hundred times"))]
+)
 def test_steps_as_small_as_rounding_do_not_add_up(step: float, H: int) -> None:
     torch.manual_seed(0)
     layer = RNN(2, H, orthogonal=True)
@@ -43,6 +45,7 @@ def test_steps_as_small_as_rounding_do_not_add_up(step: float, H: int) -> None:
         assert off(layer.weight_hh_l0) <= 1e-5
 
 
+@pytest.mark.slow(7, "takes ten thousand steps")
 def test_ten_thousand_steps() -> None:
     torch.manual_seed(0)
     layer = RNN(2, 16, orthogonal=True)

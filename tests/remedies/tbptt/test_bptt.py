@@ -116,6 +116,7 @@ def held(x: Tensor, step: Any, memory: int | str | None) -> int:
     return live.peak
 
 
+@pytest.mark.slow(6, "counts every live tensor of a long backward pass")
 @pytest.mark.parametrize("kind", MODELS)
 @pytest.mark.parametrize("T", [40, 110])
 def test_memory_stays_under_the_limit(kind: str, T: int) -> None:

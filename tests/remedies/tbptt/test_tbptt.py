@@ -367,6 +367,7 @@ def test_states_may_be_written_on_and_weights_stepped(kind: str, k1: int, k2: in
     assert all(p.isfinite().all() for p in each.parameters)
 
 
+@pytest.mark.slow(4, "walks through all objects of the process, many times")
 @pytest.mark.parametrize(("k1", "k2"), [(5, 5), (5, 15), (4, 10)])
 def test_nothing_grows_and_no_old_graph_lives(k1: int, k2: int) -> None:
     model = Deep()

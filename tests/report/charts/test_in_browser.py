@@ -120,6 +120,7 @@ def test_every_chart_in_view_is_drawn_in_place_of_its_drawing(opened: Opened, na
     assert all(len(plots.nth(i).evaluate(INK)) > 2 for i in range(min(plots.count(), 5)))
 
 
+@pytest.mark.slow(8, "draws the large page")
 def test_a_chart_in_closed_details_is_drawn_once_they_open(opened: Opened) -> None:
     page = opened("large")
     closed = page.locator("details.layer:not([open]) .stage").first

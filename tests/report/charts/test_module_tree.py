@@ -1,5 +1,7 @@
 """The module tree: folded where alike, bounded in size, with every finding at its module."""
 
+import pytest
+
 from gradreach.record.schema import Finding
 from gradreach.report.charts.module_tree import MOST, Node, bar, tree
 from tests.records.parts import depth_look
@@ -44,6 +46,7 @@ def test_a_finding_of_a_part_that_was_not_seen_stands_at_the_nearest_module_abov
     assert root.findings == (1,)
 
 
+@pytest.mark.slow(3, "sorts twenty thousand modules")
 def test_twenty_thousand_modules_stay_few_and_what_is_left_out_is_counted() -> None:
     looks = [depth_look(f"net.b{i // 20}.l{i}", "Linear", i) for i in range(20_000)]
     root = tree(looks, [found("net.b777.l15555")])

@@ -7,6 +7,8 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from gradreach.facts.facts import Facts
 from gradreach.record.schema import Record, Step
 from gradreach.report.charts.figures import Figure, truncation_figure, window
@@ -37,6 +39,7 @@ def line(told: dict[str, Any], name: str) -> dict[float, float]:
     }
 
 
+@pytest.mark.slow(7, "draws a hundred thousand steps")
 def test_every_spike_and_dip_of_a_long_run_stays_in_little_data() -> None:
     noise = random.Random(0)
     norms = [math.exp(noise.gauss(0, 0.3)) for _ in range(100_000)]
@@ -53,6 +56,7 @@ def test_every_spike_and_dip_of_a_long_run_stays_in_little_data() -> None:
     assert "Of each 48 steps the lowest and the highest are drawn." in drawn.caption
 
 
+@pytest.mark.slow(7, "draws a hundred thousand steps")
 def test_the_spikes_of_a_long_run_are_in_the_page() -> None:
     norms = [1.0 + 0.001 * (i % 97) for i in range(100_000)]
     for at, value in ((21_000, 1234.5), (50_001, 2345.6), (87_654, 3456.7)):
@@ -100,6 +104,7 @@ def test_what_the_scripts_own_clipping_saw_decides() -> None:
     assert told["strips"][0]["stretches"] == [[1, 1]]
 
 
+@pytest.mark.slow(4, "draws a long run")
 def test_clipped_runs_too_near_to_tell_apart_are_one() -> None:
     _, told = norm_of(run_of([1.0 + 2 * (i % 2) for i in range(50_000)], threshold=2.0, clip="norm"))
     assert told["strips"][0]["stretches"] == [[1, 49_999]]

@@ -236,6 +236,7 @@ def test_children_of_the_script_are_left_alone(script: Callable[[str], Path], ru
     assert seen.stdout == "done\n"
 
 
+@pytest.mark.slow(7, "starts torchrun and two processes")
 def test_every_rank_records_and_rank_0_reports_on_all(script: Callable[[str], Path], tmp_path: Path) -> None:
     path = script("""
         import torch

@@ -57,6 +57,7 @@ def _take(
     samples.take(Look(step, 0, 0.0), [local])
 
 
+@pytest.mark.slow(3, "fills the samples to their limit")
 @pytest.mark.parametrize(
     "shape", [(1000, 20), (300, 700), (1, 400_000), (7, 100_000)], ids=lambda shape: "×".join(map(str, shape))
 )
