@@ -15,10 +15,6 @@ from tests.rules.arithmetic import holds, relations
 ZOO = Path(__file__).parent
 HEALTHY = sorted(ZOO.glob("healthy/*.py"))
 FAULTY = sorted(ZOO.glob("faulty/*.py"))
-SLOW = {
-    "decoder_tied": pytest.mark.slow(13, "trains a language model"),
-    "compiled_mlp": pytest.mark.slow(9, "compiles its model"),
-}
 ALARMS = ("error", "warning")
 CODES = [f"GR{n}" for n in (101, 102, 103, 201, 202, 203, 204, 301, 302, 303, 304, 305, 306, 402, 403)]
 
@@ -68,9 +64,8 @@ def test_every_code_has_its_script() -> None:
     assert len(HEALTHY) >= 14
 
 
-@pytest.mark.parametrize(
-    "script", [pytest.param(script, id=script.stem, marks=SLOW.get(script.stem, ())) for script in HEALTHY]
-)
+@pytest.mark.slow(5, "trains a whole script under watch")
+@pytest.mark.parametrize("script", HEALTHY, ids=lambda script: script.stem)
 def test_healthy(script: Path, tmp_path: Path, record_property: Count) -> None:
     record_property("scripts", 1)
     findings = run(script, tmp_path)
@@ -79,6 +74,7 @@ def test_healthy(script: Path, tmp_path: Path, record_property: Count) -> None:
     assert not alarms, told(alarms)
 
 
+@pytest.mark.slow(5, "trains a whole script under watch")
 @pytest.mark.parametrize("script", FAULTY, ids=lambda script: script.stem)
 def test_faulty(script: Path, tmp_path: Path, record_property: Count) -> None:
     record_property("scripts", 1)
