@@ -187,3 +187,10 @@ def test_bad_input_is_named(
 ) -> None:
     with pytest.raises(kind, match=says):
         depth_spectrum(stack, x, error)
+
+
+def test_a_slope_that_cancels_is_still_of_each_unit_by_itself() -> None:
+    stack = nn.Sequential(nn.Linear(3, 3, bias=False), nn.Tanhshrink()).double()
+    nn.init.eye_(stack[0].weight)
+    x = torch.tensor([[7.7606e-07, -1.1907e-06, -1.0647e-06]], dtype=torch.float64)
+    depth_spectrum(stack, x, torch.ones(1, 3, dtype=torch.float64))  # x − tanh x has slope tanh² x, near 1e-12
