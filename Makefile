@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 demo: $(READY) ## watch a small tanh RNN learn English, and report
 	$(BIN)/gradreach demo
 
-test-fast: $(READY) ## the tests that are not marked slow: what to run while working, at most 4 minutes on 2 cores
+test-fast: $(READY) ## the tests that are not marked slow: what to run while working, four to five minutes on 2 cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(PYTEST_ARGS)
 
 test: $(READY) ## all tests
