@@ -4,6 +4,8 @@ session: one process under watch; wires the parts below to the script
 patches: reversible wrappings of the torch functions that tell what a script does
 steps: the run's steps: counts them, keeps the last one open until the next begins
 open_step: the last measured step, while its numbers are on their way
+look_plan: which backward passes are looked at
+loss_level: the level of the loss at each line that calls backward
 schedule: what each next step gets, and what watching has cost
 budget: the share of the wall time that watching may cost
 step_watch: drives the lenses on one watched step

@@ -1,4 +1,4 @@
-"""When to look: the share of the wall time that watching may cost, measured and kept."""
+"""What watching may cost: its share of the wall time, measured and kept."""
 
 from __future__ import annotations
 
@@ -9,17 +9,25 @@ from statistics import fmean, median
 from gradreach.record.schema import Overhead
 
 WARM_UP = 50
-"""Steps before the budget holds: a short run must still have a report."""
+"""Steps at the start that the stated overhead leaves out: a short run must still have a report."""
 
-_EARLY_LOOKS = (0, 2, 10, 30)
-"""The steps of the warm-up from which on a look is wanted. The first one comes whatever it costs."""
+LEAST_SECONDS = 10.0
+"""What the planned looks of a run may take whatever its budget says, so that a short run, or one on a busy machine, is
+looked at on the same steps as any other."""
 
-_EARLY_SHARE = 0.25
-_EARLY_SECONDS = 0.5
-"""All looks of the warm-up together may cost this share of the time so far, or these seconds; a dear one waits."""
+LOOK_SHARE = 0.6
+"""The share of the budget that is the looks' own; beyond LEAST_SECONDS a planned look waits until it fits."""
 
-_NORM_SHARE = 0.6
-"""The share of the budget that norms may take, a third of it while more was spent than allowed; looks have the rest."""
+_NORM_SHARE = 0.4
+"""The share of the budget that norms may take where they are taken more often than each NORM_AT_LEAST-th step."""
+
+NORMS_AT_FIRST = 500
+"""Steps from the start of which each has its norm taken."""
+
+_PRIMES = (1, 2, 3, 5, 7, 11)
+NORM_AT_LEAST = _PRIMES[-1]
+"""After those, every how many steps the norm is taken where the budget has no room for more. Primes, so that passes
+that alternate are seen alike."""
 
 _KEEP_SHARE = 0.3
 _KEEP_SECONDS = 20e-6
@@ -32,14 +40,13 @@ _MARGIN = 1.3
 _REVIEW = 20
 """Measured steps between reviews of how often the norm may be taken."""
 
-_PRIMES = (1, 2, 3, 5, 7, 11, 13, 17, 23, 29, 37, 47, 59, 73, 97)
-
 
 class Budget:
-    """Charges what watching costs against the time that the run takes, and says when the next look may be.
+    """Charges what watching costs against the time that the run takes, and says what there is room for.
 
     `share` is the allowed share of the wall time (0.02 is 2 %); `every` watches each n-th step instead, at any cost.
-    `closing` is what was spent after the last step, in seconds, and is in no share.
+    `norm_every` says how often a norm is taken, and `may_keep` whether steps are long enough that what a replay needs
+    is kept of each of them. `closing` is what was spent after the last step, in seconds, and is in no share.
     """
 
     def __init__(self, share: float, every: int | None = None) -> None:
@@ -50,15 +57,17 @@ class Budget:
         self.share = share
         self.every = every
         self.norm_every = 1
+        self.may_keep = False
         self.steps = 0
         self._elapsed = self._spent = 0.0
         self._warm_elapsed = self._warm_spent = 0.0
+        self._spent_on_looks = 0.0
         self._looks: deque[float] = deque(maxlen=5)
         self._plain: dict[int, deque[float]] = {}
         self._norms: deque[float] = deque(maxlen=31)
         self._kept: deque[float] = deque(maxlen=31)
-        self._watched_at = -1
-        self._charged = self._taken = 0
+        self._charged = 0
+        self._is_cold = True
         self.closing = 0.0
 
     def plain(self, site: int, steps: int, seconds: float, own: float, kept: float = 0.0) -> None:
@@ -71,8 +80,10 @@ class Budget:
         self._norms.append(own)
         if kept > 0.0:
             self._kept.append(kept / steps)
+        cost = fmean(self._kept) if len(self._kept) >= _REVIEW else _KEEP_SECONDS
+        self.may_keep = self._usual() * self.share * _KEEP_SHARE >= cost
         self._charged += 1
-        if self._charged % _REVIEW == 0 and self.every is None:
+        if self._charged % _REVIEW == 0 and self.every is None and self.steps >= NORMS_AT_FIRST:
             self.norm_every = self._affordable_norms()
 
     def look(self, site: int, seconds: float, busy: float, own: float) -> float:
@@ -83,27 +94,18 @@ class Budget:
         usual = self._plain.get(site)
         cost = max(own, busy - median(usual)) if usual and len(usual) >= 3 else own
         self._charge(1, seconds, cost)
-        self._looks.append(cost)
-        self._taken += 1
-        self._watched_at = self.steps
+        self._spent_on_looks += cost
+        if not self._is_cold:  # the first look imports and allocates, and is no estimate of the next
+            self._looks.append(cost)
+        self._is_cold = False
         return cost
 
     def may_look(self) -> bool:
-        """Whether the next step may be watched."""
+        """Whether there is room for a planned look."""
         if self.every is not None:
-            return self.steps % self.every == 0
+            return True
         expected = _MARGIN * median(self._looks) if self._looks else 0.0
-        if self.steps < WARM_UP:
-            wanted = self._taken < len(_EARLY_LOOKS) and self.steps >= _EARLY_LOOKS[self._taken]
-            early = max(_EARLY_SHARE * self._elapsed, _EARLY_SECONDS)
-            return wanted and (not self._taken or self._spent + expected <= early)
-        allowed = self.share * (self._elapsed - self._warm_elapsed)
-        return self._spent - self._warm_spent + expected <= allowed and self.steps - self._watched_at >= self._spacing()
-
-    def may_keep(self) -> bool:
-        """Whether steps are long enough that what a replay needs can be kept of each of them."""
-        cost = fmean(self._kept) if len(self._kept) >= _REVIEW else _KEEP_SECONDS
-        return self._usual() * self.share * _KEEP_SHARE >= cost
+        return self._spent_on_looks + expected <= max(LEAST_SECONDS, self.share * LOOK_SHARE * self._elapsed)
 
     def may_spend(self, seconds: float) -> bool:
         """Whether so much can be spent at once on what is no look; not in the warm-up, which is for looks."""
@@ -139,21 +141,15 @@ class Budget:
         if self.steps <= WARM_UP:
             self._warm_elapsed, self._warm_spent = self._elapsed, self._spent
 
-    def _spacing(self) -> int:
-        """Looks thin out as a run grows long, so that its record stays bounded."""
-        return 1 + self.steps // 100
-
     def _usual(self) -> float:
         """Seconds of an ordinary step; 0 before there was one."""
         return median(median(times) for times in self._plain.values()) if self._plain else 0.0
 
     def _affordable_norms(self) -> int:
-        """Every how many steps the norm may be taken; primes, so that passes that alternate are seen alike."""
-        in_debt = self.steps > WARM_UP and self.measured() > self.share
-        share = self.share * (_NORM_SHARE / 3 if in_debt else _NORM_SHARE)
+        """Every how many steps the norm may be taken."""
         cost = fmean(self._norms)  # the mean, not the median: a busy machine's delays are paid too
-        wanted = cost / max(share * self._usual(), 1e-12)
-        return next((prime for prime in _PRIMES if prime >= wanted * 0.98), _PRIMES[-1])
+        wanted = cost / max(self.share * _NORM_SHARE * self._usual(), 1e-12)
+        return next((prime for prime in _PRIMES if prime >= wanted * 0.98), NORM_AT_LEAST)
 
 
 def _share(part: float, whole: float) -> float:

@@ -59,7 +59,7 @@ class WatchedStep:
     allows further passes. `scale` is the loss scale, 1 without a scaler.
 
     `modules` are the leaf modules that the look tells of. `recurrent` are the modules whose recurrence a lens follows;
-    `recurs` says that one was met at all. `probe_seconds` is what further passes took.
+    `recurs` says that one was met at all.
     """
 
     models: Models
@@ -73,7 +73,6 @@ class WatchedStep:
     modules: list[nn.Module] = field(default_factory=list)
     recurrent: list[nn.Module] = field(default_factory=list)
     recurs: bool = False
-    probe_seconds: float = 0.0
 
 
 class Lens:

@@ -1,4 +1,4 @@
-"""What each next step gets: nothing, its norm, or a look; and what watching has cost so far."""
+"""What each next step gets: its loss alone, its norm, or a look; and what watching has cost so far."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from typing import Literal
 
 from gradreach.watch.budget import Budget
+from gradreach.watch.look_plan import LookPlan
 from gradreach.watch.step_watch import StepWatch
 
 FLUSH_SECONDS = 0.5
@@ -18,13 +19,15 @@ class Schedule:
     """Charges the budget with each measured step, and plans the next one.
 
     `due` is the count of the backward pass that is measured next; `unmeasured_seconds` is what the passes in between
-    have cost, and is charged with it.
+    have cost, and is charged with it. `is_behind` says that a planned look had to wait for the budget.
     """
 
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
         self.due = 1
+        self._look_plan = LookPlan(budget.every)
         self.unmeasured_seconds = 0.0
+        self.is_behind = False
         self._last_end = self._flushed_at = time.perf_counter()
         self._is_first = True
         self._leads = 0
@@ -57,25 +60,36 @@ class Schedule:
         """The time from now on belongs to the next step."""
         self._last_end, self.unmeasured_seconds = time.perf_counter(), 0.0
 
+    def passed(self, site: int, *, looked: bool) -> None:
+        """Take in a backward pass, and whether it was looked at."""
+        self._look_plan.passed(site, looked=looked)
+
     def plan(self, count: int, lead: int, *, pending: bool) -> Plan:
-        """Plan the steps after this backward pass: a look may have `lead` steps that lead up to it.
+        """Plan the step after this backward pass: a look may have `lead` steps that lead up to it.
 
         While an update is `pending` the next pass is measured, for an update is one step's only where the passes that
         follow are compared at once.
         """
         if self._leads:
             self._leads -= 1
-        elif self.budget.may_look():
+        elif self._look_is_due():
             self._leads = lead if self.budget.every is None else 0
         else:
-            self.due = count + (1 if pending else self.budget.norm_every)
+            if count >= self.due:
+                self.due = count + (1 if pending else self.budget.norm_every)
             return "plain"
         self.due = count + 1
         return "leading" if self._leads else "look"
 
+    def _look_is_due(self) -> bool:
+        due = self._look_plan.is_due()
+        waits = due and not self.budget.may_look()
+        self.is_behind = self.is_behind or waits
+        return due and not waits
+
     def may_keep(self, count: int) -> bool:
         """Whether what a replay needs is kept of the next step: it is measured, or the budget allows it of all."""
-        return self.is_due_after(count) or self.budget.may_keep()
+        return self.is_due_after(count) or self.budget.may_keep
 
     def is_flush_due(self) -> bool:
         """Whether the last flush is so long ago that the next one is due."""

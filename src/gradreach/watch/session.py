@@ -17,7 +17,7 @@ from gradreach.record.entries import Model
 from gradreach.record.sinks.recorder import Recorder
 from gradreach.remedies.clip.clip import Clip
 from gradreach.watch.backward_sites import BackwardSites
-from gradreach.watch.budget import Budget
+from gradreach.watch.budget import LEAST_SECONDS, Budget
 from gradreach.watch.frames import caller, name_in_script
 from gradreach.watch.graph import walk
 from gradreach.watch.lens import WatchedStep
@@ -64,6 +64,7 @@ class Session:
         self._pid, self._thread = os.getpid(), threading.get_ident()
         self._is_passing = False
         self._compiles = False
+        self._has_told_of_delay = False
         self._compiled_roots: list[nn.Module] = []
         self._own_work = OwnWork(recorder.note)
         self._models = Models()
@@ -177,25 +178,29 @@ class Session:
             self._is_passing = False
 
     def _unmeasured(self, call: BackwardCall) -> None:
-        """A step between two that the budget lets us measure: measured all the same where something is not finite."""
+        """A step of which the loss alone is read; where something is not finite it is measured all the same."""
         self._run(call)
         begin = time.perf_counter()
-        if not self._alarm.is_raised:
+        with self._own_work:
             site = self._sites.number(caller(sys._getframe(1)))
-            canary = self._sites.canary(site) if self._kept.is_armed else None
-            if looks_broken((*call.losses, canary)):
-                with self._own_work:
-                    self._steps.settle()
-                with self._own_work:
-                    self._steps.open(site, call.losses, watched=False)
-                    self._steps.judge(call.losses)
-                with self._own_work:
-                    self._charge(site, None, 0.0, begin)
+            self._steps.settle()
+            if self._is_broken(site, call.losses):
+                self._steps.open(site, call.losses, watched=False)
+                self._steps.judge(call.losses)
+                self._charge(site, None, 0.0, begin)
                 return
-        self._kept.drop()
-        if self._schedule.is_due_after(self.count):
-            self._kept.is_armed = not self._alarm.is_raised
+            self._steps.pass_by(site, call.losses)
+            self._kept.drop()
+            self._steps.scaler = None
+            self._schedule.passed(site, looked=False)
+            self._plan()
         self._schedule.unmeasured_seconds += time.perf_counter() - begin
+
+    def _is_broken(self, site: int, losses: Sequence[Tensor]) -> bool:
+        """Whether the loss, or a gradient far from it, is not finite for the first time."""
+        if self._alarm.is_raised:
+            return False
+        return looks_broken(losses) or (self._kept.is_armed and looks_broken((self._sites.canary(site),)))
 
     def _measured(self, call: BackwardCall, frame: FrameType | None) -> None:
         begin = time.perf_counter()
@@ -249,9 +254,9 @@ class Session:
         own += time.perf_counter() - again
         cost = self._schedule.charge(site, self._steps.measured(), own, self._kept.seconds, watch)
         self._kept.seconds = 0.0
+        self._schedule.passed(site, looked=cost is not None)
         if watch is not None and cost is not None:
             self._pending.charge(self._steps.number, cost)
-            self._samples.charge(watch.step.probe_seconds, cost)
             with self._own_work:
                 self._samples.test_on_the_way(self._recorder, self._schedule.budget)
             self._schedule.start_next()
@@ -264,6 +269,12 @@ class Session:
         plan = self._schedule.plan(self.count, self._samples.stream.lead(), pending=bool(self._pending))
         if plan != "plain":
             self._watch = self._new_watch(is_leading=plan == "leading")
+        if self._schedule.is_behind and not self._has_told_of_delay:
+            self._has_told_of_delay = True
+            self._recorder.note(
+                f"The looks took more than {LEAST_SECONDS:g} seconds and their share of the budget, so from step "
+                f"{self._steps.number} on they come later than planned, when the time allows."
+            )
         self._kept.is_armed = not self._alarm.is_raised and self._schedule.may_keep(self.count)
 
     def _new_watch(self, *, is_leading: bool = False) -> StepWatch:

@@ -1,4 +1,4 @@
-"""The steps of a run: counts the backward passes, and keeps the last measured one open until the next begins."""
+"""The steps of a run: counts the backward passes, and keeps the last one open until the next begins."""
 
 from __future__ import annotations
 
@@ -14,16 +14,22 @@ from gradreach.record.sinks.sink import Sink
 from gradreach.remedies.clip.clip import Clip
 from gradreach.remedies.clip.part_rules import PartRule
 from gradreach.watch.backward_sites import BackwardSites
-from gradreach.watch.host_numbers import number
+from gradreach.watch.host_numbers import Number, number
+from gradreach.watch.loss_level import LossLevel
 from gradreach.watch.nonfinite.alarm import Alarm
 from gradreach.watch.open_step import OpenStep
+
+MOST_STEPS = 10_000
+"""Steps of which each is written although its norm was not measured; after so many more, each second one, and so on."""
 
 
 class Steps:
     """Counts backward passes in `count`; `scaler` is the GradScaler that the script scales its loss with, if any.
 
-    A step is opened at the end of a measured pass, before the script clips or updates. It is closed and written when
-    the next one begins, for its numbers may still be on their way from the device.
+    A step is opened at the end of its pass, before the script clips or updates. It is closed and written when the next
+    one begins, for its numbers may still be on their way from the device. Of a pass whose norm is not measured the
+    step holds what costs nothing: the loss, where it lies in the host's memory, and what the script's own clipping
+    returned.
     """
 
     def __init__(self, sink: Sink, sites: BackwardSites, alarm: Alarm) -> None:
@@ -33,7 +39,8 @@ class Steps:
         self._sites = sites
         self._alarm = alarm
         self._started = time.perf_counter()
-        self._measured = 0
+        self._measured = self._last_opened = 0
+        self._level = LossLevel()
         self._opened: OpenStep | None = None
 
     @property
@@ -54,17 +61,22 @@ class Steps:
 
     def open(self, site: int, losses: Sequence[Tensor], *, watched: bool) -> None:
         """Take the loss and the norm at the end of a backward pass."""
-        norm, scale = self._norm(site), self.scale
-        loss = losses[0] if len(losses) == 1 and losses[0].numel() == 1 else None
-        self._opened = OpenStep(
-            self.number,
-            time.perf_counter() - self._started,
-            site,
-            watched,
-            None if loss is None else number(loss),
-            None if norm is None else number(norm),
-            None if scale is None else number(scale),
-        )
+        norm, loss = self._norm(site), _only(losses)
+        if loss is not None and loss.device.type == "cpu":
+            self._level.jumps(site, float(loss.detach()))
+        self._open(site, None if loss is None else number(loss), None if norm is None else number(norm), watched)
+
+    def pass_by(self, site: int, losses: Sequence[Tensor]) -> None:
+        """Take the loss alone at the end of a backward pass; the norm as well where the loss is far out of line."""
+        loss = _only(losses)
+        if loss is None or loss.device.type != "cpu":
+            return
+        value, norm = float(loss.detach()), None
+        if self._level.jumps(site, value):
+            norm = self._norm(site)
+        elif self.count % (1 + self.count // MOST_STEPS):
+            return
+        self._open(site, value, None if norm is None else number(norm), watched=False)
 
     def judge(self, losses: Sequence[Tensor]) -> None:
         """Sound the alarm where the open step is not finite. The step may be run again: look at it before."""
@@ -97,9 +109,15 @@ class Steps:
             norm = None if by_value or clip.norm is None else number(clip.norm)
             step.clipped("value" if by_value else "norm", number(clip.threshold), norm)
 
+    def _open(self, site: int, loss: Number | None, norm: Number | None, watched: bool) -> None:
+        scale, seconds = self.scale, time.perf_counter() - self._started
+        scaled = None if scale is None else number(scale)
+        self._opened = OpenStep(self.number, seconds, site, watched, loss, norm, scaled)
+        self._last_opened = self.count
+
     def _clippable(self) -> OpenStep | None:
         """The open step, where no pass came after it."""
-        return self._opened if self.count == self._measured else None
+        return self._opened if self.count == self._last_opened else None
 
     def _norm(self, site: int) -> Tensor | None:
         """The global norm of the gradients that this site's pass left."""
@@ -112,3 +130,8 @@ class Steps:
         if norm is not None:
             self._sites.check(site, float(norm))
         return norm
+
+
+def _only(losses: Sequence[Tensor]) -> Tensor | None:
+    """The loss that a pass starts from, where it is a single number."""
+    return losses[0] if len(losses) == 1 and losses[0].numel() == 1 else None

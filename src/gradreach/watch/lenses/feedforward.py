@@ -7,7 +7,6 @@ backward pass uses that graph up. They accumulate into no `.grad`.
 
 from __future__ import annotations
 
-import time
 import weakref
 from collections import deque
 from collections.abc import Sequence
@@ -132,9 +131,7 @@ class Feedforward(Lens):
             return
         self._find(backward.graph)
         if self._edges and self.step.may_probe:
-            begin = time.perf_counter()
             self._probe(backward)
-            self.step.probe_seconds = time.perf_counter() - begin
         self._edges = []  # they would keep the graph alive
 
     def look(self, look: Look) -> Look:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from torch import Tensor
@@ -60,4 +61,4 @@ def looks_broken(tensors: Iterable[Tensor | None]) -> bool:
 def _sum_is_not_finite(tensor: Tensor) -> bool:
     if tensor.device.type != "cpu" or tensor.is_complex() or is_sharded(tensor):
         return False
-    return not all_finite(tensor.detach().sum().item())
+    return not math.isfinite(tensor.item() if tensor.numel() == 1 else tensor.detach().sum().item())

@@ -28,13 +28,11 @@ MOST_POOLS = 4
 ENOUGH_SEQUENCES = 256
 """Looks from the first half of the run so far leave where so many sequences remain: the model has moved on."""
 
-CLOSING_SECONDS = 3.0
 FIRST_TEST_SECONDS = 1.0
 """What a test is expected to cost before there was one."""
 
-PROBE_SHARE = 0.5
-PROBE_EVERY = 4
-"""Where the probe takes a larger share of its look than that, only each so many-th look has one."""
+PROBE_EVERY = 3
+"""Each so many-th look has a probe, the first among them: its further backward passes may take most of a look."""
 
 
 @dataclass(frozen=True)
@@ -114,11 +112,10 @@ class DependencySamples:
         self._reaching: set[tuple[int, str]] = set()
         self._matrices: dict[tuple[str, int], Tensor] = {}
         self._looks = 0
-        self._is_probe_dear = False
 
     def may_probe(self) -> bool:
         """Whether the next look should have its probe."""
-        return not self._is_probe_dear or self._looks % PROBE_EVERY == 0
+        return self._looks % PROBE_EVERY == 0
 
     def take(self, look: Look, found: Sequence[LocalErrors]) -> None:
         """Take in the errors of a look; of a model without a recurrence only where an input moves later errors."""
@@ -130,11 +127,6 @@ class DependencySamples:
             if local.recurrent or (site, local.module) in self._reaching:
                 self._add(site, step, local, preceding)
 
-    def charge(self, probe: float, look: float) -> None:
-        """What a look cost, and of that its probe, in seconds."""
-        if probe > 0.0:
-            self._is_probe_dear = probe > PROBE_SHARE * look
-
     def test_on_the_way(self, sink: Sink, budget: Budget) -> None:
         """Test what has doubled since its last test, where the budget has so much left over; it pays for it."""
         for pool in self._pools.values():
@@ -143,12 +135,10 @@ class DependencySamples:
                 budget.spend(pool.seconds)
 
     def test_at_the_end(self, sink: Sink) -> None:
-        """Test what has grown since its last test, the fullest first and in any case, until the time for it is over."""
-        begin = time.perf_counter()
+        """Test what has grown since its last test, the fullest first."""
         untested = [pool for pool in self._pools.values() if pool.entered > pool.tested]
-        for number, pool in enumerate(sorted(untested, key=lambda pool: -pool.entered)):
-            if number == 0 or time.perf_counter() - begin + pool.seconds <= CLOSING_SECONDS:
-                sink.write(pool.test())
+        for pool in sorted(untested, key=lambda pool: -pool.entered):
+            sink.write(pool.test())
 
     @torch.no_grad()
     def _add(self, site: int, step: int, local: LocalErrors, preceding: Sequence[Tensor]) -> None:
