@@ -24,6 +24,7 @@ check: $(READY) ## formatting, lint, types, layers and dead code
 
 bench: $(READY) ## what everything costs, beside its rivals in the same run
 	$(BIN)/python bench/engine.py $(BENCH_ARGS)
+	$(BIN)/python bench/steps.py $(BENCH_ARGS)
 	$(BIN)/python bench/watching.py $(BENCH_ARGS)
 	$(BIN)/python bench/clipping.py $(BENCH_ARGS)
 	$(BIN)/python bench/guarding.py $(BENCH_ARGS)

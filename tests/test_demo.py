@@ -22,7 +22,7 @@ CODES: dict[str, tuple[int, set[str], str]] = {
     "nan": (400, {"GR301"}, "Training broke at step"),
     "clip": (250, {"GR303"}, "threshold far too low"),
     "deep": (300, {"GR201"}, "vanish through depth"),
-    "healthy": (200, set(), "Healthy: "),
+    "healthy": (200, set(), "Learns, and nothing found: "),
 }
 """Steps, the codes that must be found, and a part of the verdict."""
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import cost
+import hard
 import level
 import nulls
 import power
@@ -25,7 +26,7 @@ import torch
 import verdicts
 from work import Work
 
-PARTS = {"nulls": nulls, "level": level, "power": power, "verdict": verdicts, "cost": cost}
+PARTS = {"nulls": nulls, "level": level, "hard": hard, "power": power, "verdict": verdicts, "cost": cost}
 
 
 def machine() -> str:

@@ -145,3 +145,30 @@ def test_no_local_error_no_map() -> None:
     (seen,) = look(nn.RNN(3, 8), torch.randn(12, 4, 3), torch.zeros(12, 4, 8))
     assert seen.log10_map == ()
     assert seen.map_rows == ()
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_steps_after_the_last_error_are_padding(reverse: bool) -> None:
+    torch.manual_seed(0)
+    module, x = nn.GRU(2, 4, bidirectional=True), torch.randn(10, 3, 2)
+    error = torch.zeros(10, 3, 8)
+    error[:6, 0], error[:4, 1], error[3, 1] = 1.0, 1.0, 1.0  # the third row has none at all
+    seen = look(module, x, error)[reverse]
+    assert seen.padded == pytest.approx((4 + 6) / 20)
+    assert seen.farthest == (9 if reverse else 5)
+    assert len(look(module, x, torch.ones(10, 3, 8))[reverse].local_error) == 10
+    assert look(module, x, torch.ones(10, 3, 8))[reverse].padded == 0.0
+    assert look(module, x, torch.zeros(10, 3, 8))[reverse].padded is None
+
+
+def test_what_is_packed_is_no_padding() -> None:
+    torch.manual_seed(0)
+    packed = nn.utils.rnn.pack_padded_sequence(torch.randn(9, 2, 2), torch.tensor([9, 4]))
+    module = nn.LSTM(2, 4)
+    run = replay(module, packed)
+    (seen,) = look_at("net.rnn", run, backward(run, torch.ones(13, 4)))
+    assert seen.padded == 0.0
+    error = torch.ones(13, 4)
+    error[-2:] = 0.0  # the last two steps of the longer row
+    (seen,) = look_at("net.rnn", run, backward(run, error))
+    assert seen.padded == pytest.approx(2 / 13)

@@ -33,6 +33,20 @@ CASES: list[tuple[str, float, str, Record, str]] = [
         record(steps(400, loss=flat), at(time_look(factor=1.05)), dependency=(dependency(lag(40)),)),
         PASSES,
     ),
+    (
+        "saturated",
+        0.4,
+        "GR403",
+        record(steps(400, loss=flat), at(time_look(factor=0.99, saturated=0.5)), dependency=(dependency(lag(40)),)),
+        UNKNOWN,
+    ),
+    (
+        "depth_decades",
+        1.0,
+        "GR403",
+        record(steps(400, loss=flat), at(time_look(factor=0.99), *chain(4, 0.5)), dependency=(dependency(lag(40)),)),
+        UNKNOWN,
+    ),
     ("harmful_growth", 20.0, "GR102", SPEAKING["GR102 that blew up"], PASSES),
     ("saturated", 0.9, "GR103", SPEAKING["GR103"], PASSES),
     ("saturated", 0.9, "GR203", SPEAKING["GR203"], PASSES),
@@ -146,4 +160,6 @@ def test_a_range_reads_as_one_says_it() -> None:
 
 
 def test_a_rule_without_thresholds_has_none() -> None:
-    assert [code for code, rule in RULES.items() if not rule.thresholds] == ["GR105", "GR301", "GR306"]
+    assert [code for code, rule in RULES.items() if not rule.thresholds] == [
+        *("GR105", "GR106", "GR301", "GR306", "GR307", "GR308", "GR309", "GR501")
+    ]

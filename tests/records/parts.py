@@ -12,7 +12,20 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
-from gradreach.record.schema import Dependency, DepthLook, Lag, Look, Probe, Record, Run, Step, TimeLook
+from gradreach.record.schema import (
+    Dependency,
+    DepthLook,
+    Lag,
+    Look,
+    Outcome,
+    Overhead,
+    Probe,
+    Record,
+    Run,
+    Step,
+    TimeLook,
+    ZeroGradient,
+)
 
 NAN, INF = math.nan, math.inf
 
@@ -120,6 +133,18 @@ def activation(kind: str, order: int = 1, **more: Any) -> DepthLook:
     """An activation without weights: `Tanh` with its `saturated` share, or `ReLU` with its `dead` share of 64 units."""
     units = 64 if kind == "ReLU" else 0
     return replace(DepthLook("model.1", kind, order, 1, 1.0, 1e-2, activation=kind.lower(), units=units), **more)
+
+
+def zero_gradient(*parameters: str, **more: Any) -> ZeroGradient:
+    """Parameters that hold half of the trained numbers and get 0, for no reason that is known."""
+    cut = ZeroGradient(parameters or ("model.0.weight", "model.0.bias"), elements=1000, of=2000)
+    return replace(cut, **{"operation": "mul", "why": "unknown", "module": "model", "kind": "Model", **more})
+
+
+def stopped(error: str, passes: int = 2, **more: Any) -> Record:
+    """A script that ended with an error in one of its backward passes."""
+    outcome = Outcome("raised", 1, f"RuntimeError: {error}", 2.0)
+    return record(steps(passes - 1), outcome=outcome, overhead=Overhead(0.02, 0.01, 0.01, 0.1, passes=passes), **more)
 
 
 def chain(n: int = 10, growth: float = 1.0, **more: Any) -> tuple[DepthLook, ...]:

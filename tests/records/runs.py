@@ -90,7 +90,7 @@ def healthy() -> Record:
     depth = (depth_look("lstm", "LSTM", 0), depth_look("head", "Linear", 1, 2e-3))
     return record(
         steps(200, norms(200, 1.2, 0.6, 0.1).__getitem__, lambda i: 2.5 - i / 200, pace=0.02),
-        tuple(look for step in (2, 70, 140) for look in at(lstm, *depth, start=step, count=1, seconds=0.1)),
+        tuple(look for step in (2, 90, 170) for look in at(lstm, *depth, start=step, count=1, seconds=0.1)),
         sites=("train.py:12",),
         models={"net": "Net"},
         overhead=Overhead(0.02, 0.011, 0.012, 0.05),

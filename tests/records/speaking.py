@@ -4,9 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gradreach.record.schema import NonFinite, Record, Step
+from gradreach.record.schema import DepthLook, DetachedState, NonFinite, Record, Step
 
-from .parts import activation, at, between, chain, dependency, falling, flat, free, lag, record, steps, time_look
+from .parts import (
+    activation,
+    at,
+    between,
+    chain,
+    dependency,
+    depth_look,
+    falling,
+    flat,
+    free,
+    lag,
+    record,
+    steps,
+    stopped,
+    time_look,
+    zero_gradient,
+)
 
 
 def _clipped(count: int = 200) -> tuple[Step, ...]:
@@ -31,8 +47,18 @@ def blown(times: float, loss: float) -> tuple[Step, ...]:
     return steps(100, lambda i: grown(i, 3.0, times), lambda i: grown(i, 2.0, loss))
 
 
+def adversaries() -> Record:
+    """A generator whose gradient falls to a thousandth behind a critic that is certain of everything."""
+    critic = (
+        depth_look("critic.0", "Linear", 1, weight_grad_norm=None, update_ratio=None),
+        DepthLook("critic.1", "Sigmoid", 2, 1, 0.01, 1e-6, activation="sigmoid", saturated=1.0),
+    )
+    looks = at(depth_look("generator.0", "Linear", 0), *critic)
+    return record(steps(norm=lambda i: 10 ** (-i / 50)), looks, models={"generator": "G", "critic": "D"})
+
+
 TANH = activation("Tanh", saturated=0.84)
-RELU = activation("ReLU", dead=0.953125, rows=512)
+RELU = activation("ReLU", dead=0.953125, rows=32)
 BROKEN = NonFinite(41, 0, "loss", "nan", replayed=True)
 GATED = time_look(factor=0.826, kind="LSTM", gamma=None, lambda_=None, rho=None, bound_factor=None, saturated=0.97)
 FAR = dependency(lag(61, 91, at=61, share=0.24), T=180)
@@ -49,6 +75,7 @@ SPEAKING: dict[str, Record] = {
     "GR103": record(steps(), at(time_look(saturated=0.83))),
     "GR103 of gates": record(steps(), at(GATED)),
     "GR104": record(steps(loss=flat), at(time_look(factor=0.99)), dependency=(CHUNKED,)),
+    "GR106": record(steps(), at(detached_states=(DetachedState("model.cell", "GRUCell", 12, 11, 0),))),
     "GR201": record(steps(loss=flat), at(*chain(10, 0.141))),
     "GR202": record(steps(loss=flat), at(*chain(10, 4.0, update_ratio=1e-3))),
     "GR203": record(steps(), at(*between(TANH))),
@@ -69,7 +96,15 @@ SPEAKING: dict[str, Record] = {
     ),
     "GR305 too small": record(steps(loss=flat), at(*chain(3, update_ratio=1e-8))),
     "GR306": record(steps(), at(chain(1)[0], without_gradient=_BRANCH)),
+    "GR307": record(steps(), at(chain(1)[0], zero_gradient=(zero_gradient(why="flat", operation="sign"),))),
+    "GR308": adversaries(),
+    "GR309": record(steps(), at(*chain(2, update_ratio=0.0), unmoved=("model.2.weight",), moved=False, count=5)),
     "GR401": record(steps(400, loss=flat), at(time_look(factor=0.5)), dependency=(dependency(*NOTHING),)),
     "GR402": record(steps(400, loss=flat), at(time_look(factor=0.626, T=180)), dependency=(FAR,)),
-    "GR403": record(steps(400, loss=flat), at(time_look(factor=0.99)), dependency=(dependency(lag(40)),)),
+    "GR403": record(
+        steps(400, loss=flat),
+        at(time_look(factor=0.99), *chain(2, update_ratio=5e-5)),
+        dependency=(dependency(lag(40)),),
+    ),
+    "GR501": stopped("Trying to backward through the graph a second time"),
 }

@@ -55,7 +55,7 @@ def test_each_kind_of_answer(name: str, end: str) -> None:
 def test_without_a_reach_none_is_told() -> None:
     made = replace(ALL["asked"], looks=(), dependency=(dependency(lag(40, share=0.2), module=""),))
     assert answers(of(made))[0].endswith("; how much of the gradient comes from there is not known.")
-    assert line(of(made)).startswith("the model, 256 sequences: The error still")
+    assert line(of(made)).startswith("the model, 256 sequences up to step 90: The error still")
 
 
 def test_no_more_can_be_missed_than_all() -> None:

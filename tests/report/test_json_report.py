@@ -14,11 +14,15 @@ from gradreach.record.schema import Finding, Overhead, Record
 from gradreach.report.grouped_findings import grouped
 from gradreach.report.json_report import WHOLE, as_dict, checked, report_fields, to_json
 from gradreach.report.json_schema import FORMS, schema
+from gradreach.report.verdict import Verdict
 from tests.records.findings import BROKEN, CLIPPED, FINDINGS, VANISHING
 from tests.records.runs import ALL
 from tests.report.reports import conclusions_of, report_of
 
 from .mutations import missing, of_another_type
+
+CLIP = {"threshold": None, "rate": None, "low": None, "high": None, "scaled": False, "idle": False, "advised": None}
+"""How nothing clips."""
 
 SCHEMA = schema("report")
 PUBLISHED = Path(__file__).parents[2] / "docs" / "schema"
@@ -112,8 +116,15 @@ def test_evidence_that_is_not_finite_is_null() -> None:
 
 def test_clip_rate_counts_only_steps_with_a_norm_and_a_limit() -> None:
     fields = document(ALL["vanishing"], (), ())
-    assert fields["norm"]["clip"] == {"threshold": 0.25, "rate": 1.0}
-    assert document(ALL["healthy"], (), ())["norm"]["clip"] == {"threshold": None, "rate": None}
+    advised = fields["norm"]["clip"]["advised"]
+    assert fields["norm"]["clip"] == CLIP | {
+        "threshold": 0.25,
+        "rate": 1.0,
+        "low": 1.0,
+        "high": 1.0,
+        "advised": advised,
+    }
+    assert {**document(ALL["healthy"], (), ())["norm"]["clip"], "advised": None} == CLIP
 
 
 def test_long_series_are_thinned_and_keep_spike_and_break() -> None:
@@ -130,10 +141,10 @@ def test_a_series_at_the_limit_stays_whole() -> None:
     assert len(document(ALL["large"], (), ())["norm"]["global"]) == WHOLE
 
 
-def test_time_shows_the_last_sound_look() -> None:
+def test_time_shows_the_typical_one_of_the_last_sound_looks() -> None:
     broken, vanishing = document(ALL["broken"], (), ())["time"], document(ALL["vanishing"], (), ())["time"]
     assert [(entry["step"], entry["factor"]) for entry in broken] == [(2, 1.05)]
-    assert [(entry["layer"], entry["step"]) for entry in vanishing] == [(0, 242), (1, 242)]
+    assert [(entry["layer"], entry["step"]) for entry in vanishing] == [(0, 182), (1, 242)]
     assert vanishing[0]["lambda"] == 1.2
 
 
@@ -188,5 +199,12 @@ def test_depth_of_two_sites_stands_apart() -> None:
 
 
 def test_checked_says_what_failed() -> None:
-    assert checked("error", (BROKEN,))["failed"] is True
-    assert checked("error", ()) == {"schema": "gradreach/1", "fail_on": "error", "failed": False, "findings": []}
+    verdict = Verdict("learns", "Learns.")
+    assert checked("error", verdict, (BROKEN,))["failed"] is True
+    assert json.loads(to_json(checked("error", verdict, ()))) == {
+        "schema": "gradreach/1",
+        "fail_on": "error",
+        "failed": False,
+        "verdict": {"level": "learns", "sentence": "Learns."},
+        "findings": [],
+    }

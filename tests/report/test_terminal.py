@@ -121,7 +121,7 @@ def test_nothing_seen_is_one_sentence() -> None:
 def test_rich_prints_a_report_itself() -> None:
     console = Console(file=io.StringIO(), width=WIDTH)
     console.print(report_of(ALL["healthy"]))
-    assert "Healthy:" in console.file.getvalue()  # type: ignore[attr-defined]
+    assert "Learns, and nothing found:" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def of(findings: tuple[Finding, ...], record: Record = ALL["vanishing"]) -> str:
@@ -159,7 +159,10 @@ def test_checks_that_nothing_can_record_yet_are_not_named() -> None:
 
 def test_what_the_data_was_asked_and_what_came_out() -> None:
     text = " ".join(of((), ALL["asked"]).split())
-    assert "data `rnn`, 256 sequences: The error still depends on the input 29–43 steps back (share 24 %" in text
+    assert (
+        "data `rnn`, 256 sequences up to step 242: The error still depends on the input 29–43 steps back (share 24 %"
+        in text
+    )
     assert "comes from there is 0.00438 of the near one: it vanishes." in text
     assert "Of the input 44–59 steps back there is not enough data yet: a share of 9 %" in text
     assert "data `rnn`: Not enough data yet: 12 positions in 3 sequences" in " ".join(of((), ALL["scarce"]).split())
@@ -177,6 +180,11 @@ def test_what_the_data_was_asked_and_what_came_out() -> None:
 def test_overhead_is_held_against_a_budget_only_where_there_was_one(every: int | None, text: str) -> None:
     overhead = Overhead(0.02, 0.013, 0.021, 0.04, every=every)
     assert f"overhead {text}" in of((), replace(ALL["vanishing"], overhead=overhead))
+
+
+def test_a_run_over_its_budget_is_told_why() -> None:
+    told = " ".join(of((), replace(ALL["vanishing"], overhead=Overhead(0.02, 0.17, 0.21, 0.4))).split())
+    assert "overhead 17 % of the wall time, over the budget of 2 %: the looks planned for each run come" in told
 
 
 def test_depth_names_the_first_and_the_last_module_with_weights() -> None:

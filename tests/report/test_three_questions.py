@@ -38,10 +38,11 @@ def test_the_three_questions() -> None:
         "Which clip threshold?",
     ]
     assert asked[0].answer == (
-        "Yes: 1 % or more of the gradient of `rnn layer 0` gets only 13 of 59 steps back, × 0.708 a step. "
+        "Yes: 1 % or more of the gradient of `rnn layer 0` gets only 12 of 59 steps back, × 0.696 a step, as of "
+        "step 182. "
         "Whether that harms is open: it does only where what is to be learned lies further back."
     )
-    assert asked[1].answer == "No: 300 measured norms of 300 steps, all finite."
+    assert asked[1].answer == "No: 300 losses and 300 norms of 300 steps, all finite."
     assert asked[2].answer == "3.2, not 0.25, which acts on 100 % of steps (median 1.1, largest 3.59): it acts on 1 %."
 
 
@@ -57,7 +58,7 @@ def test_what_the_data_says_decides_whether_vanishing_harms() -> None:
     assert told(falling)[0].endswith("The loss still falls, so the reach may yet grow.")
     free = told(ALL["free"])[0]
     assert free.startswith("Short, but harmless:")
-    assert "nothing to learn was found 21–59 steps back, where 1.8 % of its variance would have been" in free
+    assert "nothing to learn was found 21–59 steps back, where 1.8 % of the error's variance would have been" in free
     elsewhere = replace(ALL["free"], dependency=(replace(ALL["free"].dependency[0], module="other"),))
     assert "Whether that harms is open" in told(elsewhere)[0]
     assert "3 sequences are too few" in told(ALL["scarce"])[0]
@@ -66,8 +67,8 @@ def test_what_the_data_says_decides_whether_vanishing_harms() -> None:
 
 def test_what_lies_before_the_chunk_is_told_of_a_layer_that_reaches_all_of_it() -> None:
     assert told(ALL["chunked"])[0] == (
-        "Not within its chunk: 1 % or more of the gradient of `model.rnn layer 0` gets 34 of 34 steps back; "
-        "but the data has something to learn 35–52 steps back (12 % of the error's variance), past the chunk."
+        "Not within its chunk: 1 % or more of the gradient of `model.rnn layer 0` gets 34 of 34 steps back, as of step "
+        "122; but the data has something to learn 35–52 steps back (12 % of the error's variance), past the chunk."
     )
 
 
@@ -100,10 +101,10 @@ def test_nan_is_answered_with_place_growth_and_way_out() -> None:
 
 
 def test_bad_data_is_named_and_kept_out() -> None:
-    found = NonFinite(121, 0, "input", "inf", module="rnn", replayed=True, detail="Argument 0, first at index (3, 5).")
+    found = NonFinite(121, 0, "input", "inf", "rnn", cause="inputs", index=(3, 5), shape=(8, 6), replayed=True)
     nan = told(replace(ALL["broken"], nonfinite=(found,)))[1]
-    assert nan.startswith("The data for `rnn` held the first infinity: argument 0, first at index (3, 5). ")
-    assert nan.endswith("Way out: keep such a batch out.")
+    assert nan.startswith("Infinity in the inputs, row 3 of 8 for `rnn`: the first infinity. ")
+    assert nan.endswith("x, y = x[good], y[good].")
 
 
 def test_the_loss_scale_in_force_is_told() -> None:
@@ -111,11 +112,15 @@ def test_the_loss_scale_in_force_is_told() -> None:
     assert "Loss scale: 65536." in told(replace(ALL["broken"], steps=steps))[1]
 
 
-def test_an_origin_in_a_nest_of_operations_is_told_by_the_last() -> None:
-    found = NonFinite(121, 0, "loss", "nan", operation="torch::autograd::Log ← Log", replayed=True)
+def test_an_operation_is_told_with_its_line_and_that_nothing_grew() -> None:
+    found = NonFinite(
+        121, 0, "loss", "inf", operation="log", cause="log of zero", argument="log of 0", replayed=True,
+        source="train.py:9", code="loss = -p.log().mean()",
+    )  # fmt: skip
     quiet = tuple(replace(step, norm=1.0) if step.step < 121 else step for step in ALL["broken"].steps)
     assert told(replace(ALL["broken"], steps=quiet, nonfinite=(found,)))[1] == (
-        "The loss (Log) made the first NaN. The norm before was ordinary, 1. Way out: use the loss that takes logits."
+        "Log of 0, at train.py:9 (`loss = -p.log().mean()`): the first infinity. No growth came before: the last norm "
+        "was 1, the usual one 1. Way out: torch.log(x.clamp(min=1e-6))."
     )
 
 

@@ -1,11 +1,14 @@
 """The run in one sentence."""
 
+import math
+import random
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from gradreach.facts.facts import Facts
-from gradreach.record.schema import Finding, Outcome
+from gradreach.record.schema import Finding, Outcome, Record
 from gradreach.report.report import Report
 from gradreach.report.verdict import verdict
 from gradreach.rules.registry import ranked
@@ -13,23 +16,92 @@ from tests.records.findings import BROKEN, CLIPPED, VANISHING
 from tests.records.runs import ALL
 
 
-def test_healthy_run_says_so() -> None:
-    found = verdict(Facts(ALL["healthy"]), ())
-    assert found.level == "healthy"
-    assert found.sentence.startswith("Healthy: 200 steps")
+def level_and_sentence(record: Record, *findings: Finding) -> tuple[str, str]:
+    found = verdict(Facts(record), findings)
+    return found.level, found.sentence
 
 
-def test_too_few_looks_are_no_proof_of_health() -> None:
-    found = verdict(Facts(replace(ALL["healthy"], looks=ALL["healthy"].looks[:1])), ())
-    assert found.sentence.startswith("No fault found, but only 1 of 200 steps watched closely")
+def losing(losses: Callable[[int], float | None], record: Record = ALL["healthy"]) -> Record:
+    """The record with other losses."""
+    return replace(record, steps=tuple(replace(step, loss=losses(step.step)) for step in record.steps))
 
 
-def test_vanishing_names_the_layer_and_that_no_harm_is_proven() -> None:
-    found = verdict(Facts(ALL["vanishing"]), (VANISHING,))
-    assert found.level == "info"
-    assert found.sentence == (
-        "No harm is proven. Your gradients vanish through time in `rnn` layer 0: "
-        "less than 1 % is left past 12 of 59 steps back."
+def noise(i: int, size: float = 0.01) -> float:
+    return random.Random(i).gauss(0, size)
+
+
+def test_a_run_that_learns_says_by_how_much_and_how_late_it_was_looked_at() -> None:
+    assert level_and_sentence(ALL["healthy"]) == (
+        "learns",
+        "Learns, and nothing found: the loss fell from 2.49 to 1.63 (35 %) in 200 steps; 3 looks, the last at step "
+        "170; the gradient reaches 59 of 59 steps back in lstm layer 0.",
+    )
+
+
+def test_a_run_whose_loss_does_not_fall_is_told_what_to_ask_next() -> None:
+    level, sentence = level_and_sentence(losing(lambda i: 2.3 + noise(i)))
+    assert level == "stalled"
+    assert sentence.startswith(
+        "Nothing found, but it does not learn: the loss did not fall beyond its noise in 200 steps ("
+    )
+    assert "does it learn one single batch by heart" in sentence
+
+
+@pytest.mark.parametrize(
+    ("losses", "words"),
+    [
+        (
+            lambda i: 1 + i / 50 + noise(i),
+            "it does not learn: the loss rose in 200 steps (1.48 at first, 4.49 at last)",
+        ),
+        (lambda i: 2.3 - i * 2e-4 + noise(i, 1e-3), "it hardly learns: the loss fell from 2.3 to 2.27 (1.53 %)"),
+        (lambda i: 0.5 + math.exp(-i / 5) + noise(i, 1e-3), "it learns no more: the loss fell from 1.17 to 0.5 (57 %)"),
+        (lambda i: abs(100 - i) / 50 + 0.1 + noise(i), "it unlearns again: the loss fell from 2.08 to 0.294 by step"),
+    ],
+)
+def test_other_courses_of_the_loss_have_words_of_their_own(losses: Callable[[int], float], words: str) -> None:
+    level, sentence = level_and_sentence(losing(losses))
+    assert level == "stalled"
+    assert sentence.startswith(f"Nothing found, but {words}")
+
+
+def test_a_loss_that_rests_after_a_good_part_of_the_run_is_told_of_as_learned() -> None:
+    level, sentence = level_and_sentence(losing(lambda i: 0.5 + math.exp(-i / 18) + noise(i, 1e-3)))
+    assert level == "learns"
+    assert "the loss fell from 1.4 to 0.5 (64 %) by step 44, and rests since; 3 looks" in sentence
+
+
+def test_too_few_or_too_early_looks_are_no_proof_of_health() -> None:
+    few = replace(ALL["healthy"], looks=ALL["healthy"].looks[:1])
+    early = replace(ALL["healthy"], looks=tuple(replace(look, step=look.step // 2) for look in ALL["healthy"].looks))
+    assert level_and_sentence(few)[0] == level_and_sentence(early)[0] == "unseen"
+    assert level_and_sentence(few)[1].startswith("Not looked at enough: only 1 of 200 steps watched closely")
+    assert level_and_sentence(early)[1].startswith("Not looked at enough: the last look stands at step 85 of 200")
+
+
+def test_a_loss_that_cannot_be_read_or_says_nothing_is_no_proof_of_health() -> None:
+    assert level_and_sentence(losing(lambda _: None)) == ("unseen", "Not looked at enough: no loss could be read.")
+    level, sentence = level_and_sentence(losing(lambda i: noise(i, 1.0)))
+    assert level == "unseen"
+    assert sentence.startswith("Nothing found, but whether it learns cannot be told: the loss changes its sign")
+    short = replace(ALL["healthy"], steps=ALL["healthy"].steps[:12], overhead=None)
+    looks = tuple(replace(look, step=step) for look, step in zip(short.looks, (0, 2, 10), strict=True))
+    assert level_and_sentence(replace(short, looks=looks))[1].startswith("Not looked at enough: 12 losses are too few")
+
+
+def test_adversaries_are_not_judged_by_their_losses() -> None:
+    looks = (*ALL["gan"].looks, replace(ALL["gan"].looks[0], step=290))
+    level, sentence = level_and_sentence(replace(ALL["gan"], looks=looks))
+    assert level == "unseen"
+    assert "2 lines call backward in turns, and the losses of adversaries need not fall" in sentence
+
+
+def test_information_does_not_head_a_run_that_learns() -> None:
+    assert level_and_sentence(ALL["vanishing"], VANISHING) == (
+        "learns",
+        "Learns, and nothing found: the loss fell from 2.98 to 1.25 (58 %) in 300 steps; 5 looks, the last at step "
+        "242. Also (no harm is proven): your gradients vanish through time in `rnn` layer 0: less than 1 % is left "
+        "past 12 of 59 steps back.",
     )
 
 
@@ -37,7 +109,21 @@ def test_of_several_that_vanish_the_shortest_reach_is_told() -> None:
     shorter = replace(VANISHING, where={**VANISHING.where, "layer": 1}, evidence={**VANISHING.evidence, "horizon": 4})
     sentence = verdict(Facts(ALL["vanishing"]), (VANISHING, shorter)).sentence
     assert "`rnn` layer 1: less than 1 % is left past 4 of 59 steps back (likewise in 1 other place)." in sentence
-    assert "more finding" not in sentence
+    assert "below" not in sentence
+
+
+def test_an_exception_is_part_of_the_sentence() -> None:
+    raised = replace(ALL["healthy"], outcome=Outcome("raised", 1, "RuntimeError: no graph.", 1.0))
+    assert level_and_sentence(raised, VANISHING) == (
+        "error",
+        "The script raised RuntimeError: no graph, after 200 backward passes; nothing that was checked before explains "
+        "it. Also (no harm is proven): your gradients vanish through time in `rnn` layer 0: less than 1 % is left past "
+        "12 of 59 steps back.",
+    )
+    assert level_and_sentence(raised, CLIPPED)[1].startswith(
+        "The script raised RuntimeError: no graph. Before that: Cl"
+    )
+    assert level_and_sentence(ALL["broken"], BROKEN)[1].endswith("The script raised ValueError: loss is NaN.")
 
 
 def test_break_names_the_step() -> None:
@@ -84,16 +170,16 @@ def test_a_break_of_unknown_origin_says_so() -> None:
 
 def test_of_a_test_that_found_nothing_far_back_it_is_said_that_no_harm_was_found() -> None:
     report = Report.of(ALL["free"])
-    assert report.verdict.sentence.startswith("No harm is found. Your gradients vanish through time in `rnn` layer 0")
+    assert "Also (no harm is found): your gradients vanish through time in `rnn` layer 0" in report.verdict.sentence
     elsewhere = replace(ALL["free"], dependency=(replace(ALL["free"].dependency[0], module="other"),))
-    assert Report.of(elsewhere).verdict.sentence.startswith("No harm is proven.")
+    assert "Also (no harm is proven): " in Report.of(elsewhere).verdict.sentence
 
 
 def test_a_test_at_one_layer_clears_no_other() -> None:
     free = Finding("GR401", "info", "nothing left to learn beyond lag n", {"module": "rnn"}, {}, "b")
     other = replace(VANISHING, where={**VANISHING.where, "module": "other"})
-    assert verdict(Facts(ALL["free"]), (VANISHING, free)).sentence.startswith("No harm is found.")
-    assert verdict(Facts(ALL["free"]), (VANISHING, other, free)).sentence.startswith("No harm is proven.")
+    assert "(no harm is found)" in verdict(Facts(ALL["free"]), (VANISHING, free)).sentence
+    assert "(no harm is proven)" in verdict(Facts(ALL["free"]), (VANISHING, other, free)).sentence
 
 
 def test_proof_of_harm_comes_first() -> None:

@@ -60,7 +60,8 @@ def test_place() -> None:
 def test_shortened_keeps_both_ends() -> None:
     text = "encoder." + "block." * 50 + "weight"
     short = wording.shortened(text, 30)
-    assert len(short) == 30
+    assert short == "encoder.….block.block.weight"
+    assert len(short) <= 30
     assert short.startswith("encoder")
     assert short.endswith("weight")
     assert wording.shortened("rnn", 30) == "rnn"
@@ -72,3 +73,16 @@ def test_ascii_spells_the_symbols() -> None:
 
 def test_printable_disarms_escape_codes() -> None:
     assert wording.printable("a\x1b[31mb\nc\x07") == "a?[31mb\nc?"
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "short"),
+    [
+        ("all of it", 20, "all of it"),
+        ("12 positions in 3 sequences are too few", 22, "12 positions in 3 …"),
+        ("it broke in `a.b c`, which is code", 17, "it broke in …"),
+        ("unbreakableword again", 5, "unbreakableword …"),
+    ],
+)
+def test_a_sentence_is_cut_between_words_and_never_in_code(text: str, most: int, short: str) -> None:
+    assert wording.cut(text, most) == short

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -14,17 +14,36 @@ from torch import nn
 import gradreach
 from gradreach.facts.facts import Facts
 from gradreach.record.kinds import numbered
-from gradreach.record.schema import NonFinite, Record, TimeLook
+from gradreach.record.nonfinite import Cause
+from gradreach.record.schema import DepthLook, NonFinite, Record, TimeLook, ZeroCause
 from gradreach.remedies.advice.advice import Advice
 from gradreach.remedies.advice.clip import CLIP
+from gradreach.remedies.advice.find_out import FIND_OUT
 from gradreach.remedies.advice.initial_scale import INITIAL_SCALE
+from gradreach.remedies.advice.learning_rate import LEARNING_RATE
 from gradreach.remedies.advice.longer_window import LONGER_WINDOW
+from gradreach.remedies.advice.lower_rate import LOWER_RATE
 from gradreach.remedies.advice.orthogonal import ORTHOGONAL
+from gradreach.remedies.advice.raise_rate import RAISE_RATE
 from gradreach.remedies.advice.registry import ADVICE
-from gradreach.remedies.advice.spelling import expression, gates
+from gradreach.remedies.advice.spelling import expression, gates, opened
 from gradreach.rules.longer_reach import as_far_as, longer_reach
-from tests.records.parts import at, chain, dependency, flat, lag, probe, record, steps, time_look
-from tests.records.speaking import CHUNKED, SPEAKING
+from tests.records.parts import (
+    activation,
+    at,
+    between,
+    chain,
+    dependency,
+    flat,
+    lag,
+    probe,
+    record,
+    steps,
+    stopped,
+    time_look,
+    zero_gradient,
+)
+from tests.records.speaking import CHUNKED, SPEAKING, TANH, blown
 from tests.rules.judging import findings, the
 
 KINDS = {
@@ -73,7 +92,23 @@ def test_the_gate_named_is_the_one_that_keeps_the_state(kind: str) -> None:
     with torch.no_grad():
         getattr(model["rnn"][0], name).zero_()  # type: ignore[index]
     bias = getattr(done(held.do, model), name).detach()
-    assert bias.tolist() == [0.0] * 8 + [1.0] * 8 + [0.0] * (len(bias) - 16)
+    assert bias.tolist() == pytest.approx([0.0] * 8 + [4.1] * 8 + [0.0] * (len(bias) - 16))
+
+
+@pytest.mark.parametrize(("steps", "bias"), [(0, 1.0), (1, 1.0), (10, 2.3), (500, 6.2)])
+def test_a_gate_is_opened_for_as_many_steps_as_are_asked(steps: int, bias: float) -> None:
+    assert f".fill_({bias})" in opened("LSTM", "b", steps)
+    assert f".fill_({-bias})" in opened("MinGRU", "b", steps)
+
+
+@pytest.mark.parametrize("advice", [LOWER_RATE, LEARNING_RATE, RAISE_RATE], ids=lambda advice: advice.id)
+def test_a_rate_is_changed_by_ten_at_most(advice: Advice[...]) -> None:
+    assert " 10 " in advice.code(6863.0)
+    assert " 3 " in advice.code(3.0)
+
+
+def test_the_gradient_is_brought_back_to_its_size_before_it_is_clipped() -> None:
+    assert CLIP.code({"model"}, "3", True).startswith("scaler.unscale_(optimizer); torch.nn.utils.clip_grad_norm_")
 
 
 @pytest.mark.parametrize("kind", ["GRU", "LSTM", "GRUCell", "LSTMCell"])
@@ -103,11 +138,13 @@ def test_a_longer_window_runs_as_it_is_written(chunk: int, k2: int) -> None:
 
 
 @pytest.mark.parametrize(("kind", "lstm"), [("RNN_TANH", nn.LSTM), ("RNNCell", nn.LSTMCell)])
-def test_an_lstm_in_place_of_an_rnn_has_its_sizes(kind: str, lstm: type[nn.Module]) -> None:
+def test_an_lstm_in_place_of_an_rnn_has_its_sizes_and_open_gates(kind: str, lstm: type[nn.Module]) -> None:
     _, gated = longer_reach(Facts(record()), look(kind))
     module = done(gated.do, model_with(kind))
     assert isinstance(module, lstm)
     assert (module.input_size, module.hidden_size) == (3, 8)
+    name = "bias_ih_l0" if numbered(kind) else "bias_ih"
+    assert getattr(module, name).detach()[8:16].exp().max() > 3
     if kind == "RNN_TANH":
         assert (module.num_layers, module.bidirectional, module.batch_first) == (2, True, True)
 
@@ -148,7 +185,7 @@ def test_expression(path: str, code: str) -> None:
 
 def _out_of_reach(kind: str, factor: float) -> tuple[Record, Record]:
     """A dependency that vanishes on its way, and one from before the chunk within which the gradient vanishes too."""
-    looks = at(time_look(factor=factor, kind=kind))
+    looks = at(time_look(factor=factor, kind=kind, gamma_mean=0.98))
     return (
         record(steps(400, loss=flat), looks, dependency=(dependency(lag(40)),)),
         record(steps(400, loss=flat), looks, dependency=(CHUNKED,)),
@@ -159,30 +196,73 @@ def _broken(**more: Any) -> Record:
     return record(steps(41), nonfinite=(NonFinite(41, 0, **{"value": "nan", "replayed": True, **more}),))
 
 
+CUT: tuple[ZeroCause, ...] = ("off", "saturated", "single", "derivative", "weights", "unused", "unknown")
+ERRORS = (
+    "Trying to backward through the graph a second time",
+    "one of the variables needed for gradient computation has been modified by an inplace operation",
+    "element 0 of tensors does not require grad and does not have a grad_fn",
+    "grad can be implicitly created only for scalar outputs",
+    "cudnn RNN backward can only be called in training mode",
+)
+
+
+def _raw(*layers: DepthLook) -> tuple[DepthLook, ...]:
+    """Layers of 64 units the first of which shows by the size of its output that it takes in raw values."""
+    first, *others = layers
+    return replace(first, units=64, activation_rms=100.0), *others
+
+
+DEAD = activation("ReLU", dead=1.0, rows=512)
 ADVISED = (
     *SPEAKING.values(),
     *(made for kind in ("RNN_TANH", "LSTM", "GRU") for made in _out_of_reach(kind, 0.5)),
     *(_broken(phase=phase) for phase in ("input", "parameters", "forward", "loss", "backward")),
-    _broken(phase="forward", module="model.rnn", operation="RNN", time_step=3),
-    _broken(phase="loss", operation="LogSoftmax", replayed=False),
+    _broken(phase="forward", module="model.rnn", operation="RNN", layer=0, time_step=3, cause="overflow"),
+    *(_broken(phase="backward", operation="sqrt", cause=cause, argument="sqrt of 0") for cause in get_args(Cause)),
+    record(
+        (*steps(40), *(replace(step, norm=100.0 * step.step) for step in steps(41)[40:])),
+        nonfinite=(NonFinite(41, 0, "forward", "inf", cause="overflow"),),
+    ),
+    record(
+        steps(41),
+        at(replace(look("RNN_TANH"), layer=0, direction="forward", lambda_=1.5)),
+        nonfinite=(
+            NonFinite(41, 0, "forward", "nan", "model.rnn.0", "RNN", time_step=3, layer=0, direction="forward"),
+        ),
+    ),
+    record(steps(), at(time_look(saturated=0.9, lambda_=3.0))),
+    record(blown(1000.0, 1e4), at(*_raw(*chain(3)))),
+    record(steps(loss=flat), at(*_raw(*chain(3, update_ratio=0.2)))),
+    record(steps(), at(*_raw(*between(TANH)))),
+    record(steps(), at(*_raw(*between(DEAD)))),
+    record(steps(), at(replace(between(DEAD)[0], units=64, weight_norm=90.0), *between(DEAD)[1:])),
+    record(steps(), (*at(*between(activation("ReLU", dead=0.1)), count=1), *at(*between(DEAD), start=10))),
     record(steps(), at(time_look(factor=0.5, kind="GRU"))),
+    record(steps(norm=lambda _: 0.5, threshold=1.0, clip="norm", pre_clip=32768.0, scale=65536.0)),
     record(steps(), at(replace(look("RNN_TANH"), saturated=0.9))),
     record(steps(loss=flat), at(*chain(10, 0.141, activation="sigmoid"))),
     record(steps(400), at(probe()), dependency=(dependency(lag(30), module="model.head"),)),
     record(steps(400), at(probe()), dependency=(dependency(lag(70), module="model.head", T=180),)),
+    *(record(steps(), at(chain(1)[0], count=8, zero_gradient=(zero_gradient(why=why),))) for why in CUT),
+    record(steps(), (*at(chain(1)[0]), *at(chain(1)[0], start=100, zero_gradient=(zero_gradient(why="off"),)))),
+    record(steps(), at(chain(1)[0], without_gradient=("model.b.weight",), called_without_gradient=("model.b",))),
+    *(stopped(error, passes) for error in ERRORS for passes in (1, 2)),
+    *(stopped(error, 2, looks=at(time_look(), count=1)) for error in ERRORS),
 )
 """Records whose findings name every piece of advice for every code that it answers."""
 
 
 def test_every_remedy_of_a_finding_is_advice_that_answers_it_and_the_reverse() -> None:
     named = {(each.id, found.code) for made in ADVISED for found in findings(made) for each in found.remedies}
-    assert named == {(each.id, code) for each in ADVICE.values() for code in each.answers}
+    assert named - {("find-out", code) for _, code in named} == {
+        (each.id, code) for each in ADVICE.values() for code in each.answers
+    }
 
 
 @pytest.mark.parametrize("advice", ADVICE.values(), ids=ADVICE)
 def test_advice_says_what_it_does_and_where_it_does_not_fit(advice: Advice[...]) -> None:
     assert len(advice.does) > 10
-    assert advice.answers
+    assert advice.answers or advice is FIND_OUT
     assert advice.unfit.endswith(".")
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from gradreach.record.schema import Look, NonFinite
 from tests.records.parts import at, chain, falling, flat, record, steps
-from tests.rules.judging import codes, not_judged, the
+from tests.rules.judging import codes, findings, not_judged, the
 
 
 def test_ten_logistic_layers_vanish() -> None:
@@ -114,3 +114,15 @@ def test_an_explosion_may_end_with_its_first_update() -> None:
         *(replace(x, step=9) for x in at(*chain(10, 1.0), count=4)),
     )
     assert "GR202" not in codes(record(steps(), mild))
+
+
+@pytest.mark.parametrize(("loss", "speaks"), [(flat, True), (falling, False)])
+def test_a_gradient_that_grows_with_the_activations_harms_where_the_loss_does_not_fall(loss, speaks):  # type: ignore[no-untyped-def]
+    layers = tuple(
+        replace(each, activation_rms=6.3**i, weight_grad_norm=0.1, update_ratio=1e-7)
+        for i, each in enumerate(chain(10, 6.3))
+    )
+    made = record(steps(400, loss=lambda i: 1e9 * loss(i)), at(*layers))
+    found = [finding.code for finding in findings(made)]
+    assert ("GR202" in found) == speaks
+    assert "GR305" not in found

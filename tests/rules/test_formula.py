@@ -20,7 +20,7 @@ from tests.rules.judging import findings
 from .arithmetic import figures, holds, relations
 
 LONGEST = 110
-WITHOUT_RELATION = {"GR301", "GR306"}
+WITHOUT_RELATION = {"GR301", "GR306", "GR501"}
 """Codes whose formula holds a NaN or a count, no two figures to compare."""
 
 QUOTED: dict[str, tuple[str, ...]] = {
@@ -28,6 +28,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR102": ("lag", "far_reach"),
     "GR103": ("saturated",),
     "GR104": ("chunk", "share", "q"),
+    "GR106": ("detached",),
     "GR201": ("grad_rms_first", "grad_rms_last"),
     "GR202": ("grad_rms_first", "grad_rms_last"),
     "GR203": ("saturated",),
@@ -38,9 +39,13 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR304": ("largest_norm", "usual_norm", "times"),
     "GR305": (),
     "GR306": ("parameters", "looks"),
+    "GR307": ("parameters", "looks"),
+    "GR308": ("first_norm", "last_norm"),
+    "GR309": ("parameters", "looks"),
     "GR401": ("q", "detectable_share"),
     "GR402": ("lag", "reach", "share", "q"),
     "GR403": ("lag", "reach", "share", "q", "error_left"),
+    "GR501": (),
 }
 """The evidence that a formula of the rule must hold, whatever its form."""
 

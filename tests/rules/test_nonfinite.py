@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
+from gradreach.facts.breaks import fault, spot
 from gradreach.facts.facts import Facts
+from gradreach.record.nonfinite import Cause
 from gradreach.record.schema import GuardDeed, GuardSummary, NonFinite, Record
+from gradreach.report.three_questions import answers
+from gradreach.report.verdict import verdict
 from gradreach.rules.registry import RULES
 from tests.records.parts import at, record, steps, time_look
 from tests.rules.judging import codes, not_judged, passed, the
@@ -29,15 +34,27 @@ def test_the_first_one_is_named_with_its_place() -> None:
 
 
 def test_time_step_layer_and_direction_are_told() -> None:
-    found = NonFinite(0, 0, "forward", "inf", "model.rnn", "RNN", time_step=190, layer=0, direction="forward")
+    found = NonFinite(
+        0, 0, "forward", "inf", "model.rnn", "RNN", time_step=190, layer=0, direction="forward", cause="overflow"
+    )
     told = the(record(steps(1), nonfinite=(found,)), "GR301")
     assert (told.where["time_step"], told.where["layer"], told.where["direction"]) == (190, 0, "forward")
-    assert told.remedies[0].id == "orthogonal"
-    assert "could not be run again" in told.because
+    assert "the value itself was not seen" in told.because
 
 
 def test_the_matrix_that_overflowed_is_named_and_a_cell_has_no_layer() -> None:
-    found = NonFinite(20, 0, "forward", "inf", "model.rnn", "addmm", time_step=190, layer=1, direction="reverse")
+    found = NonFinite(
+        20,
+        0,
+        "forward",
+        "inf",
+        "model.rnn",
+        "matrix product",
+        time_step=190,
+        layer=1,
+        direction="reverse",
+        cause="overflow",
+    )
     layer = the(record(steps(21), at(time_look(layer=1, direction="reverse")), nonfinite=(found,)), "GR301")
     assert layer.remedies[0].do == "nn.init.orthogonal_(model.rnn.weight_hh_l1_reverse)"
     cell = the(record(steps(21), at(time_look(kind="RNNCell")), nonfinite=(replace(found, layer=0),)), "GR301")
@@ -50,11 +67,12 @@ def test_every_phase_has_a_sentence_and_a_remedy(phase: str) -> None:
     found = NonFinite(3, 0, phase, "inf", replayed=True)  # type: ignore[arg-type]
     told = the(record(steps(3), nonfinite=(found,)), "GR301")
     assert "infinity" in told.because
-    assert len(told.remedies) == 2
+    assert told.remedies
+    assert ("skip-step" in [remedy.id for remedy in told.remedies]) == (phase != "parameters")
 
 
 def test_a_non_finite_step_without_replay_is_found_too() -> None:
-    made = record(steps(50, norm=lambda i: INF if i == 30 else 1.0))
+    made = record(steps(50, norm=lambda i: INF if i >= 30 else 1.0))
     found = the(made, "GR301")
     assert found.where["step"] == 30
     assert "norm is not finite" in found.because
@@ -96,25 +114,53 @@ def test_what_a_guard_kept_out_is_a_warning_and_breaks_nothing() -> None:
 
 def test_what_broke_in_spite_of_the_guard_is_an_error_of_its_own_step() -> None:
     found = NonFinite(30, 0, "input", "nan", replayed=True)
-    run = steps(60, loss=lambda i: NAN if i in (30, 40) else 1.0)
+    run = steps(60, loss=lambda i: NAN if i == 30 or i >= 40 else 1.0)
     kept_out = GuardSummary(1, 59, deeds=(GuardDeed(30, "skipped", "the loss is nan"),))
     told = the(record(run, nonfinite=(found,), guarded=kept_out), "GR301")
     assert (told.severity, told.where["step"]) == ("error", 40)
 
 
 def test_a_loss_that_could_not_be_run_again_is_where_it_shows_and_no_more() -> None:
-    found = NonFinite(20, 0, "loss", "nan", operation="Log ← Log")
+    found = NonFinite(20, 0, "loss", "nan", operation="log")
     told = the(record(steps(20), nonfinite=(found,)), "GR301")
-    assert "it shows first in the loss (Log ← Log)" in told.because
+    assert "it shows first in the loss (log)" in told.because
     assert "whether the model's output was finite is not known" in told.because
-    assert told.remedies[0].id == "stable-loss"
+    assert told.remedies[0].id == "look-more-often"
 
 
-def test_a_loss_on_logits_is_not_told_to_take_logits() -> None:
-    found = NonFinite(20, 0, "loss", "nan", operation="NllLoss ← LogSoftmax")
-    told = the(record(steps(20, norm=lambda _: 3.0), nonfinite=(found,)), "GR301")
+CAUSES = [cause for cause in get_args(Cause) if cause]
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_every_cause_is_told_with_its_argument_its_line_and_a_remedy_of_its_own(cause: Cause) -> None:
+    found = NonFinite(
+        30, 0, "backward", "nan", "net", "acos", cause=cause, argument="acos of 1", index=(3, 0), shape=(8, 2),
+        source="train.py:12", code="angle = torch.acos(c)", replayed=True,
+    )  # fmt: skip
+    made = record(steps(30), nonfinite=(found,))
+    told = the(made, "GR301")
+    assert fault(found) in told.because
+    assert "train.py:12 (`angle = torch.acos(c)`)" in told.because
+    assert told.where["site"] == "train.py:12"
+    assert headline(made).startswith(f"Training broke at step 30: {fault(found)}")
+    assert "train.py:12" in headline(made)
+    assert told.remedies[0].id not in ("skip-step", "look-more-often", "name-operation")
+
+
+@pytest.mark.parametrize(
+    ("index", "shape", "said"), [((3,), (8,), "row 3 of 8"), ((3, 1), (8, 2), "row 3 of 8"), ((), (), "")]
+)
+def test_the_place_among_the_values(index: tuple[int, ...], shape: tuple[int, ...], said: str) -> None:
+    assert spot(NonFinite(1, 0, "input", "nan", index=index, shape=shape)) == said
+    assert spot(NonFinite(1, 0, "input", "nan", index=(1, 2, 3), shape=(4, 4, 4))) == "index (1, 2, 3) of (4, 4, 4)"
+
+
+def test_growth_before_an_overflow_is_told_to_be_clipped() -> None:
+    run = (*steps(40), *(replace(step, norm=100.0 * step.step) for step in steps(41)[40:]))
+    found = NonFinite(41, 0, "forward", "inf", operation="matrix product", cause="overflow", replayed=True)
+    told = the(record(run, nonfinite=(found,)), "GR301")
     assert told.remedies[0].id == "clip"
-    assert "6)" in told.remedies[0].do
+    assert "had grown" in told.remedies[0].why
 
 
 def headline(made: Record) -> str:
@@ -131,7 +177,7 @@ def test_the_verdict_names_the_step_and_the_place() -> None:
     )
     unseen = record(steps(40), nonfinite=(NonFinite(40, 0, "loss", "nan"),))
     assert headline(unseen) == "Training broke at step 40: the first NaN shows in the loss."
-    assert headline(record(steps(50, norm=lambda i: INF if i == 30 else 1.0))) == (
+    assert headline(record(steps(50, norm=lambda i: INF if i >= 30 else 1.0))) == (
         "Training broke at step 30: the loss or the gradient is not finite from there on, its origin was not recorded."
     )
 
@@ -140,3 +186,17 @@ def test_the_verdict_says_what_a_guard_kept_out() -> None:
     kept_out = GuardSummary(1, 59, deeds=(GuardDeed(30, "skipped", "the loss is nan"),))
     made = record(steps(60), nonfinite=(NonFinite(30, 0, "input", "nan"),), guarded=kept_out)
     assert headline(made) == "The guard kept step 30 out of the weights: the first NaN arose in the data."
+
+
+def test_a_step_that_spoilt_no_weight_is_a_warning() -> None:
+    found = NonFinite(5, 0, "loss", "nan", operation="nll loss", cause="division by zero", replayed=True)
+    rows = tuple(replace(step, loss=NAN, norm=0.0) if step.step == 5 else step for step in steps(40))
+    made = record(rows, nonfinite=(found,))
+    told = the(made, "GR301")
+    assert told.severity == "warning"
+    assert told.because.endswith("no weight was spoilt, and the training went on.")
+    assert "skip-step" not in [remedy.id for remedy in told.remedies]
+    assert verdict(Facts(made), (told,)).sentence.startswith("Step 5 was not finite, and spoilt no weight:")
+    assert answers(Facts(made), (told,))[1].short == "Yes, at 1 step"
+    ended = replace(made, steps=rows[:6])
+    assert the(ended, "GR301").severity == "error"

@@ -27,14 +27,16 @@ from tests.rules.judging import findings, not_judged, passed
 ZOO = Path(__file__).parents[1] / "zoo"
 WITHOUT_SCRIPT = {
     "GR104": "a stream whose loss rests with a dependency before its chunks takes longer than a script of the zoo may",
+    "GR501": "it speaks of scripts that end with an error, and those of the zoo end well",
 }
 """The rules that no script of the zoo shows, and why."""
 
 CODES = [
-    *("GR101", "GR102", "GR103", "GR104", "GR105"),
+    *("GR101", "GR102", "GR103", "GR104", "GR105", "GR106"),
     *("GR201", "GR202", "GR203", "GR204"),
-    *("GR301", "GR302", "GR303", "GR304", "GR305", "GR306"),
+    *("GR301", "GR302", "GR303", "GR304", "GR305", "GR306", "GR307", "GR308", "GR309"),
     *("GR401", "GR402", "GR403"),
+    "GR501",
 ]
 ODD = [float("nan"), float("inf"), float("-inf"), 0.0, -0.0, 5e-324, 1.7e308, -1.0]
 WORDS = ["", "model", "model.rnn", "model.0.weight", "d.1", "RNN_TANH", "LSTM", "tanh", "relu"]
@@ -83,7 +85,7 @@ def test_every_code_explains_itself_in_full(code: str) -> None:
     assert text.remedies
     assert all(":" in line or ";" in line for line in text.remedies), "a remedy names its trade-off"
     assert all("(" in reference and "): " in reference for reference in text.references)
-    assert {"time": "1", "depth": "2", "step": "3", "data": "4"}[rule.family] == code[2]
+    assert {"time": "1", "depth": "2", "step": "3", "data": "4", "loop": "5"}[rule.family] == code[2]
 
 
 def test_only_the_rules_without_evidence_judge_nothing() -> None:

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from gradreach.record.schema import Step
+from gradreach.facts.facts import Facts
+from gradreach.record.schema import Overhead, Step
 from tests.records.parts import at, chain, falling, flat, record, steps
 from tests.rules.judging import codes, not_judged, passed, the
 
@@ -184,3 +185,72 @@ def test_an_adversary_that_loses_ground_is_healthy() -> None:
 def test_nan_out_of_the_blue_is_not_an_explosion() -> None:
     run = (*steps(50), replace(steps(1)[0], step=50, loss=math.nan, norm=math.nan))
     assert codes(record(run)) == ["GR301"]
+
+
+def test_a_loss_that_spikes_counts_where_its_norm_was_not_measured() -> None:
+    every_40th = lambda i: falling(i) * (300.0 if i % 40 == 39 else 1.0)  # noqa: E731
+    measured = {*range(10), *range(10, 200, 13)}
+    made = steps(200, noisy(0.2), every_40th)
+    sparse = tuple(step if step.step in measured else replace(step, norm=None) for step in made)
+    found = the(record(sparse), "GR302")
+    assert found.evidence["steps"] == "39, 79, 119, 159, 199"
+    assert "the loss was" in found.because
+    assert "its norm was not measured" in found.because
+    clipped = tuple(replace(step, pre_clip=step.norm, threshold=5.0, clip="norm") for step in sparse)
+    assert "GR302" not in codes(record(clipped))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_losses_of_single_samples_are_healthy(seed: int) -> None:
+    draw = random.Random(seed)
+    losses = lambda i: math.exp(-i / 80 + draw.gauss(0, 1.5)) + 1e-3  # noqa: E731
+    unmeasured = tuple(replace(step, norm=None) for step in steps(600, loss=losses))
+    assert "GR302" not in codes(record(unmeasured))
+
+
+def test_an_explosion_among_the_first_steps_counts_where_the_loss_grew_with_it() -> None:
+    early = lambda i: 17032.0 if i == 6 else 500.0 if i < 11 else 3.7  # noqa: E731
+    thrown = lambda i: falling(i) * (1e4 if i == 6 else 1.0)  # noqa: E731
+    found = the(record(steps(200, early, thrown)), "GR302")
+    assert (found.severity, found.where["step"]) == ("info", 6)
+    assert "where 3.7 is usual around it" in found.because
+    assert "GR302" not in codes(record(steps(200, early, falling)))
+
+
+def test_a_clip_before_unscale_is_named_and_its_norms_are_not_mixed_with_the_gradients_own() -> None:
+    scaled = steps(100, lambda _: 0.464, flat, threshold=1.0, clip="norm", pre_clip=0.464 * 65536, scale=65536.0)
+    sparse = tuple(step if step.step % 9 == 0 else replace(step, norm=None) for step in scaled)
+    found = the(record(sparse, at(*chain(3, update_ratio=1e-7))), "GR303")
+    assert found.severity == "warning"
+    assert "before `scaler.unscale_`" in found.because
+    assert "30409 in the median where the gradient's own is 0.464" in found.because
+    (only,) = found.remedies
+    assert only.do.startswith("scaler.unscale_(optimizer)")
+    assert "clip_grad_norm_(model.parameters(), 0.46)" in only.do
+    facts = Facts(record(sparse))
+    assert set(facts.norms) == {0.464}
+    assert facts.clipping.scaled
+    assert facts.clipping.rate == 1.0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_clip_rate_of_a_sample_is_unbiased_and_has_its_interval(seed: int) -> None:
+    draw = random.Random(seed)
+    early = lambda i: 2.5 if i < 12 else draw.choices((0.5, 1.5), (0.98, 0.02))[0]  # noqa: E731
+    whole = steps(1500, early, threshold=1.0, clip="norm")
+    true = sum(step.norm > 1.0 for step in whole) / len(whole)  # type: ignore[operator]
+    assert Facts(record(tuple(replace(s, pre_clip=s.norm, norm=None) for s in whole))).clipping.rate == true
+    sampled = tuple(s for s in whole if s.step < 30 or s.step % 13 == 0)
+    overhead = Overhead(0.02, 0.01, 0.01, 0.1, passes=1500)
+    found = Facts(record(sampled, overhead=overhead)).clipping
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low <= true <= found.high
+    assert found.rate < 0.06
+    assert found.is_sampled
+
+
+def test_no_rate_is_raised_more_than_tenfold_at_once() -> None:
+    for ratio in (1e-7, 1e-9):
+        found = the(clipping(1.0, 1e-3, ratio), "GR303")
+        assert [each.do.split("  #")[0] for each in found.remedies if each.id == "raise-rate"] == ["lr = lr * 10"]

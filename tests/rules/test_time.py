@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from gradreach.facts.facts import Facts
 from gradreach.record.schema import NonFinite
 from gradreach.rules.registry import RULES
 from tests.records.parts import at, dependency, flat, lag, record, steps, time_look
@@ -91,6 +92,23 @@ def test_a_curve_that_a_shortcut_revives_has_not_vanished() -> None:
     assert "GR101" not in codes(record(steps(), at(time_look(reach=revived, horizon=0, factor=0.96))))
     fading = tuple(0.3 ** (lag // 8) if lag % 8 == 0 else 1e-4 for lag in range(60))
     assert "GR101" in codes(record(steps(), at(time_look(reach=fading, horizon=0, factor=0.9))))
+
+
+def test_a_single_lag_that_stands_out_does_not_revive_a_curve() -> None:
+    lonely = tuple(1.0 if lag < 5 else 0.02 if lag == 50 else 1e-4 for lag in range(60))
+    assert "GR101" in codes(record(steps(), at(time_look(reach=lonely, horizon=4, factor=0.9))))
+
+
+def test_one_horizon_is_told_of_a_layer_whatever_the_last_look_was() -> None:
+    looks = tuple(
+        replace(look, step=20 * i)
+        for i, horizon in enumerate((20, 12, 29, 4))
+        for look in at(time_look(factor=0.5, horizon=horizon), count=1)
+    )
+    facts = Facts(record(steps(), looks, dependency=(dependency(lag(40)),)))
+    assert the(facts.record, "GR101").evidence["horizon"] == 12
+    assert [shown.layer.horizon for shown in facts.time_shown] == [12]
+    assert [test.reach.horizon for test in facts.dependency_tests] == [12]
 
 
 def test_short_sequences_are_not_judged() -> None:

@@ -14,9 +14,11 @@ from tests.rules.judging import codes, not_judged, passed, the
 CHUNK = 60
 
 
-def made(*lags: Lag, factor: float = 0.99, loss: Callable[[int], float] = flat, **more: object) -> Record:
+def made(
+    *lags: Lag, factor: float = 0.99, gamma_mean: float = 0.61, loss: Callable[[int], float] = flat, **more: object
+) -> Record:
     found = dependency(*lags, **{"T": 180, **more})
-    return record(steps(loss=loss), at(time_look(factor=factor)), dependency=(found,))
+    return record(steps(loss=loss), at(time_look(factor=factor, gamma_mean=gamma_mean)), dependency=(found,))
 
 
 def test_a_lag_past_the_chunk_is_cut_off() -> None:
@@ -50,7 +52,7 @@ def test_the_window_it_names_reaches_from_every_step_of_a_chunk(n: int, k2: int)
 
 
 def test_a_longer_window_alone_does_not_help_where_the_gradient_has_vanished_within_the_chunk() -> None:
-    found = the(made(lag(70), factor=0.5), "GR104")
+    found = the(made(lag(70), factor=0.5, gamma_mean=0.98), "GR104")
     assert "Within the chunk too it vanishes" in found.because
     assert [remedy.id for remedy in found.remedies] == ["longer-window", "orthogonal", "gated-cell"]
 

@@ -45,9 +45,28 @@ def test_each_model_has_its_own_output() -> None:
 
 @pytest.mark.parametrize(("share", "speaks"), [(0.89, False), (0.9, True), (1.0, True)])
 def test_dead_units(share: float, speaks: bool) -> None:
-    made = record(steps(), at(*between(relu(share))))
+    made = record(steps(), at(*between(relu(share, rows=16))))
     assert ("GR204" in codes(made)) == speaks
     assert ("GR204" in passed(made)) != speaks
+
+
+def test_half_the_units_dead_is_told_and_a_warning_where_the_loss_does_not_fall() -> None:
+    looks = at(*between(relu(21 / 32, units=32, rows=256)))
+    told = the(record(steps(), looks), "GR204")
+    assert told.severity == "info"
+    assert told.because.startswith("21 of 32 units (65.6 %, the median) are zero for every sample of the batch (256 va")
+    assert the(record(steps(loss=flat), looks), "GR204").severity == "warning"
+    assert "GR204" in passed(record(steps(), at(*between(relu(21 / 32, units=32, rows=32)))))
+
+
+def test_a_share_that_grows_is_told_from_the_first_look_to_the_last() -> None:
+    shares = (0.5, 0.7, 0.9)
+    looks = tuple(
+        replace(look, step=20 * i)
+        for i, share in enumerate(shares)
+        for look in at(*between(relu(share, units=20, rows=256)), count=1)
+    )
+    assert "looks, 50 % at the first and 90 % at the last" in the(record(steps(), looks), "GR204").because
 
 
 def test_units_that_come_back_are_not_dead() -> None:
@@ -63,7 +82,7 @@ def test_a_handful_of_units_and_relu_outputs_are_not_judged() -> None:
 
 def test_remedies_name_the_layer_that_feeds_the_activation() -> None:
     found = the(record(steps(), at(*between(tanh(1.0)))), "GR203")
-    assert [remedy.do for remedy in found.remedies][1] == "nn.init.xavier_normal_(model[0].weight, gain=5 / 3)"
+    assert found.remedies[0].do == "nn.init.xavier_normal_(model[0].weight, gain=5 / 3)"
     found = the(record(steps(), at(*between(relu(1.0, rows=512)))), "GR204")
-    assert found.remedies[0].do.startswith("model[1] = nn.LeakyReLU(0.01)")
+    assert found.remedies[0].do.startswith("for m in list(model.modules())")
     assert "(512 values of each)" in found.because

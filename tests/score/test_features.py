@@ -2,7 +2,7 @@
 
 import torch
 
-from gradreach.score.features import embedded, near_together, one_hot
+from gradreach.score.features import embedded, one_hot, pairs_of, whole
 from gradreach.score.ladder import Band
 from gradreach.score.lagged_inputs import LaggedInputs
 from gradreach.score.rows import rows_of
@@ -55,15 +55,13 @@ def test_one_hot_keeps_the_commonest_and_drops_what_follows_from_the_rest() -> N
 def test_near_inputs_together_tell_every_pair_of_ids() -> None:
     ids = torch.randint(0, 4, (300, 2), generator=generator())
     target = torch.randn(16, 1, dtype=torch.float64, generator=generator())[ids[:, 0] * 4 + ids[:, 1]]
-    assert explained(target, near_together([ids], generator())[0][:, 1]) > 0.999
+    assert explained(target, pairs_of([ids], 128)[0][:, 1]) > 0.999
 
 
-def test_near_real_inputs_together_hold_all_products_to_the_third_degree() -> None:
-    x = torch.randn(300, 2, 1, generator=generator())
-    now, before = x[:, 1].double(), x[:, 0].double()
-    features = near_together([x], generator())[0][:, 1]
-    for target in (now * before, now**2 * before, before**3, now):
-        assert explained(target, features) > 0.99
+def test_whole_keeps_every_coordinate_of_a_real_input() -> None:
+    x = 3 + 2 * torch.randn(40, 7, 20, generator=generator())
+    assert whole([x])[0].shape == (40, 7, 20)
+    assert explained(x.reshape(-1, 20).double(), whole([x])[0].reshape(-1, 20)) > 0.999
 
 
 def test_a_band_is_the_scaled_sum_of_what_lies_there_and_nothing_before_the_first_step() -> None:

@@ -70,15 +70,6 @@ def test_each_step_has_its_norm_at_first_and_few_where_steps_are_short() -> None
     assert budget.norm_every == NORM_AT_LEAST
 
 
-def test_what_a_replay_needs_is_kept_of_every_step_where_steps_are_long_enough() -> None:
-    for seconds, kept in ((1e-3, False), (10e-3, True)):
-        budget = Budget(0.02)
-        assert not budget.may_keep
-        for _ in range(3):
-            budget.plain(0, 1, seconds, 1e-4, 1e-5)
-        assert budget.may_keep == kept
-
-
 def test_every_watches_each_nth_step() -> None:
     assert _run(Budget(0.02, every=5), 23, 1.0, 1e-4, 50.0) == [0, 5, 10, 15, 20]
 

@@ -9,17 +9,23 @@ from torch import Tensor, nn
 from gradreach.record.schema import Look
 from gradreach.watch.lens import BackwardPass, ModuleCall, all_lenses
 from gradreach.watch.lenses.depth import Depth
+from gradreach.watch.lenses.detached_states import DetachedStates
 from gradreach.watch.lenses.feedforward import Feedforward
 from gradreach.watch.lenses.loops import Loops
 from gradreach.watch.lenses.recurrent_layers import RecurrentLayers
 from gradreach.watch.lenses.skip_connections import SkipConnections
+from gradreach.watch.lenses.unmoved import Unmoved
 from gradreach.watch.lenses.without_gradient import WithoutGradient
+from gradreach.watch.lenses.zero_gradients import ZeroGradients
 from tests.watch.conftest import Watched
 
 
 def test_every_lens_is_found_after_those_that_it_names() -> None:
     lenses = all_lenses()
-    assert set(lenses) == {Depth, Feedforward, Loops, RecurrentLayers, SkipConnections, WithoutGradient}
+    assert set(lenses) == {
+        *(Depth, DetachedStates, Feedforward, Loops, RecurrentLayers),
+        *(SkipConnections, Unmoved, WithoutGradient, ZeroGradients),
+    }
     assert all(lenses.index(earlier) < lenses.index(lens) for lens in lenses for earlier in lens.after)
 
 
@@ -46,7 +52,7 @@ def test_a_lens_that_fails_is_left_out_and_noted(
     weight, record = watched(train)
     assert torch.equal(weight, train())
     (note,) = record.notes
-    assert note.startswith("Part of a look failed and was left out: ZeroDivisionError: of its own")
+    assert note.startswith("The lens Depth failed and was left out: ZeroDivisionError: of its own")
     assert [(look.depth, len(look.time)) for look in record.looks] == [((), 1)] * 3
 
 

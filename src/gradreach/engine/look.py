@@ -117,6 +117,7 @@ def _look(
         log10_map=cells,
         map_rows=rows,
         map_columns=columns,
+        padded=_padded(run, adjoint),
     )
 
 
@@ -165,6 +166,21 @@ def _reach(
     steps = "" if every else f"{len(anchors)} of the steps with a local error"
     sample = "" if rows is None else f"{held} of {B} rows"
     return reach, ", ".join(each for each in (steps, sample) if each)
+
+
+def _padded(run: Unroll, adjoint: LayerAdjoint) -> float | None:
+    """The share of the steps that come after the last one with an error of their row; None where no row has one."""
+    carries = adjoint.local_error.ne(0).any(-1)
+    if adjoint.local_error_c is not None:
+        carries = carries | adjoint.local_error_c.ne(0).any(-1)
+    rows = carries.any(0)
+    if not bool(rows.any()):
+        return None
+    T = len(carries)
+    after = T - 1 - torch.arange(T, device=carries.device).unsqueeze(1).where(carries, -1).amax(0)
+    lengths = torch.full_like(after, T) if run.active is None else run.in_data_order(run.active).sum(0).flatten()
+    after = (after - (T - lengths)).clamp(min=0)
+    return float(after[rows].sum() / lengths[rows].sum())
 
 
 def _sizes(run: Unroll, each: Tensor) -> tuple[float, ...]:

@@ -17,6 +17,11 @@ def is_sharded(tensor: Tensor) -> bool:
     return type(tensor) is not Tensor and hasattr(tensor, "to_local")
 
 
+def is_whole(tensor: Tensor) -> bool:
+    """Whether a DTensor's values lie on every rank as they are: it is neither split nor a part of a sum."""
+    return all(placement.is_replicate() for placement in tensor.placements)  # type: ignore[attr-defined]
+
+
 def local(tensor: Tensor) -> Tensor:
     """A tensor's own numbers on this rank, without its history; they share its memory."""
     tensor = tensor.detach()

@@ -3,13 +3,17 @@
 facts: the one view of a record, with a cached property for each fact
 breaks: where a run broke, and who took care of values that are not finite
 site: one line of the script that calls backward, with its steps, losses, norms and clipping
-spikes: single norms far out of the ordinary
+learning: whether the loss at one line fell over the run
+clipping: by which threshold a norm was limited, on what share of the steps
+spikes: single norms, or losses, far out of the ordinary
 blow_up: a norm that grew far over its ordinary size while the loss diverged or the run broke
 time: recurrent layers over a run
 depth: the gradient through depth, and its trend along the layers
 activations: the activations of hidden layers
+input_size: how large the input of a model is
 dependency: what the data asks for, joined with what the gradient reaches
 modules: dotted paths, the roots that they belong to, and the stacks that they share
+zero_gradients: gradients that are exactly 0 to the end, from which look on, and why
 thresholds: the figures that a user may set
 statistics: robust statistics of short series
 wording: how numbers and strings read

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
 from gradreach.facts.modules import of_one_stack
-from gradreach.facts.statistics import is_finite, known, median
+from gradreach.facts.statistics import is_finite, known
 from gradreach.facts.thresholds import Threshold, Thresholds
-from gradreach.facts.time import MIN_LOOKS, usual_length
+from gradreach.facts.time import typical
 from gradreach.facts.wording import percent
 from gradreach.record.schema import HORIZON_LIMIT, Dependency, Lag, Look, Probe, TimeLook
 
@@ -51,21 +52,20 @@ class PlaceReach:
 
     @property
     def horizon(self) -> int | None:
-        """The horizon of the layer that reaches farthest, over its last few looks at the usual length."""
-        latest = [usual_length(looks)[-MIN_LOOKS:] for looks in self.layers]
-        return max((round(median([float(seen.horizon) for seen in looks])) for looks in latest), default=None)
+        """The horizon of the layer that reaches farthest, as a report shows it."""
+        return max((typical(looks).horizon for looks in self.layers), default=None)
 
     def at(self, lag: int) -> float | None:
-        """r(lag) of the layer that reaches farthest, over its last few looks at sequences that go so far back.
+        """r(lag) of the layer that reaches farthest, by the look that is typical of those that go so far back.
 
         It is 0 past the chunk, and None where no curve is known or a layer may reach so far unseen.
         """
         if self.layers and lag >= self.T:
             return 0.0
-        curves = [[_reach_at(seen, lag) for seen in looks if lag < seen.T][-MIN_LOOKS:] for looks in self.layers]
-        farthest = max((median(there) for curve in curves if (there := known(curve))), default=None)
-        unseen = any(curve and not known(curve) for curve in curves)
-        return None if unseen and (farthest is None or farthest < HORIZON_LIMIT) else farthest
+        curves = [there for looks in self.layers if (there := [seen for seen in looks if lag < seen.T])]
+        found = [_reach_at(typical(looks), lag) for looks in curves]
+        farthest = max(known(found), default=None)
+        return None if len(known(found)) < len(found) and (farthest is None or farthest < HORIZON_LIMIT) else farthest
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,11 @@ def spans(lags: Sequence[Lag]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
+def back(lags: Sequence[Lag]) -> str:
+    """The lags in words, with their unit: "1 step back", "40–60 steps back"."""
+    return f"{spans(lags)} step{'' if spans(lags) == '1' else 's'} back"
+
+
 def sequences(found: Dependency) -> str:
     """What a test rests on: "256 sequences", or "64 blocks of 25 steps"."""
     return f"{found.sequences} " + ("sequences" if found.block is None else f"blocks of {found.block} steps")
@@ -134,10 +139,33 @@ def not_enough(test: DependencyTest, lags: Sequence[LagResult]) -> str:
     if not missed:
         return ""
     largest = min(max(known(lag.detectable for lag in missed), default=1.0), 1.0)
-    return (
+    why = (
         f"not enough data yet: {spans(missed)} steps back a share of {percent(largest, 2)} of the error's variance "
         f"could have been missed, with {sequences(test.dependency)}"
     )
+    needed = sequences_needed(test, lags)
+    return f"{why}; about {needed} would be needed: more steps, or --every 1" if needed else why
+
+
+MOST_SCALED = 10.0
+"""Detectable shares beyond this are no ground to say how many sequences would be enough."""
+
+
+def sequences_needed(test: DependencyTest, lags: Sequence[LagResult]) -> int | None:
+    """About how many sequences would have shown a share of `FOUND` at these lags: what is detectable goes as 1 / N.
+
+    None for blocks, and where nothing was missed for want of sequences.
+    """
+    largest = max(known(each.lag.detectable for each in lags if each.verdict == "undecided"), default=0.0)
+    if test.dependency.block is not None or not is_finite(largest) or not FOUND.default < largest <= MOST_SCALED:
+        return None
+    return _two_digits(test.dependency.sequences * largest / FOUND.default)
+
+
+def _two_digits(number: float) -> int:
+    """The next higher whole number of two digits and zeros."""
+    unit = int(10 ** max(math.floor(math.log10(max(number, 1.0))) - 1, 0))
+    return math.ceil(number / unit) * unit
 
 
 def _judged(found: Dependency, lag: Lag, reach: PlaceReach, thresholds: Thresholds) -> LagResult:

@@ -64,6 +64,12 @@ class Trend:
         return float(10.0 ** (-self.decades / (len(self.layers) - 1)))
 
     @property
+    def growth(self) -> float | None:
+        """Powers of ten by which the activations' rms grows from the first layer to the last, as fitted."""
+        sizes = positive(seen.activation_rms for seen in self.layers)
+        return slope(list(map(math.log10, sizes))) * (len(sizes) - 1) if len(sizes) >= FEWEST_LAYERS else None
+
+    @property
     def early_update(self) -> float | None:
         """The median of ‖Δw‖ / ‖w‖ over the early third of the layers."""
         ratios = known(seen.update_ratio for seen in self.layers[: _third(self.layers)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -10,15 +10,17 @@ from gradreach.facts import blow_up as blow_ups
 from gradreach.facts import breaks
 from gradreach.facts.activations import ModuleKey, hidden_activations
 from gradreach.facts.blow_up import BlowUp
+from gradreach.facts.clipping import Clipping, clipping, exceptional, norm_quantile
 from gradreach.facts.dependency import DependencyTest, dependency_test
 from gradreach.facts.depth import DepthShown, Trend, depth_shown, trends_of
-from gradreach.facts.modules import root_of
-from gradreach.facts.site import Clipping, Site, clipping, sites_of
+from gradreach.facts.input_size import input_sizes
+from gradreach.facts.modules import is_within, root_of
+from gradreach.facts.site import Site, sites_of
 from gradreach.facts.spikes import Spike, spikes_of
-from gradreach.facts.statistics import quantile
 from gradreach.facts.thresholds import DEFAULT, Thresholds
-from gradreach.facts.time import LayerKey, Shown, layers_of, share_reached, shown_of, usual_length
-from gradreach.record.schema import DepthLook, Look, NonFinite, Probe, Record, TimeLook
+from gradreach.facts.time import LayerKey, Shown, cut_states, layers_of, share_reached, shown_of, usual_length
+from gradreach.facts.zero_gradients import ZeroStretch, zero_stretches
+from gradreach.record.schema import DepthLook, DetachedState, Look, NonFinite, Probe, Record, Step, TimeLook
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,18 @@ class Facts:
 
     @cached_property
     def first_break(self) -> int | None:
-        """The first step with a NaN or an infinity that neither a loss scaler nor a guard took care of."""
-        return breaks.first_break(self.record, self.scaled_away | self.kept_out)
+        """The first step with a NaN or an infinity after which the losses never were finite again."""
+        return breaks.first_break(self.record, self.scaled_away | self.kept_out | self.survived)
+
+    @cached_property
+    def survived(self) -> frozenset[int]:
+        """The steps with a NaN or an infinity that spoilt no weight."""
+        return breaks.survived(self.record)
+
+    @cached_property
+    def first_not_finite(self) -> int | None:
+        """The first step with a NaN or an infinity that is no overflow of a loss scaler, whatever became of it."""
+        return min(set(self.nonfinite_steps) - self.scaled_away, default=None)
 
     @cached_property
     def origin(self) -> NonFinite | None:
@@ -96,14 +108,29 @@ class Facts:
         return self.site(number).name
 
     @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """Every recorded step, its norm divided by the loss scale also where only the script's clipping call saw it."""
+        return tuple(sorted((step for site in self.sites for step in site.steps), key=lambda step: step.step))
+
+    @cached_property
     def norms(self) -> tuple[float | None, ...]:
-        """Of each measured step the global norm before any clipping."""
-        return tuple(step.unclipped for step in self.record.steps)
+        """Of each recorded step the global norm before any clipping."""
+        return tuple(step.unclipped for step in self.steps)
+
+    @cached_property
+    def norm_median(self) -> float | None:
+        """The median of the norms, each for the steps that it stands for."""
+        return norm_quantile(self.steps, 0.5)
 
     @cached_property
     def clipping(self) -> Clipping:
         """How the norm was limited over the whole run."""
-        return clipping(self.record.steps)
+        return clipping(self.steps, len(self.record.steps) == self.record.passes)
+
+    @cached_property
+    def is_scaled(self) -> bool:
+        """Whether a loss scaler was in force at any step."""
+        return any(step.scale != 1.0 for step in self.record.steps)
 
     @cached_property
     def blow_up(self) -> BlowUp | None:
@@ -123,11 +150,14 @@ class Facts:
     @cached_property
     def suggested_threshold(self) -> float | None:
         """The threshold that leaves all but 1 % of the run's ordinary steps alone."""
-        return quantile((s.unclipped for s in self.record.steps if s.step not in self.out_of_line), 0.99)
+        return exceptional(self.steps, self.out_of_line)
 
     def suggested_threshold_at(self, site: Site) -> float | None:
-        """The threshold that leaves all but 1 % of the ordinary steps of one line alone."""
-        return quantile((s.unclipped for s in site.steps if s.step not in self.out_of_line), 0.99)
+        """The threshold that leaves all but 1 % of the ordinary steps of one line alone; of one whose norm blew up
+        twice the norm before."""
+        if self.blow_up is not None and self.blow_up.site == site.number:
+            return 2 * self.blow_up.before
+        return exceptional(site.steps, self.out_of_line)
 
     # Looks
 
@@ -157,10 +187,19 @@ class Facts:
         return self.layers or _at_usual_length(layers_of(self.record.looks))
 
     @cached_property
+    def cut_states(self) -> tuple[tuple[Sequence[Look], DetachedState], ...]:
+        """The modules whose state comes back detached at every step, in all their looks, and the last of these."""
+        return cut_states(self.sound_looks)
+
+    def is_cut(self, module: str) -> bool:
+        """Whether the state of this module, or of a part of it, is detached at every step."""
+        return is_within(module, (seen.module for _, seen in self.cut_states))
+
+    @cached_property
     def time_shown(self) -> tuple[Shown, ...]:
         """Of each recurrent layer and direction the look that a report shows.
 
-        It is the last one at the usual length with a finite reach, else any. Looks after the run broke count only where
+        It is the typical one of the last with a finite reach, else of any. Looks after the run broke count only where
         there are no others.
         """
         ever = layers_of(self.record.looks)
@@ -192,6 +231,33 @@ class Facts:
     def hidden_activations(self) -> Mapping[ModuleKey, list[DepthLook]]:
         """The sound looks at each module whose output goes into weights further on, in order of time."""
         return hidden_activations(self.sound_looks, self.root_of)
+
+    @cached_property
+    def input_sizes(self) -> Mapping[str, float]:
+        """The rms of the input of each root module of which its first layer tells it, as estimated."""
+        return input_sizes(self.record.looks, self.root_of)
+
+    @cached_property
+    def zero_stretches(self) -> tuple[ZeroStretch, ...]:
+        """The parameters whose gradient is exactly 0 in the last sound looks, by the place at which it becomes so."""
+        return zero_stretches(self.sound_looks, self.all_sites)
+
+    def starts_at_zero(self, site: int) -> bool:
+        """Whether weights that are all 0 cut something off at this line."""
+        return any(each.site == site and each.cause.why == "weights" for each in self.zero_stretches)
+
+    @cached_property
+    def last_look(self) -> int | None:
+        """The step of the last look; None where there was none."""
+        return self.record.looks[-1].step if self.record.looks else None
+
+    def is_late(self, step: int) -> bool:
+        """Whether a step belongs to the last fifth of the run, give or take one."""
+        return step + 2 >= 0.8 * self.record.passes
+
+    def as_of(self, step: int) -> str:
+        """From which step a figure is, where that is not one of the last fifth: ", as of step 30"."""
+        return "" if self.is_late(step) else f", as of step {step:,}"
 
     # The data
 

@@ -7,28 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from gradreach.facts.clipping import Clipping, clipping, norm_quantile, unscaled
+from gradreach.facts.learning import MEDIAN_ERROR, SMALL_FALL, Learning, learning
 from gradreach.facts.statistics import is_finite, known, median, spread
 from gradreach.record.schema import Record, Step
 
-SMALL_FALL = 0.05
-"""Part of its first value by which a loss must fall to count as learning; chance alone passes it seldom."""
-
 PASSES = 200
 """Backward passes below which a loss is not said to have stopped falling: it may not have begun to."""
-
-MEDIAN_ERROR = 1.2533
-"""Standard error of a median over that of a mean, for a normal distribution: √(π/2)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Clipping:
-    """How a norm was limited: the `threshold` in force last, and the share of the steps whose norm lay above theirs.
-
-    Both are None where nothing clips by norm.
-    """
-
-    threshold: float | None
-    rate: float | None
 
 
 @dataclass(frozen=True)
@@ -43,8 +28,9 @@ class Rest:
 class Site:
     """One line of the script that calls backward, by its `number` in the record and its `name`, `file:line`.
 
-    `steps` are its backward passes that were measured, and `end` is the step at which the run broke, if it did.
-    `takes_turns` says whether another line calls backward between this one's first and last call, as adversaries do:
+    `steps` are its backward passes that were recorded, `every` one that there was or a part, and `end` is the step at
+    which the run broke, if it did. `takes_turns` says whether another line calls backward between this one's first and
+    last call, as adversaries do:
     their losses need not fall.
     """
 
@@ -53,6 +39,7 @@ class Site:
     steps: tuple[Step, ...]
     end: int | None
     takes_turns: bool
+    every: bool = True
 
     @cached_property
     def sound_steps(self) -> tuple[Step, ...]:
@@ -70,9 +57,20 @@ class Site:
         return tuple(known(step.unclipped for step in self.steps))
 
     @cached_property
+    def norm_median(self) -> float | None:
+        """The median of the norms, each for the steps that it stands for."""
+        return norm_quantile(self.steps, 0.5)
+
+    @cached_property
     def clipping(self) -> Clipping:
         """How the norm was limited at this line."""
-        return clipping(self.steps)
+        return clipping(self.steps, self.every)
+
+    @cached_property
+    def learning(self) -> Learning:
+        """How the loss went, before anything broke."""
+        read = [(step.step, step.loss) for step in self.sound_steps if is_finite(step.loss)]
+        return learning([step for step, _ in read], [loss for _, loss in read])
 
     @cached_property
     def stalled(self) -> bool:
@@ -81,7 +79,7 @@ class Site:
         It is False where this cannot be told, as for fewer than 20 losses and for lines that take turns.
         """
         losses = self.losses
-        if len(losses) < 20 or self.takes_turns:
+        if len(losses) < 20 or self.takes_turns or self.learning.course in ("falls", "rests", "rises again"):
             return False
         fifth = max(len(losses) // 5, 4)
         first, last = losses[:fifth], losses[-fifth:]
@@ -108,7 +106,7 @@ class Site:
     def worse_than_at_first(self) -> bool:
         """Whether the loss ends above its first value by more than its noise; False for lines that take turns."""
         losses = self.losses
-        if len(losses) < 10 or self.takes_turns:
+        if len(losses) < 10 or self.takes_turns or self.learning.course in ("falls", "rests"):
             return False
         first, end = losses[0], losses[-max(len(losses) // 5, 3) :]
         return median(end) > first + SMALL_FALL * abs(first) + 2 * spread(end)
@@ -117,30 +115,16 @@ class Site:
 def sites_of(record: Record, end: int | None) -> dict[int, Site]:
     """Every line that called backward, by its number, in the order of their first measured call; then those whose
     calls were never measured."""
+    every = len(record.steps) == record.passes
     by_number: dict[int, list[Step]] = {}
     for step in record.steps:
         by_number.setdefault(step.site, []).append(step)
     for number in range(len(record.sites)):
         by_number.setdefault(number, [])
     return {
-        number: Site(number, _name(record, number), tuple(steps), end, _takes_turns(record, steps))
+        number: Site(number, _name(record, number), tuple(unscaled(steps)), end, _takes_turns(record, steps), every)
         for number, steps in by_number.items()
     }
-
-
-def clipping(steps: Sequence[Step]) -> Clipping:
-    """How the norm of these steps was limited; a limit on each value is none on the norm.
-
-    What the script's own clipping call saw decides: it may have clipped before there was a gradient.
-    """
-    limited = [(step, step.threshold) for step in steps if step.threshold is not None and step.clip != "value"]
-    above = [norm > threshold for step, threshold in limited if is_finite(norm := clipped_norm(step))]
-    return Clipping(limited[-1][1] if limited else None, sum(above) / len(above) if above else None)
-
-
-def clipped_norm(step: Step) -> float | None:
-    """The norm that the script's own clipping call saw, else the one that was measured."""
-    return step.pre_clip if step.pre_clip is not None else step.norm
 
 
 def _name(record: Record, number: int) -> str:

@@ -1,14 +1,15 @@
-"""Gradient spikes: single norms far out of the ordinary, of one line that calls backward."""
+"""Gradient spikes: single norms, or losses whose norm was not measured, far out of the ordinary at one line."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from gradreach.facts.blow_up import BlowUp
 from gradreach.facts.site import Site
-from gradreach.facts.statistics import is_finite, known, median, spread
+from gradreach.facts.statistics import is_finite, is_positive, known, median, spread
 from gradreach.facts.thresholds import Threshold, Thresholds
 from gradreach.record.norm_history import SPIKE_TIMES, WINDOW, NormHistory
 from gradreach.record.schema import Step
@@ -32,23 +33,26 @@ AFTER = 5
 
 @dataclass(frozen=True, slots=True)
 class Spike:
-    """A norm at `step` that stood far out of the `usual` one at its line, `site`, and that nothing clipped.
+    """A norm, or a loss whose norm was not measured, that stood at `step` far out of the `usual` one at its line,
+    `site`, and that nothing clipped.
 
     It `harmed` the training where the loss rose and stayed up. The batch's own loss `stands_out` where it lay as far
-    out as the norm, or was not measured.
+    out as the norm, or was not measured. An `early` one is among the first WINDOW norms, and its usual is around it.
     """
 
     step: int
     site: int
-    norm: float
+    of: Literal["norm", "loss"]
+    size: float
     usual: float
     harmed: bool
     stands_out: bool
+    early: bool = False
 
     @property
     def times(self) -> float:
-        """The norm over the usual one."""
-        return self.norm / self.usual
+        """The norm or loss over the usual one."""
+        return self.size / self.usual
 
 
 def spikes_of(sites: Sequence[Site], blow_up: BlowUp | None, thresholds: Thresholds) -> tuple[Spike, ...]:
@@ -56,53 +60,84 @@ def spikes_of(sites: Sequence[Site], blow_up: BlowUp | None, thresholds: Thresho
 
     A line whose norm blew up has none: what stands out there is one explosion.
     """
-    found = (
-        spike
+    found: list[Spike] = []
+    for site in sites:
+        if blow_up is None or blow_up.site != site.number:
+            found += _at(site, thresholds)
+    return tuple(found)
+
+
+def enough_steps(sites: Sequence[Site]) -> bool:
+    """Whether any line has more norms or losses than the window that a spike is judged by."""
+    return any(
+        max(len(known(s.unclipped for s in site.sound_steps)), len(known(s.loss for s in site.sound_steps))) > WINDOW
         for site in sites
-        if blow_up is None or blow_up.site != site.number
-        for spike in _out_of_line(site, thresholds[SPIKE])
     )
+
+
+def _at(site: Site, thresholds: Thresholds) -> list[Spike]:
+    """The spikes of one line that matter, each step once."""
+    norms = _out_of_line(site, "norm", thresholds[SPIKE])
+    losses = _out_of_line(site, "loss", thresholds[SPIKE])
     giant = thresholds[GIANT_SPIKE]
-    return tuple(spike for spike in found if spike.harmed or (spike.stands_out and spike.times >= giant))
+    found = [s for s in norms if s.harmed or s.times >= (giant if s.stands_out else giant * giant)]
+    judged = {step.step for step in [s for s in site.sound_steps if is_finite(s.unclipped)][WINDOW:]}
+    rest = [spike for spike in losses if spike.step not in judged]
+    found += [spike for spike in rest if spike.harmed or spike.times >= giant]
+    found += _early(site, giant)
+    return sorted(found, key=lambda spike: spike.step)
 
 
-def enough_norms(sites: Sequence[Site]) -> bool:
-    """Whether any line has more norms than the window that a spike is judged by."""
-    return any(sum(is_finite(step.unclipped) for step in site.sound_steps) > WINDOW for site in sites)
+def _early(site: Site, giant: float) -> list[Spike]:
+    """The largest of the first norms, where it was giant beside those around it, and the loss grew with it.
+
+    Norms that are large at first and fall with the loss are in order.
+    """
+    steps = [step for step in site.sound_steps if is_positive(step.unclipped)]
+    first, around = steps[:WINDOW], known(step.unclipped for step in steps[: 3 * WINDOW])
+    losses = known(step.loss for step in first)
+    if len(steps) <= WINDOW or not losses or max(losses) < SPIKE_TIMES * abs(losses[0]):
+        return []
+    peak, usual = max(first, key=lambda step: step.unclipped or 0.0), median(around)
+    size = peak.unclipped or 0.0
+    if size < giant * usual or _was_clipped(peak, SPIKE_TIMES * usual):
+        return []
+    return [Spike(peak.step, site.number, "norm", size, usual, harmed=False, stands_out=True, early=True)]
 
 
-def _out_of_line(site: Site, times: float) -> list[Spike]:
-    """The norms that stand out of those before and were so many times their median."""
-    steps = [step for step in site.sound_steps if is_finite(step.unclipped)]
+def _out_of_line(site: Site, of: Literal["norm", "loss"], times: float) -> list[Spike]:
+    """The norms or losses that stand out of those before and were so many times their median."""
+    steps = site.sound_steps
     history, found = NormHistory(), []
     for place, step in enumerate(steps):
-        norm = step.unclipped
-        if norm is None or norm <= 0:
+        size = step.unclipped if of == "norm" else step.loss
+        if not is_positive(size):
             continue
-        if history.is_spike(norm, times) and _deviates(norm, history.last):
+        if history.is_spike(size, times) and _deviates(size, history.last):
             usual = history.usual
             harmed = _harmed(steps, place)
-            if harmed or _comes_back(steps[place + 1 :], times * usual):
-                if not _was_clipped(step, times * usual):
-                    found.append(Spike(step.step, site.number, norm, usual, harmed, _stands_out(steps, place)))
+            if harmed or _comes_back(steps[place + 1 :], of, times * usual):
+                if not _was_clipped(step, times * usual if of == "norm" else math.inf):
+                    stands_out = of == "loss" or _stands_out(steps, place)
+                    found.append(Spike(step.step, site.number, of, size, usual, harmed, stands_out))
                 continue
-        history = history.after(norm)
+        history = history.after(size)
     return found
 
 
-def _deviates(norm: float, before: Sequence[float]) -> bool:
+def _deviates(size: float, before: Sequence[float]) -> bool:
     logs = [math.log(each) for each in before]
-    return math.log(norm) - median(logs) >= DEVIATIONS * max(spread(logs), NARROWEST)
+    return math.log(size) - median(logs) >= DEVIATIONS * max(spread(logs), NARROWEST)
 
 
 def _was_clipped(step: Step, limit: float) -> bool:
     return step.clip == "value" or (step.threshold is not None and step.threshold <= limit)
 
 
-def _comes_back(after: Sequence[Step], limit: float) -> bool:
-    """Whether the norm was ordinary again soon: a lasting rise is a change of phase, and counts only with harm."""
-    norms = known(step.unclipped for step in after[:AFTER])
-    return not norms or min(norms) < limit
+def _comes_back(after: Sequence[Step], of: Literal["norm", "loss"], limit: float) -> bool:
+    """Whether it was ordinary again soon: a lasting rise is a change of phase, and counts only with harm."""
+    sizes = known(step.unclipped if of == "norm" else step.loss for step in after)[:AFTER]
+    return not sizes or min(sizes) < limit
 
 
 def _stands_out(steps: Sequence[Step], place: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import TypeGuard
 
 NORMAL = 1.4826
@@ -56,6 +56,23 @@ def quantile(values: Iterable[float | None], q: float) -> float | None:
     return ordered[low] + (place - low) * (ordered[high] - ordered[low])
 
 
+def weighted_quantile(values: Sequence[float], weights: Sequence[float], q: float) -> float | None:
+    """The q-quantile, 0 ≤ q ≤ 1, of values that stand for so many each, by linear interpolation; None where there is
+    none. With equal weights it is `quantile`."""
+    if not values:
+        return None
+    pairs = sorted(zip(values, weights, strict=True))
+    places = [0.0]
+    for (_, one), (_, two) in pairwise(pairs):
+        places.append(places[-1] + (one + two) / 2)
+    wanted = q * places[-1]
+    at = next((at for at, place in enumerate(places) if place >= wanted), len(places) - 1)
+    if at == 0 or places[at] == places[at - 1]:
+        return pairs[at][0]
+    part = (wanted - places[at - 1]) / (places[at] - places[at - 1])
+    return pairs[at - 1][0] + part * (pairs[at][0] - pairs[at - 1][0])
+
+
 def extremes(values: Sequence[float | None], buckets: int) -> list[int]:
     """Indices, in order, of the lowest and the highest finite value of each of `buckets` equal stretches.
 
@@ -95,6 +112,37 @@ def rank_correlation(values: Sequence[float]) -> float:
     above = math.fsum((rank - middle) * (place - middle) for rank, place in zip(ranks, places, strict=True))
     size = math.fsum((rank - middle) ** 2 for rank in ranks) * math.fsum((place - middle) ** 2 for place in places)
     return above / math.sqrt(size) if size > 0 else 0.0
+
+
+def rank_sum(one: Sequence[float], other: Sequence[float]) -> float:
+    """By how many standard deviations the ranks of `one` lie over those of `other` (Wilcoxon 1945; Mann, Whitney 1947).
+
+    It is 0 where all values are equal.
+    """
+    n, m = len(one), len(other)
+    ranks = _ranks([*one, *other])
+    above = math.fsum(ranks[:n]) - n * (n + m - 1) / 2
+    middle = (n + m - 1) / 2
+    variance = math.fsum((rank - middle) ** 2 for rank in ranks) * n * m / ((n + m) * (n + m - 1))
+    return above / math.sqrt(variance) if variance > 0 else 0.0
+
+
+def dependence(parts: Sequence[Sequence[float]]) -> float:
+    """The correlation of neighbouring values within the parts of a series, with the straight line of each taken out.
+
+    It is 0 where a part has fewer than 10 values. A line takes some 2 / n of the correlation with it, which is added.
+    """
+    if min(map(len, parts)) < 10:
+        return 0.0
+    rests = [_off_the_line(part) for part in parts]
+    size = math.fsum(each * each for rest in rests for each in rest)
+    return math.fsum(a * b for rest in rests for a, b in pairwise(rest)) / size + 2 / len(rests[0]) if size > 0 else 0.0
+
+
+def _off_the_line(values: Sequence[float]) -> list[float]:
+    """What the least-squares line leaves of the values."""
+    rise, mean, middle = slope(values), math.fsum(values) / len(values), (len(values) - 1) / 2
+    return [value - mean - rise * (at - middle) for at, value in enumerate(values)]
 
 
 def _ranks(values: Sequence[float]) -> list[float]:

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from gradreach.facts.statistics import is_finite, is_positive, known, median
 from gradreach.facts.thresholds import Threshold
-from gradreach.record.schema import Look, Probe, TimeLook
+from gradreach.record.schema import DetachedState, Look, Probe, TimeLook
 
 FAR_SHARE = Threshold(
     "far_share", 0.5, 0.01, 1.0, "part of the sequence that the gradient must reach back over to be in order"
@@ -19,6 +19,9 @@ FAR_GROWTH = Threshold(
 
 MIN_LOOKS = 3
 """Looks below which a layer is not judged: one look may fall on an odd batch, and two cannot outvote it."""
+
+FEWEST_CALLS = 3
+"""Calls of a module in one step that make a sequence."""
 
 SomeLook = TypeVar("SomeLook", TimeLook, Probe, TimeLook | Probe)
 
@@ -53,19 +56,45 @@ def layers_of(looks: Sequence[Look]) -> dict[LayerKey, list[Shown]]:
     return layers
 
 
+def cut_states(looks: Sequence[Look]) -> tuple[tuple[list[Look], DetachedState], ...]:
+    """The modules that were called three times or more a step and whose state came back without its history at every
+    hand-over, in MIN_LOOKS looks and in all that saw them; each with these looks and as the last of them has it."""
+    seen: dict[str, list[tuple[Look, DetachedState]]] = {}
+    for look in looks:
+        for state in look.detached_states:
+            seen.setdefault(state.module, []).append((look, state))
+    return tuple(
+        ([look for look, _ in states], states[-1][1])
+        for states in seen.values()
+        if len(states) >= MIN_LOOKS
+        and all(state.calls >= FEWEST_CALLS and state.cut == state.calls - 1 for _, state in states)
+    )
+
+
 def usual_length(looks: Sequence[SomeLook]) -> list[SomeLook]:
     """The looks at sequences of the usual length or longer: a short last batch does not speak for its layer."""
     usual = median([float(seen.T) for seen in looks])
     return [seen for seen in looks if usual <= seen.T]
 
 
+def typical(looks: Sequence[SomeLook]) -> SomeLook:
+    """Of the last MIN_LOOKS looks at the usual length the one of middling horizon, of several the latest.
+
+    It is what a report shows of a layer, and what the rules go by: one odd batch does not speak for it. Raises
+    ValueError where there is no look.
+    """
+    last = usual_length(looks)[-MIN_LOOKS:]
+    middle = sorted(seen.horizon for seen in last)[len(last) // 2]
+    return next(seen for seen in reversed(last) if seen.horizon == middle)
+
+
 def shown_of(looks: Sequence[Shown], ever: Sequence[Shown]) -> Shown:
-    """Of one layer's sound looks the last at the usual length whose reach is finite; where none is finite, any.
+    """Of one layer's sound looks the typical one of those whose reach is finite; where none is finite, of all.
 
     `ever` are all looks at the layer, among which the first one is found.
     """
     finite = [shown for shown in looks if has_finite_reach(shown.layer)] or list(looks)
-    speaks = usual_length([shown.layer for shown in finite])[-1]
+    speaks = typical([shown.layer for shown in finite])
     shown = next(shown for shown in reversed(finite) if shown.layer is speaks)
     earlier = (each.layer for each in ever if each.look.step < shown.look.step)
     return shown._replace(first=next((layer for layer in earlier if known(layer.reach)), None))
@@ -77,8 +106,8 @@ def has_finite_reach(seen: TimeLook) -> bool:
 
 
 def share_reached(seen: TimeLook) -> float:
-    """The part of its sequence that a layer's gradient reaches back over."""
-    return seen.horizon / max(seen.T, 1)
+    """The part of the steps that carry an error, or come before one that does, that a layer's gradient reaches over."""
+    return seen.horizon / max(seen.farthest + 1, 1)
 
 
 def rate_to_horizon(seen: TimeLook) -> float | None:

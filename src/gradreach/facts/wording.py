@@ -86,17 +86,40 @@ def capital(sentence: str) -> str:
     return sentence if sentence[1:2] in ("(", "_", "^") else sentence[:1].upper() + sentence[1:]
 
 
-def count(number: int, noun: str) -> str:
-    """`1 step`, `2 steps`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def count(number: int, noun: str, many: str = "") -> str:
+    """`1 step`, `2 steps`; `many` is the plural of a noun that takes no s."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {many or f'{noun}s'}"
 
 
-def shortened(text: str, most: int) -> str:
-    """`text` with its middle left out where it is longer than `most` characters; the end of a dotted path says most."""
-    if len(text) <= most:
-        return text
-    head = (most - 1) // 3
-    return f"{text[:head]}…{text[head + 1 - most :]}"
+def shortened(name: str, most: int) -> str:
+    """`name` with its middle left out where it is longer than `most` characters; the end of a dotted path says most.
+
+    It is cut at a dot, slash or space where one is near. For names alone: of a sentence the end is `cut`.
+    """
+    if len(name) <= most:
+        return name
+    front, back = name[: (most - 1) // 3], name[(most - 1) // 3 + 1 - most :]
+    part = re.search(r"[./ ]", back[: len(back) // 2])
+    ends = [found.end() for found in re.finditer(r"[./ ]", front)]
+    front = front[: ends[-1]] if ends and 2 * ends[-1] >= len(front) else front
+    return f"{front}…{back[part.start() :] if part else back}"
+
+
+def cut(sentence: str, most: int) -> str:
+    """`sentence` with its end left out where it is longer than `most` characters, between two words and never in code.
+
+    A first word that is longer than that stays whole.
+    """
+    if len(sentence) <= most:
+        return sentence
+    kept = ""
+    for word in sentence.split(" "):
+        if kept and len(kept) + len(word) + 3 > most:
+            break
+        kept = f"{kept} {word}" if kept else word
+    if kept.count("`") % 2:
+        kept = kept[: kept.rindex("`")].rstrip() or sentence
+    return f"{kept.rstrip(' ,;:.')} …"
 
 
 def to_ascii(text: str) -> str:

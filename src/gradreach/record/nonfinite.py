@@ -11,6 +11,44 @@ before the step, in a module's forward pass, in the loss, or on the way back."""
 
 NonFiniteValue = Literal["nan", "inf"]
 
+Cause = Literal[
+    "",
+    "half overflow",
+    "exp overflow",
+    "exponential factor",
+    "overflow",
+    "log of zero",
+    "log of a negative",
+    "root at zero",
+    "root of a negative",
+    "division by zero",
+    "power at zero",
+    "power of a negative",
+    "edge of its domain",
+    "outside of its domain",
+    "softmax of nothing",
+    "impossible label",
+    "infinity less infinity",
+    "zero times infinity",
+    "deviation of one",
+    "equal singular values",
+    "utterance too short",
+    "hidden branch",
+    "targets",
+    "inputs",
+    "apart",
+    "initial weights",
+    "optimizer constant",
+    "update too large",
+]
+"""What made a value non-finite, as a kind that has its own remedy; empty where no more than the operation is known.
+
+"hidden branch" is an infinity that `where`, a mask or an index left out of the value and not out of the gradient,
+"exponential factor" a product that such a factor drove out of the format, "impossible label" one of probability 0,
+"apart" a factor that the script computed without a gradient, "optimizer constant" an eps that the weights' format
+rounds to 0.
+"""
+
 
 def all_finite(*values: float | None) -> bool:
     """Whether every value that is known is finite."""

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Final, Literal
 
 from gradreach.record.has_card import HasCard
-from gradreach.record.nonfinite import NonFiniteValue, Phase, all_finite, may_be_overflow
+from gradreach.record.nonfinite import Cause, NonFiniteValue, Phase, all_finite, may_be_overflow
 
 SCHEMA: Final = "gradreach/1"
 
@@ -89,7 +89,8 @@ class TimeLook:
     spectral norm and radius of W_hh, `bound_factor` γλ per step; None where the kind of cell has no such figure.
     `factor` is exp of the slope of log r(ℓ). `saturated` is the share of activations under 5 % of their largest slope.
     `log10_map[i][j]` is log10 R[t, k] for t = `map_rows[i]` and k = `map_columns[j]`, steps in time order of the data;
-    None where nothing comes.
+    None where nothing comes. `padded` is the share of the steps that come after the last one with an error of their
+    row: padding, where the loss leaves it out; None where it is not known.
     """
 
     module: str
@@ -121,6 +122,17 @@ class TimeLook:
     log10_map: tuple[tuple[float | None, ...], ...] = ()
     map_rows: tuple[int, ...] = ()
     map_columns: tuple[int, ...] = ()
+    padded: float | None = None
+
+    @property
+    def farthest(self) -> int:
+        """The largest lag that any error can be carried back over: from the last step that has one, in the direction of
+        the recurrence, to the first step. T − 1 where the last step has one, and where none is known."""
+        carrying = [t for t, size in enumerate(self.local_error) if size > 0.0]
+        if not carrying:
+            return self.T - 1
+        last = max(carrying) if self.direction == "forward" else self.T - 1 - min(carrying)
+        return max(last, max((lag for lag, r in enumerate(self.reach) if r > 0.0), default=0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +220,77 @@ class Dependency:
     error: float = 1.0
 
 
+ZeroCause = Literal[
+    "flat",
+    "off",
+    "saturated",
+    "single",
+    "derivative",
+    "weights",
+    "input",
+    "factor",
+    "unused",
+    "underflow",
+    "empty",
+    "unknown",
+    "untraced",
+]
+"""Why a gradient became exactly 0: a step function; every value on the side of slope 0; a slope that rounds to 0; a
+normalisation over a single value; a derivative of a function of straight pieces; weights, an input or another factor
+that are all 0; a part of an output that nothing uses; too small for the number format; no row at all; an operation that
+says none of it; one that was not sought."""
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroGradient:
+    """Parameters that one watched step gave a gradient of exactly 0, and the operation at which it became so.
+
+    With `why` "derivative" it may be a term of the loss alone that gives them none.
+
+    They hold `elements` of the `of` numbers that the step's loss trains. `operation` stands in the forward of `module`,
+    of class `kind`, and works on what `behind` put out; both are empty where the script itself calls it. `share` is the
+    part of its values at which its slope is 0, where that was counted.
+    """
+
+    parameters: tuple[str, ...]
+    elements: int
+    of: int
+    operation: str = ""
+    why: ZeroCause = "untraced"
+    share: float | None = None
+    module: str = ""
+    kind: str = ""
+    behind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DetachedState:
+    """A module that one watched step called `calls` times, one step of a sequence each.
+
+    At `cut` of its hand-overs it was given the numbers that the call before had put out, without a path for the
+    gradient; at `joined` with one.
+    """
+
+    module: str
+    kind: str
+    calls: int
+    cut: int
+    joined: int
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
-    """All that was seen on one watched step. `without_gradient` names the trainable parameters of the models that
-    ran on it whose gradient was None after backward; `update` is ‖Δw‖ of all weights together where an update followed;
-    `seconds` is what the look cost."""
+    """All that was seen on one watched step.
+
+    `without_gradient` names the trainable parameters of the models that ran on it whose gradient was None after
+    backward; `set_otherwise` those of them that something else than a gradient sets: they moved since the look before,
+    hold the values of a parameter that has a gradient, or the loss was computed with other tensors in their place.
+    `called_without_gradient` names the modules with parameters that were called where gradients are switched off.
+    `zero_gradient` are the parameters that the loss leads to and whose gradient was exactly 0. `detached_states` are
+    the modules whose recurrent state came back to them without its history. `unmoved` names the parameters with a
+    gradient that hold the values of the look before; `moved` says whether anything that the loss leads to holds others.
+    `update` is ‖Δw‖ of all weights together where an update followed; `seconds` is what the look cost.
+    """
 
     step: int
     site: int
@@ -220,6 +298,12 @@ class Look:
     time: tuple[TimeLook, ...] = ()
     depth: tuple[DepthLook, ...] = ()
     without_gradient: tuple[str, ...] = ()
+    set_otherwise: tuple[str, ...] = ()
+    called_without_gradient: tuple[str, ...] = ()
+    zero_gradient: tuple[ZeroGradient, ...] = ()
+    detached_states: tuple[DetachedState, ...] = ()
+    unmoved: tuple[str, ...] = ()
+    moved: bool = False
     skip_connections: bool = False
     update: float | None = None
     probes: tuple[Probe, ...] = ()
@@ -227,11 +311,14 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class NonFinite:
-    """The first non-finite value of a step, as its replay found it.
+    """The first non-finite value of a step, as the script's graph or a replay of the step shows it.
 
-    `phase` names where it arose. `operation` is the autograd node or module kind, `time_step` the step of a recurrent
-    layer (0-based, in the data's order). `replayed` is False where the step could not be run again and the place
-    follows from the gradients alone. `scaled_away` marks an overflow that the loss scaler handles by skipping the step.
+    `phase` names where it arose. `operation` is the operation in plain words ("sqrt"), a parameter's name or a module
+    kind; `cause` is the kind of fault, `argument` what the operation was given ("exp of 93.1 in float32"). `index` is
+    the place of the first such value in its tensor of shape `shape`. `source` is the script's own line of the
+    operation as `file:line`, `code` its text. `time_step` is the step of a recurrent layer (0-based, in the data's
+    order). `replayed` is False where neither graph nor replay showed the value itself, and the place follows from the
+    gradients alone. `scaled_away` marks an overflow that the loss scaler handles by skipping the step.
     """
 
     step: int
@@ -246,6 +333,12 @@ class NonFinite:
     replayed: bool = False
     scaled_away: bool = False
     detail: str = ""
+    cause: Cause = ""
+    argument: str = ""
+    index: tuple[int, ...] = ()
+    shape: tuple[int, ...] = ()
+    source: str = ""
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 conclusions: what a run comes to, as values; every form below reads these alone.
 verdict: the run in one sentence.
+learning_text: how the loss went, and what to ask where it did not fall.
 three_questions: the answers to what people come with.
 why_broken: why a run turned NaN.
 dependency_text: what the data was asked, in sentences.

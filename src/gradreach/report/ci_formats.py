@@ -45,7 +45,8 @@ def as_junit(conclusions: Conclusions, failing: Sequence[Finding]) -> str:
     }
     suite = ElementTree.SubElement(suites, "testsuite", totals | more)
     properties = ElementTree.SubElement(suite, "properties")
-    for name, value in (("script", run.script), ("argv", " ".join(run.argv)), ("torch", run.torch)):
+    told = (("script", run.script), ("argv", " ".join(run.argv)), ("torch", run.torch))
+    for name, value in (*told, ("verdict", conclusions.verdict.sentence)):
         ElementTree.SubElement(properties, "property", name=name, value=_xml(local(value)))
     suite.extend(cases)
     ElementTree.indent(suites)

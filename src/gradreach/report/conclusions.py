@@ -41,8 +41,8 @@ class Conclusions:
 
     @cached_property
     def verdict(self) -> Verdict:
-        """The run in one sentence."""
-        return verdict(self.facts, self.findings)
+        """The run in a sentence or two."""
+        return verdict(self.facts, self.findings, self.passed)
 
     @cached_property
     def answers(self) -> tuple[Answer, ...]:

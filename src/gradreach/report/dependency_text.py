@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from gradreach.facts.dependency import DependencyTest, LagResult, LagVerdict, sequences, spans, strongest
+from gradreach.facts.dependency import DependencyTest, LagResult, LagVerdict, back, sequences, spans, strongest
 from gradreach.facts.wording import count, figure, percent
 
 
 def question(test: DependencyTest) -> str:
     """What was asked, and what the answer rests on."""
     found = test.dependency
-    over = f" {spans([each.lag for each in test.lags])} steps back" if test.lags else " further back"
+    over = f" {back([each.lag for each in test.lags])}" if test.lags else " further back"
     return (
         f"Does the error at the output of {name(test)} still depend on the input{over}, given the nearer inputs and "
         f"the model's own state? Asked of {sequences(found)} with {count(found.positions, 'error')}, from "
@@ -30,7 +30,7 @@ def answers(test: DependencyTest) -> tuple[str, ...]:
 
 def line(test: DependencyTest) -> str:
     """The answers in one paragraph that says of what they are."""
-    rests = f", {sequences(test.dependency)}" if test.lags else ""
+    rests = f", {sequences(test.dependency)} up to step {test.dependency.step:,}" if test.lags else ""
     return f"{name(test)}{rests}: {' '.join(answers(test))}"
 
 
@@ -46,7 +46,7 @@ def _depends(lags: tuple[LagResult, ...], test: DependencyTest) -> str:
     most = strongest(lags)
     mostly = f"most at {spans([most.lag])}: " if len(lags) > 1 else ""
     return (
-        f"The error still depends on the input {spans([each.lag for each in lags])} steps back ({mostly}share "
+        f"The error still depends on the input {back([each.lag for each in lags])} ({mostly}share "
         f"{percent(most.lag.share, 2)} of its variance, q = {figure(most.lag.q)}); {_from_there(most, test.reach.T)}."
     )
 
@@ -64,11 +64,11 @@ def _from_there(most: LagResult, chunk: int) -> str:
 
 
 def _rest(lags: tuple[LagResult, ...], verdict: LagVerdict) -> str:
-    where = spans([each.lag for each in lags])
+    where = back([each.lag for each in lags])
     largest = percent(min(max(each.lag.detectable for each in lags), 1.0), 2)
     if verdict == "slight":
-        return f"On the input {where} steps back it depends too, but on too little to be worth learning."
+        return f"On the input {where} it depends too, but on too little to be worth learning."
     if verdict == "nothing":
         seen = f"a share of {largest} would have been found 95 times in 100"
-        return f"On the input {where} steps back it depends on nothing that could be seen: {seen}."
-    return f"Of the input {where} steps back there is not enough data yet: a share of {largest} could have been missed."
+        return f"On the input {where} it depends on nothing that could be seen: {seen}."
+    return f"Of the input {where} there is not enough data yet: a share of {largest} could have been missed."

@@ -18,8 +18,9 @@ from gradreach.report.fields.dependency import DependencyTestFields, LagFields
 from gradreach.report.fields.findings import FindingFields, NonFiniteFields, RemedyFields
 from gradreach.report.fields.looks import DepthFields, ProbeFields, TimeFields
 from gradreach.report.fields.norms import ClipFields, NormFields, SiteFields
-from gradreach.report.fields.report import ReportFields
+from gradreach.report.fields.report import AnswerFields, ReportFields, RunVerdictFields
 from gradreach.report.fields.run import DeedFields, GuardFields, OutcomeFields, OverheadFields, RunFields
+from gradreach.report.verdict import Verdict
 
 WHOLE = 20_000
 """Steps up to which series are kept whole; beyond, the lowest and highest value of each stretch stay."""
@@ -30,8 +31,9 @@ SomeFields = TypeVar("SomeFields", bound=Fields)
 def report_fields(conclusions: Conclusions) -> ReportFields:
     """The report's fields.
 
-    `norm.steps` gives the step of each entry of `norm.global` and `norm.loss`. `time` and `depth` show, for each line
-    of the script that calls backward, the last watched step whose gradients were finite; `step` and `site` name it.
+    `norm.steps` gives the step of each entry of `norm.global` and `norm.loss`. For each line of the script that
+    calls backward `depth` shows the last watched step whose gradients were finite, `time` the typical one of the last
+    three; `step` and `site` name it.
     `dependency` has an entry for each lag of each of the `dependency_tests`, with the reach there and the verdict.
     """
     facts, record = conclusions.facts, conclusions.record
@@ -40,6 +42,8 @@ def report_fields(conclusions: Conclusions) -> ReportFields:
         version=version_here(),
         run=fields_of(RunFields, record.run, seconds=facts.seconds),
         outcome=fields_of(OutcomeFields, record.outcome),
+        verdict=fields_of(RunVerdictFields, conclusions.verdict),
+        answers=[fields_of(AnswerFields, answer) for answer in conclusions.answers],
         models=record.models,
         sites=[_site(facts.all_sites[number]) for number in range(len(record.sites))],
         steps=record.passes,
@@ -73,12 +77,13 @@ def finding_fields(finding: Finding) -> FindingFields:
     return fields_of(FindingFields, finding, remedies=remedies)
 
 
-def checked(fail_on: str, failing: tuple[Finding, ...]) -> dict[str, Any]:
-    """What a check found at or above the level `fail_on`."""
+def checked(fail_on: str, verdict: Verdict, failing: tuple[Finding, ...]) -> dict[str, Any]:
+    """What a check found at or above the level `fail_on`, and what the run comes to."""
     return {
         "schema": SCHEMA,
         "fail_on": fail_on,
         "failed": bool(failing),
+        "verdict": fields_of(RunVerdictFields, verdict),
         "findings": [finding_fields(finding) for finding in failing],
     }
 
@@ -116,8 +121,8 @@ def _norm(facts: Facts) -> NormFields:
         steps=[steps[i].step for i in kept],
         site=[steps[i].site for i in kept],
         loss=[losses[i] for i in kept],
-        clip=fields_of(ClipFields, facts.clipping),
-        median=quantile(facts.norms, 0.5),
+        clip=fields_of(ClipFields, facts.clipping, advised=facts.suggested_threshold),
+        median=facts.norm_median,
         largest=quantile(facts.norms, 1.0),
         nonfinite_steps=list(facts.nonfinite_steps),
         spikes=[spike.step for spike in facts.spikes],
@@ -128,10 +133,13 @@ def _site(site: Site) -> SiteFields:
     return SiteFields(
         site=site.name,
         steps=len(site.steps),
-        norm_median=quantile(site.norms, 0.5),
+        norm_median=site.norm_median,
         norm_largest=quantile(site.norms, 1.0),
         threshold=site.clipping.threshold,
         clip_rate=site.clipping.rate,
+        course=site.learning.course,
+        loss_first=site.learning.first,
+        loss_last=site.learning.last,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from gradreach.facts.clipping import Clipping
 from gradreach.facts.wording import count, figure, local, percent, shortened
 from gradreach.record.schema import DepthLook, GuardSummary, Overhead, Run
 
@@ -18,9 +19,20 @@ def of_overhead(overhead: Overhead) -> str:
     spent = f"{percent(overhead.measured)} of the wall time"
     if overhead.closing >= 0.1:
         spent += f" and {overhead.closing:.1f} s at the end"
+    if overhead.every is None and overhead.measured > overhead.budget:
+        over = "the looks planned for each run come in any case, which shows on a short one"
+        return f"{spent}, over the budget of {percent(overhead.budget)}: {over}"
     if overhead.every is None:
         return f"{spent}, budget {percent(overhead.budget)}"
     return f"{spent}; {'every step' if overhead.every == 1 else f'one step in {overhead.every}'} watched, as asked"
+
+
+def of_rate(clipping: Clipping) -> str:
+    """The share of the steps that are clipped, with its interval where not every step's norm is known."""
+    if not clipping.is_sampled:
+        return percent(clipping.rate)
+    low, high = percent(clipping.low), percent(clipping.high)
+    return f"{percent(clipping.rate)} ({low.removesuffix(' %')} to {high}, of a sample)"
 
 
 def of_guarded(guarded: GuardSummary) -> str:

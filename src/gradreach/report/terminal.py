@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from gradreach.facts.facts import Facts
-from gradreach.facts.statistics import known, quantile
-from gradreach.facts.wording import count, figure, percent, safe
+from gradreach.facts.statistics import known
+from gradreach.facts.time import Shown
+from gradreach.facts.wording import count, figure, safe
 from gradreach.record.kinds import of_layer
-from gradreach.record.schema import TimeLook
 from gradreach.report import dependency_text, run_text
 from gradreach.report.charts.finding_card import card
 from gradreach.report.charts.flow import Flow
@@ -98,7 +98,7 @@ def _information(group: FindingGroup, say: _Say, options: ConsoleOptions) -> Ite
 
 
 def _measured(facts: Facts, say: _Say, ascii_only: bool) -> Iterator[RenderableType]:
-    layers = [shown.layer for shown in facts.time_shown]
+    layers = facts.time_shown
     if layers:
         yield Text()
         yield _layers(layers, say, ascii_only)
@@ -114,13 +114,13 @@ def _measured(facts: Facts, say: _Say, ascii_only: bool) -> Iterator[RenderableT
     yield rows
 
 
-def _layers(layers: Sequence[TimeLook], say: _Say, ascii_only: bool) -> Table:
+def _layers(layers: Sequence[Shown], say: _Say, ascii_only: bool) -> Table:
     table = Table(box=ASCII if ascii_only else SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column("recurrent layer", overflow="fold", max_width=44)
-    bounded = any(seen.bound_factor is not None for seen in layers)
-    for name in ("T", "horizon", "factor", *([say("γλ")] if bounded else []), "exact"):
+    bounded = any(shown.layer.bound_factor is not None for shown in layers)
+    for name in ("T", "horizon", "factor", *([say("γλ")] if bounded else []), "exact", "step"):
         table.add_column(name, justify="right", no_wrap=True)
-    for seen in layers[:ROWS]:
+    for look, seen, _ in layers[:ROWS]:
         table.add_row(
             Text(say(f"{of_layer(seen)} ({seen.kind})")),
             str(seen.T),
@@ -128,6 +128,7 @@ def _layers(layers: Sequence[TimeLook], say: _Say, ascii_only: bool) -> Table:
             say(figure(seen.factor)),
             *([say(figure(seen.bound_factor))] if bounded else []),
             "yes" if seen.exact else "no",
+            f"{look.step:,}",
         )
     return table
 
@@ -147,19 +148,21 @@ def _depth(facts: Facts) -> str:
     return (
         f"{at}gradient rms {figure(first.grad_rms)} at `{run_text.of_module(first)}`, the first of "
         f"{len(reached[busiest])} modules with weights, {figure(last.grad_rms)} at `{run_text.of_module(last)}`, "
-        "the last"
+        f"the last{facts.as_of(_step_of(facts, busiest))}"
     )
+
+
+def _step_of(facts: Facts, site: int) -> int:
+    return next(shown.look.step for shown in facts.depth_shown if shown.look.site == site)
 
 
 def _norm(facts: Facts) -> str:
     norms = known(facts.norms)
     if not norms:
         return "no finite norm was measured"
-    text = (
-        f"median {figure(quantile(norms, 0.5))}, largest {figure(max(norms))}, of {count(len(norms), 'measured step')}"
-    )
+    text = f"median {figure(facts.norm_median)}, largest {figure(max(norms))}, of {count(len(norms), 'measured step')}"
     limit, rate = facts.clipping.threshold, facts.clipping.rate
-    return text if rate is None else f"{text}; threshold {figure(limit)} clips {percent(rate)}"
+    return text if rate is None else f"{text}; threshold {figure(limit)} clips {run_text.of_rate(facts.clipping)}"
 
 
 def _closing(conclusions: Conclusions, say: _Say) -> Iterator[RenderableType]:

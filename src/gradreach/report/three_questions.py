@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from gradreach.facts.dependency import DependencyTest, spans, strongest
+from gradreach.facts.clipping import Clipping
+from gradreach.facts.dependency import DependencyTest, back, spans, strongest
 from gradreach.facts.facts import Facts
 from gradreach.facts.modules import of_one_stack
-from gradreach.facts.site import Clipping
-from gradreach.facts.statistics import known, quantile
+from gradreach.facts.statistics import is_finite, known, quantile
 from gradreach.facts.time import rate_to_horizon, share_reached
-from gradreach.facts.wording import count, figure, local, percent, shortened
+from gradreach.facts.wording import count, cut, figure, local, percent, shortened
 from gradreach.record.kinds import of_layer
-from gradreach.record.schema import Finding, TimeLook
+from gradreach.record.schema import HORIZON_LIMIT, Finding, TimeLook
+from gradreach.report import run_text
 from gradreach.report.why_broken import why_broken
 
 KEEP = 0.1
@@ -59,41 +60,53 @@ def _answer(question: str, short: str, rest: str) -> Answer:
 
 def _vanishing(facts: Facts, findings: Sequence[Finding]) -> tuple[str, str]:
     codes, asked = {finding.code for finding in findings}, facts.dependency_tests
-    shown = [each.layer for each in facts.time_shown]
+    shown = list(facts.time_shown)
     if not shown and "GR402" in codes:
         lags = _unreached(asked, "")
         return "Yes, with harm", f", though no recurrent layer ran: {lags or 'what the error depends on'} out of reach."
     if not shown:
         return "No recurrent layer", " ran on a watched step, so there is no gradient through time to vanish."
-    shown = [seen for seen in shown if known(seen.reach)]
+    if "GR106" in codes:
+        return "No, it is cut", ": the state is detached at every step, so no gradient goes back at all."
+    shown = [each for each in shown if known(each.layer.reach)]
     if not shown:
         return "It cannot be told", ": no finite gradient through time was seen."
-    seen = min(shown, key=share_reached)
+    shortest = min(shown, key=lambda each: share_reached(each.layer))
+    seen, reaches = shortest.layer, _reaches(shortest.layer) + facts.as_of(shortest.look.step)
     tests = [each for each in asked if of_one_stack(each.dependency.module, seen.module)]
     lost = [finding.severity for finding in findings if finding.code == "GR402"]
     if lost:
         far = _unreached(asked, seen.module)
         far = f"; the data has something to learn {far}" if far else ""
         if "error" in lost:
-            return "Yes, with harm", f": {_reaches(seen)}{far}."
-        return "Yes, so far", f": {_reaches(seen)}{far}. The loss still falls, so the reach may yet grow."
+            return "Yes, with harm", f": {reaches}{far}."
+        return "Yes, so far", f": {reaches}{far}. The loss still falls, so the reach may yet grow."
     if "GR102" in codes:
         return "No, it explodes", f": {_grows(seen)}."
     if "GR101" not in codes:
         cut = _unreached(tests, seen.module)
         past = f"; but the data has something to learn {cut}, past the chunk" if cut else ""
-        return ("Not within its chunk" if cut else "No"), f": {_reaches(seen)}{past}."
+        short = "Not within its chunk" if cut else "In part" if 2 * seen.horizon < seen.T - 1 else "No"
+        return short, f": {reaches}{_again(seen)}{past}."
     if any(f.code == "GR401" and of_one_stack(str(f.where.get("module")), seen.module) for f in findings):
-        return "Short, but harmless", f": {_reaches(seen)}. The data was asked{_nothing_beyond(tests)}."
-    return "Yes", f": {_reaches(seen)}. Whether that harms is open: {_untested(tests)}."
+        return "Short, but harmless", f": {reaches}; {_nothing_beyond(tests)}."
+    open_for = _untested(tests)
+    return "Yes", f": {reaches}. Whether that harms is open: {open_for}{'' if open_for.endswith('…') else '.'}"
 
 
 def _reaches(seen: TimeLook) -> str:
     """How far the gradient gets, and at which rate it falls on the way."""
-    only = "" if seen.horizon >= seen.T - 1 else "only "
-    text = f"1 % or more of the gradient of {_name(seen)} gets {only}{seen.horizon} of {seen.T - 1} steps back"
+    only = "" if 2 * seen.horizon >= seen.farthest else "only "
+    text = f"1 % or more of the gradient of {_name(seen)} gets {only}{seen.horizon} of {seen.farthest} steps back"
     near = rate_to_horizon(seen)
     return text if near is None else f"{text}, × {figure(near)} a step"
+
+
+def _again(seen: TimeLook) -> str:
+    """What comes from beyond the horizon all the same, as where a shortcut carries the state."""
+    far = {lag: r for lag, r in enumerate(seen.reach) if lag > seen.horizon and is_finite(r)}
+    lag = max(far, key=far.__getitem__, default=0)
+    return f", and {figure(far[lag])} of it comes from {lag} steps back" if lag and far[lag] >= HORIZON_LIMIT else ""
 
 
 def _grows(seen: TimeLook) -> str:
@@ -108,24 +121,26 @@ def _unreached(tests: Sequence[DependencyTest], module: str) -> str:
     if not here:
         return ""
     most = strongest(here[0][1]).lag
-    return f"{spans([most])} steps back ({percent(most.share)} of the error's variance)"
+    return f"{back([most])} ({percent(most.share)} of the error's variance)"
 
 
 def _nothing_beyond(tests: Sequence[DependencyTest]) -> str:
     """What a test that found nothing far back would have found."""
     free = [each for test in tests for each in test.beyond if each.verdict == "nothing"]
     if not free:
-        return ", and nothing to learn was found further back"
+        return "the data was asked, and holds nothing to learn further back"
     found = max((each.lag.detectable for each in free), default=0.0)
     span = spans(
         [each.lag for each in free][:1] if len(free) == 1 else [replace(free[0].lag, until=free[-1].lag.until)]
     )
-    return f": nothing to learn was found {span} steps back, where {percent(found)} of its variance would have been"
+    return (
+        f"nothing to learn was found {span} steps back, where {percent(found)} of the error's variance would have been"
+    )
 
 
 def _untested(tests: Sequence[DependencyTest]) -> str:
     lacking = next((each.dependency.why_not for each in tests if each.dependency.why_not), "")
-    return shortened(lacking, 90) if lacking else "it does only where what is to be learned lies further back"
+    return cut(lacking, 90) if lacking else "it does only where what is to be learned lies further back"
 
 
 def _name(seen: TimeLook) -> str:
@@ -139,11 +154,14 @@ def _nothing_broke(facts: Facts) -> tuple[str, str]:
             f"Yes, at {count(kept, 'step')}",
             ", but the guard took no update from such a step: the weights are whole.",
         )
+    if passed := len(facts.survived.intersection(bad) - facts.scaled_away):
+        return f"Yes, at {count(passed, 'step')}", ", but the losses after it are finite again: no weight was spoilt."
     if bad:
         overflows = count(len(bad), "overflow")
         return f"Only {overflows}", " that the loss scaler meets by skipping the step; harmless."
-    measured = len(known(facts.norms))
-    return "No", f": {count(measured, 'measured norm')} of {count(facts.record.passes, 'step')}, all finite."
+    losses, norms = len(known(step.loss for step in facts.steps)), len(known(facts.norms))
+    seen = f"{count(losses, 'loss', 'losses')} and {count(norms, 'norm')} of {count(facts.record.passes, 'step')}"
+    return "No", f": {seen}, all finite."
 
 
 def _threshold(facts: Facts, findings: Sequence[Finding]) -> tuple[str, str]:
@@ -152,34 +170,41 @@ def _threshold(facts: Facts, findings: Sequence[Finding]) -> tuple[str, str]:
         return "None can be told", ": no finite norm was measured."
     if len(facts.sites) > 1:
         return _by_site(facts), ", each for its own line that calls backward: all but its largest 1 %."
-    limit, rate = facts.clipping.threshold, facts.clipping.rate
+    clipping = facts.clipping
+    limit, rate = clipping.threshold, clipping.rate
     if guarded is not None and guarded.threshold is not None:
         return f"The guard's own, {figure(guarded.threshold)}", ": it follows the run's norms as they go."
     if (usual := _before_the_explosion(findings)) is not None:
-        return figure(2 * usual, 2), f", twice the norm before it blew up; {_yours(facts.clipping)}."
+        return figure(2 * usual, 2), f", twice the norm before it blew up; {_yours(clipping)}."
     if any(finding.code in ("GR102", "GR202") for finding in findings):
-        return (
-            "None yet",
-            f": the norms of an exploding gradient tell of none, mend its cause first; {_yours(facts.clipping)}.",
-        )
-    largest = quantile(facts.norms, 1.0)
-    ordinary = f"median {figure(quantile(facts.norms, 0.5))}, largest {figure(largest)}"
+        why = "the norms of an exploding gradient tell of none, mend its cause first"
+        return "None yet", f": {why}; {_yours(clipping)}."
+    largest, short = quantile(facts.norms, 1.0), figure(advice, 2)
+    ordinary = f"median {figure(facts.norm_median)}, largest {figure(largest)}"
     if limit is None or rate is None:
-        short = figure(advice, 2)
         return short, f" would act on the largest 1 % of ordinary steps alone ({ordinary}); nothing clips by norm now."
+    if clipping.scaled:
+        return (
+            f"{short}, after `scaler.unscale_(optimizer)`",
+            f": yours, {figure(limit)}, is held against norms that the loss scale still multiplies ({ordinary}).",
+        )
+    if clipping.idle:
+        return (
+            f"{short}, between backward() and step()",
+            f": yours, {figure(limit)}, is called where there is no gradient yet, and does nothing ({ordinary}).",
+        )
+    acts = run_text.of_rate(clipping)
     if rate == 0 and limit <= NEAR * (largest or limit):
         return f"Keep {figure(limit)}", f": it is there for the exception, and no step has exceeded it ({ordinary})."
-    if 0 < rate <= KEEP:
-        return f"Keep {figure(limit)}", f": it acts on {percent(rate)} of steps, the exceptions ({ordinary})."
-    return figure(
-        advice, 2
-    ), f", not {figure(limit)}, which acts on {percent(rate)} of steps ({ordinary}): it acts on 1 %."
+    if 0 < rate <= KEEP or short == figure(limit, 2):
+        return f"Keep {figure(limit)}", f": it acts on {acts} of steps, the exceptions ({ordinary})."
+    return short, f", not {figure(limit)}, which acts on {acts} of steps ({ordinary}): it acts on 1 %."
 
 
 def _yours(clipping: Clipping) -> str:
     if clipping.threshold is None:
         return "nothing clips by norm now"
-    acts = "" if clipping.rate is None else f" and acts on {percent(clipping.rate)} of steps"
+    acts = "" if clipping.rate is None else f" and acts on {run_text.of_rate(clipping)} of steps"
     return f"yours is {figure(clipping.threshold)}{acts}"
 
 

@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gradreach.facts.facts import Facts
+from gradreach.facts.learning import FEWEST
 from gradreach.facts.modules import of_one_stack
+from gradreach.facts.statistics import known
 from gradreach.facts.time import MIN_LOOKS
-from gradreach.facts.wording import capital, count, shortened
+from gradreach.facts.wording import capital, count, cut
 from gradreach.record.kinds import of_layer
 from gradreach.record.schema import Finding, Record
 from gradreach.report.finding_text import place, told
+from gradreach.report.grouped_findings import grouped
+from gradreach.report.learning_text import course, grounds, head, next_question
 from gradreach.rules.registry import RULES
 
-Level = Literal["error", "warning", "info", "healthy", "unseen"]
+Level = Literal["error", "warning", "learns", "stalled", "unseen"]
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z`])")
 _ENDINGS = {
@@ -30,36 +34,92 @@ _ENDINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One sentence on the run, and how serious it is: "healthy" and "unseen" stand beside the severities."""
+    """The run in a sentence or two, and how serious it is: as the worst finding, "error" where the script raised one.
+
+    Where nothing was found it "learns", by a loss that fell, with looks that reach into the last fifth of the run; or
+    it has "stalled"; or too little is known, "unseen".
+    """
 
     level: Level
     sentence: str
 
 
-def verdict(facts: Facts, findings: Sequence[Finding]) -> Verdict:
-    """The run in one sentence: its worst finding, the first one, or that it is healthy, or that nothing was seen."""
+def verdict(facts: Facts, findings: Sequence[Finding], passed: Sequence[str] = ()) -> Verdict:
+    """What the run comes to: its worst finding, else whether it learns. `passed` are the checks that found nothing.
+
+    Findings that are mere information are told last, after that.
+    """
     record = facts.record
-    if not record.steps:
+    if not record.steps and not findings:
         return Verdict("unseen", f"No backward pass was seen: {_unseen(record)}.")
-    if not findings and len(record.looks) < MIN_LOOKS:
-        few = f"{len(record.looks)} of {count(record.passes, 'step')}"
-        return Verdict(
-            "healthy",
-            f"No fault found, but only {few} watched closely, too few for most checks; --every 10 shows more.",
-        )
-    if not findings:
-        return Verdict("healthy", f"Healthy: {_seen(facts)}, and no rule found fault.")
-    alike = [finding for finding in findings if _is_alike(findings[0], finding)]
-    worst = min(alike, key=_reached, default=findings[0])
-    harmless = all(_nothing_far(findings, finding.where.get("module")) for finding in alike)
-    others = len({finding.code if finding.severity == "info" else rank for rank, finding in enumerate(findings)}) - 1
+    serious = [finding for finding in findings if finding.severity != "info"]
+    if serious:
+        level: Level = "error" if serious[0].severity == "error" else "warning"
+        return Verdict(level, _fault(facts, serious, len(grouped(findings)) - 1))
+    also = _also(findings)
+    if record.outcome.how == "raised":
+        raised = f"The script raised {_error(record)}, after {count(record.passes, 'backward pass', 'backward passes')}"
+        return Verdict("error", f"{raised}; nothing that was checked before explains it.{also}")
+    level, sentence = _course(facts, len(passed), bare=not findings)
+    return Verdict(level, f"{sentence}{also}")
+
+
+def _fault(facts: Facts, serious: Sequence[Finding], others: int) -> str:
+    """The sentence on the worst finding, with the exception that ended the script where one did."""
+    worst, record = serious[0], facts.record
     more = f" ({count(others, 'more finding')} below.)" if others else ""
-    return Verdict(worst.severity, f"{_sentence(facts, worst, len(alike) - 1, harmless)}{more}")
+    sentence = f"{_sentence(facts, worst)}{more}"
+    if record.outcome.how != "raised":
+        return sentence
+    raised = f"The script raised {_error(record)}."
+    return f"{sentence} {raised}" if worst.severity == "error" else f"{raised} Before that: {sentence}"
 
 
-def _is_alike(one: Finding, other: Finding) -> bool:
-    """Whether the list shows both as one: information under one code."""
-    return one.severity == other.severity == "info" and one.code == other.code
+def _course(facts: Facts, passed: int, *, bare: bool) -> tuple[Level, str]:
+    """Whether a run without a fault learns, and on what grounds; a `bare` one has no information either."""
+    record, found = facts.record, grounds(facts)
+    how = f"; {course(facts, found.site)}" if found.site is not None else f"; {found.why_not}"
+    if few := _too_few(facts):
+        return "unseen", f"Not looked at enough: {few}{how}."
+    if found.site is None:
+        if any(site.takes_turns or len(site.losses) >= FEWEST for site in facts.sites):
+            return "unseen", f"Nothing found, but whether it learns cannot be told: {found.why_not}."
+        return "unseen", f"Not looked at enough: {found.why_not}."
+    looked = f"{count(len(record.looks), 'look')}, the last at step {facts.last_look}"
+    if found.state == "learns":
+        return (
+            "learns",
+            f"Learns, and nothing found: {course(facts, found.site)}; {looked}{_reach(facts) if bare else ''}.",
+        )
+    checks = f"{count(passed, 'check')} found nothing, by {looked}" if passed else f"nothing was found by {looked}"
+    return "stalled", (
+        f"Nothing found, but {head(found.site)}: {course(facts, found.site)}. {capital(checks)}. "
+        f"{next_question(found.site)}"
+    )
+
+
+def _too_few(facts: Facts) -> str:
+    """What the looks lack to speak for the run, and what would be needed; empty where they do."""
+    record, last = facts.record, facts.last_look
+    if last is None or len(record.looks) < MIN_LOOKS:
+        few = f"only {len(record.looks)} of {count(record.passes, 'step')}"
+        return f"{few} watched closely, too few for most checks; a longer run, or --every 1, has more"
+    if facts.is_late(last):
+        return ""
+    every = max(record.passes // 20, 1)
+    return f"the last look stands at step {last} of {record.passes:,}; --every {every} would spread them over all"
+
+
+def _also(findings: Sequence[Finding]) -> str:
+    """What is true beside the verdict and harmless as things stand: the first of the information."""
+    if not findings:
+        return ""
+    alike = [finding for finding in findings if finding.code == findings[0].code]
+    worst = min(alike, key=_reached)
+    harmless = all(_nothing_far(findings, finding.where.get("module")) for finding in alike)
+    others = len(grouped(findings)) - 1
+    more = f" ({count(others, 'more note')} below.)" if others else ""
+    return f" Also (no harm is {'found' if harmless else 'proven'}): {_aside(worst, len(alike) - 1)}{more}"
 
 
 def _reached(finding: Finding) -> float:
@@ -68,19 +128,28 @@ def _reached(finding: Finding) -> float:
     return horizon / max(T, 1) if isinstance(horizon, int) and isinstance(T, int) else 1.0
 
 
-def _sentence(facts: Facts, finding: Finding, others: int, harmless: bool) -> str:
+def _sentence(facts: Facts, finding: Finding) -> str:
     rule = RULES.get(finding.code)
     if rule is not None and rule.headline is not None:
         return rule.headline(facts, finding)
-    where = told(finding.where)
+    return f"{capital(_named(finding))}: {_SENTENCE_END.split(finding.because, maxsplit=1)[0]}"
+
+
+def _named(finding: Finding) -> str:
+    """What was found, and where: "your gradients vanish through time in `rnn` layer 0"."""
+    rule, where = RULES.get(finding.code), told(finding.where)
     at = place({key: where[key] for key in ("module", "layer", "direction") if key in where})
-    opening = rule.opening if rule is not None else ""
-    head = f"{opening} {at or 'this run'}" if opening else f"{capital(finding.title)}{f' at {at}' if at else ''}"
-    if finding.severity == "info":
-        aside = rule.aside(finding) if rule is not None and rule.aside is not None else ""
-        also = f" (likewise in {count(others, 'other place')})" if others > 0 else ""
-        return f"No harm is {'found' if harmless else 'proven'}. {head}{aside}{also}."
-    return f"{head}: {_SENTENCE_END.split(finding.because, maxsplit=1)[0]}"
+    if rule is not None and rule.opening:
+        return f"{rule.opening} {at or 'this run'}"
+    return f"{finding.title}{f' at {at}' if at else ''}"
+
+
+def _aside(finding: Finding, others: int) -> str:
+    """A piece of information in half a sentence."""
+    rule, named = RULES.get(finding.code), _named(finding)
+    more = rule.aside(finding) if rule is not None and rule.aside is not None else ""
+    likewise = f" (likewise in {count(others, 'other place')})" if others > 0 else ""
+    return f"{named[:1].lower()}{named[1:]}{more}{likewise}."
 
 
 def _nothing_far(findings: Sequence[Finding], module: object) -> bool:
@@ -88,13 +157,11 @@ def _nothing_far(findings: Sequence[Finding], module: object) -> bool:
     return any(f.code == "GR401" and of_one_stack(str(f.where.get("module")), str(module)) for f in findings)
 
 
-def _seen(facts: Facts) -> str:
-    record = facts.record
-    steps = f"{count(record.passes, 'step')}, {len(record.looks)} of them watched closely"
-    if facts.shortest is None:
-        return steps
-    seen = facts.shortest.layer
-    return f"{steps}, the gradient reaches {seen.horizon} of {seen.T - 1} steps back in {of_layer(seen)}"
+def _reach(facts: Facts) -> str:
+    if facts.shortest is None or not known(facts.shortest.layer.reach):
+        return ""
+    seen, when = facts.shortest.layer, facts.as_of(facts.shortest.look.step)
+    return f"; the gradient reaches {seen.horizon} of {seen.farthest} steps back in {of_layer(seen)}{when}"
 
 
 def _unseen(record: Record) -> str:
@@ -104,5 +171,10 @@ def _unseen(record: Record) -> str:
 
 def ending(record: Record) -> str:
     """How the run ended where that is worth a word; empty for one that finished."""
+    return _ENDINGS[record.outcome.how].format(error=_error(record))
+
+
+def _error(record: Record) -> str:
+    """The first line of the error that the script raised, cut between words."""
     lines = record.outcome.error.strip().splitlines() or ["an error"]
-    return _ENDINGS[record.outcome.how].format(error=shortened(lines[0], 160))
+    return cut(lines[0], 160).rstrip(".")

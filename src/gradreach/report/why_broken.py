@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-from gradreach.facts.breaks import came_from_the_model, only_shows
+from gradreach.facts.breaks import TELLS_ROW, Growth, fault, line, only_shows, spot, symbol
 from gradreach.facts.facts import Facts
-from gradreach.facts.statistics import known, quantile
-from gradreach.facts.wording import figure, shortened
+from gradreach.facts.wording import capital, figure, shortened
 from gradreach.record.schema import NonFinite, Step
+from gradreach.rules.non_finite_remedies import remedies_for
 
-BEFORE = 20
-"""Steps before the first non-finite one whose norms tell what led to it."""
+ENOUGH = 3
+"""Norms before the break from which on it can be said that they did not grow."""
 
-GROWN = 5.0
-"""Growth over those steps from which it is told: a norm wanders by 2 or 3 without meaning."""
+GROWTH = ("", "overflow", "update too large", "exp overflow", "half overflow")
+"""Causes that a growing norm leads to; a logarithm of 0 or a row of bad data comes of none."""
 
 _ARISES = {
     "input": "The data",
@@ -24,26 +21,6 @@ _ARISES = {
     "loss": "The loss",
     "backward": "The backward pass",
 }
-_WAY_OUT = {
-    "input": "keep such a batch out",
-    "parameters": "the update before did it: lower the rate, or clip",
-    "forward": "keep the operation within its domain, as by clamp",
-    "loss": "use the loss that takes logits",
-    "backward": "add a small constant under the root or quotient",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class _Growth:
-    """The norm or the loss over the last `steps` steps before the break: what was usual, and the last one."""
-
-    usual: float
-    last: float
-    steps: int
-
-    @property
-    def grown(self) -> bool:
-        return self.usual > 0 and self.last >= GROWN * self.usual
 
 
 def why_broken(facts: Facts, first: int, clip_at: float | None = None) -> tuple[str, str]:
@@ -54,31 +31,37 @@ def why_broken(facts: Facts, first: int, clip_at: float | None = None) -> tuple[
     found = facts.origin
     if found is None or found.step > first:
         return "Its origin was not recorded", f". {_before(facts, first, None)} With --every 1 the place is found."
-    short = f"{_ARISES[found.phase]}{_place(found)}"
     before, way_out = _before(facts, found.step, found), _way_out(facts, found, clip_at)
-    return short, f" {_held(found)}{_which(found)}. {before} Way out: {way_out}."
+    what = fault(found)
+    if not what:
+        return f"{_ARISES[found.phase]}{_place(found)}", f" {_held(found)}. {before} Way out: {way_out}."
+    short = capital(shortened(what, 90))
+    return short, f"{_where(found)}: the first {symbol(found)}. {before} Way out: {way_out}."
+
+
+def _where(found: NonFinite) -> str:
+    """Where the operation stands: row, module, time step and line, as far as they are known."""
+    row = f", {spot(found)}" if found.cause in TELLS_ROW and spot(found) else ""
+    link = "for" if found.phase == "input" else "in"
+    module = f" {link} `{shortened(found.module.replace('`', ''), 40)}`" if found.module else ""
+    at = f", at its time step {found.time_step:,}" if found.time_step is not None else ""
+    source = shortened(line(found), 100) if found.source else ""
+    return f"{row}{module}{at}" + (f", at {source}" if source else "")
 
 
 def _place(found: NonFinite) -> str:
     link = "for" if found.phase == "input" else "of"
     module = f" {link} `{shortened(found.module.replace('`', ''), 40)}`" if found.module else ""
-    operation = shortened(found.operation.split(" ← ")[0].rpartition("::")[2], 40)
+    operation = shortened(found.operation, 40)
     return module + (f" ({operation})" if operation else "")
 
 
 def _held(found: NonFinite) -> str:
-    value = "infinity" if found.value == "inf" else "NaN"
     if only_shows(found):
-        return f"shows the first {value}; what the model gave it was not seen"
+        return f"shows the first {symbol(found)}; what the model gave it was not seen"
     at = f", at its time step {found.time_step:,}" if found.time_step is not None else ""
-    return f"held the first {value}{at}" if found.phase in ("input", "parameters") else f"made the first {value}{at}"
-
-
-def _which(found: NonFinite) -> str:
-    """Of bad data the place in the batch, as its replay found it."""
-    if found.phase != "input" or not found.detail:
-        return ""
-    return f": {shortened(found.detail[:1].lower() + found.detail[1:].rstrip('.'), 90)}"
+    made = "held" if found.phase in ("input", "parameters") else "made"
+    return f"{made} the first {symbol(found)}{at}"
 
 
 def _before(facts: Facts, first: int, found: NonFinite | None) -> str:
@@ -87,38 +70,29 @@ def _before(facts: Facts, first: int, found: NonFinite | None) -> str:
     steps = _steps_before(facts, found.site if found is not None else broken.site if broken is not None else 0, first)
     scale = broken.scale if broken is not None else 1.0
     under = f" Loss scale: {figure(scale, 6)}." if scale != 1.0 else ""
-    norm, loss = _growth([s.unclipped for s in steps]), _growth([s.loss for s in steps])
+    norm, loss = Growth.of([s.unclipped for s in steps]), Growth.of([s.loss for s in steps])
     if not steps or norm is None:
         return f"No sound step came before.{under}" if not steps else f"No norm was measured before.{under}"
     for name, series in (("norm", norm), ("loss", loss)):
         if series is not None and series.grown:
             grown = f"the {name} had grown from {figure(series.usual)} to {figure(series.last)}"
             return f"In {_over(series)} before, {grown}.{under}"
-    return f"The norm before was ordinary, {figure(norm.last)}.{under}"
+    if norm.steps < ENOUGH:
+        return f"The last norm before was {figure(norm.last)}.{under}"
+    return f"No growth came before: the last norm was {figure(norm.last)}, the usual one {figure(norm.usual)}.{under}"
 
 
-def _over(growth: _Growth) -> str:
+def _over(growth: Growth) -> str:
     return f"the {growth.steps} steps" if growth.steps > 1 else "the step"
 
 
-def _growth(values: Sequence[float | None]) -> _Growth | None:
-    last = known(values[-BEFORE:])
-    if not last:
-        return None
-    usual = quantile(last[: max(len(last) // 2, 1)], 0.5)
-    return _Growth(usual, last[-1], len(last)) if usual is not None else None
-
-
 def _way_out(facts: Facts, found: NonFinite, clip_at: float | None) -> str:
-    growth = _growth([step.unclipped for step in _steps_before(facts, found.site, found.step)])
+    growth = Growth.of([step.unclipped for step in _steps_before(facts, found.site, found.step)])
     unclipped = not any(step.clip for step in facts.record.steps)
-    if found.phase != "input" and growth is not None and growth.grown and unclipped:
+    if found.cause in GROWTH and growth is not None and growth.grown and unclipped:
         return f"clip the norm at {figure(clip_at or 2 * growth.usual, 2)}"
-    if came_from_the_model(found):
-        return "clip, or lower the rate: such a loss breaks only where the model's output did"
-    if found.phase == "forward" and found.time_step is not None:
-        return "an orthogonal W_hh, which stretches nothing"
-    return _WAY_OUT[found.phase]
+    first = remedies_for(facts, found)[0]
+    return first.do.partition("  # ")[0]
 
 
 def _steps_before(facts: Facts, site: int, first: int) -> list[Step]:

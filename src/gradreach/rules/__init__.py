@@ -3,10 +3,12 @@
 rule: what a rule is, and what it comes to
 registry: all rules and their thresholds, ours and those of other packages
 formula: what the rules' formulas share
+fitting: which remedies fit a run
 references: the literature that several rules rest on
 through_time: what the rules on recurrent layers share
 through_depth: what the rules on the gradient through depth share
 data_dependency: what the rules on the data's own dependency share
+non_finite_remedies: what to do about a value that is not finite
 longer_reach: what lets the gradient come from farther back
 
 gr101_vanishing_through_time: the gradient falls under 1 % within half of the sequence
@@ -14,6 +16,7 @@ gr102_exploding_through_time: what comes from far back outweighs what comes from
 gr103_recurrent_saturated: recurrent units sit where their activation is flat
 gr104_truncation_bias: the error depends on inputs from before the chunk
 gr105_state_between_chunks: a state is thrown away between chunks, or never detached
+gr106_state_detached: a state is detached at every step
 gr201_vanishing_through_depth: the early layers get no gradient
 gr202_exploding_through_depth: the early layers get far too much of it
 gr203_saturated: units of a hidden layer sit where their activation is flat
@@ -24,7 +27,11 @@ gr303_clips_every_step: a clipping threshold far too low
 gr304_exploding_unclipped: the norm blew up and nothing clipped it
 gr305_update_size: updates far too large or too small for the weights
 gr306_without_gradient: parameters that never receive a gradient
+gr307_zero_gradient: parameters whose gradient is exactly 0, and where it becomes so
+gr308_saturated_adversary: a model trained through another one that is certain of everything
+gr309_unmoved: weights that get a gradient and never move
 gr401_nothing_beyond: past the horizon nothing is left to learn
 gr402_dependency_out_of_reach: the error depends on inputs that the gradient does not reach
 gr403_reached_unlearned: the gradient reaches the dependency and it is still unlearned
+gr501_backward_raised: one of autograd's well-known errors, in plain words
 """

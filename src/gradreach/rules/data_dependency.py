@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gradreach.facts.dependency import Q_LEVEL, WORTH, DependencyTest, LagResult, sequences, spans
+from gradreach.facts.dependency import Q_LEVEL, WORTH, DependencyTest, LagResult, back, sequences, spans
 from gradreach.facts.facts import Facts
 from gradreach.facts.site import PASSES
 from gradreach.facts.wording import figure, percent
@@ -33,14 +33,14 @@ def where(facts: Facts, test: DependencyTest) -> Where:
 def depends(test: DependencyTest, lag: Lag) -> str:
     """That the error depends on the input at a lag, by how much, and how sure that is."""
     return (
-        f"the error still depends on the input {spans([lag])} steps back (share {percent(lag.share, 2)} of its "
+        f"the error still depends on the input {back([lag])} (share {percent(lag.share, 2)} of its "
         f"variance, q = {figure(lag.q)}, {sequences(test.dependency)})"
     )
 
 
 def lie(facts: Facts, lag: Lag) -> str:
     """The same for a formula."""
-    return f"{spans([lag])} steps back lie {formula.explained(lag.share, lag.q, facts.thresholds[Q_LEVEL])}"
+    return f"{back([lag])} lie {formula.explained(lag.share, lag.q, facts.thresholds[Q_LEVEL])}"
 
 
 def all_spans(lags: Sequence[LagResult]) -> str:
@@ -53,11 +53,12 @@ SCORE = (
     "features of the input (values, token signs, products of neighbours), both less their regression on z"
 )
 GIVEN = (
-    "z: the input one lag nearer, the state h_t with the squares and products of what the error follows in it, x_t and "
-    "x_{t−1} together, and a ladder of the lags between"
+    "z: x_t, the two lags next to the band, powers of what the error follows in x_t and x_{t−1}, and a ladder of the "
+    "lags between; then the state h_t too, with powers of what the error follows in it: the weaker score of both counts"
 )
 NULL = (
-    "null: ‖Σ_i s_i M_i‖², s_i = ±1 by whole sequences, which keeps all that holds within one; e widened to what it "
+    "null: ‖Σ_i s_i M_i‖², s_i = ±1 by whole sequences, those that overlap, come again or run into one cycle together, "
+    "which keeps all that holds within one; e widened to what it "
     "was before the regression took its share (CR2);  z = (S − mean) / sd,  p = share of the draws at or above"
 )
 BANDS = (
@@ -65,7 +66,8 @@ BANDS = (
     "the whole, by the same flips;  q = p after Benjamini, Hochberg over the bands"
 )
 SHARE = (
-    "share = (z − mean largest z of the draws) · sd / (n Σ‖e‖²), f of unit covariance: what would be explained of the "
+    "share = (z − mean largest z of the draws) · sd / (n Σ‖e‖²), e before the regression, f of unit covariance: what "
+    "would be explained of the "
     "error's variance on sequences that had no part in the fit"
 )
 REACH = (

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from gradreach.facts.dependency import spans, strongest
+from gradreach.facts.dependency import back, strongest
 from gradreach.facts.facts import Facts
 from gradreach.facts.modules import of_one_stack
 from gradreach.facts.statistics import is_finite, known, most
-from gradreach.facts.time import FAR_SHARE, LayerKey, rate_to_horizon
+from gradreach.facts.time import FAR_SHARE, LayerKey, rate_to_horizon, typical
 from gradreach.facts.wording import figure, percent
 from gradreach.record.schema import HORIZON_LIMIT, Finding, Severity, TimeLook
 from gradreach.rules import formula
@@ -18,13 +18,18 @@ from gradreach.rules.references import BENGIO, PASCANU
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome
 from gradreach.rules.through_time import SHORTEST, unwatched, where
 
+SHORTCUT = 0.05
+"""Share of the far lags, FEWEST_FAR at least, that a shortcut of the state brings back."""
+
+FEWEST_FAR = 2
+
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each direction of each recurrent layer whose gradient fades in most of its looks."""
     layers = {
         key: usable
         for key, looks in facts.layers.items()
-        if (usable := [seen for seen in looks if seen.T >= SHORTEST and known(seen.reach[1:])])
+        if (usable := [seen for seen in looks if seen.farthest + 1 >= SHORTEST and known(seen.reach[1:])])
     }
     if not layers:
         return RuleOutcome(why_not=unwatched(facts, f"of {SHORTEST} steps or more was watched"))
@@ -32,24 +37,27 @@ def judge(facts: Facts) -> RuleOutcome:
     fading = {
         key: looks
         for key, looks in layers.items()
-        if most([_fades(seen, far_share) and (seen.factor or 0.0) < 1.0 for seen in looks])
+        if not facts.is_cut(key.module)
+        and _fades(typical(looks), far_share)
+        and most([_fades(seen, far_share) for seen in looks])
     }
     return RuleOutcome(tuple(_finding(facts, key, looks) for key, looks in fading.items()))
 
 
 def _fades(seen: TimeLook, far_share: float) -> bool:
-    """Whether nothing of 1 % comes from that part of the sequence or farther.
+    """Whether the curve falls, and nothing of 1 % comes from that part of the sequence or farther.
 
     A shortcut of the state brings back what came in between: then the curve falls under the horizon's limit and rises
-    above it again.
+    above it again, at lag after lag. A single one that stands out brings nothing back.
     """
-    if seen.horizon >= far_share * (seen.T - 1):
+    if seen.horizon >= far_share * seen.farthest or (seen.factor or 0.0) >= 1.0:
         return False
-    return not any(r >= HORIZON_LIMIT for r in seen.reach[math.ceil(far_share * (seen.T - 1)) :])
+    far = seen.reach[math.ceil(far_share * seen.farthest) :]
+    return sum(r >= HORIZON_LIMIT for r in far) < max(FEWEST_FAR, SHORTCUT * len(far))
 
 
 def _finding(facts: Facts, key: LayerKey, looks: Sequence[TimeLook]) -> Finding:
-    seen = looks[-1]
+    seen = typical(looks)
     near, bound = rate_to_horizon(seen), seen.bound_factor
     harm = _harm(facts, key)
     lag, far = max((each for each in enumerate(seen.reach) if is_finite(each[1])), default=(0, 1.0))
@@ -67,7 +75,7 @@ def _finding(facts: Facts, key: LayerKey, looks: Sequence[TimeLook]) -> Finding:
 
 
 def _because(seen: TimeLook, near: float | None, harm: str) -> str:
-    because, bound = f"r(ℓ) falls under 0.01 past lag {seen.horizon} of {seen.T - 1}", seen.bound_factor
+    because, bound = f"r(ℓ) falls under 0.01 past lag {seen.horizon} of {seen.farthest}", seen.bound_factor
     because += f", times {figure(near)} a step on the way" if near else ", where nothing measurable arrives any more"
     if is_finite(bound) and near:
         because += f"; the bound γλ = {figure(seen.gamma)} × {figure(seen.lambda_)} = {figure(bound)} a step " + (
@@ -82,7 +90,7 @@ def _harm(facts: Facts, key: LayerKey) -> str:
     for test in facts.dependency_tests if key.direction == "forward" else ():
         lost, found = test.judged("vanishing"), test.dependency
         if lost and found.site == key.site and of_one_stack(found.module, key.module) and facts.rests_at(test):
-            return f"and the error still depends on the input {spans([strongest(lost).lag])} steps back (GR402)"
+            return f"and the error still depends on the input {back([strongest(lost).lag])} (GR402)"
     return ""
 
 
@@ -111,9 +119,10 @@ RULE = Rule(
         ),
         thresholds="The horizon is measured at r = 0.01, where a step further back adds 1 % of what the nearest adds, "
         f"and compared with T − 1. The rule speaks where it stays under {percent(FAR_SHARE.default, 3)} of it in two "
-        f"looks of three, for sequences of {SHORTEST} steps or more: then more of the sequence lies out of reach than "
-        "within. It is information, and an error only beside an error GR402, which proves that the data depends on "
-        "what is out of reach.",
+        f"looks of three, and no shortcut brings 1 % back from {percent(SHORTCUT, 3)} of the lags beyond, for "
+        f"sequences of {SHORTEST} steps or more: then more of the sequence lies out of reach than within. It is "
+        "information, and an error only beside an error GR402, which proves that the data depends on what is out of "
+        "reach.",
         remedies=(
             "Orthogonal W_hh: free, but training moves it away again unless it is held there.",
             "LSTM or GRU: longer reach, three to four times the weights.",

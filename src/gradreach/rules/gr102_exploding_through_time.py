@@ -9,10 +9,9 @@ from gradreach.facts.blow_up import BLOW_UP, DIVERGED
 from gradreach.facts.facts import Facts
 from gradreach.facts.statistics import is_finite, most
 from gradreach.facts.thresholds import Threshold
-from gradreach.facts.time import FAR_GROWTH, LayerKey
+from gradreach.facts.time import FAR_GROWTH, LayerKey, typical
 from gradreach.facts.wording import figure
 from gradreach.record.schema import Finding, TimeLook
-from gradreach.remedies.advice.clip import CLIP
 from gradreach.remedies.advice.orthogonal import ORTHOGONAL
 from gradreach.rules import formula
 from gradreach.rules.references import PASCANU
@@ -61,7 +60,7 @@ def _far_reach(seen: TimeLook) -> float | None:
 
 
 def _finding(facts: Facts, key: LayerKey, looks: Sequence[TimeLook], limit: float) -> Finding:
-    seen, blow_up = looks[-1], facts.blow_up
+    seen, blow_up = typical(looks), facts.blow_up
     far, lag = _far_reach(seen) or 0.0, len(seen.reach) - 1
     because = (
         f"{lag} steps back the gradient is {figure(far)} times the near one, on average times "
@@ -79,13 +78,7 @@ def _finding(facts: Facts, key: LayerKey, looks: Sequence[TimeLook], limit: floa
         "lambda": seen.lambda_, "rho": seen.rho, "lyapunov": seen.lyapunov[0] if seen.lyapunov else None,
         "looks": len(looks), "exact": seen.exact,
     }  # fmt: skip
-    threshold = figure(2 * blow_up.before) if blow_up is not None else "1.0"
-    remedies = (
-        ORTHOGONAL.remedy(seen.module, seen.kind, seen.layer, seen.direction),
-        CLIP.remedy_because(
-            "bounds the step; the far gradient still dominates its direction", facts.models_at(key.site), threshold
-        ),
-    )
+    remedies = (ORTHOGONAL.remedy(seen.module, seen.kind, seen.layer, seen.direction),)
     how = f"{formula.against_bound(seen, lag, far)} ≥ {limit:g}"
     place = where(facts, key, seen.kind)
     return RULE.finding("error" if _harmed(facts) else "warning", place, evidence, because + ".", remedies, how)

@@ -49,7 +49,7 @@ def _cut_off(trend: Trend) -> bool:
 def _harm(facts: Facts, site: int, trends: Sequence[Trend]) -> str:
     ratios = known(trend.early_update for trend in trends)
     if ratios and median(ratios) < SLOW:
-        return f"an update changes the early weights by {figure(median(ratios))} of their size"
+        return f"an update changes the early weights by {figure(median(ratios))} of their size in the median"
     if facts.site(site).stalled:
         return "the loss does not fall"
     if median([trend.decades for trend in trends]) >= facts.thresholds[LOST_DECADES]:
@@ -59,9 +59,10 @@ def _harm(facts: Facts, site: int, trends: Sequence[Trend]) -> str:
 
 def _finding(facts: Facts, trend: Trend, harm: str) -> Finding:
     logistic = any(seen.activation == "sigmoid" for seen in trend.look.depth)
+    middle = trend.layers[len(trend.layers) // 2]
     remedies = (
         through_depth.initial_scale(facts, trend),
-        RESIDUAL.remedy(trend.layers[-1].module),
+        RESIDUAL.remedy(middle.module, middle.activation),
         through_depth.normalised(trend),
         *((ACTIVATION.remedy(),) if logistic else ()),
     )

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from gradreach.facts.blow_up import BLOW_UP, DIVERGED
 from gradreach.facts.depth import DEPTH_DECADES, LOST_DECADES, Trend
 from gradreach.facts.facts import Facts
+from gradreach.facts.learning import FEWEST
+from gradreach.facts.site import Site
 from gradreach.facts.statistics import known, median, most
 from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import figure
 from gradreach.record.schema import Finding
-from gradreach.remedies.advice.clip import CLIP
 from gradreach.rules import through_depth
 from gradreach.rules.references import GLOROT, HE
 from gradreach.rules.rule import Explanation, Rule, RuleOutcome
@@ -60,7 +61,11 @@ def _harm(facts: Facts, site: int, trends: Sequence[Trend]) -> str:
         return f"at step {blow_up.step} the norm had grown from {figure(blow_up.before)} to {figure(blow_up.peak)}"
     ratios = known(trend.early_update for trend in trends)
     if ratios and median(ratios) >= TORN:
-        return f"an update changes the early weights by {figure(median(ratios))} of their size"
+        return f"an update changes the early weights by {figure(median(ratios))} of their size in the median"
+    still = not _learns(facts.site(site))
+    grown = [trend.growth for trend in trends if trend.growth is not None]
+    if still and grown and median(grown) >= facts.thresholds[DEPTH_DECADES]:
+        return f"the activations grow with it, by {figure(10.0 ** median(grown))} times, and the loss shows no fall"
     if not most([trend.leverage is not None and trend.leverage <= 1 / UNEQUAL for trend in trends]):
         return ""
     if facts.site(site).stalled or facts.site(site).worse_than_at_first:
@@ -69,11 +74,15 @@ def _harm(facts: Facts, site: int, trends: Sequence[Trend]) -> str:
     return "beside the early layers' gradient the late one is lost in float32's rounding" if far_apart else ""
 
 
+def _learns(site: Site) -> bool:
+    """Whether the loss falls, or there are too few to tell."""
+    return site.takes_turns or site.learning.course == "falls" or len(site.losses) < FEWEST
+
+
 def _finding(facts: Facts, trend: Trend, harm: str) -> Finding:
     remedies = (
         through_depth.initial_scale(facts, trend),
         through_depth.normalised(trend),
-        CLIP.remedy_because("bounds the step until the cause is gone", facts.models_at(trend.look.site), "1.0"),
     )
     return through_depth.finding(RULE, facts, trend, "grows", harm, remedies)
 
@@ -94,12 +103,13 @@ RULE = Rule(
         thresholds=TREND + "And there must be harm: a non-finite step or a norm that blew up; early updates of "
         f"{TORN:g} of the weights or more; or, where the early weights carry {UNEQUAL:g} times the late ones' "
         f"‖w‖·‖∂L/∂w‖, a loss that does not fall, or {LOST_DECADES.default:g} decades, where float32 loses the late "
-        "gradient beside the early one. One look is enough where its update was as large as the weights. Up-sampling "
+        "gradient beside the early one; or activations that grow by as many decades as the gradient must, and a loss "
+        "that shows no fall, or no more. One look is enough where its update was as large as the weights. Up-sampling "
         "networks, whose first units serve many outputs, pass by ‖w‖·‖∂L/∂w‖.",
         remedies=(
             "Initial weights of the right scale: free.",
             "Normalisation: sets the scale anew at each layer, a little time.",
-            "Clipping: keeps the run alive, but the early layers still dominate the direction.",
+            "Clipping: keeps the run alive; tried alone it left the gradient as it was and the loss where it began.",
         ),
         silence="Where each layer has a rate of its own that makes up for it.",
         references=(GLOROT, HE, "Philipp, Song, Carbonell (2018): The exploding gradient problem demystified"),
@@ -108,5 +118,5 @@ RULE = Rule(
     thresholds=(DEPTH_DECADES, LOST_DECADES, BLOW_UP, DIVERGED),
     opening="Your gradients explode through depth at",
     urgency=3,
-    zoo=("gr202_deep_gain", "gr202_deep_gain_adam", "gr202_deep_relu_overflow"),
+    zoo=("gr202_deep_gain", "gr202_deep_gain_adam", "gr202_deep_growth_at_rest", "gr202_deep_relu_overflow"),
 )

@@ -5,30 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from gradreach.facts.breaks import came_from_the_model, only_shows
+from gradreach.facts.breaks import TELLS_ROW, fault, line, only_shows, spot, symbol
 from gradreach.facts.facts import Facts
-from gradreach.facts.statistics import is_finite, known, median
+from gradreach.facts.statistics import is_finite, known
 from gradreach.facts.wording import figure
-from gradreach.record.kinds import has_hidden_weights, numbered
-from gradreach.record.nonfinite import Phase
-from gradreach.record.schema import Finding, NonFinite, Remedy
-from gradreach.remedies.advice.check_data import CHECK_DATA
-from gradreach.remedies.advice.clip import CLIP
-from gradreach.remedies.advice.lower_rate import LOWER_RATE
-from gradreach.remedies.advice.orthogonal import ORTHOGONAL
-from gradreach.remedies.advice.safe_domain import SAFE_DOMAIN
-from gradreach.remedies.advice.safe_slope import SAFE_SLOPE
+from gradreach.record.kinds import numbered
+from gradreach.record.schema import Finding, NonFinite
 from gradreach.remedies.advice.skip_step import SKIP_STEP
-from gradreach.remedies.advice.stable_loss import STABLE_LOSS
+from gradreach.rules.non_finite_remedies import kind_at, remedies_for
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
-_BY_PHASE: dict[Phase, Remedy] = {
-    "input": CHECK_DATA.remedy(),
-    "parameters": LOWER_RATE.remedy_because("an earlier update made the weights non-finite", "10"),
-    "forward": SAFE_DOMAIN.remedy(),
-    "loss": STABLE_LOSS.remedy(),
-    "backward": SAFE_SLOPE.remedy(),
-}
 _SYMBOL = {"input": "x", "parameters": "w", "forward": "y(x; w)", "loss": "L(y)", "backward": "∂L/∂w"}
 _ARISES = {
     "input": "it came in with the data",
@@ -37,6 +23,11 @@ _ARISES = {
     "loss": "it arose in the loss, from a finite output of the model",
     "backward": "it arose in the backward pass, from a finite loss",
 }
+_UNSURE = "; the value itself was not seen, and the place follows from what is non-finite after it"
+_UNSURE_LOSS = (
+    "; the step could not be run again, so whether the model's output was finite is not known "
+    "(--every 1 keeps each step for that)"
+)
 _PLACE = {
     "input": "the data",
     "parameters": "the weights before the step",
@@ -47,17 +38,25 @@ _PLACE = {
 
 
 def judge(facts: Facts) -> RuleOutcome:
-    """The first value that is not finite, whatever it is that broke; a warning where a guard kept all of them out."""
+    """The first value that is not finite, whatever it is that broke; a warning where no such step spoilt a weight."""
     record = facts.record
     if not record.steps and not record.nonfinite:
         return RuleOutcome(why_not="no backward pass was seen")
     if facts.first_break is not None:
         return RuleOutcome((_first(facts, facts.first_break),))
-    if (step := facts.without_guard.first_break) is None:
+    if (step := facts.first_not_finite) is None:
         return RuleOutcome()
     seen = _first(facts.without_guard, step)
-    because = f"{seen.because} The guard took no update from it, and the training went on."
-    return RuleOutcome((replace(seen, severity="warning", because=because, remedies=seen.remedies[:1]),))
+    because = f"{seen.because} {_went_on(facts, step)}"
+    others = tuple(each for each in seen.remedies if each.id != SKIP_STEP.id)
+    return RuleOutcome((replace(seen, severity="warning", because=because, remedies=(others or seen.remedies)[:1]),))
+
+
+def _went_on(facts: Facts, step: int) -> str:
+    """Why a step that was not finite did no harm."""
+    if step in facts.kept_out:
+        return "The guard took no update from it, and the training went on."
+    return "The losses after it are finite again: no weight was spoilt, and the training went on."
 
 
 def _first(facts: Facts, step: int) -> Finding:
@@ -68,39 +67,39 @@ def _first(facts: Facts, step: int) -> Finding:
 def _located(facts: Facts, found: NonFinite) -> Finding:
     last = _last_sound(facts, found.step)
     evidence: Evidence = {
-        "phase": found.phase, "value": found.value, "operation": found.operation, "replayed": found.replayed,
+        "phase": found.phase, "value": found.value, "operation": found.operation or None, "cause": found.cause or None,
+        "argument": found.argument or None, "replayed": found.replayed,
         "nonfinite_steps": _broken_steps(facts), "loss_before": _loss_before(facts, found.step),
         "last_sound_step": last,
     }  # fmt: skip
     spreads = _spreads(facts, found.step, _SYMBOL[found.phase], "NaN" if found.value == "nan" else "∞")
-    remedies = (_remedy(facts, found), SKIP_STEP.remedy())
+    remedies = remedies_for(facts, found)
     return RULE.finding("error", _where(facts, found), evidence, _because(found, last), remedies, spreads)
 
 
 def _where(facts: Facts, found: NonFinite) -> Where:
     where: Where = {"step": found.step}
-    kind = _kind(facts, found)
+    kind = kind_at(facts, found)
     layered = ("layer", "direction") if not kind or numbered(kind) else ()
     for key in ("module", *layered, "time_step"):
         value = getattr(found, key)
         if value not in (None, ""):
             where[key] = value
-    return {**where, "site": facts.site_name(found.site)}
+    return {**where, "site": found.source or facts.site_name(found.site)}
 
 
 def _because(found: NonFinite, last: int | None) -> str:
-    """Where it arose, how sure that is, and since which step, `last`, nothing was measured."""
-    value = "NaN" if found.value == "nan" else "infinity"
+    """What happened and where, how sure that is, and since which step, `last`, nothing was measured."""
+    what, where = fault(found), line(found)
+    by = f" ({found.operation})" if found.operation and not what else ""
     at = f" in `{found.module}`" if found.module else ""
-    by = f" ({found.operation})" if found.operation else ""
     when = f" at its time step {found.time_step}" if found.time_step is not None else ""
-    unsure = "; the step could not be run again, so " + (
-        "whether the model's output was finite is not known (--every 1 keeps each step for that)"
-        if only_shows(found)
-        else "the place follows from what is non-finite after it"
-    )
     arises = "it shows first in the loss" if only_shows(found) else _ARISES[found.phase]
-    because = f"step {found.step} holds the first {value}: {arises}{at}{by}{when}{'' if found.replayed else unsure}."
+    because = f"step {found.step} holds the first {symbol(found)}: {arises}{at}{by}{when}"
+    because += f", at {where}" if where else ""
+    because += f": {what}" if what else ""
+    because += f", first at {spot(found)}" if spot(found) and found.cause not in ("optimizer constant",) else ""
+    because += f"{'' if found.replayed else _UNSURE_LOSS if only_shows(found) else _UNSURE}."
     because += f" {_sentence(found.detail)}" if found.detail else ""
     if found.phase == "parameters" and last is not None and last < found.step - 1:
         because += f" The steps between {last}, the last one measured and sound, and {found.step} were not measured."
@@ -130,27 +129,6 @@ def _spreads(facts: Facts, number: int, what: str, value: str) -> str:
     return told if before is None else f"{told}; last finite loss {figure(before)}"
 
 
-def _remedy(facts: Facts, found: NonFinite) -> Remedy:
-    if came_from_the_model(found):
-        norms = known(step.unclipped for step in facts.site(found.site).steps if step.step < found.step)
-        why = "a loss on logits breaks only where the model's output did, and large steps lead there"
-        threshold = figure(2 * median(norms)) if norms else "1.0"
-        return CLIP.remedy_because(why, facts.models_at(found.site), threshold)
-    if found.phase != "forward" or found.time_step is None:
-        return _BY_PHASE[found.phase]
-    kind = _kind(facts, found) or found.operation
-    if not has_hidden_weights(kind):
-        return _BY_PHASE[found.phase]
-    why = "a recurrent matrix that stretches nothing keeps the state within the format's range"
-    return ORTHOGONAL.remedy_because(why, found.module, kind, found.layer, found.direction)
-
-
-def _kind(facts: Facts, found: NonFinite) -> str:
-    """The kind of the recurrent module where it arose; empty where that was never looked at through time."""
-    kinds = (seen.kind for look in facts.record.looks for seen in look.time if seen.module == found.module)
-    return next(kinds, "")
-
-
 def _sentence(text: str) -> str:
     if text.split(" ", 1)[0].isalpha():  # a dotted name keeps its letters
         text = text[:1].upper() + text[1:]
@@ -174,22 +152,33 @@ def _loss_before(facts: Facts, number: int) -> float | None:
 def _headline(facts: Facts, finding: Finding) -> str:
     """The verdict on a run that broke, or that a guard kept from breaking."""
     at = finding.where.get("step", facts.first_break)
+    if finding.severity == "warning" and at in facts.kept_out:
+        return f"The guard kept step {at} out of the weights: {_origin(facts, finding)}."
     if finding.severity == "warning":
-        return f"The guard kept step {at} out of the weights: {_origin(finding)}."
-    return f"Training broke at step {at}: {_origin(finding)}."
+        return f"Step {at} was not finite, and spoilt no weight: {_origin(facts, finding)}."
+    return f"Training broke at step {at}: {_origin(facts, finding)}."
 
 
-def _origin(finding: Finding) -> str:
-    """Where the first non-finite value arose, as far as it is known."""
-    phase, where = str(finding.evidence.get("phase", "")), finding.where
-    if phase not in _PLACE:
+def _origin(facts: Facts, finding: Finding) -> str:
+    """What the first non-finite value came from, as far as it is known."""
+    found, where = facts.origin or facts.without_guard.origin, finding.where
+    if "phase" not in finding.evidence or found is None:
         return "the loss or the gradient is not finite from there on, its origin was not recorded"
-    value = "infinity" if finding.evidence.get("value") == "inf" else "NaN"
+    what, at = fault(found), _at(found)
+    if what:
+        return f"{what}{at}"
+    operation = f" ({found.operation})" if found.operation else ""
     module = f" of `{where['module']}`" if where.get("module") else ""
-    operation = f" ({finding.evidence['operation']})" if finding.evidence.get("operation") else ""
-    at = f", at its time step {where['time_step']}" if "time_step" in where else ""
-    shows = "shows" if phase == "loss" and not finding.evidence.get("replayed") else "arose"
-    return f"the first {value} {shows} in {_PLACE[phase]}{module}{operation}{at}"
+    shows = "shows" if only_shows(found) else "arose"
+    return f"the first {symbol(found)} {shows} in {_PLACE[found.phase]}{module}{operation}{at}"
+
+
+def _at(found: NonFinite) -> str:
+    """The module, its time step, the line and the row, as far as they are known."""
+    module = f", in `{found.module}`" if found.module and fault(found) and found.phase != "parameters" else ""
+    step = f", at its time step {found.time_step:,}" if found.time_step is not None else ""
+    row = f", {spot(found)}" if found.cause in TELLS_ROW and spot(found) else ""
+    return f"{row}{module}{step}" + (f" ({found.source})" if found.source else "")
 
 
 RULE = Rule(
@@ -208,10 +197,14 @@ RULE = Rule(
         ),
         thresholds="At the first non-finite loss or norm; there is no figure to set. Overflows under a loss scaler are "
         "its way to find the scale; they are passed over as long as it skips the step. A warning where the guard of "
-        "`run --guard` kept all such steps out of the weights.",
+        "`run --guard` kept all such steps out of the weights, or where the losses after them are finite again.",
         remedies=(
-            "Keep the operation in its domain (clamp, + 1e-12): free, and changes the function a little there.",
-            "Losses on logits: free, exact.",
+            "Keep the operation in its domain and off its singular points (clamp, + 1e-8): free, and changes the "
+            "function a little there.",
+            "Choose before the operation as well as after it: one more where, and no 0 · ∞ on the way back.",
+            "Losses on logits, logsumexp, a stabiliser beside exponential gates: free, exact.",
+            "Drop the rows that are not finite, leave one position of each masked row open: both cost nothing.",
+            "An eps of 1e-4 for float16 weights: smaller steps. Or float32 weights under autocast: more memory.",
             "Skip the step, as gradreach run --guard does: training goes on; hides a bug if nobody counts.",
         ),
         silence="Hardly ever right: where a script skips such steps itself.",
@@ -224,9 +217,14 @@ RULE = Rule(
     headline=_headline,
     urgency=0,
     zoo=(
+        "gr301_distance_in_the_loss",
+        "gr301_half_precision_adam",
+        "gr301_hidden_branch",
         "gr301_inf_in_data",
         "gr301_log_of_negative",
         "gr301_loss_by_hand",
+        "gr301_masked_row",
+        "gr301_nan_targets",
         "gr301_recurrence_overflows",
         "gr301_root_at_zero",
     ),

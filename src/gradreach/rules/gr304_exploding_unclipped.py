@@ -9,6 +9,7 @@ from gradreach.facts.wording import figure
 from gradreach.record.schema import Finding
 from gradreach.remedies.advice.clip import CLIP
 from gradreach.remedies.advice.lower_rate import LOWER_RATE
+from gradreach.remedies.advice.scale_input import SCALE_INPUT
 from gradreach.rules import formula
 from gradreach.rules.references import PASCANU
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
@@ -36,8 +37,9 @@ def _finding(facts: Facts, found: BlowUp) -> Finding:
     }  # fmt: skip
     why = "bounds every step at twice the norm of the sound ones"
     remedies = (
-        CLIP.remedy_because(why, facts.models_at(found.site), figure(2 * found.before)),
-        LOWER_RATE.remedy_because("a rate above 2 / curvature diverges with any clipping, only slower", "10"),
+        CLIP.remedy_because(why, facts.models_at(found.site), figure(2 * found.before), facts.is_scaled),
+        LOWER_RATE.remedy_because("a rate above 2 / curvature diverges with any clipping, only slower", 10.0),
+        SCALE_INPUT.remedy(max(facts.input_sizes, key=facts.input_sizes.__getitem__, default="the model")),
     )
     where: Where = {"step": found.step, "site": facts.site_name(found.site)}
     how = f"‖g‖ / ‖g‖ before = {formula.quotient(found.peak, found.before)} ≥ {facts.thresholds[BLOW_UP]:g}; "

@@ -14,7 +14,7 @@ from gradreach.facts.wording import figure
 from gradreach.record.schema import DepthLook, Finding, Look
 from gradreach.remedies.advice.lower_rate import LOWER_RATE
 from gradreach.remedies.advice.raise_rate import RAISE_RATE
-from gradreach.remedies.advice.warm_up import WARM_UP
+from gradreach.remedies.advice.scale_input import SCALE_INPUT
 from gradreach.rules import formula
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
@@ -37,6 +37,9 @@ SMALLEST_WEIGHT = 1e-3
 USUAL = 1e-3
 """‖Δw‖ / ‖w‖ of ordinary training."""
 
+GROWS = 2.0
+"""Powers of ten by which a gradient grows on its way back, through time or depth, that forbid a higher rate."""
+
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each line that calls backward at which enough updates were seen."""
@@ -47,7 +50,8 @@ def judge(facts: Facts) -> RuleOutcome:
     sites = {site: looks for site, looks in sites.items() if len(looks) >= MIN_LOOKS}
     if not sites:
         return RuleOutcome(why_not=f"fewer than {MIN_LOOKS} looks saw an update")
-    found = (_judge_site(facts, facts.site(site), looks) for site, looks in sites.items())
+    started = {site: looks for site, looks in sites.items() if not facts.starts_at_zero(site)}  # else see GR307
+    found = (_judge_site(facts, facts.site(site), looks) for site, looks in started.items())
     return RuleOutcome(tuple(finding for finding in found if finding is not None))
 
 
@@ -57,12 +61,22 @@ def _judge_site(facts: Facts, site: Site, looks: Sequence[Look]) -> Finding | No
         limit = facts.thresholds[UPDATE_TOO_LARGE]
         large = {name: seen for name, seen in modules.items() if _is_too_large(seen, limit)}
         if large:
-            return _too_large(site, large, limit)
-    if not site.stalled:
+            return _too_large(facts, site, large, limit)
+    if not site.stalled or _grows_somewhere(facts, site):
         return None
     limit = facts.thresholds[UPDATE_TOO_SMALL]
     largest = max((median(_ratios(seen)) for seen in modules.values()), default=1.0)
     return _too_small(site, largest, looks, limit) if largest <= limit and _could_gain(site, looks) else None
+
+
+def _grows_somewhere(facts: Facts, site: Site) -> bool:
+    """Whether the gradient grows through time or depth there, or the norm blew up: no higher rate then."""
+    if facts.blow_up is not None and facts.blow_up.site == site.number:
+        return True
+    if any(trend.decades <= -GROWS for trend in facts.trends.get(site.number, ())):
+        return True
+    layers = (looks[-1] for key, looks in facts.layers.items() if key.site == site.number)
+    return any(is_positive(r) and r >= 10.0**GROWS for seen in layers for r in seen.reach)
 
 
 def _modules(looks: Sequence[Look]) -> dict[str, list[DepthLook]]:
@@ -102,13 +116,13 @@ def _could_gain(site: Site, looks: Sequence[Look]) -> bool:
     return bool(losses) and median(known(pulls) or [0.0]) >= LEVERAGE * median(losses)
 
 
-def _too_large(site: Site, large: Mapping[str, Sequence[DepthLook]], limit: float) -> Finding:
+def _too_large(facts: Facts, site: Site, large: Mapping[str, Sequence[DepthLook]], limit: float) -> Finding:
     worst = max(large, key=lambda name: max(_ratios(large[name])))
     looks = large[worst]
     ratios, norms = _ratios(looks), _norms(looks)
     usual, largest = median(ratios), max(ratios)
     because = (
-        f"an update changes `{worst}` by {figure(usual)} of its size, {figure(largest)} at most, where "
+        f"an update changes `{worst}` by {figure(usual)} of its size in the median, {figure(largest)} at most, where "
         f"1e-3 is usual; ‖w‖ went from {figure(norms[0])} to {figure(norms[-1])}, and the loss does not fall."
     )
     evidence: Evidence = {
@@ -120,17 +134,18 @@ def _too_large(site: Site, large: Mapping[str, Sequence[DepthLook]], limit: floa
         how = f"max ‖Δw‖ / ‖w‖ = {figure(largest)} ≥ {REPLACED:g}; "
         how += f"‖w‖ / ‖w‖ at first = {formula.quotient(norms[-1], norms[0])} ≥ {GROWN:g}"
     factor = 10.0 if usual < limit else max(10.0, usual / USUAL)
-    remedies = (LOWER_RATE.remedy(figure(factor)), WARM_UP.remedy())
+    remedies = (LOWER_RATE.remedy(factor), SCALE_INPUT.remedy(facts.root_of(worst)))
     where: Where = {"module": worst, "kind": looks[-1].kind, "site": site.name}
     return RULE.finding("warning", where, evidence, because, remedies, how)
 
 
 def _too_small(site: Site, ratio: float, looks: Sequence[Look], limit: float) -> Finding:
     because = (
-        f"an update changes the weights by {figure(ratio)} of their size, where 1e-3 is usual: {figure(1 / ratio)} "
-        "steps for a change of their own size, while the gradient still asks for one and the loss does not fall."
+        f"an update changes the weights by {figure(ratio)} of their size in the median, where 1e-3 is usual: "
+        f"{figure(1 / ratio)} steps for a change of their own size, while the gradient still asks for one and the loss "
+        "does not fall."
     )
-    remedy = RAISE_RATE.remedy(figure(min(USUAL / ratio, 1e6)))
+    remedy = RAISE_RATE.remedy(USUAL / ratio)
     evidence: Evidence = {"update_size": ratio, "looks": len(looks)}
     how = f"‖Δw‖ / ‖w‖ = {figure(ratio)} ≤ {figure(limit)}: {formula.quotient(1.0, ratio)} updates to move w by its "
     how += "size"
@@ -153,10 +168,11 @@ RULE = Rule(
         f"with weights that then grew {GROWN:g}-fold; and a loss that stands still or ends above where it began. Too "
         f"small: up to {figure(UPDATE_TOO_SMALL.default)} even for the module that moves most, a million updates for a "
         "change of the weights by their own size; a loss that certainly does not fall, and a gradient with ‖w‖·‖∂L/∂w‖ "
-        f"of {LEVERAGE:g} of the loss or more: with a model at its optimum there is nothing to gain.",
+        f"of {LEVERAGE:g} of the loss or more: with a model at its optimum there is nothing to gain, and where "
+        "the gradient grows a hundredfold through time or depth a higher rate would wreck the run.",
         remedies=(
-            "Change the rate by the factor named: free.",
-            "Warm-up: for large first updates of adaptive methods alone.",
+            "Change the rate by ten, and again while the loss shows the same: free.",
+            "Scale the input, where its size is what makes the updates large: free.",
         ),
         silence="For fine-tuning that is meant to move weights by a hair.",
         references=(

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from gradreach.facts.facts import Facts
 from gradreach.facts.modules import is_within
 from gradreach.facts.time import MIN_LOOKS
-from gradreach.record.schema import Finding, Look
+from gradreach.record.schema import Finding, Look, Remedy
 from gradreach.remedies.advice.connect import CONNECT
 from gradreach.remedies.advice.freeze import FREEZE
+from gradreach.remedies.advice.with_gradients import WITH_GRADIENTS
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
 MANY_LOOKS = 20
@@ -17,7 +18,7 @@ MANY_LOOKS = 20
 
 
 def judge(facts: Facts) -> RuleOutcome:
-    """Each part of a model in which nothing ever gets a gradient."""
+    """Each part of a model in which nothing ever gets a gradient, and which nothing else sets."""
     ran = _looks_by_root(facts)
     if not any(len(looks) >= MIN_LOOKS for looks in ran.values()):
         return RuleOutcome(why_not=f"no model was watched {MIN_LOOKS} times")
@@ -34,7 +35,9 @@ def judge(facts: Facts) -> RuleOutcome:
     parts: dict[str, list[str]] = {}
     for name in lost:
         parts.setdefault(_part(facts, name, reached), []).append(name)
-    return RuleOutcome(tuple(_finding(facts, part, names, ran) for part, names in parts.items()))
+    set_otherwise = {name for look in looks for name in look.set_otherwise}
+    idle = {part: names for part, names in parts.items() if not set_otherwise.intersection(names)}
+    return RuleOutcome(tuple(_finding(facts, part, names, ran) for part, names in idle.items()))
 
 
 def _looks_by_root(facts: Facts) -> dict[str, list[Look]]:
@@ -47,8 +50,13 @@ def _looks_by_root(facts: Facts) -> dict[str, list[Look]]:
 
 
 def _never(name: str, looks: Sequence[Look]) -> bool:
-    """Whether no look saw a gradient; only many looks can tell of an uncalled part of a model that picks its parts."""
+    """Whether no look saw a gradient; only many looks can tell of an uncalled part of a model that picks its parts.
+
+    A parameter that the loss leads to got one, if only of zeros.
+    """
     if len(looks) < MIN_LOOKS or not all(name in look.without_gradient for look in looks):
+        return False
+    if any(name in group.parameters for look in looks for group in look.zero_gradient):
         return False
     owner = name.rpartition(".")[0]
     called = any(seen.module == owner for look in looks for seen in look.depth)
@@ -67,21 +75,14 @@ def _part(facts: Facts, name: str, reached: set[str]) -> str:
     """The largest part of the model around a parameter in which nothing gets a gradient, else the parameter itself."""
     words = name.split(".")
     begin = len(facts.root_of(name).split("."))
-    parts = (".".join(words[:end]) for end in range(begin + 1, len(words)))
+    parts = (".".join(words[:end]) for end in range(begin, len(words)))
     return next((part for part in parts if not is_within(part, reached)), name)
 
 
 def _finding(facts: Facts, part: str, names: Sequence[str], ran: Mapping[str, Sequence[Look]]) -> Finding:
     looks = ran[facts.root_of(part)]
-    runs = is_within(part, (seen.module for look in looks for seen in look.depth))
     whole = part not in names
-    reason = (
-        "it ran, but no path leads from the loss back to it (detach, .data, .item(), no_grad, argmax)"
-        if runs
-        else "no look saw it called"
-        if whole
-        else "the loss does not depend on it"
-    )
+    runs, reason, remedy = _reason(part, looks, whole=whole)
     who = f"{len(names)} trainable parameters of `{part}`" if whole else f"the trainable `{part}`"
     because = f"{who} had no gradient in any of {len(looks)} looks: {reason}."
     evidence: Evidence = {
@@ -89,7 +90,21 @@ def _finding(facts: Facts, part: str, names: Sequence[str], ran: Mapping[str, Se
     }  # fmt: skip
     where: Where = {"module": part} if whole else {"module": part.rpartition(".")[0], "parameter": part}
     how = f"∂L/∂w = 0: w.grad is None for {len(names)} w, in {len(looks)} of {len(looks)} looks"
-    return RULE.finding("warning", where, evidence, because, (CONNECT.remedy(), FREEZE.remedy(part)), how)
+    return RULE.finding("warning", where, evidence, because, (remedy, FREEZE.remedy(part)), how)
+
+
+def _reason(part: str, looks: Sequence[Look], *, whole: bool) -> tuple[bool, str, Remedy]:
+    """Whether the part ran, why no gradient came, and what lets one come."""
+    if is_within(part, (seen.module for look in looks for seen in look.depth)):
+        reason = "it ran, but no path leads from the loss back to it (detach, .data, .item(), argmax)"
+        return True, reason, CONNECT.remedy()
+    if is_within(part, (module for look in looks for module in look.called_without_gradient)):
+        reason = (
+            "it ran only where gradients are switched off, by torch.no_grad or by a reentrant checkpoint none of whose "
+            "inputs asks for a gradient"
+        )
+        return True, reason, WITH_GRADIENTS.remedy()
+    return False, "no look saw it called" if whole else "the loss does not depend on it", CONNECT.remedy()
 
 
 RULE = Rule(
@@ -105,7 +120,9 @@ RULE = Rule(
         thresholds="The same parameter has no gradient in every look at which any part of its model ran, "
         f"{MIN_LOOKS} at least, whichever line called backward: a model that only another loss trains gets one "
         "there. Where other parts get one now and then (experts, layers left out at random), a part that was never "
-        f"called is judged from {MANY_LOOKS} looks on. Frozen parameters do not count.",
+        f"called is judged from {MANY_LOOKS} looks on. Frozen parameters do not count, nor a part that something "
+        "else than its gradient sets: a target or teacher network copied or averaged from another one, weights that "
+        "were loaded or swapped on the way, or that a functional call puts others in the place of.",
         remedies=(
             "Connect it: if it should learn.",
             "requires_grad_(False): if it should not; saves its optimizer state.",

@@ -18,16 +18,17 @@ from gradreach.remedies.advice.update_bias import UPDATE_BIAS
 _BY_GATE = {"forget": FORGET_BIAS, "update": UPDATE_BIAS}
 
 
-def longer_reach(facts: Facts, seen: TimeLook) -> tuple[Remedy, ...]:
-    """What lengthens a layer's reach: of gates an open one that keeps the state, else W_hh kept from shrinking, or
-    gates."""
+def longer_reach(facts: Facts, seen: TimeLook, lag: int | None = None) -> tuple[Remedy, ...]:
+    """What lengthens a layer's reach to a lag, by default over its whole sequence: of gates an open one that keeps the
+    state, else W_hh kept from shrinking, or gates."""
+    steps = lag or max(seen.T - 1, 1)
     if (gate := keeping_gate(seen.kind)) is not None:
         bias = parameter(gate.bias, seen.module, seen.kind, seen.layer, seen.direction)
-        return (_BY_GATE[gate.name].remedy(seen.kind, bias),)
+        return (_BY_GATE[gate.name].remedy(seen.kind, bias, steps),)
     straight = ORTHOGONAL.remedy(seen.module, seen.kind, seen.layer, seen.direction)
     if not (numbered(seen.kind) or is_cell(seen.kind)):
         return (straight,)
-    return straight, GATED_CELL.remedy(seen.module, seen.kind, facts.root_of(seen.module))
+    return straight, GATED_CELL.remedy(seen.module, seen.kind, facts.root_of(seen.module), steps)
 
 
 def as_far_as(facts: Facts, test: DependencyTest, lag: int) -> tuple[Remedy, ...]:
@@ -39,7 +40,7 @@ def as_far_as(facts: Facts, test: DependencyTest, lag: int) -> tuple[Remedy, ...
         return (RECEPTIVE_FIELD.remedy(module, lag),)
     own = [seen for seen in recurrent if of_one_stack(seen.module, module)] or recurrent
     farthest = max(own, key=lambda seen: seen.horizon)
-    return *_remembering(farthest, lag), *longer_reach(facts, farthest)
+    return *_remembering(farthest, lag), *longer_reach(facts, farthest, lag)
 
 
 def _remembering(seen: TimeLook, lag: int) -> tuple[Remedy, ...]:

@@ -9,6 +9,7 @@ from gradreach.facts.facts import Facts
 from gradreach.facts.thresholds import Threshold
 from gradreach.record.members import OURS, from_others, in_folder, warn
 from gradreach.record.schema import SEVERITIES, Finding
+from gradreach.rules.fitting import fitting
 from gradreach.rules.rule import LEAST_URGENT, Rule, RuleOutcome
 
 ENTRY_POINTS = "gradreach.rules"
@@ -64,8 +65,9 @@ def judge(facts: Facts, ignore: Collection[str] = ()) -> RuleResults:
     Findings come in the order of `ranked`. A rule of another package that fails counts as not judged.
     """
     outcomes = {code: _outcome(rule, facts) for code, rule in RULES.items()}
+    found = [each for code, outcome in outcomes.items() if code not in ignore for each in outcome.findings]
     return RuleResults(
-        findings=ranked(found for code, each in outcomes.items() if code not in ignore for found in each.findings),
+        findings=ranked(fitting(facts, found)),
         passed=tuple(code for code, each in outcomes.items() if not each.findings and not each.why_not),
         not_judged={code: each.why_not for code, each in outcomes.items() if each.why_not and not each.findings},
     )

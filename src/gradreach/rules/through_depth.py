@@ -44,7 +44,8 @@ def finding(rule: Rule, facts: Facts, trend: Trend, change: Change, harm: str, r
     """The finding of `rule` on a trend, with the harm that it does in words."""
     first, last = trend.layers[0], trend.layers[-1]
     because = (
-        f"over {len(trend.layers)} layers from `{last.module}` down to `{first.module}` the gradient's rms {change} "
+        f"at step {trend.look.step}, over {len(trend.layers)} layers from `{last.module}` down to `{first.module}`, "
+        f"the gradient's rms {change} "
         f"from {figure(last.grad_rms)} to {figure(first.grad_rms)}, times {figure(trend.factor)} a layer by the "
         f"fitted line; {harm}."
     )

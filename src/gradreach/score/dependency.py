@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float, Int, Num
@@ -17,9 +18,13 @@ from gradreach.score.lagged_inputs import LaggedInputs
 from gradreach.score.rows import Rows, rows_of
 from gradreach.score.score_statistic import BandScore, score
 from gradreach.score.sign_flips import benjamini_hochberg
+from gradreach.score.stretches import goes_round, stretches
 
 LEVEL = 0.05
 """The level at which one band counts as found, and becomes a covariate of the bands beyond it."""
+
+STRETCH = 4
+"""Sequences cut from one stretch of data count as one where they begin within so many times the longest one's steps."""
 
 FEWEST_CLUSTERS = 16
 """Fewer sequences than this have too few signs to flip; blocks of consecutive steps then take their place."""
@@ -70,21 +75,24 @@ def dependency(
     e = narrowed([batch.double() for batch in e], width, generator)
     numbers = sequence_numbers(groups, e)
     sequences = len(torch.cat(numbers).unique())
-    steps = sum(batch.shape[0] * batch.shape[1] for batch in e)
-    block = None if sequences >= FEWEST_CLUSTERS else max(1, steps // BLOCKS)
-    rows = rows_of(e, numbers, block, generator)
     T = max(batch.shape[1] for batch in e)
+    block = None if sequences >= FEWEST_CLUSTERS else max(1, sum(batch[..., 0].numel() for batch in e) // BLOCKS)
+    found = stretches(x, numbers) if block is None else None
+    clusters, begins = (numbers, None) if found is None else (found.parts(STRETCH * T), found.begin)
+    rows = rows_of(e, clusters, block, generator, begins)
+    if why := _repeated(rows, sequences, block, x):
+        return Dependency((), rows.clusters, len(rows.step), T, block, why)
     longest = int(rows.step.max()) if len(rows.step) else 0
     if block is not None:
         longest = min(longest, block)
     bands = ladder(longest) if lags is None else [Band(lag, lag) for lag in whole_lags(lags, T)]
     features = LaggedInputs(embedded(x, width, products, generator))
-    covariates = Covariates(features, x, h or None, generator)
+    covariates = Covariates(features, x, h or None)
     signs = torch.randint(0, 2, (flips, rows.clusters), generator=generator).float() * 2 - 1
     tested = _tested(rows, [band for band in bands if band.lag <= longest], features, covariates, signs)
     return Dependency(
         lags=_corrected(tested),
-        sequences=sequences if block is None else rows.clusters,
+        sequences=rows.clusters,
         positions=len(rows.step),
         T=T,
         block=block,
@@ -103,12 +111,33 @@ def _tested(
         if far.clusters < FEWEST_CLUSTERS or not bool(far.centred(far.errors).any()):
             continue
         columns = covariates.columns(far, band, (*reversed(significant), *reversed(ladder(band.lag - 1))))
-        if columns is not None:
-            found = score(far, band, features, columns, signs[:, : far.clusters], LEVEL / len(bands))
+        if columns is None:
+            continue
+        found = _both(far, band, features, columns, signs[:, : far.clusters], LEVEL / len(bands))
+        if found is not None:
             tested.append((band, found))
             if found.p <= LEVEL:
                 significant += band.cells()
     return tested
+
+
+def _both(
+    rows: Rows, band: Band, features: LaggedInputs, columns: tuple[Tensor, Tensor], signs: Tensor, level: float
+) -> BandScore | None:
+    """The weaker of two scores: given the nearer inputs alone, and given the model's own state too.
+
+    The first would lay to the band what the model's answer remembers of it, the second what the state mixes with a near
+    input that is not learned yet; what is there to be learned shows in both.
+    """
+    near, with_state = columns
+    alone = score(rows, band, features, near, signs, level)
+    if alone is None or alone.p > LEVEL or with_state is near:
+        return alone
+    given = score(rows, band, features, with_state, signs, level)
+    if given is None:
+        return None
+    weaker = max(alone, given, key=lambda found: found.p)
+    return replace(weaker, share=min(alone.share, given.share), detectable=max(alone.detectable, given.detectable))
 
 
 def _corrected(tested: Sequence[tuple[Band, BandScore]]) -> tuple[Lag, ...]:
@@ -117,6 +146,16 @@ def _corrected(tested: Sequence[tuple[Band, BandScore]]) -> tuple[Lag, ...]:
         Lag(band.lag, band.until, found.at, found.z, found.p, each, max(found.share, 0.0), found.detectable)
         for (band, found), each in zip(tested, q, strict=True)
     )
+
+
+def _repeated(rows: Rows, sequences: int, block: int | None, inputs: Sequence[Tensor]) -> str:
+    """Why data that come again and again cannot be asked; empty where they do not."""
+    if block is not None and goes_round(inputs):
+        return "the inputs go round in a cycle, so what lies far back in them lies near as well"
+    if block is None and 0 < rows.clusters < FEWEST_CLUSTERS:
+        told = "1 stretch" if rows.clusters == 1 else f"{rows.clusters} stretches"
+        return f"{sequences} sequences that overlap or come again hold {told} of data, and {FEWEST_CLUSTERS} are needed"
+    return ""
 
 
 def _lacking(rows: Rows) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import combinations_with_replacement
 
 import torch
 from torch import Tensor
@@ -45,24 +44,16 @@ def one_hot(inputs: Sequence[Tensor], most: int) -> list[Tensor]:
     return _standard([(x.unsqueeze(-1) == common).double() for x in inputs])
 
 
-def near_together(inputs: Sequence[Tensor], generator: torch.Generator) -> list[Tensor]:
-    """Features of a step and the one before it together, (N, T, d).
-
-    These are indicators of the commonest pairs of token ids, or all products up to the third degree of two projections
-    of each real input.
-    """
-    if not inputs[0].is_floating_point():
-        ids = torch.cat([x.reshape(-1) for x in inputs]).unique()
-        places = [torch.searchsorted(ids, x.contiguous()) for x in inputs]
-        return one_hot([place * len(ids) + _earlier(place) for place in places], PAIRS)
-    plain = _standard(narrowed(_standard([_flat(x) for x in inputs]), 2, generator))
-    return _standard([_cubic(torch.cat([x, _earlier(x)], -1)) for x in plain])
+def pairs_of(inputs: Sequence[Tensor], most: int) -> list[Tensor]:
+    """Indicators of each of the `most` commonest pairs of a token id and the one before it, (N, T, d)."""
+    ids = torch.cat([x.reshape(-1) for x in inputs]).unique()
+    places = [torch.searchsorted(ids, x.contiguous()) for x in inputs]
+    return one_hot([place * len(ids) + _earlier(place) for place in places], most)
 
 
-def _cubic(x: Tensor) -> Tensor:
-    d = range(x.shape[-1])
-    terms = [term for degree in (1, 2, 3) for term in combinations_with_replacement(d, degree)]
-    return torch.stack([x[..., list(term)].prod(-1) for term in terms], -1)
+def whole(inputs: Sequence[Tensor]) -> list[Tensor]:
+    """Real inputs in all their coordinates, (N, T, f) float64 with mean 0 and deviation 1."""
+    return _standard([_flat(x) for x in inputs])
 
 
 def steps_of(batches: Sequence[Tensor]) -> Tensor:

@@ -17,7 +17,8 @@ FEWEST_TOGETHER = 8
 class Rows:
     """Positions that carry an error: (n,) indices of batch, sequence and step, and the errors (n, p).
 
-    Rows of one `stratum` are centred together, and rows of one `cluster` are flipped together.
+    Rows of one `stratum` are centred together, and rows of one `cluster` are flipped together. Rows of one `place` in a
+    cluster are the same position, seen again.
     """
 
     batch: Tensor
@@ -25,6 +26,7 @@ class Rows:
     step: Tensor
     stratum: Tensor
     cluster: Tensor
+    place: Tensor
     errors: Tensor
 
     def beyond(self, lag: int) -> Rows:
@@ -36,6 +38,7 @@ class Rows:
             self.step[keep],
             self.stratum[keep].unique(return_inverse=True)[1],
             self.cluster[keep].unique(return_inverse=True)[1],
+            self.place[keep],
             self.errors[keep],
         )
 
@@ -43,6 +46,11 @@ class Rows:
     def clusters(self) -> int:
         """How many clusters there are."""
         return int(self.cluster.max()) + 1 if len(self.cluster) else 0
+
+    @property
+    def distinct(self) -> int:
+        """How many positions there are, one that is seen again counted once."""
+        return len(((self.cluster << 32) + self.place).unique())
 
     def centred(self, values: Tensor) -> Tensor:
         """`values` (n, d) less the mean of their stratum."""
@@ -81,25 +89,35 @@ class Rows:
         return place
 
 
-def rows_of(errors: Sequence[Tensor], groups: Sequence[Tensor], block: int | None, generator: torch.Generator) -> Rows:
+def rows_of(
+    errors: Sequence[Tensor],
+    groups: Sequence[Tensor],
+    block: int | None,
+    generator: torch.Generator,
+    begins: Sequence[Tensor] | None = None,
+) -> Rows:
     """The positions of all batches whose error is not exactly zero, thinned evenly in time where there are many.
 
-    `groups` numbers the sequences of each batch; with `block`, that many consecutive steps are a cluster instead.
+    `groups` numbers the sequences of each batch, `begins` says where in their group they begin, by default all at the
+    same place; with `block`, that many consecutive steps are a cluster instead.
     """
     carrying = [batch.abs().sum(-1) > 0 for batch in errors]
     total = sum(int(mask.sum()) for mask in carrying)
     parts: list[tuple[Tensor, ...]] = []
     strata = 0
-    for number, (batch, mask, group) in enumerate(zip(errors, carrying, groups, strict=True)):
+    starts = [torch.zeros_like(group) for group in groups] if begins is None else begins
+    for number, (batch, mask, group, start) in enumerate(zip(errors, carrying, groups, starts, strict=True)):
         thinned = mask & _kept_steps(mask.shape[1], MOST_ROWS / max(total, 1), generator)
         sequence, step = thinned.nonzero(as_tuple=True)
         stratum = strata + _strata(step, mask.shape[1], batch.shape[0])
         strata = int(stratum.max()) + 1 if len(stratum) else strata
         cluster = group[sequence] if block is None else (group[sequence] << 32) + step // block
         where = torch.full_like(step, number)
-        parts.append((where, sequence, step, stratum, cluster, batch[sequence, step].double()))
-    batch_, sequence_, step_, stratum_, cluster_, rows = (torch.cat(column) for column in zip(*parts, strict=True))
-    return Rows(batch_, sequence_, step_, stratum_, cluster_.unique(return_inverse=True)[1], rows)
+        place = start[sequence] + step
+        parts.append((where, sequence, step, stratum, cluster, place, batch[sequence, step].double()))
+    columns = [torch.cat(column) for column in zip(*parts, strict=True)]
+    columns[4] = columns[4].unique(return_inverse=True)[1]
+    return Rows(*columns)
 
 
 def _kept_steps(T: int, share: float, generator: torch.Generator) -> Tensor:

@@ -17,6 +17,9 @@ from gradreach.score.sign_flips import SignFlips, flip, p_value
 _NEGLIGIBLE = 1e-3
 """Directions of the inputs with less than this part of the largest variance are left out."""
 
+_TOLD = 1e-4
+"""And those of whose variance the covariates leave no more: they follow from the nearer inputs."""
+
 FIRST_DRAWS = 500
 PROMISING = 0.02
 """The share of the first draws that come up to what was seen below which the rest are drawn too."""
@@ -36,7 +39,9 @@ class BandScore:
     detectable: float
 
 
-def score(rows: Rows, band: Band, features: LaggedInputs, covariates: Tensor, signs: Tensor, level: float) -> BandScore:
+def score(
+    rows: Rows, band: Band, features: LaggedInputs, covariates: Tensor, signs: Tensor, level: float
+) -> BandScore | None:
     """Test one band with the `covariates` (n, q) held fixed, under `signs` (flips, clusters).
 
     S(cell) = ‖Σ_i M_i‖², M_i = Σ_t e_res ⊗ f_res over the rows of cluster i, f_res with unit covariance: Rao's score
@@ -44,12 +49,20 @@ def score(rows: Rows, band: Band, features: LaggedInputs, covariates: Tensor, si
     what was seen and in every draw alike, so that looking for the best cell costs its price.
     """
     fit = Regression(covariates, rows)
-    errors = fit.residual(rows.centred(rows.errors))
+    whole = rows.centred(rows.errors)
+    errors = fit.residual(whole)
+    largest_share = float(errors.square().sum() / whole.square().sum())
     widened = fit.widened(errors) / rows.share_left().sqrt()
     cells = band.cells()
     inputs = torch.cat([features.at(rows, cell) for cell in cells], 1)
-    inputs = fit.residual(rows.centred(inputs)).reshape(len(inputs), len(cells), -1)
-    inputs = torch.stack([_white(inputs[:, c]) for c in range(len(cells))], 1)
+    centred = rows.centred(inputs)
+    least = _TOLD * centred.square().mean(0).reshape(len(cells), -1).amax(1)
+    inputs = fit.residual(centred).reshape(len(inputs), len(cells), -1)
+    inputs = torch.stack([_white(inputs[:, c], float(least[c])) for c in range(len(cells))], 1)
+    if not bool(inputs.any()):
+        return None
+    if largest_share <= _TOLD:
+        return BandScore(0.0, 1.0, band.lag, 0.0, largest_share)
     products = rows.products(widened, inputs)
     totals = torch.einsum("np,ncd->cpd", errors, inputs).reshape(len(cells), -1)
     flipped = flip(totals, products, signs[:FIRST_DRAWS])
@@ -58,13 +71,13 @@ def score(rows: Rows, band: Band, features: LaggedInputs, covariates: Tensor, si
     p, best, largest = _largest(flipped)
     z, _ = flipped.standardised()
     deviation = flipped.drawn.std(1)
-    whole = float(len(inputs) * errors.square().sum())
+    scale = float(len(inputs) * whole.square().sum())
     return BandScore(
         z=float(z[best]),
         p=p,
         at=cells[best].lag,
-        share=float((z[best] - largest.mean()) * deviation[best]) / whole,
-        detectable=_detectable(flipped.drawn[0], float(largest.quantile(1.0 - level))) / whole,
+        share=float((z[best] - largest.mean()) * deviation[best]) / scale,
+        detectable=_detectable(flipped.drawn[0], float(largest.quantile(1.0 - level))) / scale,
     )
 
 
@@ -75,10 +88,10 @@ def _largest(flipped: SignFlips) -> tuple[float, int, Tensor]:
     return p_value(z.max(), largest), int(z.argmax()), largest
 
 
-def _white(inputs: Tensor) -> Tensor:
-    """(n, d) with unit covariance in every direction that varies at all."""
+def _white(inputs: Tensor, least: float) -> Tensor:
+    """(n, d) with unit covariance in every direction that varies by more than `least`."""
     variances, vectors = torch.linalg.eigh(inputs.T @ inputs / len(inputs))
-    alive = variances > _NEGLIGIBLE * variances[-1].clamp_min(1e-30)
+    alive = variances > (_NEGLIGIBLE * variances[-1]).clamp_min(max(least, 1e-30))
     scaled: Tensor = vectors * torch.where(alive, variances.clamp_min(1e-30).rsqrt(), 0.0)
     return inputs @ scaled
 

@@ -11,6 +11,11 @@ from gradreach.record.entries import SiteEntry
 from gradreach.record.sinks.sink import Sink
 from gradreach.watch.frames import place
 from gradreach.watch.graph import trainable
+from gradreach.watch.models import parameters_of
+from gradreach.watch.tensors import is_measurable
+
+CANARY = 16_384
+"""The largest gradient that is summed at every step, in some 5 µs, to see whether the pass broke."""
 
 
 class BackwardSites:
@@ -38,9 +43,10 @@ class BackwardSites:
 
     def learn(self, site: int, leaves: Sequence[Tensor]) -> None:
         """Take the parameters among the leaves of a graph that a backward pass from this site walks."""
-        mine = None if self._only is None else {id(parameter) for parameter in self._only.parameters()}
+        mine = None if self._only is None else {id(parameter) for parameter in parameters_of(self._only)}
         idle = self._idle.get(site, frozenset())
-        chosen = (p for p in trainable(leaves) if id(p) not in idle and (mine is None or id(p) in mine))
+        measured = (p for p in trainable(leaves) if is_measurable(p))
+        chosen = (p for p in measured if id(p) not in idle and (mine is None or id(p) in mine))
         self._parameters[site] = tuple(chosen)
 
     def leave_out(self, site: int, idle: frozenset[int]) -> None:
@@ -56,9 +62,14 @@ class BackwardSites:
         self._norms[site] = norm
 
     def canary(self, site: int) -> Tensor | None:
-        """The gradient that a break on the way back reaches, at the least cost: far from the loss, and small."""
+        """The gradient that a break on the way back reaches, at little cost: the farthest one that is not large.
+
+        Of the first layer that is its matrix, and an infinity among the inputs reaches the gradient of that alone.
+        """
         farthest = self._parameters.get(site, ())[-4:]
-        return min(farthest, key=lambda p: p.numel()).grad if farthest else None
+        cheap = [p for p in farthest if p.numel() <= CANARY]
+        chosen = cheap[-1] if cheap else min(farthest, key=Tensor.numel, default=None)
+        return None if chosen is None else chosen.grad
 
     def gradients(self, site: int) -> list[Tensor]:
         """The gradients of the site's parameters, as they stand."""

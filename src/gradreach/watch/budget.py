@@ -29,11 +29,6 @@ NORM_AT_LEAST = _PRIMES[-1]
 """After those, every how many steps the norm is taken where the budget has no room for more. Primes, so that passes
 that alternate are seen alike."""
 
-_KEEP_SHARE = 0.3
-_KEEP_SECONDS = 20e-6
-"""What a replay needs is kept of every step where that costs at most this share of the budget; until its cost is known,
-it is taken to be these seconds."""
-
 _MARGIN = 1.3
 """How much more than the last looks, at their median, the next one is expected to cost."""
 
@@ -45,8 +40,8 @@ class Budget:
     """Charges what watching costs against the time that the run takes, and says what there is room for.
 
     `share` is the allowed share of the wall time (0.02 is 2 %); `every` watches each n-th step instead, at any cost.
-    `norm_every` says how often a norm is taken, and `may_keep` whether steps are long enough that what a replay needs
-    is kept of each of them. `closing` is what was spent after the last step, in seconds, and is in no share.
+    `norm_every` says how often a norm is taken. `closing` is what was spent after the last step, in seconds, and is in
+    no share.
     """
 
     def __init__(self, share: float, every: int | None = None) -> None:
@@ -57,7 +52,6 @@ class Budget:
         self.share = share
         self.every = every
         self.norm_every = 1
-        self.may_keep = False
         self.steps = 0
         self._elapsed = self._spent = 0.0
         self._warm_elapsed = self._warm_spent = 0.0
@@ -65,7 +59,6 @@ class Budget:
         self._looks: deque[float] = deque(maxlen=5)
         self._plain: dict[int, deque[float]] = {}
         self._norms: deque[float] = deque(maxlen=31)
-        self._kept: deque[float] = deque(maxlen=31)
         self._charged = 0
         self._is_cold = True
         self.closing = 0.0
@@ -78,10 +71,6 @@ class Budget:
         self._charge(steps, seconds, own + kept)
         self._plain.setdefault(site, deque(maxlen=31)).append((seconds - own - kept) / steps)
         self._norms.append(own)
-        if kept > 0.0:
-            self._kept.append(kept / steps)
-        cost = fmean(self._kept) if len(self._kept) >= _REVIEW else _KEEP_SECONDS
-        self.may_keep = self._usual() * self.share * _KEEP_SHARE >= cost
         self._charged += 1
         if self._charged % _REVIEW == 0 and self.every is None and self.steps >= NORMS_AT_FIRST:
             self.norm_every = self._affordable_norms()

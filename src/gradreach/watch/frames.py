@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from types import FrameType
+from typing import TypeGuard
 
 import torch
 from torch import nn
@@ -37,30 +38,50 @@ def name_in_script(module: nn.Module, frame: FrameType | None) -> str:
     return _held_by(module, vars(main) if main else {}) or type(module).__name__.lower()
 
 
-def _is_library(frame: FrameType) -> bool:
-    file = frame.f_code.co_filename
+def is_library_file(file: str) -> bool:
+    """Whether a file is none of the script's own: a package's, torch's, the watch's, or no file at all."""
     return "site-packages" in file or file.startswith((_TORCH, *_OURS, "<"))
+
+
+def _is_library(frame: FrameType) -> bool:
+    return is_library_file(frame.f_code.co_filename)
 
 
 def _held_by(module: nn.Module, variables: dict[str, object]) -> str:
     for name, value in variables.items():
-        if name != "self" and name[:1] != "_" and (value is module or _compiled_from(value) is module):
+        if (
+            type(name) is str
+            and name != "self"
+            and name[:1] != "_"
+            and (value is module or _compiled_from(value) is module)
+        ):
             return name
     return ""
 
 
 def _compiled_from(value: object) -> nn.Module | None:
-    return value._modules.get("_orig_mod") if isinstance(value, nn.Module) else None
+    return value._modules.get("_orig_mod") if _is_module(value) else None
+
+
+def _is_module(value: object) -> TypeGuard[nn.Module]:
+    """By the class itself: a stand-in that tells another class would be asked for it, and load what it stands for."""
+    return issubclass(type(value), nn.Module)
+
+
+def _attributes(value: object) -> dict[str, object]:
+    """An object's own attributes, without a call of its class's methods."""
+    try:
+        inside = object.__getattribute__(value, "__dict__")
+    except Exception:
+        return {}
+    return {**inside, **(value._modules if _is_module(value) else {})} if type(inside) is dict else {}
 
 
 def _held_by_attribute(module: nn.Module, variables: dict[str, object]) -> str:
     for value in variables.values():
-        inside = getattr(value, "__dict__", None)
-        if isinstance(inside, dict) and not isinstance(value, type(sys)):
-            owned = {**inside, **(inside["_modules"] if isinstance(value, nn.Module) else {})}
-            name = _held_by(module, owned)
-            if name:
-                return name
+        name = "" if issubclass(type(value), type(sys)) else _held_by(module, _attributes(value))
+        if name:
+            return name
     return ""
 
 

@@ -9,6 +9,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import BackwardCFunction
+
+from gradreach.watch.own_work import OwnWork
+from gradreach.watch.tensors import is_measurable
 
 Node = Any
 """A torch.autograd.graph.Node; torch exports no precise type for what `grad_fn` returns."""
@@ -34,9 +38,13 @@ class Graph:
         """
         gates = {gate for node in self.nodes if _multiplies(node) for gate in _factors(node)}
         for node in self.nodes:
-            kind = SLOPED.get(node.name())
+            kind = SLOPED.get(operation(node))
             if kind is not None and node not in gates:
                 yield node, kind
+
+    def runs_functions_of_its_own(self) -> bool:
+        """Whether a backward pass runs a function of the script's own, which may do anything but compute."""
+        return any(isinstance(node, BackwardCFunction) for node in self.nodes)
 
     def has_skip_connections(self) -> bool:
         """Whether a sum joins a value with something computed from that very value (a residual connection)."""
@@ -45,7 +53,7 @@ class Graph:
 
 def walk(tensors: Iterable[Tensor]) -> Graph:
     """Every node that a backward pass from these tensors would visit, nearest the loss first."""
-    pending = [tensor.grad_fn for tensor in tensors if tensor.grad_fn is not None]
+    pending = [node for tensor in tensors if (node := maker(tensor)) is not None]
     seen = set(pending)
     nodes: list[Node] = []
     leaves: list[Tensor] = []
@@ -53,9 +61,8 @@ def walk(tensors: Iterable[Tensor]) -> Graph:
         nodes.append(node)
         if len(nodes) >= MOST_NODES:
             break
-        variable = getattr(node, "variable", None)
-        if variable is not None:
-            leaves.append(variable)
+        if is_leaf(node):
+            leaves.append(node.variable)
         for parent in parents(node):
             if parent not in seen:
                 seen.add(parent)
@@ -66,6 +73,25 @@ def walk(tensors: Iterable[Tensor]) -> Graph:
 def parents(node: Node) -> list[Node]:
     """The nodes that this node's gradient goes to."""
     return [parent for parent, _ in node.next_functions if parent is not None]
+
+
+def maker(tensor: Tensor) -> Node | None:
+    """The node that made a tensor; None for a leaf, and for a view that torch cannot tell of since its base changed."""
+    try:
+        return tensor.grad_fn
+    except RuntimeError:
+        return None
+
+
+def operation(node: Node) -> str:
+    """A node's name, as "TanhBackward0"; a function of the script's own may keep anything under `node.name`."""
+    name: str = type(node).name(node)
+    return name
+
+
+def is_leaf(node: Node) -> bool:
+    """Whether a node stands for a leaf: it takes the gradient to the leaf's `grad`."""
+    return not isinstance(node, BackwardCFunction) and hasattr(node, "variable")
 
 
 def mark(node: Node, key: object, value: object) -> None:
@@ -86,18 +112,18 @@ def nearest(node: Node, key: object, most: int = 16) -> Any | None:
     return None
 
 
-def on_gradient(node: Node | None, output: int, take: Callable[[Tensor], None]) -> None:
-    """Call `take` with each gradient that reaches one output of a node, by a hook on the node: the script's own tensor,
-    its hooks and its pickles know nothing of it."""
+def on_gradient(node: Node | None, output: int, take: Callable[[Tensor], None], own_work: OwnWork) -> None:
+    """Call `take` with each measurable gradient that reaches one output of a node, by a hook on the node: the script's
+    own tensor, its hooks and its pickles know nothing of it."""
     if node is None:
         return
 
     def gradient_arrives(gradients: tuple[Tensor | None, ...]) -> None:
         gradient = gradients[output]
-        if gradient is not None:
+        if gradient is not None and is_measurable(gradient):
             take(gradient)
 
-    node.register_prehook(gradient_arrives)
+    node.register_prehook(own_work.hook(gradient_arrives))
 
 
 def trainable(leaves: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -109,7 +135,7 @@ def trainable(leaves: Sequence[Tensor]) -> tuple[Tensor, ...]:
 def _multiplies(node: Node) -> bool:
     """Whether a product joins two computed values; a constant or a learned scale gates nothing."""
     both = parents(node)
-    return node.name() == "MulBackward0" and len(both) == 2 and not any(hasattr(p, "variable") for p in both)
+    return operation(node) == "MulBackward0" and len(both) == 2 and not any(is_leaf(p) for p in both)
 
 
 def _factors(product: Node) -> Iterator[Node]:
@@ -118,14 +144,17 @@ def _factors(product: Node) -> Iterator[Node]:
         yield node
         for _ in range(3):
             before = parents(node)
-            if node.name() not in ("AddBackward0", "SubBackward0", "MulBackward0", "NegBackward0") or len(before) != 1:
+            if (
+                operation(node) not in ("AddBackward0", "SubBackward0", "MulBackward0", "NegBackward0")
+                or len(before) != 1
+            ):
                 break
             node = before[0]
             yield node
 
 
 def _sums(nodes: Iterable[Node]) -> Iterator[Node]:
-    return (node for node in nodes if node.name() == "AddBackward0" and len(parents(node)) == 2)
+    return (node for node in nodes if operation(node) == "AddBackward0" and len(parents(node)) == 2)
 
 
 def _is_residual(node: Node) -> bool:
@@ -135,7 +164,7 @@ def _is_residual(node: Node) -> bool:
 
 def _leads_to(start: Node, goal: tuple[Node, int], most: int = 48) -> bool:
     """Whether a node was computed from one very output of another, a few operations before."""
-    if hasattr(goal[0], "variable"):
+    if is_leaf(goal[0]):
         return False
     front, seen = [start], {start}
     for node in front:

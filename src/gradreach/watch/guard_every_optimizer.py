@@ -15,7 +15,8 @@ from gradreach.record.schema import GuardDeed, GuardSummary
 from gradreach.remedies.clip import Clip
 from gradreach.remedies.guard.events import Event, GaveUp
 from gradreach.remedies.guard.guard import Guard
-from gradreach.watch.models import Models
+from gradreach.watch.models import Models, parameters_of
+from gradreach.watch.tensors import is_measurable
 
 _GUARD = "_gradreach_guard"
 """The optimizer holds its guard, so that both end together."""
@@ -46,7 +47,8 @@ class OptimizerGuards:
     def left(self) -> str:
         """A sentence where weights are not finite in spite of the guard, else none."""
         names = self._models.parameter_names()
-        bad = [names[id(p)] for p in self._models.parameters() if not bool(local(p).isfinite().all())]
+        measured = (p for p in self._models.parameters() if is_measurable(p))
+        bad = [names[id(p)] for p in measured if not bool(local(p).isfinite().all())]
         few = ", ".join(bad[:3]) + (f" and {len(bad) - 3} more" if len(bad) > 3 else "")
         return f"At the end weights are not finite, which the guard did not mend: {few}." if bad else ""
 
@@ -116,10 +118,14 @@ class OptimizerGuards:
     def _trained_by(self, optimizer: Optimizer) -> list[nn.Module]:
         """The models that the optimizer trains: their buffers are guarded too."""
         own = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        return [root for root in self._models if any(id(p) in own for p in root.parameters())]
+        return [root for root in self._models if any(id(p) in own for p in parameters_of(root))]
 
     def _look(self, optimizer: Optimizer) -> None:
-        guard = self._guard(optimizer)
+        try:
+            guard = self._guard(optimizer)
+        except Exception as error:  # a mistake of ours must not end the script
+            self._note("left alone", f"{type(error).__name__}: {error}")
+            return
         if guard is None:
             return
         known = len(guard.events)

@@ -18,6 +18,7 @@ from gradreach.record.members import in_folder
 from gradreach.record.schema import Look
 from gradreach.watch.graph import Graph
 from gradreach.watch.models import Models
+from gradreach.watch.own_work import OwnWork
 from gradreach.watch.samples.local_errors import LocalErrors
 from gradreach.watch.samples.step_data import StepData
 from gradreach.watch.samples.stream import Chunk
@@ -53,26 +54,38 @@ class BackwardPass:
 class WatchedStep:
     """What the lenses of one watched step share.
 
-    The driver of the lenses sets the first group, the lenses the second. `is_recording`: a gradient that arrives now is
-    of the script's own backward pass. `is_stored_elsewhere`: hooks store what the graph saves, or make it anew
-    (checkpointing, offloading), so that reading it or a further pass over it has a price. `may_probe`: the budget
-    allows further passes. `scale` is the loss scale, 1 without a scaler.
+    The driver of the lenses sets the first group, the lenses the second. `called` holds the identities of the modules
+    that were called, under no_grad and in the middle of a transform too, each with its place in the order of first
+    calls. `is_recording`: a gradient that arrives now is of the script's own backward pass. `is_stored_elsewhere`:
+    hooks store what the graph saves, or make it anew (checkpointing, offloading), so that reading it or a further pass
+    over it has a price. `is_hooked`: the script hooks into its graph, and a further pass would set that off.
+    `may_probe`: the budget allows further passes. `scale` is the loss scale, 1 without a scaler.
 
     `modules` are the leaf modules that the look tells of. `recurrent` are the modules whose recurrence a lens follows;
-    `recurs` says that one was met at all.
+    `recurs` says that one was met at all. `carried` holds what each lens left for the looks that follow, by its class.
+    `called_without_gradient` are the modules that were called where gradients are switched off, by identity.
     """
 
     models: Models
+    own_work: OwnWork
     may_probe: bool = True
+    called: dict[int, int] = field(default_factory=dict)
     data: StepData = field(default_factory=StepData)
     is_recording: bool = False
     is_stored_elsewhere: bool = False
+    is_hooked: bool = False
     scale: float = 1.0
     leaves: tuple[Tensor, ...] = ()
 
     modules: list[nn.Module] = field(default_factory=list)
     recurrent: list[nn.Module] = field(default_factory=list)
     recurs: bool = False
+    carried: dict[type[Lens], Any] = field(default_factory=dict)
+    called_without_gradient: dict[int, nn.Module] = field(default_factory=dict)
+
+    def may_pass_again(self, graph: Graph) -> bool:
+        """Whether a further pass over the script's graph is seen by nothing and nobody but us."""
+        return not (self.is_stored_elsewhere or self.is_hooked) and not graph.runs_functions_of_its_own()
 
 
 class Lens:

@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Iterator
 
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 _WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 
@@ -24,7 +25,7 @@ class Models:
     def misses(self, root: nn.Module) -> bool:
         """Whether a root owns parameters that no known root does: a wrapper made anew at each call owns none."""
         known = {id(parameter) for parameter in self.parameters()}
-        return any(id(parameter) not in known for parameter in root.parameters())
+        return any(id(parameter) not in known for parameter in parameters_of(root))
 
     def __iter__(self) -> Iterator[nn.Module]:
         return (module for ref in self._roots if (module := ref()) is not None)
@@ -42,7 +43,7 @@ class Models:
         """Take in submodules that were added since; a root that became part of another is known by its own name."""
         self._paths = {}
         for root in self:
-            for path, module in root.named_modules():
+            for path, module in modules_of(root):
                 self._paths.setdefault(id(module), _join(self._names[id(root)], path))
 
     def path(self, module: nn.Module) -> str:
@@ -53,18 +54,49 @@ class Models:
         """The dotted names of all parameters by id; a tied one by its first name."""
         names: dict[int, str] = {}
         for root in self:
-            for path, parameter in root.named_parameters():
+            for path, parameter in named_parameters_of(root):
                 names.setdefault(id(parameter), _join(self._names[id(root)], path))
         return names
 
     def parameters(self) -> tuple[nn.Parameter, ...]:
         """All parameters of all roots, each once."""
-        return tuple({id(p): p for root in self for p in root.parameters()}.values())
+        return tuple({id(p): p for root in self for p in parameters_of(root)}.values())
+
+
+def modules_of(root: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """A module and all within it, each once, by its path, in the order of `named_modules`, which a script may have
+    made its own."""
+    seen: set[int] = set()
+    pending = [("", root)]
+    while pending:
+        path, module = pending.pop()
+        if id(module) not in seen:
+            seen.add(id(module))
+            yield path, module
+            within = [
+                (f"{path}.{name}" if path else name, each) for name, each in module._modules.items() if each is not None
+            ]
+            pending += reversed(within)
+
+
+def named_parameters_of(root: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """The parameters of a module and all within it, each once, by its path, in the order of `named_parameters`."""
+    seen: set[int] = set()
+    for path, module in modules_of(root):
+        for name, parameter in module._parameters.items():
+            if parameter is not None and id(parameter) not in seen:
+                seen.add(id(parameter))
+                yield f"{path}.{name}" if path else name, parameter
+
+
+def parameters_of(root: nn.Module) -> Iterator[nn.Parameter]:
+    """The parameters of a module and all within it, each once."""
+    return (parameter for _, parameter in named_parameters_of(root))
 
 
 def own_parameters(module: nn.Module) -> list[Tensor]:
     """The parameters that are the module's own, not its children's; none where a lazy module has not made them yet."""
-    return [p for p in module.parameters(recurse=False) if not isinstance(p, nn.parameter.UninitializedParameter)]
+    return [p for p in module._parameters.values() if p is not None and not is_lazy(p)]
 
 
 def _join(root: str, path: str) -> str:

@@ -3,38 +3,47 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from gradreach.remedies.clip import Clip
+from gradreach.watch.own_work import OwnWork, is_ours
+from gradreach.watch.tracebacks import without_ours
 
 
-@dataclass(frozen=True, slots=True)
 class BackwardCall:
-    """A call of `torch.autograd.backward`, as the script made it."""
+    """A call of `torch.autograd.backward`, as the script made it; `has_run` says whether it was done."""
 
-    real: Callable[..., None]
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
+    def __init__(self, real: Callable[..., None], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.has_run = False
+        self.error: BaseException | None = None
+        self._real = real
+        self._args = (*map(_kept_together, args[:1]), *args[1:])
+        self._kwargs = {name: _kept_together(each) if name == "tensors" else each for name, each in kwargs.items()}
 
     @property
     def losses(self) -> tuple[Tensor, ...]:
-        """The tensors that the pass starts from."""
-        tensors = self.args[0] if self.args else self.kwargs.get("tensors", ())
-        return (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
+        """The tensors that the pass starts from; none where it starts from an edge of the graph."""
+        tensors = self._args[0] if self._args else self._kwargs.get("tensors", ())
+        each = tuple(tensors) if isinstance(tensors, Sequence) else (tensors,)
+        return each if all(isinstance(tensor, Tensor) for tensor in each) else ()
 
     @property
     def weights(self) -> Any:
         """The gradients that the script starts the pass with; None for a scalar loss."""
-        return self.args[1] if len(self.args) > 1 else self.kwargs.get("grad_tensors")
+        return self._args[1] if len(self._args) > 1 else self._kwargs.get("grad_tensors")
 
     def run(self) -> None:
-        """Do what the script asked for."""
-        self.real(*self.args, **self.kwargs)
+        """Do what the script asked for. What that raises is the script's own, and stands in `error`."""
+        self.has_run = True
+        try:
+            self._real(*self._args, **self._kwargs)
+        except BaseException as error:
+            self.error = error
+            raise
 
 
 @runtime_checkable
@@ -59,84 +68,172 @@ class Listener(Protocol):
     def compiled(self, target: Any) -> None:
         """The script compiles this model or function."""
 
+    def exports(self, *, begins: bool) -> None:
+        """The script begins to export a model, or has done so."""
+
+    def hooked(self, tensor: Tensor) -> None:
+        """The script hooks this tensor, or has it keep its gradient."""
+
 
 class Patches:
-    """Wraps on construction, unwraps on `release`; each name is put back as it was."""
+    """Wraps on construction, unwraps on `release`; each name is put back as it was.
 
-    def __init__(self, listener: Listener) -> None:
+    What a listener raises is `own_work` that failed; what the script's own call raises goes on as if nobody listened,
+    without a frame of ours in its traceback.
+    """
+
+    def __init__(self, listener: Listener, own_work: OwnWork) -> None:
         self._undo: list[Callable[[], None]] = []
-        self._wrap(torch.autograd, "backward", lambda real: _backward(real, listener))
+        wrap, self._tell = self._wrap, _Teller(listener, own_work)
+        wrap(torch.autograd, "backward", self._tell.backward)
         for module in (torch.nn.utils, torch.nn.utils.clip_grad):
-            self._wrap(module, "clip_grad_norm_", lambda real: _clip_norm(real, listener))
-            self._wrap(module, "clip_grad_value_", lambda real: _clip_value(real, listener))
-        self._wrap(Clip, "apply", lambda real: _clip_apply(real, listener))
-        self._wrap(torch.amp.GradScaler, "scale", lambda real: _scale(real, listener))
-        self._wrap(torch.amp.GradScaler, "step", lambda real: _scaler_step(real, listener))
-        self._wrap(torch, "compile", lambda real: _compile(real, listener))
+            wrap(module, "clip_grad_norm_", self._tell.clip_norm)
+            wrap(module, "clip_grad_value_", self._tell.clip_value)
+        wrap(Clip, "apply", self._tell.clip_apply)
+        wrap(torch.amp.GradScaler, "scale", self._tell.scale)
+        wrap(torch.amp.GradScaler, "step", self._tell.scaler_step)
+        wrap(torch, "compile", self._tell.compile)
+        wrap(torch.export, "export", self._tell.export)
+        wrap(torch.Tensor, "register_hook", self._tell.hook)
+        wrap(torch.Tensor, "retain_grad", self._tell.hook)
 
     def release(self) -> None:
-        """Put everything back, the last first."""
+        """Put everything back, the last first; where the script itself has wrapped ours, ours only passes on."""
+        self._tell.is_listened_to = False
         while self._undo:
             self._undo.pop()()
 
     def _wrap(self, owner: Any, name: str, make: Callable[[Any], Callable[..., Any]]) -> None:
-        real = getattr(owner, name)
-        setattr(owner, name, functools.wraps(real)(make(real)))
-        self._undo.append(lambda: setattr(owner, name, real))
+        real, is_inherited = getattr(owner, name), name not in vars(owner)
+        told = make(real)
+
+        @functools.wraps(real)
+        def ours(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return told(*args, **kwargs)
+            except BaseException as error:
+                error.__traceback__ = without_ours(error.__traceback__)
+                raise
+
+        setattr(owner, name, ours)
+
+        def undo() -> None:
+            if getattr(owner, name) is not ours:
+                return
+            if is_inherited:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, real)
+
+        self._undo.append(undo)
 
 
-def _backward(real: Any, listener: Listener) -> Callable[..., Any]:
-    def backward(*args: Any, **kwargs: Any) -> None:
-        listener.backward(BackwardCall(real, args, kwargs))
+class _Teller:
+    """Makes of each torch function one that does the same, and tells the listener while `is_listened_to`."""
 
-    return backward
+    def __init__(self, listener: Listener, own_work: OwnWork) -> None:
+        self.is_listened_to = True
+        self._listener = listener
+        self._own_work = own_work
+
+    def backward(self, real: Any) -> Callable[..., Any]:
+        def backward(*args: Any, **kwargs: Any) -> None:
+            call = BackwardCall(real, args, kwargs)
+            try:
+                if self._may_tell():
+                    self._listener.backward(call)
+            except BaseException as error:
+                if error is call.error or not is_ours(error):
+                    raise
+                self._own_work.tell(error)
+            if not call.has_run:
+                call.run()
+
+        return backward
+
+    def clip_norm(self, real: Any) -> Callable[..., Any]:
+        def clip_grad_norm_(*args: Any, **kwargs: Any) -> Any:
+            norm = real(*args, **kwargs)
+            self._do(lambda listener: listener.clipped("norm", _second(args, kwargs, "max_norm"), norm))
+            return norm
+
+        return clip_grad_norm_
+
+    def clip_value(self, real: Any) -> Callable[..., Any]:
+        def clip_grad_value_(*args: Any, **kwargs: Any) -> Any:
+            result = real(*args, **kwargs)
+            self._do(lambda listener: listener.clipped("value", _second(args, kwargs, "clip_value"), None))
+            return result
+
+        return clip_grad_value_
+
+    def clip_apply(self, real: Any) -> Callable[..., Any]:
+        def apply(*args: Any, **kwargs: Any) -> Any:
+            result = real(*args, **kwargs)
+            self._do(lambda listener: listener.limited(args[0]))
+            return result
+
+        return apply
+
+    def scale(self, real: Any) -> Callable[..., Any]:
+        def scale(*args: Any, **kwargs: Any) -> Any:
+            self._do(lambda listener: listener.scaled(args[0]))
+            return real(*args, **kwargs)
+
+        return scale
+
+    def scaler_step(self, real: Any) -> Callable[..., Any]:
+        def step(*args: Any, **kwargs: Any) -> Any:
+            try:
+                if self._may_tell():  # not as own work: a guard that stands before the step is asked for
+                    self._listener.scaler_steps(args[0], _second(args, kwargs, "optimizer"))
+            except Exception as error:
+                if not is_ours(error):
+                    raise
+                self._own_work.tell(error)
+            return real(*args, **kwargs)
+
+        return step
+
+    def compile(self, real: Any) -> Callable[..., Any]:
+        def compile(*args: Any, **kwargs: Any) -> Any:
+            self._do(lambda listener: listener.compiled(args[0] if args else kwargs.get("model")))
+            return real(*args, **kwargs)
+
+        return compile
+
+    def export(self, real: Any) -> Callable[..., Any]:
+        def export(*args: Any, **kwargs: Any) -> Any:
+            self._do(lambda listener: listener.exports(begins=True))
+            try:
+                return real(*args, **kwargs)
+            finally:
+                self._do(lambda listener: listener.exports(begins=False))
+
+        return export
+
+    def hook(self, real: Any) -> Callable[..., Any]:
+        def hook(*args: Any, **kwargs: Any) -> Any:
+            self._do(lambda listener: listener.hooked(args[0]))
+            return real(*args, **kwargs)
+
+        return hook
+
+    def _do(self, tell: Callable[[Listener], None]) -> None:
+        if self._may_tell():
+            with self._own_work:
+                tell(self._listener)
+
+    def _may_tell(self) -> bool:
+        """Not where our own work calls what is wrapped, and not where watching has ended."""
+        return self.is_listened_to and not self._own_work.is_running and not self._own_work.has_given_up
 
 
-def _clip_norm(real: Any, listener: Listener) -> Callable[..., Any]:
-    def clip_grad_norm_(parameters: Any, max_norm: float, *args: Any, **kwargs: Any) -> Any:
-        norm = real(parameters, max_norm, *args, **kwargs)
-        listener.clipped("norm", max_norm, norm)
-        return norm
-
-    return clip_grad_norm_
+def _second(args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> Any:
+    """The second argument of a call, which may have been given by its name."""
+    return args[1] if len(args) > 1 else kwargs.get(name)
 
 
-def _clip_value(real: Any, listener: Listener) -> Callable[..., Any]:
-    def clip_grad_value_(parameters: Any, clip_value: float, *args: Any, **kwargs: Any) -> Any:
-        result = real(parameters, clip_value, *args, **kwargs)
-        listener.clipped("value", clip_value, None)
-        return result
-
-    return clip_grad_value_
-
-
-def _clip_apply(real: Any, listener: Listener) -> Callable[..., Any]:
-    def apply(self: Clip) -> None:
-        real(self)
-        listener.limited(self)
-
-    return apply
-
-
-def _scale(real: Any, listener: Listener) -> Callable[..., Any]:
-    def scale(self: Any, outputs: Any) -> Any:
-        listener.scaled(self)
-        return real(self, outputs)
-
-    return scale
-
-
-def _scaler_step(real: Any, listener: Listener) -> Callable[..., Any]:
-    def step(self: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
-        listener.scaler_steps(self, optimizer)
-        return real(self, optimizer, *args, **kwargs)
-
-    return step
-
-
-def _compile(real: Any, listener: Listener) -> Callable[..., Any]:
-    def compile(*args: Any, **kwargs: Any) -> Any:
-        listener.compiled(args[0] if args else kwargs.get("model"))
-        return real(*args, **kwargs)
-
-    return compile
+def _kept_together(tensors: Any) -> Any:
+    """Tensors that may be read only once (from a generator) as a tuple."""
+    return tuple(tensors) if isinstance(tensors, Iterator) else tensors

@@ -33,10 +33,6 @@ class Schedule:
         self._leads = 0
         self._lead_seconds = 0.0
 
-    def is_due_after(self, count: int) -> bool:
-        """Whether the backward pass after this one is measured."""
-        return self.due == count + 1
-
     def charge(self, site: int, passes: int, own: float, kept: float, watch: StepWatch | None) -> float | None:
         """Charge a measured step, the last of `passes`; returns what a look cost.
 
@@ -86,10 +82,6 @@ class Schedule:
         waits = due and not self.budget.may_look()
         self.is_behind = self.is_behind or waits
         return due and not waits
-
-    def may_keep(self, count: int) -> bool:
-        """Whether what a replay needs is kept of the next step: it is measured, or the budget allows it of all."""
-        return self.is_due_after(count) or self.budget.may_keep
 
     def is_flush_due(self) -> bool:
         """Whether the last flush is so long ago that the next one is due."""

@@ -20,7 +20,7 @@ from gradreach.watch.backward_sites import BackwardSites
 from gradreach.watch.budget import LEAST_SECONDS, Budget
 from gradreach.watch.frames import caller, name_in_script
 from gradreach.watch.graph import walk
-from gradreach.watch.lens import WatchedStep
+from gradreach.watch.lens import Lens, WatchedStep
 from gradreach.watch.models import Models
 from gradreach.watch.nonfinite.alarm import Alarm, looks_broken
 from gradreach.watch.nonfinite.kept_calls import KeptCalls
@@ -75,11 +75,12 @@ class Session:
         self._schedule = Schedule(budget)
         self._samples = DependencySamples()
         self._pending = PendingLooks(recorder, self._sites)
+        self._carried: dict[type[Lens], Any] = {}
         if only is not None:
             self._add_root(only, name_in_script(only, sys._getframe(1)))
         self._watch: StepWatch | None = self._new_watch()
         self._guards = self._new_guards() if guard else None
-        self._patches = Patches(self)
+        self._patches = Patches(self, self._own_work)
 
     @property
     def count(self) -> int:
@@ -153,6 +154,11 @@ class Session:
         if self._guards is not None and self._concerned():
             self._guards.scaler_steps(scaler, optimizer)
 
+    def hooked(self, tensor: Tensor) -> None:
+        """The script hooks a tensor that its graph made: on a watched step no further pass goes over that graph."""
+        if self._watch is not None and self._concerned() and not tensor.is_leaf:
+            self._watch.step.is_hooked = True
+
     def compiled(self, target: Any) -> None:
         """Compiled code must meet no changed class and no global hook, which would warn, recompile or stay silent."""
         self._compiles = True
@@ -167,6 +173,17 @@ class Session:
             "norms, weights, their gradients and updates are."
         )
 
+    def exports(self, *, begins: bool) -> None:
+        """What records a model's code must meet no hook and no changed class: the look of this step goes without."""
+        if begins:
+            self._kept.release()
+            self._kept.overflowed = True
+            if self._watch is not None:
+                self._watch.detach()
+        elif not self._compiles:
+            for root in self._models:
+                self._kept.keep_calls_of(root)
+
     def _concerned(self) -> bool:
         return os.getpid() == self._pid and threading.get_ident() == self._thread
 
@@ -179,14 +196,19 @@ class Session:
 
     def _unmeasured(self, call: BackwardCall) -> None:
         """A step of which the loss alone is read; where something is not finite it is measured all the same."""
-        self._run(call)
+        frame, site = caller(sys._getframe(1)), 0
         begin = time.perf_counter()
         with self._own_work:
-            site = self._sites.number(caller(sys._getframe(1)))
+            site = self._sites.number(frame)
+            self._alarm.before(site, call.losses, may_wait=False)
+        before = time.perf_counter() - begin
+        self._run(call)
+        begin = time.perf_counter() - before
+        with self._own_work:
             self._steps.settle()
-            if self._is_broken(site, call.losses):
+            if self._alarm.has_glimpse or self._gradient_is_broken(site):
                 self._steps.open(site, call.losses, watched=False)
-                self._steps.judge(call.losses)
+                self._steps.judge(call.losses, frame)
                 self._charge(site, None, 0.0, begin)
                 return
             self._steps.pass_by(site, call.losses)
@@ -196,11 +218,9 @@ class Session:
             self._plan()
         self._schedule.unmeasured_seconds += time.perf_counter() - begin
 
-    def _is_broken(self, site: int, losses: Sequence[Tensor]) -> bool:
-        """Whether the loss, or a gradient far from it, is not finite for the first time."""
-        if self._alarm.is_raised:
-            return False
-        return looks_broken(losses) or (self._kept.is_armed and looks_broken((self._sites.canary(site),)))
+    def _gradient_is_broken(self, site: int) -> bool:
+        """Whether a gradient far from the loss is not finite for the first time."""
+        return self._kept.is_armed and looks_broken((self._sites.canary(site),))
 
     def _measured(self, call: BackwardCall, frame: FrameType | None) -> None:
         begin = time.perf_counter()
@@ -212,6 +232,8 @@ class Session:
                 self._samples.stream.follow(self._steps.number, watch.chunk())
         with self._own_work:
             self._before(site, call, frame, look)
+        with self._own_work:
+            self._alarm.before(site, losses, may_wait=look is not None)
         own = time.perf_counter() - begin
         self._run(call)
         again = time.perf_counter()
@@ -222,7 +244,7 @@ class Session:
             with self._own_work:
                 self._after(site, look)
         with self._own_work:
-            self._steps.judge(losses)
+            self._steps.judge(losses, frame)
         with self._own_work:
             self._charge(site, watch, own, again)
 
@@ -235,6 +257,7 @@ class Session:
                 if root not in self._models and self._models.misses(root):
                     self._add_root(root, name_in_script(root, frame))
             self._models.refresh()
+            self._alarm.learn(site, call.losses)
             watch.before_backward(call.losses, call.weights, self._steps.factor)
         if watch is not None or self._sites.is_new(site):
             leaves = watch.step.leaves if watch is not None else walk(call.losses).leaves
@@ -275,11 +298,11 @@ class Session:
                 f"The looks took more than {LEAST_SECONDS:g} seconds and their share of the budget, so from step "
                 f"{self._steps.number} on they come later than planned, when the time allows."
             )
-        self._kept.is_armed = not self._alarm.is_raised and self._schedule.may_keep(self.count)
+        self._kept.is_armed = not self._alarm.is_raised
 
     def _new_watch(self, *, is_leading: bool = False) -> StepWatch:
-        step = WatchedStep(self._models, may_probe=self._samples.may_probe())
-        watch = StepWatch(step, self._kept, self._own_work, self._only, is_leading=is_leading)
+        step = WatchedStep(self._models, self._own_work, may_probe=self._samples.may_probe(), carried=self._carried)
+        watch = StepWatch(step, self._kept, self._only, is_leading=is_leading)
         if self._compiles:
             watch.detach()
         return watch

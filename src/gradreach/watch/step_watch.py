@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from gradreach.record.schema import Look
 from gradreach.watch.graph import walk
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep, all_lenses
+from gradreach.watch.models import modules_of, parameters_of
 from gradreach.watch.module_hooks import ModuleHooks, is_transformed
 from gradreach.watch.nonfinite.kept_calls import Generators, KeptCalls
-from gradreach.watch.own_work import OwnWork
+from gradreach.watch.own_work import is_ours
 from gradreach.watch.samples.local_errors import LocalErrors
 from gradreach.watch.samples.stream import Chunk
 
@@ -32,7 +33,6 @@ class StepWatch:
         self,
         step: WatchedStep,
         kept: KeptCalls,
-        own_work: OwnWork,
         only: nn.Module | None = None,
         *,
         is_leading: bool = False,
@@ -42,10 +42,10 @@ class StepWatch:
         self.began: float | None = None
         self.seconds = 0.0
         self.step = step
-        self._lenses = [lens(step) for lens in all_lenses() if lens.follows_streams or not is_leading]
+        driven = (lens for lens in all_lenses() if lens.follows_streams or not is_leading)
+        self._lenses = [lens(step) for lens in driven if not step.own_work.is_out(_name(lens))]
         self._kept = kept
-        self._own_work = own_work
-        self._parts = None if only is None else {id(module) for module in only.modules()}
+        self._parts = None if only is None else {id(module) for _, module in modules_of(only)}
         self._generators: Generators | None = None
         self._stack: list[nn.Module] = []
         self._thread = threading.get_ident()
@@ -78,24 +78,31 @@ class StepWatch:
         return next((chunk for lens in self._lenses if (chunk := lens.chunk()) is not None), None)
 
     def _each(self, act: Callable[[Lens], None]) -> None:
-        """Drive every lens; one that fails is left out from here on."""
+        """Drive every lens; one that fails is left out of this step."""
         for lens in tuple(self._lenses):
             try:
                 act(lens)
             except Exception as error:
+                if not is_ours(error):
+                    raise
                 self._lenses.remove(lens)
-                self._own_work.tell(error)
+                self.step.own_work.tell(error, _name(type(lens)))
 
     def _enter(self, module: nn.Module, args: tuple[Any, ...]) -> None:  # noqa: ARG002
-        if torch.compiler.is_compiling() or not self._concerned(module):
+        if torch.compiler.is_compiling() or not self._is_of_script(module):
+            return
+        self.step.called.setdefault(id(module), len(self.step.called))
+        if not torch.is_grad_enabled():
+            self.step.called_without_gradient[id(module)] = module
+        if not torch.is_grad_enabled() or is_transformed():
             return
         begin = time.perf_counter()
         if self.began is None:
             self.began = begin
-        with self._own_work:
+        with self.step.own_work:
             if not self._stack:
                 self._generators = Generators.now()
-                if module not in self.roots:
+                if not any(root is module for root in self.roots):
                     self.roots.append(module)
             self._stack.append(module)
             self.step.is_stored_elsewhere = self.step.is_stored_elsewhere or _saves_elsewhere()
@@ -103,14 +110,16 @@ class StepWatch:
         self.seconds += time.perf_counter() - begin
 
     def _leave(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-        if torch.compiler.is_compiling() or not self._concerned(module) or module not in self._stack:
+        if torch.compiler.is_compiling() or not any(entered is module for entered in self._stack):
+            return
+        if not self._is_of_script(module) or not torch.is_grad_enabled() or is_transformed():
             return
         begin = time.perf_counter()
-        with self._own_work:
+        with self.step.own_work:
             while self._stack.pop() is not module:  # calls that raised never came back
                 pass
             root = self._stack[0] if self._stack else module
-            of_model = next(root.parameters(), None) is not None  # transforms and criteria are none
+            of_model = next(parameters_of(root), None) is not None  # transforms and criteria are none
             is_fed = of_model and self.step.data.called(args, kwargs, outermost=not self._stack)
             call = ModuleCall(module, args, kwargs, output, of_model, is_fed)
             self._each(lambda lens: lens.called(call))
@@ -118,9 +127,14 @@ class StepWatch:
                 self._kept.meet(module, args, kwargs, self._generators, output)
         self.seconds += time.perf_counter() - begin
 
-    def _concerned(self, module: nn.Module) -> bool:
+    def _is_of_script(self, module: nn.Module) -> bool:
+        """Whether the script calls this module, in its own thread, and watching is asked of it."""
         mine = self._parts is None or id(module) in self._parts
-        return mine and torch.is_grad_enabled() and threading.get_ident() == self._thread and not is_transformed()
+        return mine and threading.get_ident() == self._thread and not self.step.own_work.is_running
+
+
+def _name(lens: type[Lens]) -> str:
+    return f"The lens {lens.__name__}"
 
 
 def _saves_elsewhere() -> bool:

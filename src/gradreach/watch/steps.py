@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from types import FrameType
 from typing import Any, Literal
 
 from torch import Tensor
@@ -18,6 +19,7 @@ from gradreach.watch.host_numbers import Number, number
 from gradreach.watch.loss_level import LossLevel
 from gradreach.watch.nonfinite.alarm import Alarm
 from gradreach.watch.open_step import OpenStep
+from gradreach.watch.tensors import is_dense_and_real
 
 MOST_STEPS = 10_000
 """Steps of which each is written although its norm was not measured; after so many more, each second one, and so on."""
@@ -78,10 +80,11 @@ class Steps:
             return
         self._open(site, value, None if norm is None else number(norm), watched=False)
 
-    def judge(self, losses: Sequence[Tensor]) -> None:
-        """Sound the alarm where the open step is not finite. The step may be run again: look at it before."""
+    def judge(self, losses: Sequence[Tensor], frame: FrameType | None) -> None:
+        """Sound the alarm where the open step, whose backward `frame` called, is not finite. The step may be run again:
+        look at it before."""
         if self._opened is not None:
-            self._alarm.judge(self._opened, losses)
+            self._alarm.judge(self._opened, losses, frame)
 
     def measured(self) -> int:
         """Note that the pass under way was measured; returns how many passes there were since the last one that was."""
@@ -104,10 +107,11 @@ class Steps:
 
     def limited(self, clip: Clip) -> None:
         """A gr.Clip was applied. A limit on anything but the global norm has no norm beside it, as one by value."""
-        if (step := self._clippable()) is not None:
+        threshold = number(clip.threshold)
+        if threshold is not None and (step := self._clippable()) is not None:
             by_value = isinstance(clip.rule, PartRule)
             norm = None if by_value or clip.norm is None else number(clip.norm)
-            step.clipped("value" if by_value else "norm", number(clip.threshold), norm)
+            step.clipped("value" if by_value else "norm", threshold, norm)
 
     def _open(self, site: int, loss: Number | None, norm: Number | None, watched: bool) -> None:
         scale, seconds = self.scale, time.perf_counter() - self._started
@@ -133,5 +137,6 @@ class Steps:
 
 
 def _only(losses: Sequence[Tensor]) -> Tensor | None:
-    """The loss that a pass starts from, where it is a single number."""
-    return losses[0] if len(losses) == 1 and losses[0].numel() == 1 else None
+    """The loss that a pass starts from, where it is a single real number that can be read."""
+    loss = losses[0] if len(losses) == 1 and losses[0].numel() == 1 else None
+    return loss if loss is not None and (is_sharded(loss) or is_dense_and_real(loss)) else None

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from gradreach.engine.norms import each_norm, local, to_host
 from gradreach.record.schema import DepthLook, Look
 from gradreach.watch.models import Models, own_parameters
+from gradreach.watch.tensors import is_measurable
 
 MOST_ELEMENTS = 1 << 20
 """Of a larger parameter an evenly spaced sample of this size stands for the whole in ‖Δw‖ / ‖w‖."""
@@ -27,7 +28,7 @@ class Update:
         self.look = look
         self._passes = 0
         self._idle_roots: frozenset[str] = frozenset()
-        self._owners = [(models.path(module), parameter) for module in modules for parameter in own_parameters(module)]
+        self._owners = [(models.path(module), p) for module in modules for p in own_parameters(module) if _is_told(p)]
         self._before = [_sample(parameter).clone() for _, parameter in self._owners]
 
     @torch.no_grad()
@@ -51,6 +52,8 @@ class Update:
 
     def _moved(self) -> list[float] | None:
         """‖Δw‖ of each parameter; None where they cannot be compared any more."""
+        if not all(_is_told(parameter) for _, parameter in self._owners):
+            return None
         now = [_sample(parameter) for _, parameter in self._owners]
         same = all(a.shape == b.shape and a.device == b.device for a, b in zip(now, self._before, strict=True))
         if not now or not same:
@@ -77,6 +80,11 @@ class Update:
 
 def _root(path: str) -> str:
     return path.partition(".")[0]
+
+
+def _is_told(parameter: Tensor) -> bool:
+    """Whether a parameter's numbers can be compared: not those of a sparse one, whose places may change."""
+    return parameter.layout == torch.strided and is_measurable(parameter)
 
 
 def _sample(parameter: Tensor) -> Tensor:

@@ -45,8 +45,8 @@ def test_fits_a_hundred_columns(name: str, encoding: str) -> None:
 def test_the_sentence_comes_first_and_the_page_last() -> None:
     made = compare(bare(falling(1)), bare(falling(2, level=0.3)), ("one", "two"))
     lines = printed(made, path="change.html").splitlines()
-    assert lines[0] == "A  one: train.py --lr 0.1, 300 steps"
-    assert lines[1] == "B  two: train.py --lr 0.1, 300 steps"
+    assert lines[0] == "A  one: train.py --lr 0.1, 300 steps; learns, and nothing found"
+    assert lines[1] == "B  two: train.py --lr 0.1, 300 steps; learns, and nothing found"
     assert lines[3].startswith("B is better: its loss is ")
     assert lines[-1] == "comparison: change.html"
 

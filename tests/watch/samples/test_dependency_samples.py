@@ -21,6 +21,7 @@ from gradreach.watch.samples.dependency_samples import (
     MOST_BYTES,
     MOST_POOLS,
     MOST_SEQUENCES,
+    MOST_SPARSE,
     WIDTH,
     DependencySamples,
 )
@@ -74,6 +75,20 @@ def test_memory_is_bounded(shape: tuple[int, int], sink: MemorySink, asked: Aske
     assert errors[0].shape[2] == WIDTH["errors"]
     assert states[0].shape[2] == WIDTH["states"]
     assert all(len(e) == len(x) == len(s) for e, x, s in zip(errors, inputs, states, strict=True))
+
+
+@pytest.mark.parametrize(("last_step", "most"), [(True, MOST_SPARSE), (False, MOST_SEQUENCES)])
+def test_a_loss_on_the_last_step_alone_keeps_more_sequences(
+    last_step: bool, most: int, sink: MemorySink, asked: Asked
+) -> None:
+    samples = DependencySamples()
+    for step in range(100, 110):
+        inputs, errors = torch.randn(200, 10, 2), torch.randn(200, 10, 4)
+        if last_step:
+            errors[:, :-1] = 0.0
+        samples.take(Look(step, 0, 0.0), [LocalErrors("rnn", inputs, errors, torch.randn(200, 10, 4), (inputs,))])
+    samples.test_at_the_end(sink)
+    assert sum(map(len, asked[0][0])) == most // 200 * 200
 
 
 def test_the_same_rows_and_steps_of_everything_are_kept(sink: MemorySink, asked: Asked) -> None:

@@ -1,4 +1,4 @@
-# expect: {"code": "GR204", "module": "net.3"}
+# expect: {"code": "GR204", "module": "net.3", "also": ["GR307"]}
 """A ReLU layer whose bias was set to −6 instead of 0.6: no input ever lifts a unit above zero."""
 
 import sys

@@ -1,4 +1,4 @@
-# expect: {"code": "GR301", "module": "model.log", "phase": "forward"}
+# expect: {"code": "GR301", "module": "model.log", "phase": "forward", "cause": "log of a negative"}
 """A module takes the logarithm of a learned scale that training pushes below zero."""
 
 import sys

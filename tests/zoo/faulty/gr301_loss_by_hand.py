@@ -1,4 +1,4 @@
-# expect: {"code": "GR301", "phase": "loss"}
+# expect: {"code": "GR301", "phase": "loss", "cause": "log of zero"}
 """Cross-entropy written by hand, log(1 − p) and all: once the classifier is sure, p is exactly 1."""
 
 import sys

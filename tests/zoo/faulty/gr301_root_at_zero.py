@@ -1,4 +1,4 @@
-# expect: {"code": "GR301", "module": "model.distance", "phase": "backward", "step": 83}
+# expect: {"code": "GR301", "module": "model.distance", "phase": "backward", "step": 83, "cause": "root at zero"}
 """Siamese distance by a bare square root; step 83 holds a pair of equal inputs, where the root has no slope."""
 
 import sys

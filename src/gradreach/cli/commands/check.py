@@ -44,13 +44,14 @@ def check(
     if format is CheckFormat.json:
         from gradreach.report.json_report import checked, to_json
 
-        sys.stdout.write(to_json(checked(fail_on.value, failing)))
+        sys.stdout.write(to_json(checked(fail_on.value, made.verdict, failing)))
     elif format is CheckFormat.junit:
         from gradreach.report.ci_formats import as_junit
 
         sys.stdout.write(as_junit(made.conclusions, failing))
     else:
-        say("\n".join([*_lines(made, failing, format), _total(made, failing, fail_on)]))
+        verdict = [made.verdict.sentence] if format is CheckFormat.text else []
+        say("\n".join([*verdict, *_lines(made, failing, format), _total(made, failing, fail_on)]))
     return FOUND if failing else CLEAN
 
 

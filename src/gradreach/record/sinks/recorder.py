@@ -24,7 +24,11 @@ class Recorder:
 
     def write(self, entry: Entry) -> None:
         """Write one entry to every sink."""
-        self._each(lambda sink: sink.write(entry))
+        for sink in self._sinks:
+            try:
+                sink.write(entry)
+            except Exception as error:
+                self._leave_out(sink, error)
 
     def note(self, sentence: str) -> None:
         """Write a plain sentence on what could not be seen; once, however often it is told."""
@@ -54,6 +58,9 @@ class Recorder:
             try:
                 act(sink)
             except Exception as error:
-                self._sinks = [other for other in self._sinks if other is not sink]
-                self.failures.append(f"{type(sink).__name__} takes no more of this run: {error}")
-                self.note(self.failures[-1])
+                self._leave_out(sink, error)
+
+    def _leave_out(self, sink: Sink, error: Exception) -> None:
+        self._sinks = [other for other in self._sinks if other is not sink]
+        self.failures.append(f"{type(sink).__name__} takes no more of this run: {error}")
+        self.note(self.failures[-1])

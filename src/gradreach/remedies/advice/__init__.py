@@ -4,33 +4,70 @@ advice: what a piece of advice is
 registry: all advice by its id
 spelling: how a script's own modules and parameters are spelt in Python
 
-activation: ReLU in place of a logistic function
+activation: tanh in place of a logistic function
+biased_deviation: take a deviation that exists for a single value
+bounded_exponent: bound what an exponential is taken of
+carry_and_detach: carry a state from batch to batch without its history
 check_data: look for values that are not finite where a batch is made
 chrono_start: gates that start with time constants up to a lag
 clip: bound the global norm
 connect: use an output on the way to the loss
+connect_loss: compute the loss from the model's own output
+detach_between: detach a state between chunks, not between steps
+double_where: choose before the operation as well as after it
+drop_rows: leave out the rows that hold values that are not finite
+find_out: what to ask where nothing is known that would help
+finite_mask: mask with a large finite number in place of infinity
+follow_gradient: print what gradient arrives
 forget_bias: start an LSTM's forget gate open
 freeze: say that a part is meant to stay as it is
+fresh_start: start a layer anew
 gated_cell: an LSTM in place of a plain recurrence
+hand_over: hand all parameters to the optimizer
 initial_scale: initial weights of the right scale
+initialise: give every parameter a value before the first step
+inside_edge: keep an argument inside of the edge of a function's domain
 layer_norm: normalisation behind a layer
 leaky: a small slope below zero
 learning_rate: a rate at which no unit is pushed below zero for good
+leave_one_open: leave at least one position of every row unmasked
+log_sum_exp: keep sums of exponentials in the logarithm
 longer_window: carry the gradient of truncated BPTT farther back
 look_at_batch: look at the batch of a spike
 look_more_often: watch every step
 lower_rate: divide the learning rate
+name_operation: have torch name the operation
+normalise_state: keep a state that is fed back near size 1
+one_backward: one backward pass for losses that share a graph
+one_batch: train on one batch, to find out
+one_logit: a logistic output in place of a softmax over one value
+open_label: leave the label's own logit unmasked
+optimizer_eps: an eps that the weights' format can hold
 orthogonal: start the recurrent matrix orthogonal
+out_of_place: new tensors in place of changed ones
+positive_argument: make an argument positive by construction
 raise_rate: multiply the learning rate
 raise_threshold: clip at a higher norm
+random_start: weights that start at random
 receptive_field: let a model without a recurrence see farther back
 residual: a sum around a layer
+safe_divisor: keep a divisor away from 0
 safe_domain: keep an operation within its domain
 safe_slope: keep the slope of an operation finite
+scalar_loss: one number as the loss
 scale_input: inputs of mean 0 and deviation 1
 skip_step: take no update from a bad batch
+smooth_activation: an activation that can be derived twice
+split_values: keep singular values apart
+stabiliser: carry the largest exponent beside a state with exponential gates
 stable_loss: a loss that takes logits
+straight_through: let the gradient pass a step as if it were not there
+train_mode: training mode for a recurrent layer
+unsaturated_loss: a loss that keeps its slope where another model is certain
+unscale: clip gradients without the loss scale
 update_bias: start a GRU's update gate open
-warm_up: begin with a small rate
 wider: more hidden units
+wider_format: compute in a format with a wider range
+with_gradients: call a part where gradients are on
+zero_infinity: let CTC leave out utterances that are too short
 """

@@ -17,7 +17,7 @@ class Advice(Generic[Place]):
 
     `does` says what it does; a finding gives that as the reason where it has no better one. `code` writes the lines to
     paste, for a place that its arguments name: modules, kinds, sizes. `answers` are the codes of the rules whose
-    findings name it, and `unfit` says where it does not fit.
+    findings name it, none where any may, and `unfit` says where it does not fit.
     """
 
     id: str

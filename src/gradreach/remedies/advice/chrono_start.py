@@ -6,7 +6,7 @@ from gradreach.remedies.advice.advice import Advice
 from gradreach.remedies.advice.spelling import expression
 
 
-def _code(module: str, lag: int) -> str:
+def chrono(module: str, lag: int) -> str:
     """`gr.init` sets the gates of all layers of a module."""
     return f"gr.init.chrono_({expression(module)}, t_max={max(lag + 1, 3)})  # import gradreach as gr; before training"
 
@@ -14,7 +14,7 @@ def _code(module: str, lag: int) -> str:
 CHRONO_START = Advice(
     id="chrono-start",
     does="gates that hold the state for as many steps as the lag, from the start",
-    code=_code,
+    code=chrono,
     answers=("GR104", "GR402"),
     unfit="For recurrences without gates, and for models that are trained already.",
 )

@@ -8,6 +8,6 @@ CONNECT = Advice(
     id="connect",
     does="then it learns",
     code=lambda: "# use its output in forward, without detach() or .data on the way to the loss",
-    answers=("GR306",),
+    answers=("GR306", "GR307"),
     unfit="Where the part is meant to stay as it is: freeze it.",
 )

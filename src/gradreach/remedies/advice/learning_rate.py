@@ -9,6 +9,6 @@ LEARNING_RATE = Advice(
     id="learning-rate",
     does="units die when one large step pushes their bias far below zero",
     code=divided,
-    answers=("GR204",),
+    answers=("GR204", "GR307"),
     unfit="Where the units were dead from the first look on.",
 )

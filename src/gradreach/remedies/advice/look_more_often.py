@@ -13,6 +13,6 @@ LOOK_MORE_OFTEN = Advice(
     id="look-more-often",
     does="more looks give the test more sequences, and with these it sees smaller shares",
     code=_code,
-    answers=("GR401",),
+    answers=("GR301", "GR401"),
     unfit="Where every step was watched already.",
 )

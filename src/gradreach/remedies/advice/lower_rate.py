@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from gradreach.remedies.advice.advice import Advice
+from gradreach.remedies.advice.spelling import times
 
 
-def divided(by: str) -> str:
-    """The rate divided by so much."""
-    return f"lr = lr / {by}"
+def divided(by: float) -> str:
+    """The rate divided by so much, or by as much as may be foretold."""
+    return f"lr = lr / {times(by)}  # and again, while the loss jumps"
 
 
 LOWER_RATE = Advice(

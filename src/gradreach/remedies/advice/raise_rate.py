@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from gradreach.remedies.advice.advice import Advice
+from gradreach.remedies.advice.spelling import times
 
 
-def _code(by: str) -> str:
-    return f"lr = lr * {by}"
+def _code(by: float) -> str:
+    return f"lr = lr * {times(by)}  # and again, while the loss neither falls nor jumps"
 
 
 RAISE_RATE = Advice(

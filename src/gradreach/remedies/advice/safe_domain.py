@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from gradreach.remedies.advice.advice import Advice
 
+
+def within(operation: str = "log") -> str:
+    """The operation of an argument that is kept within its domain."""
+    if operation == "power":
+        return "x.clamp(min=1e-6) ** p  # x, p: what stands there now"
+    least = {"log1p": "-1 + 1e-6", "sqrt": "1e-12"}.get(operation, "1e-6")
+    return f"torch.{operation}(x.clamp(min={least}))"
+
+
 SAFE_DOMAIN = Advice(
     id="safe-domain",
     does="keeps the operation within its domain",
-    code=lambda: "torch.log(x.clamp(min=1e-6))",
+    code=within,
     answers=("GR301",),
     unfit="Where values outside of the domain are a fault of what comes before.",
 )

@@ -6,13 +6,13 @@ from gradreach.remedies.advice.advice import Advice
 
 
 def _code(module: str) -> str:
-    return f"x = (x - x.mean()) / x.std()  # what goes into `{module}`"
+    return f"x = (x - x.mean()) / x.std()  # what goes into `{module}`; large targets of a regression alike"
 
 
 SCALE_INPUT = Advice(
     id="scale-input",
     does="inputs of size 1 keep the sums where the activation has slope",
     code=_code,
-    answers=("GR103", "GR203", "GR204"),
+    answers=("GR103", "GR203", "GR204", "GR304", "GR305", "GR307"),
     unfit="For upper layers, whose input is bounded anyway, and for counts and codes that stand for categories.",
 )

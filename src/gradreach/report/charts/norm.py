@@ -6,13 +6,15 @@ import math
 from collections.abc import Sequence
 from itertools import groupby
 
+from gradreach.facts.clipping import limit_of
 from gradreach.facts.facts import Facts
 from gradreach.facts.site import Site
 from gradreach.facts.spikes import Spike
-from gradreach.facts.wording import figure, local, percent
+from gradreach.facts.wording import figure, local
 from gradreach.record.schema import Step
 from gradreach.report.charts.chart import SERIES, Frame, Line, Mark, Number, Strip, merged, thinned
 from gradreach.report.charts.figures import WIDE, Figure, figure_of, points_of
+from gradreach.report.run_text import of_rate
 
 MARKS = 60
 """Spikes, and runs of non-finite steps, that are marked one by one."""
@@ -25,9 +27,9 @@ _LEGEND = {"spike": "spike", "broken": "not finite", "clipped": "clipped"}
 
 def norm_figure(facts: Facts) -> Figure | None:
     """The global norm before clipping, step by step on a log axis, one line for each site that calls backward."""
-    steps = facts.record.steps
+    steps = facts.steps
     lines = [
-        Line(name, [(step.step, step.unclipped) for step in site.steps], style)
+        Line(name, [(step.step, step.unclipped) for step in site.steps if step.unclipped is not None], style)
         for style, (name, site) in enumerate(_named(facts, "norm"))
         if site.norms
     ]
@@ -35,9 +37,9 @@ def norm_figure(facts: Facts) -> Figure | None:
     clipped = [step.step for step in steps if _is_clipped(step)]
     broken, spiky = facts.nonfinite_steps, _spikes(facts.spikes)
     marks = [*limits, *_broken_marks(broken, steps), *spiky]
-    caption, strips = "Global norm of each backward pass, before any clipping.", []
+    caption, strips = "Global norm of each measured backward pass, before any clipping.", []
     if clipped:
-        share = percent(facts.clipping.rate)
+        share = of_rate(facts.clipping)
         caption += f" The strip along the bottom marks the steps that were clipped, {share}."
         strips = [Strip("clipped", _drawable(_runs(clipped, steps)))]
     key = ((spiky, "spike"), (broken, "broken"), (clipped, "clipped"))
@@ -76,7 +78,8 @@ def _thresholds(facts: Facts, style: int) -> tuple[list[Mark], list[Line]]:
     rules: dict[float, Mark] = {}
     lines: list[Line] = []
     for name, site in _named(facts, "threshold"):
-        limits = [(s.step, s.threshold) for s in site.steps if s.threshold is not None and s.clip != "value"]
+        scaled = site.clipping.scaled
+        limits = [(s.step, limit) for s in site.steps if (limit := limit_of(s, scaled)) is not None]
         levels = {limit for _, limit in limits if math.isfinite(limit)}
         if len(levels) > 1:
             lines.append(Line(name, limits, max(style, 4) + len(lines)))
@@ -95,9 +98,10 @@ def _is_clipped(step: Step) -> bool:
 
 def _spikes(spikes: Sequence[Spike]) -> list[Mark]:
     """A triangle over each spike, where there are many over the highest."""
-    highest = sorted(spikes, key=lambda spike: spike.norm, reverse=True)[:MARKS]
+    norms = [spike for spike in spikes if spike.of == "norm"]
+    highest = sorted(norms, key=lambda spike: spike.size, reverse=True)[:MARKS]
     return [
-        Mark(f"spike at step {each.step:,}: {figure(each.norm)}", x=each.step, y=each.norm, style="spike")
+        Mark(f"spike at step {each.step:,}: {figure(each.size)}", x=each.step, y=each.size, style="spike")
         for each in sorted(highest, key=lambda each: each.step)
     ]
 

@@ -14,8 +14,15 @@ from gradreach.facts.wording import safe
 from gradreach.report.charts.card import Card, Row, Table
 from gradreach.report.charts.flow import Flow
 
-STYLE = {"error": "bold red", "warning": "bold yellow", "info": "bold blue", "healthy": "bold green", "unseen": "bold"}
-"""How a severity, or the state of a run, is written."""
+STYLE = {
+    "error": "bold red",
+    "warning": "bold yellow",
+    "info": "bold blue",
+    "learns": "bold green",
+    "stalled": "bold yellow",
+    "unseen": "bold",
+}
+"""How a severity, or the level of a verdict, is written."""
 
 INDENT = 8
 """Columns by which all but the head of a judged card stands in."""

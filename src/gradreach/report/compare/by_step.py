@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+from gradreach.facts.clipping import clipped_norm
 from gradreach.facts.facts import Facts
-from gradreach.facts.site import clipped_norm
 from gradreach.facts.statistics import quantile
 from gradreach.record.schema import Step
 from gradreach.report.compare.measure import Measure, MeasureKey, Part, quotient

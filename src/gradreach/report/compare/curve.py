@@ -49,7 +49,8 @@ def _by_step(a: Facts, b: Facts, sites: Sites) -> list[CurvePair]:
         sides = a.all_sites[x].steps, b.all_sites[y].steps
         here, there = (thinned([(step.step, step.loss) for step in side], MOST) for side in sides)
         made.append(CurvePair(f"Loss by step{at}", "step", "loss", False, here, there))
-        here, there = (thinned([(step.step, step.unclipped) for step in side], MOST) for side in sides)
+        taken = ([(step.step, step.unclipped) for step in side if step.unclipped is not None] for side in sides)
+        here, there = (thinned(norms, MOST) for norms in taken)
         made.append(CurvePair(f"Gradient norm by step{at}", "step", "norm", True, here, there))
     return made
 

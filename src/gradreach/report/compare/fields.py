@@ -25,6 +25,7 @@ class SideFields(Fields):
         Literal["finished", "stopped", "raised", "interrupted", "unknown"],
         Meta(description="how it ended"),
     ]
+    verdict: Annotated[str, Meta(description="what it comes to, as in its own report", min_length=1)]
 
 
 class VerdictFields(Fields):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from gradreach.facts.facts import Facts
 from gradreach.report.compare import wording
 from gradreach.report.compare.comparison import Comparison
 from gradreach.report.compare.curve import CurvePair
@@ -23,6 +22,7 @@ from gradreach.report.compare.fields import (
 from gradreach.report.compare.matching import FindingMatch
 from gradreach.report.compare.measure import Measure
 from gradreach.report.compare.noise import LEVEL
+from gradreach.report.conclusions import Conclusions
 from gradreach.report.json_report import fields_of, finding_fields, version_here
 
 SCHEMA: Final = "gradreach-compare/1"
@@ -33,8 +33,8 @@ def comparison_fields(comparison: Comparison) -> ComparisonFields:
     return ComparisonFields(
         schema=SCHEMA,
         version=version_here(),
-        a=_side(comparison.names[0], comparison.a.facts),
-        b=_side(comparison.names[1], comparison.b.facts),
+        a=_side(comparison.names[0], comparison.a),
+        b=_side(comparison.names[1], comparison.b),
         judgement=fields_of(VerdictFields, comparison.verdict),
         part=None if comparison.part.empty else fields_of(PartFields, comparison.part),
         settings=[fields_of(SettingFields, each) for each in comparison.settings],
@@ -45,16 +45,17 @@ def comparison_fields(comparison: Comparison) -> ComparisonFields:
     )
 
 
-def _side(name: str, facts: Facts) -> SideFields:
-    record = facts.record
+def _side(name: str, side: Conclusions) -> SideFields:
+    record = side.record
     return fields_of(
         SideFields,
         record.run,
         name=name,
-        seconds=facts.seconds,
+        seconds=side.facts.seconds,
         steps=record.passes,
         watched_steps=len(record.looks),
         outcome=record.outcome.how,
+        verdict=side.verdict.sentence,
     )
 
 

@@ -21,7 +21,7 @@ FIGURES, FINDINGS, CURVES, LENGTH = 300, 60, 24, 110
 """What a page shows in full, and the characters of a command; the JSON form holds the rest."""
 
 _TONES: dict[Level, str] = {
-    "better": "healthy",
+    "better": "learns",
     "worse": "error",
     "mixed": "warning",
     "changed": "info",

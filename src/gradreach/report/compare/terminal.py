@@ -24,7 +24,7 @@ from gradreach.report.run_text import of_command
 ROWS = 12
 """Figures by module that the table shows, those that changed first; the rest are in the files."""
 
-_LEVELS: dict[Level, str] = {"better": STYLE["healthy"], "worse": STYLE["error"], "mixed": STYLE["warning"]}
+_LEVELS: dict[Level, str] = {"better": STYLE["learns"], "worse": STYLE["error"], "mixed": STYLE["warning"]}
 _STATES: tuple[tuple[State, str], ...] = (
     ("gone", "gone"),
     ("new", "new"),
@@ -49,6 +49,8 @@ class ComparisonDrawing:
         comparison, judged = self.comparison, self.comparison.verdict
         for letter, name, side in zip("AB", comparison.names, (comparison.a, comparison.b), strict=True):
             run = f"{of_command(side.record.run, 48)}, {count(side.record.passes, 'step')}"
+            head = side.verdict.sentence.partition(": ")[0].rstrip(".")
+            run += f"; {head[:1].lower()}{head[1:]}"
             yield Flow(say(f"{letter}  {name}: {run}" if name != letter else f"{letter}  {run}"), style="dim")
         yield Text()
         yield Flow(say(judged.sentence), style=_LEVELS.get(judged.level, "bold"))

@@ -60,7 +60,10 @@ class NonFiniteFields(Fields):
     ]
     value: Annotated[Literal["nan", "inf"], Meta(description="what it is")]
     module: Annotated[str, Meta(description="dotted path of the module; empty where it is not known")]
-    operation: Annotated[str, Meta(description="autograd node or kind of module; empty where it is not known")]
+    operation: Annotated[
+        str,
+        Meta(description="operation in plain words, parameter, or kind of module; empty where it is not known"),
+    ]
     time_step: Annotated[
         Annotated[int, Meta(ge=0)] | None,
         Meta(description="time step of a recurrent layer, in the data's order, from 0"),
@@ -79,3 +82,9 @@ class NonFiniteFields(Fields):
         Meta(description="whether it is an overflow that the loss scaler meets by skipping the step"),
     ]
     detail: Annotated[str, Meta(description="more on it in plain words; may be empty")]
+    cause: Annotated[str, Meta(description="the kind of fault, as `log of zero`; empty where it is not known")]
+    argument: Annotated[str, Meta(description="what the operation was given; empty where it is not known")]
+    index: Annotated[list[Count], Meta(description="place of the first such value in its tensor, from 0")]
+    shape: Annotated[list[Count], Meta(description="shape of that tensor; empty where it is not known")]
+    source: Annotated[str, Meta(description="the script's line of the operation, file:line; empty where not known")]
+    code: Annotated[str, Meta(description="the text of that line")]

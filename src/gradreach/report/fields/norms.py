@@ -1,6 +1,6 @@
 """The series over steps, and each line that calls backward."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -19,6 +19,16 @@ class SiteFields(Fields):
         Meta(description="limit on the global norm that was in force last; null where nothing clips by norm"),
     ]
     clip_rate: Annotated[Share, Meta(description="share of its steps whose norm lay above the limit")]
+    course: Annotated[
+        Literal["falls", "rests", "hardly falls", "does not fall", "rises again", "rises", "unknown"],
+        Meta(
+            description="how its loss went: falls: by more than its noise and 5 % or more; rests: it did, within a "
+            "tenth of the run, and no more since; rises again: it did, and lost much of that; hardly falls: by more "
+            "than its noise, by less than 5 %; unknown: too few steps, too much noise, or a sign that changes",
+        ),
+    ]
+    loss_first: Annotated[Figure, Meta(description="the loss at first; null where none was read")]
+    loss_last: Annotated[Figure, Meta(description="median of the loss in the last quarter; null where none was read")]
 
 
 class ClipFields(Fields):
@@ -26,6 +36,17 @@ class ClipFields(Fields):
 
     threshold: Annotated[Figure, Meta(description="limit that was in force last; null where nothing clips by norm")]
     rate: Annotated[Share, Meta(description="share of the steps under a limit whose norm lay above it")]
+    low: Annotated[Share, Meta(description="lower end of its 95 % interval; the share itself where it is no estimate")]
+    high: Annotated[Share, Meta(description="upper end of its 95 % interval")]
+    scaled: Annotated[
+        bool,
+        Meta(description="whether the script clips norms that the loss scale still multiplies, before `unscale_`"),
+    ]
+    idle: Annotated[bool, Meta(description="whether the script clips where there is no gradient, before `backward`")]
+    advised: Annotated[
+        Figure,
+        Meta(description="the norm that only the largest 1 % of ordinary steps lie above; null where none is known"),
+    ]
 
 
 class NormFields(Fields, rename={"global_": "global"}):

@@ -12,6 +12,27 @@ from gradreach.report.fields.norms import NormFields, SiteFields
 from gradreach.report.fields.run import GuardFields, OutcomeFields, OverheadFields, RunFields
 
 
+class RunVerdictFields(Fields):
+    """What the run comes to."""
+
+    level: Annotated[
+        Literal["error", "warning", "learns", "stalled", "unseen"],
+        Meta(
+            description="error, warning: as the worst finding, or the script raised an error; where nothing was found, "
+            "learns: the loss fell, and looks reach into the last fifth of the run; stalled: it did not, or no more; "
+            "unseen: too little is known",
+        ),
+    ]
+    sentence: Annotated[str, Meta(description="the same in words, as on the page and on a terminal", min_length=1)]
+
+
+class AnswerFields(Fields):
+    """The answer to one question that people come with."""
+
+    question: Annotated[str, Meta(description="the question", min_length=1)]
+    answer: Annotated[str, Meta(description="the answer, as on the page and on a terminal", min_length=1)]
+
+
 class ReportFields(Fields):
     """What was seen of one training run, and what the rules make of it: `gradreach report DIR --format json`,
     `gradreach run --json FILE`. Norms are 2-norms of gradients already divided by the loss scale; times are seconds;
@@ -25,6 +46,11 @@ class ReportFields(Fields):
     version: Annotated[str, Meta(description="version of gradreach that wrote this", min_length=1)]
     run: Annotated[RunFields, Meta(description="what was run, and where")]
     outcome: Annotated[OutcomeFields, Meta(description="how the run ended")]
+    verdict: Annotated[RunVerdictFields, Meta(description="what the run comes to")]
+    answers: Annotated[
+        list[AnswerFields],
+        Meta(description="is my RNN vanishing, did anything turn NaN, which clip threshold; none without a step"),
+    ]
     models: Annotated[
         dict[str, str],
         Meta(description="class of each root module by the name that the script gives it"),
@@ -47,8 +73,8 @@ class ReportFields(Fields):
     time: Annotated[
         list[TimeFields],
         Meta(
-            description="each direction of each recurrent layer, for each line that calls backward, at its last "
-            "sound watched step",
+            description="each direction of each recurrent layer, for each line that calls backward, at the watched "
+            "step of middling horizon among its last three sound ones",
         ),
     ]
     depth: Annotated[

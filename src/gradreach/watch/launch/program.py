@@ -15,11 +15,10 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import CodeType, ModuleType, TracebackType
+from types import CodeType, ModuleType
 from typing import Literal
 
-_OURS = tuple(str(Path(__file__).parents[2] / folder) + os.sep for folder in ("watch", "report"))
-"""What runs between the program's own frames: the wrappings of torch's functions and of the output streams."""
+from gradreach.watch.tracebacks import without_ours
 
 
 class NotRunnable(ValueError):
@@ -173,20 +172,9 @@ def _show(error: BaseException) -> None:
     each: BaseException | None = error
     while each is not None and id(each) not in seen:
         seen.add(id(each))
-        each.__traceback__ = _without_ours(each.__traceback__)
+        each.__traceback__ = without_ours(each.__traceback__)
         each = each.__cause__ or each.__context__
     try:
         sys.excepthook(type(error), error, error.__traceback__)
     except Exception:
         traceback.print_exception(error)
-
-
-def _without_ours(trace: TracebackType | None) -> TracebackType | None:
-    if trace is None:
-        return None
-    rest = _without_ours(trace.tb_next)
-    file = trace.tb_frame.f_code.co_filename
-    if file.startswith(_OURS) or file == "<frozen runpy>":
-        return rest
-    trace.tb_next = rest
-    return trace

@@ -5,7 +5,12 @@ recurrent_layers: the gradient through time of stock recurrent layers and cells
 recurrent_calls: one call of a stock layer or cell, and the sequences that calls make
 recurrent: the calls of stock recurrent layers and cells, and the engine run beside them
 loops: the gradient through time of recurrences that a script writes itself
+detached_states: recurrent states that come back without their history
 feedforward: how far back the input moves the error of a model without a recurrence
 skip_connections: whether sums join a value with something computed from it
+zero_gradients: the parameters whose gradient is exactly 0, and the operation at which it becomes so
+stopped_gradient: why an operation passed nothing on
+unmoved: the parameters that got a gradient and did not move since the look before
+parameter_prints: whether the values of a parameter are those of another time or place
 without_gradient: the parameters that ask for a gradient and have none
 """

@@ -7,7 +7,6 @@ backward pass uses that graph up. They accumulate into no `.grad`.
 
 from __future__ import annotations
 
-import weakref
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,19 +14,18 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import BackwardCFunction
 from torch.autograd.graph import GradientEdge
 from torch.nn.grad import conv1d_input
 
 from gradreach.engine.reach_curve import curve_from_norms, horizon
 from gradreach.record.schema import Look, Probe
-from gradreach.watch.graph import Graph, Node, mark, on_gradient
+from gradreach.watch.graph import Graph, Node, maker, mark, on_gradient
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
 from gradreach.watch.lenses.loops import Loops
 from gradreach.watch.lenses.recurrent_layers import RecurrentLayers
 from gradreach.watch.samples.local_errors import LocalErrors
 from gradreach.watch.samples.step_data import laid_out
-from gradreach.watch.tensors import first_tensor, unscaled
+from gradreach.watch.tensors import first_tensor, is_dense, is_dense_and_real, unscaled
 
 MOST_ANCHORS = 4
 MOST_CALLS = 20_000
@@ -80,13 +78,12 @@ class _Output:
     module: nn.Module
     index: int
     shape: torch.Size
-    tensor: weakref.ref[Tensor]
     value: Tensor | None
     data: Tensor | None
 
 
 class Feedforward(Lens):
-    """Collects the outputs of leaf modules, by weak reference but for the last few."""
+    """Collects the outputs of leaf modules: their shapes, and of the last few their values."""
 
     after = (RecurrentLayers, Loops)
 
@@ -108,18 +105,19 @@ class Feedforward(Lens):
     def called(self, call: ModuleCall) -> None:
         """Take in one call of any module of a model."""
         module, y = call.module, first_tensor(call.output)
-        if not call.of_model or y is None or len(self._outputs) >= MOST_CALLS:
+        if not call.of_model or y is None or len(self._outputs) >= MOST_CALLS or y.is_nested:
             return
-        x = next((each for each in call.args if isinstance(each, Tensor)), None)
+        x = next((each for each in call.args if isinstance(each, Tensor) and is_dense(each)), None)
         if x is not None and x.dim() == 3 == y.dim():
             self._note_axes(module, x, y, call.is_fed)
-        if module._modules or isinstance(module, _NOT_RESIDUAL) or y.grad_fn is None or y.dim() != 3:
+        node = maker(y)
+        if module._modules or isinstance(module, _NOT_RESIDUAL) or node is None or y.dim() != 3:
             return
-        if y.shape[-1] > WIDEST or not y.is_floating_point():
+        if y.shape[-1] > WIDEST or not is_dense_and_real(y):
             return
-        mark(y.grad_fn, (self._mark, y.output_nr), len(self._outputs))
+        mark(node, (self._mark, y.output_nr), len(self._outputs))
         data = x.detach() if call.is_fed and x is not None and x.grad_fn is None else None
-        output = _Output(module, y.output_nr, y.shape, weakref.ref(y), y.detach(), data)
+        output = _Output(module, y.output_nr, y.shape, y.detach(), data)
         self._outputs.append(output)
         if len(self._last) == MOST_VALUES:
             self._last[0].value = None
@@ -166,8 +164,8 @@ class Feedforward(Lens):
                 inputs = axes.fed(output) if axes.fit(output.shape) else None
                 if inputs is not None:
                     self._axes, self._target, self._first, self._inputs = axes, target, output, inputs
-                    on_gradient(node, target.index, self._keep_last)
-                    if self._may_pass(graph):
+                    on_gradient(node, target.index, self._keep_last, self.step.own_work)
+                    if graph.whole and self.step.may_pass_again(graph):
                         self._edges = [GradientEdge(node, target.index), GradientEdge(first, output.index)]
                     return
 
@@ -243,15 +241,6 @@ class Feedforward(Lens):
         """By a module that knows, else as data are mostly laid out: (B, T) ids and (B, T, f) real values."""
         data = (x for x in self.step.data.sequences() if x.dim() == (3 if x.is_floating_point() else 2))
         return [*self._known, *(_Axes(x.shape[0], x.shape[1], channels=self._convolves) for x in data)]
-
-    def _may_pass(self, graph: Graph) -> bool:
-        """Whether a further pass over the graph sets off nothing of the script's own."""
-        own = any(isinstance(node, BackwardCFunction) for node in graph.nodes)
-        return graph.whole and not own and not self.step.is_stored_elsewhere and not self._hooked()
-
-    def _hooked(self) -> bool:
-        tensors = (tensor for output in self._outputs if (tensor := output.tensor()) is not None)
-        return any(tensor.retains_grad or tensor._backward_hooks for tensor in tensors)
 
 
 def _before(module: nn.Conv1d, x: Tensor, gradient: Tensor) -> Tensor:

@@ -19,11 +19,12 @@ from gradreach.engine.look import kept_map
 from gradreach.engine.reach_curve import curve, factor, horizon
 from gradreach.engine.reach_map import table
 from gradreach.record.schema import Look, TimeLook
-from gradreach.watch.graph import mark, nearest
+from gradreach.watch.graph import maker, mark, nearest
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
 from gradreach.watch.lenses.recurrent_layers import RecurrentLayers
+from gradreach.watch.models import modules_of, parameters_of
 from gradreach.watch.samples.local_errors import LocalErrors
-from gradreach.watch.tensors import tensors_of, unscaled
+from gradreach.watch.tensors import is_dense_and_real, tensors_of, unscaled
 
 FEWEST_CALLS = 3
 MOST_CALLS = 50_000
@@ -82,17 +83,18 @@ class Loops(Lens):
             module = call.module
             calls = self._calls.setdefault(id(module), (module, []))[1]
             for tensor in tensors_of(call.output):
-                if tensor.grad_fn is not None and tensor.is_floating_point():
-                    mark(tensor.grad_fn, (self, id(module)), len(calls))
+                node = maker(tensor)
+                if node is not None and is_dense_and_real(tensor):
+                    mark(node, (self, id(module)), len(calls))
             calls.append(_LoopCall(_references(*call.args, *call.kwargs.values()), _references(call.output)))
 
     def before_backward(self, backward: BackwardPass) -> None:
         """Find the recurrences, and take their reach by extra passes over the script's graph, which stays as it was."""
-        if self.step.is_stored_elsewhere:
+        if not self.step.may_pass_again(backward.graph):
             return
         for loop in self._find(self.step.recurrent):
             states = loop.states[-MOST_STATES:]
-            deltas = None if _is_hooked(states) else _total_adjoints(states, backward.losses, backward.weights)
+            deltas = _total_adjoints(states, backward.losses, backward.weights)
             if deltas is not None:
                 errors = _local_errors(states, deltas)
                 self._looks.append(self._look_at(loop, deltas, errors))
@@ -124,17 +126,17 @@ class Loops(Lens):
     def _find(self, taken: Sequence[nn.Module]) -> list[_Loop]:
         """The recurrences among the calls, outermost module first; none inside a module of `taken` or of another."""
         repeated = [(module, calls) for module, calls in self._calls.values() if len(calls) >= FEWEST_CALLS]
-        repeated = [(m, calls) for m, calls in repeated if next(m.parameters(), None) is not None]
-        covered = {id(part) for module in taken for part in module.modules()}
+        repeated = [(m, calls) for m, calls in repeated if next(parameters_of(m), None) is not None]
+        covered = {id(part) for module in taken for _, part in modules_of(module)}
         found: list[_Loop] = []
         for states_of in (_handed_on, self._fed_back):
-            for module, calls in sorted(repeated, key=lambda item: -sum(1 for _ in item[0].modules())):
+            for module, calls in sorted(repeated, key=lambda item: -sum(1 for _ in modules_of(item[0]))):
                 if id(module) in covered or _same_tensors(found, calls):
                     continue
                 states = states_of(module, calls)
                 if len(states) >= FEWEST_CALLS:
                     found.append(_Loop(module, states))
-                    covered |= {id(part) for part in module.modules()}
+                    covered |= {id(part) for _, part in modules_of(module)}
         return found
 
     def _look_at(self, loop: _Loop, deltas: Sequence[Any], errors: Sequence[tuple[Tensor, ...]]) -> TimeLook:
@@ -180,18 +182,13 @@ class Loops(Lens):
             fed = [
                 t
                 for t in _alive(call.inputs)
-                if t.grad_fn is not None
+                if (node := maker(t)) is not None
                 and index > 0
-                and nearest(t.grad_fn, (self, id(module)), MOST_OPERATIONS) == index - 1
+                and nearest(node, (self, id(module)), MOST_OPERATIONS) == index - 1
             ]
             if fed:
                 states.append((fed[0],))
         return tuple(states) if len(states) >= len(calls) - 1 else ()
-
-
-def _is_hooked(states: Sequence[Sequence[Tensor]]) -> bool:
-    """Whether the script itself hooks into the states: a further pass would set that off."""
-    return any(tensor.retains_grad or tensor._backward_hooks for state in states for tensor in state)
 
 
 def _stacked(
@@ -287,7 +284,7 @@ def _same_tensors(found: Sequence[_Loop], calls: Sequence[_LoopCall]) -> bool:
 
 
 def _references(*values: Any) -> _Refs:
-    return tuple(weakref.ref(t) for t in tensors_of(*values) if t.requires_grad and t.is_floating_point())
+    return tuple(weakref.ref(t) for t in tensors_of(*values) if t.requires_grad and is_dense_and_real(t))
 
 
 def _alive(references: Sequence[weakref.ref[Tensor]]) -> list[Tensor]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from gradreach.engine.replay import Replay, replay_cells
 from gradreach.engine.replay import replay as replay_layer
 from gradreach.record.schema import TimeLook
 from gradreach.remedies.layers.recurrent_layer import RecurrentLayer
+from gradreach.watch.graph import maker, on_gradient
 from gradreach.watch.lenses.recurrent_calls import (
     CalledSequence,
     RecurrentCall,
@@ -32,8 +34,9 @@ from gradreach.watch.lenses.recurrent_calls import (
     tensors_in,
     time_axis,
 )
-from gradreach.watch.models import Models
-from gradreach.watch.tensors import unscaled
+from gradreach.watch.models import Models, named_parameters_of, parameters_of
+from gradreach.watch.own_work import OwnWork
+from gradreach.watch.tensors import is_dense, tensors_of, unscaled
 
 RECURRENT = (nn.RNNBase, nn.RNNCellBase)
 """torch's layers and cells, and gr.nn's."""
@@ -51,8 +54,9 @@ class RecurrentCollector:
     `is_recording` tells whether a gradient that arrives now is of the script's own backward pass.
     """
 
-    def __init__(self, is_recording: Callable[[], bool]) -> None:
+    def __init__(self, is_recording: Callable[[], bool], own_work: OwnWork) -> None:
         self._is_recording = is_recording
+        self._own_work = own_work
         self.last: list[CalledSequence] = []
         self._calls: dict[int, list[RecurrentCall]] = {}
         self._generators: dict[int, Tensor] = {}
@@ -70,6 +74,8 @@ class RecurrentCollector:
         x = args[0] if args else kwargs["input"]
         hx = args[1] if len(args) > 1 else kwargs.get("hx")
         caught = _outputs(module, output)
+        if not all(is_dense(tensor) for tensor in (*tensors_of(x, hx), *caught.values())):
+            return
         states = tuple(caught[name] for name in ("h", "c") if name in caught)
         shown = caught.get("output", caught["h"])
         call = RecurrentCall(
@@ -84,8 +90,8 @@ class RecurrentCollector:
         )
         self._calls.setdefault(id(module), []).append(call)
         for name, tensor in caught.items():
-            if tensor.grad_fn is not None:
-                tensor.grad_fn.register_prehook(self._catcher(call.gradients, name, tensor.output_nr))
+            keep = partial(self._keep_gradient, call.gradients, name)
+            on_gradient(maker(tensor), tensor.output_nr, keep, self._own_work)
 
     @property
     def ran(self) -> bool:
@@ -99,7 +105,7 @@ class RecurrentCollector:
     def before_backward(self) -> None:
         """Keep what gradient the weights already hold, so that this pass's own share can be told."""
         modules = [calls[0].module for calls in self._calls.values()]
-        self._before = {id(p): p.grad.detach().clone() for m in modules for p in m.parameters() if p.grad is not None}
+        self._before = {id(p): p.grad.detach().clone() for m in modules for p in parameters_of(m) if p.grad is not None}
 
     @torch.no_grad()
     def called_sequences(self) -> list[CalledSequence]:
@@ -133,7 +139,7 @@ class RecurrentCollector:
             )
         if len(sequences) > MOST_LOOKS:
             return looks
-        own = {name: self._own_gradient(p, scale) for name, p in module.named_parameters() if p.grad is not None}
+        own = {name: self._own_gradient(p, scale) for name, p in named_parameters_of(module) if p.grad is not None}
         error = gradient_error(_summed(gradients), own)
         return [replace(look, gradient_error=error) for look in looks]
 
@@ -155,13 +161,9 @@ class RecurrentCollector:
         gradient = parameter.grad.detach()
         return (gradient if before is None else gradient - before) / scale
 
-    def _catcher(self, gradients: dict[str, Tensor], name: str, index: int) -> Callable[..., None]:
-        def gradient_arrives(arrived: tuple[Tensor | None, ...]) -> None:
-            gradient = arrived[index]
-            if self._is_recording() and gradient is not None:
-                gradients[name] = gradient.detach()
-
-        return gradient_arrives
+    def _keep_gradient(self, gradients: dict[str, Tensor], name: str, gradient: Tensor) -> None:
+        if self._is_recording():
+            gradients[name] = gradient.detach()
 
 
 def _is_stock(module: nn.Module) -> bool:

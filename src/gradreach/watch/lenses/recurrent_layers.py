@@ -22,7 +22,7 @@ class RecurrentLayers(Lens):
 
     def __init__(self, step: WatchedStep) -> None:
         super().__init__(step)
-        self._recurrent = RecurrentCollector(lambda: step.is_recording)
+        self._recurrent = RecurrentCollector(lambda: step.is_recording, step.own_work)
 
     def entering(self, module: nn.Module) -> None:
         """Keep what the layer's dropout will draw from."""

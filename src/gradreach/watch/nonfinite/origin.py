@@ -1,177 +1,251 @@
-"""Where the first non-finite value came from: the step is run again from what was kept of it, with everything on."""
+"""Where the first non-finite value of a step came from: the graph is read, and what it cannot tell is run again."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from types import FrameType
 
-import torch
 from torch import Tensor, nn
 
 from gradreach.engine.norms import is_sharded
-from gradreach.record.nonfinite import NonFiniteValue
+from gradreach.record.nonfinite import Phase
 from gradreach.record.schema import NonFinite
 from gradreach.watch.graph import walk
 from gradreach.watch.models import Models
-from gradreach.watch.nonfinite.call_replay import CallReplay, value_of
-from gradreach.watch.nonfinite.kept_calls import Generators, KeptCall
+from gradreach.watch.nonfinite import source_lines
+from gradreach.watch.nonfinite.call_replay import CallReplay, Origin
+from gradreach.watch.nonfinite.graph_reading import IsReturned, Reading, nodes_of, read
+from gradreach.watch.nonfinite.kept_calls import Generators, KeptCall, returned_by
+from gradreach.watch.nonfinite.landmarks import Landmarks
+from gradreach.watch.nonfinite.operations import Ground, key_of, plain_word
+from gradreach.watch.nonfinite.singular_points import SAVED
+from gradreach.watch.nonfinite.source_lines import SourceLine
+from gradreach.watch.nonfinite.spoiled_weights import why_spoiled
+from gradreach.watch.nonfinite.values import first_bad, is_mask, readable, value_of
 from gradreach.watch.tensors import tensors_of
 
+ANOTHER = "the model gave another output when it was run again, so where in it the value arose cannot be told"
 
-def trace(
-    calls: Sequence[KeptCall], models: Models, loss: Sequence[Tensor], *, step: int, site: int, complete: bool
-) -> NonFinite:
-    """The first non-finite value of a step whose loss or gradient was not finite.
 
-    It is looked for in the order in which a step computes: inputs, weights, forward passes, loss, backward passes; the
-    last three by running the step again, where all its calls are there (`complete`). Weights, buffers, attributes,
-    gradients and generators are left as they were.
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A step that went wrong: its root calls, all of them where it `is_complete`, its losses, the frame that called
+    backward, what tells which nodes the models returned, and the step and site numbers."""
+
+    step: int
+    site: int
+    models: Models
+    calls: Sequence[KeptCall]
+    is_complete: bool
+    losses: Sequence[Tensor]
+    frame: FrameType | None
+    returned: IsReturned
+
+    def found(self, phase: Phase, ground: Ground | None = None, line: SourceLine | None = None) -> NonFinite:
+        """What there is to say once the phase is known, and why."""
+        told = NonFinite(self.step, self.site, phase, value_of(self.losses) or "nan")
+        if ground is not None:
+            told = replace(
+                told, value=ground.value, operation=ground.operation, cause=ground.cause, argument=ground.argument,
+                index=ground.index, shape=ground.shape, replayed=True,
+            )  # fmt: skip
+        return told if line is None else replace(told, source=line.source, code=line.code)
+
+    @property
+    def may_run_again(self) -> bool:
+        """Whether the root calls can be run again as they were."""
+        whole = bool(self.calls) and self.is_complete and all(call.is_untouched() for call in self.calls)
+        return whole and not any(is_sharded(p) for p in self.models.parameters())
+
+
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """What the whole graph of a loss that is not finite shows before the script's backward pass uses it up: `outside`
+    of the models, and over `all` of it. None where it shows nothing."""
+
+    outside: Reading | None
+    all: Reading | None
+
+    @staticmethod
+    def of(losses: Sequence[Tensor], returned: IsReturned) -> Glimpse:
+        """Read the graph; nothing is computed that the graph could notice."""
+        return Glimpse(read(losses, returned), read(losses))
+
+
+def of_loss(scene: Scene, seen: Glimpse) -> NonFinite:
+    """Where a loss that is not finite came from.
+
+    It is looked for in the order in which a step computes: inputs, weights, forward passes, and what stands between
+    them and the loss, which the graph has shown.
     """
-    found = NonFinite(step=step, site=site, phase="backward", value="nan")
-    origin = _in_inputs(calls, models, found) or _in_parameters(models, found)
-    if origin is None and calls and complete and not any(is_sharded(p) for p in models.parameters()):
-        origin = _replay(calls, models, found, loss)
-    return origin or _from_gradients(models, found, loss)
-
-
-def _in_inputs(calls: Sequence[KeptCall], models: Models, found: NonFinite) -> NonFinite | None:
-    for kept in calls:
-        value = value_of(tensors_of(*kept.args, *kept.kwargs.values()))
-        if value:
-            module, detail = models.path(kept.root), _which_input(kept)
-            return replace(found, phase="input", value=value, module=module, replayed=True, detail=detail)
-    return None
-
-
-def _in_parameters(models: Models, found: NonFinite) -> NonFinite | None:
-    names = models.parameter_names()
-    for parameter in models.parameters():
-        value = value_of([parameter])
-        if value:
-            name = names[id(parameter)]
-            return replace(
-                found,
-                phase="parameters",
-                value=value,
-                module=name.rpartition(".")[0],
-                operation=name,
-                replayed=True,
-                detail=f"{name} was not finite before the step began",
-            )
-    return None
-
-
-def _alone(root: nn.Module) -> nn.Module:
-    """The model itself: its data-parallel wrapper would wait for the other ranks, which do not run the step again."""
-    return root.module if isinstance(root, nn.parallel.DistributedDataParallel) else root
-
-
-def _which_input(kept: KeptCall) -> str:
-    for index, argument in enumerate((*kept.args, *kept.kwargs.values())):
-        for tensor in tensors_of(argument):
-            if value_of([tensor]):
-                place = tuple(int(i) for i in (~torch.isfinite(tensor)).nonzero()[0])
-                return f"argument {index} of the model, shape {tuple(tensor.shape)}, first at index {place}"
-    return ""
-
-
-def _replay(calls: Sequence[KeptCall], models: Models, found: NonFinite, loss: Sequence[Tensor]) -> NonFinite | None:
-    """Run the step again, call by call; None where nothing is found on the way."""
-    replays = []
-    with _undisturbed([kept.root for kept in calls]):
-        for kept in calls:
-            replay = CallReplay(models)
-            kept.generators.restore()
-            try:
-                with replay.attached(), torch.enable_grad():
-                    replay.output = _alone(kept.root)(*kept.args, **kept.kwargs)
-            except Exception as error:
-                return replace(_from_gradients(models, found, loss), detail=f"the step could not be run again: {error}")
-            replays.append(replay)
-            if replay.culprit and value_of(tensors_of(replay.output)):
-                return _forward_origin(replay, found, loss)
-        value = value_of(loss)
-        if value:
-            return _loss_origin(found, value, loss, "", "every model's output was finite, the loss was not")
-        for replay, kept in reversed(list(zip(replays, calls, strict=True))):
-            value = value_of(list(kept.gradients.values()))
-            if value:
-                detail = "the loss was finite; its gradient with respect to the model's output was not"
-                return _loss_origin(found, value, loss, models.path(kept.root), detail)
-            origin = replay.backward_origin(kept, found)
+    found = _in_parameters(scene)
+    if found is not None:
+        return found
+    if not scene.may_run_again:
+        return _in_inputs(scene) or _between(scene, seen.all)
+    with _undisturbed([kept.root for kept in scene.calls]):
+        for kept in scene.calls:
+            replay, why = _replayed(scene, kept)
+            origin = replay.forward_origin() if replay is not None else None
+            if replay is None or replay.is_same() is False:
+                return replace(_between(scene, seen.all), detail=why or ANOTHER)
             if origin is not None:
-                return origin
+                return _in_forward(scene, replay, origin, seen)
+    return _between(scene, seen.outside or seen.all)
+
+
+def of_gradient(scene: Scene, landmarks: Landmarks) -> NonFinite:
+    """Where a gradient that is not finite came from, of a finite loss; the pass is over."""
+    for mark in landmarks.kept:
+        singular = mark.ground()
+        if singular is not None:
+            return scene.found("backward", singular, _line_between(mark.name, scene))
+    if not scene.may_run_again:
+        return _in_inputs(scene) or _from_gradients(scene)
+    with _undisturbed([kept.root for kept in scene.calls]):
+        for kept in reversed(scene.calls):
+            replay, why = _replayed(scene, kept)
+            if replay is None or replay.is_same() is False:
+                return _in_inputs(scene) or replace(_from_gradients(scene), detail=why or ANOTHER)
+            origin = replay.backward_origin()
+            if origin is not None:
+                came_in = None if origin.ground.cause else _in_inputs(scene, masks=True)
+                return came_in or _on_the_way_back(scene, replay, origin)
+    return _in_inputs(scene) or _by_elimination(scene)
+
+
+def _on_the_way_back(scene: Scene, replay: CallReplay, origin: Origin) -> NonFinite:
+    place = replay.place(origin)
+    found = scene.found("backward", origin.ground, origin.line)
+    return replace(found, module=place.module, time_step=place.time_step)
+
+
+def _replayed(scene: Scene, kept: KeptCall) -> tuple[CallReplay | None, str]:
+    replay = CallReplay(scene.models, kept)
+    try:
+        replay.run()
+    except Exception as error:
+        return None, f"the model could not be run again: {error}"
+    return replay, ""
+
+
+def _in_inputs(scene: Scene, *, masks: bool = False) -> NonFinite | None:
+    """A root's input that no model computed; one that holds no more than −∞ only where it may be no mask."""
+    for number, kept in enumerate(scene.calls):
+        for argument, tree in enumerate((*kept.args, *kept.kwargs.values())):
+            for tensor in tensors_of(tree):
+                bad = value_of([tensor]) and (masks or not is_mask(tensor))
+                if bad and not kept.has_computed(tensor) and not returned_by(scene.calls[:number], tensor):
+                    return _input(scene, kept, argument, tensor)
     return None
 
 
-def _loss_origin(
-    found: NonFinite, value: NonFiniteValue, loss: Sequence[Tensor], module: str, detail: str
-) -> NonFinite:
-    operation = _loss_operation(loss)
-    return replace(found, phase="loss", value=value, replayed=True, operation=operation, module=module, detail=detail)
-
-
-def _forward_origin(replay: CallReplay, found: NonFinite, loss: Sequence[Tensor]) -> NonFinite:
-    culprit = replay.culprit
-    assert culprit is not None
-    is_loss = any(a.shape == b.shape and a.dim() == 0 for a in tensors_of(replay.output) for b in loss)
-    return replace(
-        found,
-        phase="loss" if is_loss else "forward",
-        value=culprit.value,
-        module=culprit.path,
-        operation=culprit.operation,
-        time_step=culprit.time_step,
-        layer=culprit.layer,
-        direction=culprit.direction,
-        replayed=True,
-        detail=f"the inputs of {culprit.path} were finite, its output was not" if culprit.inputs_finite else "",
+def _input(scene: Scene, kept: KeptCall, argument: int, tensor: Tensor) -> NonFinite:
+    plain = readable(tensor)
+    assert plain is not None
+    is_criterion = next(kept.root.parameters(), None) is None and argument > 0
+    index, path = first_bad(plain) or (), scene.models.path(kept.root)
+    ground = Ground(
+        "", "targets" if is_criterion else "inputs", value_of([tensor]) or "nan", "", index, tuple(tensor.shape)
     )
+    detail = f"argument {argument} of {path}, shape {tuple(tensor.shape)}, first at index {index}"
+    return replace(scene.found("input", ground), module=path, detail=detail)
 
 
-def _from_gradients(models: Models, found: NonFinite, loss: Sequence[Tensor]) -> NonFinite:
+def _in_parameters(scene: Scene) -> NonFinite | None:
+    names = scene.models.parameter_names()
+    leaves = [leaf for leaf in walk(scene.losses).leaves if id(leaf) not in names]
+    for parameter in (*scene.models.parameters(), *leaves):
+        if value_of([parameter]):
+            name = names.get(id(parameter), "a leaf of the graph")
+            ground, detail = why_spoiled(parameter)
+            if not scene.step:
+                ground, detail = replace(ground, operation="", cause="initial weights", argument=""), ""
+            found = scene.found("parameters", ground)
+            return replace(found, module=name.rpartition(".")[0], operation=name, detail=detail)
+    return None
+
+
+def _in_forward(scene: Scene, replay: CallReplay, origin: Origin, seen: Glimpse) -> NonFinite:
+    if origin.given is not None:
+        return _in_inputs(scene) or _between(scene, seen.outside or seen.all)
+    if origin.ground.cause in ("", "zero times infinity", "infinity less infinity"):
+        came_in = _in_inputs(scene, masks=True)
+        if came_in is not None:
+            return came_in
+    place = replay.place(origin)
+    is_loss = any(returned_by([replay.kept], loss) for loss in scene.losses)
+    is_model = next(replay.kept.root.parameters(), None) is not None
+    found = scene.found("forward" if is_model and not is_loss else "loss", origin.ground, origin.line)
+    return replace(found, module=place.module, time_step=place.time_step, layer=place.layer, direction=place.direction)
+
+
+def _between(scene: Scene, reading: Reading | None) -> NonFinite:
+    """What the graph shows outside of the models."""
+    if reading is None:
+        return scene.found("loss")
+    line = _line_between(reading.name, scene)
+    return scene.found("input" if reading.is_constant else "loss", reading.ground, line)
+
+
+def _line_between(name: str, scene: Scene) -> SourceLine | None:
+    """The script's line of an operation between the models and backward."""
+    called_from = scene.calls[0].called_from if scene.calls else None
+    return source_lines.line_between(name, scene.frame, called_from)
+
+
+def _by_elimination(scene: Scene) -> NonFinite:
+    """The models' own slopes are finite, so it arose between them and the loss: by the operations that can."""
+    nodes, _ = nodes_of(scene.losses, scene.returned)
+    able = {key_of(node.name()): node.name() for node in nodes if key_of(node.name()) in SAVED}
+    found = _from_gradients(scene)
+    if len(able) != 1:
+        return replace(found, detail="each model's own slopes are finite; it arose between the models and the loss")
+    name = next(iter(able.values()))
+    line = _line_between(name, scene)
+    ground = Ground(plain_word(name), "", found.value, "")
+    told = replace(scene.found("backward", ground, line), replayed=False)
+    return replace(told, detail="it alone can have an infinite slope between the models and the loss")
+
+
+def _from_gradients(scene: Scene) -> NonFinite:
     """What the gradients tell without a replay: the last module, in the order of definition, with one that is not
     finite."""
-    value = value_of(loss)
-    if value:
-        return replace(found, phase="loss", value=value, operation=_loss_operation(loss))
-    names = models.parameter_names()
-    bad = [p for p in models.parameters() if p.grad is not None and value_of([p.grad])]
+    found = scene.found("backward")
+    names = scene.models.parameter_names()
+    bad = [p for p in scene.models.parameters() if p.grad is not None and value_of([p.grad])]
     if not bad:
         return found
     name = names[id(bad[-1])]
     return replace(
         found,
-        value=value_of([p.grad for p in bad if p.grad is not None]) or "nan",
+        value=value_of([p.grad for p in bad]) or "nan",
         module=name.rpartition(".")[0],
         operation=name,
         detail=f"{len(bad)} parameters have a non-finite gradient, {name} nearest the loss",
     )
 
 
-def _loss_operation(loss: Sequence[Tensor]) -> str:
-    """The operations between the loss and the model, nearest the loss first; the risky ones alone if any."""
-    risky = ("Log", "Div", "Sqrt", "Pow", "Exp", "Norm", "Reciprocal", "Rsqrt", "Acos", "Asin", "Atanh", "BinaryCross")
-    names = [node.name().removesuffix("Backward0") for node in walk(loss).nodes[:12]]
-    telling = [name for name in names if name.startswith(risky)]
-    return " ← ".join(telling[:3] or names[:3])
-
-
 @contextmanager
 def _undisturbed(roots: Sequence[nn.Module]) -> Iterator[None]:
-    """Whatever a replay changes in the models or the generators is put back."""
+    """A replay changes copies of the models' buffers and containers alone, and everything is put back: the script's
+    graph may still hold the originals, and would miss a change of them."""
     modules = list({id(m): m for root in roots for m in root.modules()}.values())
     attributes = [dict(module.__dict__) for module in modules]
-    buffers = [(buffer, buffer.detach().clone()) for root in roots for buffer in root.buffers()]
     generators = Generators.now()
     try:
+        for module in modules:
+            module.__dict__.update({k: v.copy() for k, v in module.__dict__.items() if _is_own_container(k, v)})
+            module.__dict__["_buffers"] = {k: None if b is None else b.clone() for k, b in module._buffers.items()}
         yield
     finally:
         generators.restore()
         for module, before in zip(modules, attributes, strict=True):
             module.__dict__.clear()
             module.__dict__.update(before)
-        with torch.no_grad():
-            for buffer, value in buffers:
-                buffer.copy_(value)
+
+
+def _is_own_container(name: str, value: object) -> bool:
+    return not name.startswith("_") and type(value) in (list, dict, set)

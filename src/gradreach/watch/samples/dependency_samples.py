@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -21,6 +22,9 @@ WIDTH = {"errors": 16, "states": 64, "inputs": 64}
 """What is wider is projected at random to so many coordinates."""
 
 MOST_SEQUENCES = 512
+MOST_SPARSE = 1024
+"""The same where each has an error at one step alone, as under a loss on the last one."""
+
 MOST_BYTES = 32 << 20
 """What one pool holds; the oldest looks leave it first. A single look holds at most half of either."""
 
@@ -47,6 +51,11 @@ class _LookSample:
     def kind(self) -> tuple[object, ...]:
         """What all looks of a pool have in common."""
         return (self.inputs.dtype, self.inputs.shape[2:], self.errors.shape[2:], self.states.shape[2:])
+
+    @cached_property
+    def is_sparse(self) -> bool:
+        """Whether no sequence has more than one step with an error."""
+        return int((self.errors != 0).any(-1).sum(1).max()) <= 1
 
     @property
     def bytes(self) -> int:
@@ -95,7 +104,8 @@ class _ModuleSamples:
 
     def _oldest_leaves(self, step: int) -> bool:
         sequences, oldest = sum(len(look.errors) for look in self.looks), self.looks[0]
-        if sequences > MOST_SEQUENCES or sum(look.bytes for look in self.looks) > MOST_BYTES:
+        most = MOST_SPARSE if all(look.is_sparse for look in self.looks) else MOST_SEQUENCES
+        if sequences > most or sum(look.bytes for look in self.looks) > MOST_BYTES:
             return True
         return oldest.step < step // 2 and sequences - len(oldest.errors) >= ENOUGH_SEQUENCES
 

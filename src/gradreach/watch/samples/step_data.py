@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradreach.watch.tensors import tensors_of
+from gradreach.watch.tensors import is_dense, tensors_of
 
 MOST_TENSORS = 16
 """Of the data that a step hands to its modules so many different tensors are told apart, and as many of its roots."""
@@ -52,7 +52,7 @@ def laid_out(x: Tensor, B: int, T: int, *, batch_first: bool) -> Tensor | None:
 
 def _is_data(tensor: Tensor) -> bool:
     """Ids (B, T) or real values (B, T, f), unbatched (T,) and (T, f); an output of a module has a graph behind it."""
-    if tensor.grad_fn is not None or tensor.requires_grad or tensor.layout != torch.strided or tensor.numel() == 0:
+    if tensor.requires_grad or not is_dense(tensor) or tensor.numel() == 0:
         return False
     if tensor.is_floating_point():
         return tensor.dim() in (2, 3)

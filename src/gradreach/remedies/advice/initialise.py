@@ -1,0 +1,19 @@
+"""Give every parameter a value before the first step."""
+
+from __future__ import annotations
+
+from gradreach.remedies.advice.advice import Advice
+
+
+def initialised(parameter: str) -> str:
+    """A line that initialises one parameter."""
+    return f"nn.init.normal_({parameter}, std=0.02)  # a matrix: nn.init.xavier_uniform_"
+
+
+INITIALISE = Advice(
+    id="initialise",
+    does="torch.empty and torch.Tensor(n, m) leave what lay in memory",
+    code=initialised,
+    answers=("GR301",),
+    unfit="Where the weights come from a file: look for the value there.",
+)

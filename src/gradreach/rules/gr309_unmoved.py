@@ -1,0 +1,109 @@
+"""GR309: weights that get a gradient and never move."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gradreach.facts.facts import Facts
+from gradreach.facts.time import MIN_LOOKS
+from gradreach.facts.wording import count, shortened
+from gradreach.record.schema import Finding, Look, Severity
+from gradreach.remedies.advice.freeze import FREEZE
+from gradreach.remedies.advice.hand_over import HAND_OVER
+from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
+
+
+def judge(facts: Facts) -> RuleOutcome:
+    """The parameters that a gradient reaches and that hold the same values from the first look to the last."""
+    looks = facts.sound_looks[1:]
+    if len(looks) < MIN_LOOKS:
+        return RuleOutcome(why_not=f"fewer than {MIN_LOOKS + 1} looks to compare the weights at")
+    seen = dict.fromkeys(name for look in looks for name in look.unmoved)
+    names = [name for name in seen if _never_moves(facts, name, looks)]
+    order = {each.module: each.order for look in looks for each in look.depth}
+    modules = sorted(dict.fromkeys(map(_owner, names)), key=lambda module: order.get(module, -1))
+    harm = _harm(modules, looks) if modules else None
+    return RuleOutcome() if harm is None else RuleOutcome((_finding(facts, names, modules, looks, harm),))
+
+
+def _owner(name: str) -> str:
+    return name.rpartition(".")[0] or name
+
+
+def _never_moves(facts: Facts, name: str, looks: Sequence[Look]) -> bool:
+    """Whether each look at a line that gives this parameter a gradient found it as the look before had it."""
+    owner = name.rpartition(".")[0]
+    held = [look for look in looks if name in look.unmoved]
+    others = [look for look in looks if name not in look.unmoved]
+    trained = any(seen.module == owner and seen.update_ratio for look in facts.sound_looks for seen in look.depth)
+    reached = any(seen.module == owner and seen.weight_grad_norm for look in others for seen in look.depth)
+    return len(held) >= MIN_LOOKS and not trained and not reached
+
+
+def _harm(modules: Sequence[str], looks: Sequence[Look]) -> tuple[Severity, str] | None:
+    """How much it matters: nothing moves at all, or layers before these do; None where it may well be meant so.
+
+    A part that only what comes behind it moves, and a network for which an input is optimised, are meant to stay.
+    """
+    if not any(look.moved for look in looks):
+        return "error", "no weight moves"
+    order = {seen.module: seen.order for look in looks for seen in look.depth}
+    resting = [order[module] for module in modules if module in order]
+    moving = [seen.order for look in looks for seen in look.depth if seen.module not in modules and seen.update_ratio]
+    if resting and moving and max(resting) > min(moving):
+        return "warning", "layers before move, and it stays as it was"
+    return None
+
+
+def _finding(
+    facts: Facts, names: Sequence[str], modules: Sequence[str], looks: Sequence[Look], harm: tuple[Severity, str]
+) -> Finding:
+    severity, meaning = harm
+    told = ", ".join(f"`{shortened(module, 40)}`" for module in modules[:3])
+    more = f" and {len(modules) - 3} more" if len(modules) > 3 else ""
+    because = (
+        f"{told}{more} got a gradient and held the very same values from step {facts.sound_looks[0].step:,} to "
+        f"{looks[-1].step:,}: {meaning}. That is {count(len(names), 'parameter')}. Either no optimizer was given "
+        "them, for "
+        "it was made before they were or for others, or its rate is 0, or updates are lost in the rounding of the "
+        "weights."
+    )
+    evidence: Evidence = {"parameters": len(names), "names": ", ".join(names[:8]), "looks": len(looks) + 1}
+    where: Where = {"module": modules[-1]}
+    how = f"‖Δw‖ = 0 for {len(names)} w, over {len(looks) + 1} looks"
+    remedies = (HAND_OVER.remedy(facts.root_of(modules[0])), FREEZE.remedy(modules[-1]))
+    return RULE.finding(severity, where, evidence, because, remedies, how)
+
+
+def _headline(_: Facts, finding: Finding) -> str:
+    return finding.because.split(". ", 1)[0] + "."
+
+
+RULE = Rule(
+    code="GR309",
+    slug="unmoved",
+    title="weights that never move",
+    severities=("error", "warning"),
+    family="step",
+    explain=Explanation(
+        cause="backward() fills the gradient of every weight that asks for one; only those that an optimizer was "
+        "given are "
+        "moved by it. A layer that was put in after the optimizer was made, or a parameter group left out, keeps its "
+        "random start.",
+        mathematics=("w ← w − η g for the w that the optimizer holds; every other w stays",),
+        thresholds="The sum of a parameter's values and that of their squares are the same at each look and at the one "
+        f"before, for {MIN_LOOKS + 1} looks at least, though its gradient is not 0. An error where nothing moves; a "
+        "warning where layers before it are trained. It is silent where only what comes behind it moves, as above a "
+        "backbone that is meant to stay, and where the loss moves something else, as an image that is optimised.",
+        remedies=(
+            "Hand all parameters to the optimizer: free.",
+            "requires_grad_(False) for what is meant to stay: saves the backward pass there.",
+        ),
+        silence="For a part that is meant to stay.",
+        references=("Paszke et al. (2019): PyTorch: An imperative style, high-performance deep learning library",),
+    ),
+    judge=judge,
+    headline=_headline,
+    urgency=2,
+    zoo=("gr309_optimizer_made_too_early",),
+)
