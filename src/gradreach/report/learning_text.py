@@ -18,10 +18,10 @@ BY_HEART = "does it learn one single batch by heart, within a few hundred steps 
 
 _HEADS = {
     "does not fall": "it does not learn",
-    "rises": "it does not learn",
+    "rises": "by its loss it does not learn",
     "hardly falls": "it hardly learns",
     "rests": "it learns no more",
-    "rises again": "it unlearns again",
+    "rises again": "the loss does not stay down",
 }
 
 
