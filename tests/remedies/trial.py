@@ -6,7 +6,6 @@ its fault and, under what they promise, the remedies to try. Promises:
     loss     the fault goes, and the loss ends lower
     cost     the fault goes, and the loss ends no higher: it spares work, or says what is meant
     goes on  the training goes on to a finite loss, where it broke before
-    surer    the finding stays, and rests on more
 
 Comments say where a remedy goes:
 
@@ -39,7 +38,7 @@ SCRIPTS = sorted((Path(__file__).parent / "tried").glob("*.py"))
 BETTER = 0.95
 """The part of the faulty form's loss that the remedied form must stay under."""
 
-THEN = {"loss": "gone", "cost": "gone, at no cost", "goes on": "the training goes on", "surer": "surer"}
+THEN = {"loss": "gone", "cost": "gone, at no cost", "goes on": "the training goes on"}
 """What the table says of a promise that is kept."""
 
 _WITH = re.compile(r"( *)# with ([\w-]+(?:, [\w-]+)*)(?:: (.*))?")
@@ -162,10 +161,7 @@ def keeps(script: Script, fault: Run, done: Run, promise: str) -> bool:
             return not done.has(script.code, severity) and done.loss <= fault.loss
         case "goes on":
             return math.isinf(fault.loss) and math.isfinite(done.loss)
-        case "surer":
-            shares = [found.evidence["detectable_share"] for each in (fault, done) for found in each.found(script.code)]
-            return len(shares) == 2 and shares[1] < shares[0]
-    raise ValueError(f"{script.name}: expected loss, cost, goes on or surer, got {promise!r}")
+    raise ValueError(f"{script.name}: expected loss, cost or goes on, got {promise!r}")
 
 
 def main(names: Sequence[str] = ()) -> int:

@@ -147,17 +147,25 @@ class Facts:
         """The steps whose norm is no ordinary one: spikes, and what is not finite."""
         return frozenset((*(spike.step for spike in self.spikes), *self.nonfinite_steps))
 
+    def usual_beside_spikes(self, site: int | None = None) -> float | None:
+        """The norm that is usual beside the worst spike, of one line or of all; None without one past the start."""
+        norms = [
+            spike for spike in self.spikes if spike.of == "norm" and not spike.early and site in (None, spike.site)
+        ]
+        return max(norms, key=lambda spike: spike.times).usual if norms else None
+
     @cached_property
     def suggested_threshold(self) -> float | None:
-        """The threshold that leaves all but 1 % of the run's ordinary steps alone."""
-        return exceptional(self.steps, self.out_of_line)
+        """The threshold that leaves all but 1 % of the ordinary steps alone; beside spikes, twice what is usual."""
+        usual = self.usual_beside_spikes()
+        return exceptional(self.steps, self.out_of_line) if usual is None else 2 * usual
 
     def suggested_threshold_at(self, site: Site) -> float | None:
-        """The threshold that leaves all but 1 % of the ordinary steps of one line alone; of one whose norm blew up
-        twice the norm before."""
+        """The same of one line; of one whose norm blew up twice the norm before."""
         if self.blow_up is not None and self.blow_up.site == site.number:
             return 2 * self.blow_up.before
-        return exceptional(site.steps, self.out_of_line)
+        usual = self.usual_beside_spikes(site.number)
+        return exceptional(site.steps, self.out_of_line) if usual is None else 2 * usual
 
     # Looks
 

@@ -121,6 +121,8 @@ def learning(steps: Sequence[int], losses: Sequence[float]) -> Learning:
     told = Learning("unknown", first, last, losses=count)
     if _changes_sign(quarters):
         return replace(told, why_not="the loss changes its sign from step to step, and such a one need not fall")
+    if last == 0.0 and losses[0] > 0:
+        return replace(told, course="falls", first=losses[0])
     start = replace(told, first=max(median(few), first))
     if again := _risen_again(start, quarters, steps, losses):
         return again

@@ -106,7 +106,7 @@ class Site:
     def worse_than_at_first(self) -> bool:
         """Whether the loss ends above its first value by more than its noise; False for lines that take turns."""
         losses = self.losses
-        if len(losses) < 10 or self.takes_turns or self.learning.course in ("falls", "rests"):
+        if len(losses) < 10 or self.takes_turns:
             return False
         first, end = losses[0], losses[-max(len(losses) // 5, 3) :]
         return median(end) > first + SMALL_FALL * abs(first) + 2 * spread(end)

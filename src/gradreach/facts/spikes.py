@@ -131,7 +131,9 @@ def _deviates(size: float, before: Sequence[float]) -> bool:
 
 
 def _was_clipped(step: Step, limit: float) -> bool:
-    return step.clip == "value" or (step.threshold is not None and step.threshold <= limit)
+    """Whether the step was held to an ordinary length, or to half of its own and no giant one."""
+    bound = max(limit, min((step.unclipped or 0.0) / 2, SPIKE_TIMES * limit))
+    return step.clip == "value" or (step.threshold is not None and step.threshold <= bound)
 
 
 def _comes_back(after: Sequence[Step], of: Literal["norm", "loss"], limit: float) -> bool:

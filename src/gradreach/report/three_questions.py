@@ -176,6 +176,8 @@ def _threshold(facts: Facts, findings: Sequence[Finding]) -> tuple[str, str]:
         return f"The guard's own, {figure(guarded.threshold)}", ": it follows the run's norms as they go."
     if (usual := _before_the_explosion(findings)) is not None:
         return figure(2 * usual, 2), f", twice the norm before it blew up; {_yours(clipping)}."
+    if (usual := facts.usual_beside_spikes()) is not None:
+        return figure(2 * usual, 2), f", twice the norm that is usual beside the spikes; {_yours(clipping)}."
     if any(finding.code in ("GR102", "GR202") for finding in findings):
         why = "the norms of an exploding gradient tell of none, mend its cause first"
         return "None yet", f": {why}; {_yours(clipping)}."

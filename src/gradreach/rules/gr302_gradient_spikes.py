@@ -54,7 +54,7 @@ def _bounded(facts: Facts, worst: Spike) -> tuple[Remedy, ...]:
     threshold = facts.suggested_threshold_at(facts.site(worst.site))
     if threshold is None:
         return ()
-    why = "leaves all but the largest 1 % of the ordinary steps alone and bounds the rest"
+    why = "leaves ordinary steps alone and bounds the rest"
     return (CLIP.remedy_because(why, facts.models_at(worst.site), figure(threshold, 2), facts.is_scaled),)
 
 

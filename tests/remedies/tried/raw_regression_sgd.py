@@ -1,4 +1,4 @@
-# try: {"code": "GR305", "loss": ["scale-input"]}
+# try: {"code": "GR307", "loss": ["scale-input"]}
 """A regression from bytes whose first update replaces the weights, SGD"""
 
 import torch

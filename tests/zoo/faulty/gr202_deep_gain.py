@@ -1,4 +1,4 @@
-# expect: {"code": "GR202", "module": "net.0"}
+# expect: {"code": "GR202", "module": "net.0", "also": ["GR302", "GR307"]}
 """Two dozen tanh layers with weights eight times too large: the gradient grows towards the input, to no use."""
 
 import sys

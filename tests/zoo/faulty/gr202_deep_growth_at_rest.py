@@ -1,4 +1,4 @@
-# expect: {"code": "GR202", "severity": "error", "module": "model.0"}
+# expect: {"code": "GR202", "severity": "error", "module": "model.0", "also": ["GR309"]}
 """Twelve ReLU layers whose weights are three times too large, at a rate so small that nothing moves or breaks."""
 
 import sys
