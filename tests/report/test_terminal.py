@@ -184,7 +184,9 @@ def test_overhead_is_held_against_a_budget_only_where_there_was_one(every: int |
 
 def test_a_run_over_its_budget_is_told_why() -> None:
     told = " ".join(of((), replace(ALL["vanishing"], overhead=Overhead(0.02, 0.17, 0.21, 0.4))).split())
-    assert "overhead 17 % of the wall time, over the budget of 2 %: the planned looks and a little work at each step come" in told
+    assert (
+        "overhead 17 % of the wall time, over the budget of 2 %: planned looks and some work at each step come" in told
+    )
 
 
 def test_depth_names_the_first_and_the_last_module_with_weights() -> None:

@@ -20,7 +20,7 @@ def of_overhead(overhead: Overhead) -> str:
     if overhead.closing >= 0.1:
         spent += f" and {overhead.closing:.1f} s at the end"
     if overhead.every is None and overhead.measured > overhead.budget:
-        over = "the planned looks and a little work at each step come in any case, which shows where steps are short"
+        over = "planned looks and some work at each step come in any case, which shows where steps are short"
         return f"{spent}, over the budget of {percent(overhead.budget)}: {over}"
     if overhead.every is None:
         return f"{spent}, budget {percent(overhead.budget)}"
