@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,25 @@ FORMS: dict[str, tuple[type, str]] = {
 def schema(form: str) -> dict[str, Any]:
     """The schema of "report" or "compare", as JSON Schema 2020-12."""
     fields, description = FORMS[form]
-    drawn = msgspec.json.schema(fields)
+    drawn = _with_clean_descriptions(msgspec.json.schema(fields))
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:gradreach:{form}:1",
         "title": f"gradreach {form}",
         "description": description,
         **drawn,
+    }
+
+
+def _with_clean_descriptions(part: Any) -> Any:
+    """`part` with each docstring's indentation taken out: some versions of msgspec leave it in."""
+    if isinstance(part, list):
+        return [_with_clean_descriptions(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    return {
+        name: cleandoc(item) if name == "description" and isinstance(item, str) else _with_clean_descriptions(item)
+        for name, item in part.items()
     }
 
 
