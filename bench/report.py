@@ -19,7 +19,8 @@ import timing
 
 from gradreach.record import store
 from gradreach.record.entries import Model, SiteEntry
-from gradreach.record.schema import DepthLook, Look, Outcome, Overhead, Run, Step, TimeLook
+from gradreach.record.look import DepthLook, Look, TimeLook
+from gradreach.record.schema import Outcome, Overhead, Run, Step
 from gradreach.record.sinks.sqlite import SqliteSink
 from gradreach.report.report import Report
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from gradreach.facts.dependency import DependencyTest, spans, strongest
 from gradreach.facts.facts import Facts
 from gradreach.facts.modules import of_one_stack
-from gradreach.record.schema import Lag, Look, NonFinite, Record
+from gradreach.record.look import Look
+from gradreach.record.schema import Lag, NonFinite, Record
 from tests.records.parts import at, dependency, free, lag, probe, record, steps, time_look
 
 NEAR, FAR = 3, 40

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gradreach.record.look import Look
 from gradreach.record.norm_history import WINDOW
 from gradreach.record.progress import Progress
-from gradreach.record.schema import Look, NonFinite, Step
+from gradreach.record.schema import NonFinite, Step
 from gradreach.report.live.progress_line import line
 from tests.records.parts import INF, NAN, at, time_look
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from gradreach.record.entries import SiteEntry
-from gradreach.record.schema import Look, NonFinite, Outcome, Overhead, Record, Step
+from gradreach.record.look import Look
+from gradreach.record.schema import NonFinite, Outcome, Overhead, Record, Step
 from gradreach.record.sinks.recorder import Recorder
 from gradreach.record.sinks.sqlite import FORMAT, SqliteSink
 from gradreach.record.store import Unreadable, rank_file, ranks, read

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gradreach.record.schema import Look, NonFinite, Outcome, Step
+from gradreach.record.look import Look
+from gradreach.record.schema import NonFinite, Outcome, Step
 from gradreach.record.sinks.sqlite import SqliteSink
 from gradreach.record.store import Tail, Unreadable, rank_file, read
 from tests.records.parts import run

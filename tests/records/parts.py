@@ -12,20 +12,8 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
-from gradreach.record.schema import (
-    Dependency,
-    DepthLook,
-    Lag,
-    Look,
-    Outcome,
-    Overhead,
-    Probe,
-    Record,
-    Run,
-    Step,
-    TimeLook,
-    ZeroGradient,
-)
+from gradreach.record.look import DepthLook, Look, Probe, TimeLook, ZeroGradient
+from gradreach.record.schema import Dependency, Lag, Outcome, Overhead, Record, Run, Step
 
 NAN, INF = math.nan, math.inf
 

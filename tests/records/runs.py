@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gradreach.record.schema import DepthLook, GuardDeed, GuardSummary, NonFinite, Outcome, Overhead, Record
+from gradreach.record.look import DepthLook
+from gradreach.record.schema import GuardDeed, GuardSummary, NonFinite, Outcome, Overhead, Record
 
 from .parts import (
     INF,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gradreach.record.schema import DepthLook, DetachedState, NonFinite, Record, Step
+from gradreach.record.look import DepthLook, DetachedState
+from gradreach.record.schema import NonFinite, Record, Step
 
 from .parts import (
     activation,

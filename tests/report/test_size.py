@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gradreach.record.schema import Look, Record
+from gradreach.record.look import Look
+from gradreach.record.schema import Record
 from gradreach.report.html import assets
 from gradreach.report.page import LARGEST
 from gradreach.report.panels.method import CUT

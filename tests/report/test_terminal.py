@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from gradreach.record.schema import Finding, Look, Overhead, Record
+from gradreach.record.look import Look
+from gradreach.record.schema import Finding, Overhead, Record
 from gradreach.report.charts.flow import lines
 from gradreach.report.charts.terminal_card import WIDTH, console_for
 from gradreach.report.terminal import print_summary

@@ -14,8 +14,9 @@ from torch import nn
 import gradreach
 from gradreach.facts.facts import Facts
 from gradreach.record.kinds import numbered
+from gradreach.record.look import DepthLook, TimeLook, ZeroCause
 from gradreach.record.nonfinite import Cause
-from gradreach.record.schema import DepthLook, NonFinite, Record, TimeLook, ZeroCause
+from gradreach.record.schema import NonFinite, Record
 from gradreach.remedies.advice.advice import Advice
 from gradreach.remedies.advice.clip import CLIP
 from gradreach.remedies.advice.find_out import FIND_OUT

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from gradreach.record.schema import DepthLook, Finding, Lag, Look, Record
+from gradreach.record.look import DepthLook, Look
+from gradreach.record.schema import Finding, Lag, Record
 from gradreach.rules.data_dependency import UNASKED
 from gradreach.rules.registry import RULES
 from tests.records.parts import (

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from gradreach.record.schema import Look, NonFinite
+from gradreach.record.look import Look
+from gradreach.record.schema import NonFinite
 from tests.records.parts import at, chain, falling, flat, record, steps
 from tests.rules.judging import codes, findings, not_judged, the
 

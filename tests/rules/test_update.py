@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gradreach.record.schema import DepthLook, Look
+from gradreach.record.look import DepthLook, Look
 from tests.records.parts import at, chain, depth_look, falling, flat, record, steps
 from tests.rules.judging import codes, findings, not_judged, passed, the
 

@@ -8,7 +8,8 @@ from typing import Any, get_args
 import pytest
 
 from gradreach.facts.facts import Facts
-from gradreach.record.schema import DepthLook, DetachedState, Look, Record, ZeroCause, ZeroGradient
+from gradreach.record.look import DepthLook, DetachedState, Look, ZeroCause, ZeroGradient
+from gradreach.record.schema import Record
 from gradreach.rules.registry import RULES, judge
 from tests.records.parts import at, depth_look, flat, record, steps, time_look, zero_gradient
 from tests.records.speaking import SPEAKING, adversaries

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gradreach.record.schema import Look
+from gradreach.record.look import Look
 from gradreach.watch.lens import BackwardPass, ModuleCall, all_lenses
 from gradreach.watch.lenses.depth import Depth
 from gradreach.watch.lenses.detached_states import DetachedStates

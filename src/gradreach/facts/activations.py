@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from gradreach.facts.thresholds import Threshold
-from gradreach.record.schema import DepthLook, Look
+from gradreach.record.look import DepthLook, Look
 
 SATURATED = Threshold("saturated", 0.8, 0.01, 1.0, "share of activations with less than 5 % of their largest slope")
 

@@ -18,7 +18,7 @@ from gradreach.facts.statistics import (
     slope,
 )
 from gradreach.facts.thresholds import Threshold
-from gradreach.record.schema import DepthLook, Look
+from gradreach.record.look import DepthLook, Look
 
 DEPTH_DECADES = Threshold(
     "depth_decades",

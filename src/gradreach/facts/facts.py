@@ -20,7 +20,8 @@ from gradreach.facts.spikes import Spike, spikes_of
 from gradreach.facts.thresholds import DEFAULT, Thresholds
 from gradreach.facts.time import LayerKey, Shown, cut_states, layers_of, share_reached, shown_of, usual_length
 from gradreach.facts.zero_gradients import ZeroStretch, zero_stretches
-from gradreach.record.schema import DepthLook, DetachedState, Look, NonFinite, Probe, Record, Step, TimeLook
+from gradreach.record.look import DepthLook, DetachedState, Look, Probe, TimeLook
+from gradreach.record.schema import NonFinite, Record, Step
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from gradreach.facts.depth import in_order
 from gradreach.facts.statistics import is_positive
-from gradreach.record.schema import DepthLook, Look
+from gradreach.record.look import DepthLook, Look
 
 
 def input_sizes(looks: Sequence[Look], root_of: Callable[[str], str]) -> dict[str, float]:

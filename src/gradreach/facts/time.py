@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from gradreach.facts.statistics import is_finite, is_positive, known, median
 from gradreach.facts.thresholds import Threshold
-from gradreach.record.schema import DetachedState, Look, Probe, TimeLook
+from gradreach.record.look import DetachedState, Look, Probe, TimeLook
 
 FAR_SHARE = Threshold(
     "far_share", 0.5, 0.01, 1.0, "part of the sequence that the gradient must reach back over to be in order"

@@ -9,7 +9,8 @@ from itertools import combinations
 
 from gradreach.facts.site import Site
 from gradreach.facts.time import MIN_LOOKS
-from gradreach.record.schema import DepthLook, Look, Step, ZeroGradient
+from gradreach.record.look import DepthLook, Look, ZeroGradient
+from gradreach.record.schema import Step
 
 NEGLIGIBLE = 0.01
 """Part of the trained numbers below which zeros that no operation explains are left alone: a bias that something after

@@ -7,18 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gradreach.record.schema import (
-    Dependency,
-    GuardDeed,
-    GuardSummary,
-    Look,
-    NonFinite,
-    Outcome,
-    Overhead,
-    Record,
-    Run,
-    Step,
-)
+from gradreach.record.look import Look
+from gradreach.record.schema import Dependency, GuardDeed, GuardSummary, NonFinite, Outcome, Overhead, Record, Run, Step
 
 
 @dataclass(frozen=True, slots=True)

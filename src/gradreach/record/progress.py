@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gradreach.record.kinds import of_layer
+from gradreach.record.look import Look
 from gradreach.record.nonfinite import NonFiniteValue, nonfinite_value
 from gradreach.record.norm_history import NormHistory
-from gradreach.record.schema import Look, NonFinite, Step
+from gradreach.record.schema import NonFinite, Step
 
 _NAMES = {"nan": "NaN", "inf": "infinity"}
 

@@ -11,18 +11,14 @@ from functools import cached_property
 from typing import Final, Literal
 
 from gradreach.record.has_card import HasCard
+from gradreach.record.look import Direction, Look
 from gradreach.record.nonfinite import Cause, NonFiniteValue, Phase, all_finite, may_be_overflow
 
 SCHEMA: Final = "gradreach/1"
 
-HORIZON_LIMIT = 0.01
-"""The value of r(ℓ) that a lag must have, with every lag before it, to lie within the horizon."""
-
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 """The severities, the most serious first."""
-
-Direction = Literal["forward", "reverse"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,107 +73,6 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class TimeLook:
-    """One direction of one recurrent layer on one watched step. Lags ℓ index `reach`, `lag_share`, `truncation_bias`.
-
-    `reach[ℓ]` is r(ℓ), r(0) = 1; `truncation_bias[k]` is b(k), b(0) = 1. `adjoint[k]` is the batch mean of ‖δ_k‖ and
-    `local_error[k]` that of ‖e_k‖, both in time order of the data. `exact` says that the replayed output equals the
-    layer's to 1e-6 relative, `why_inexact` what differs. `anchors` steps t carry the reach map, on which `reach`,
-    `lag_share` and `truncation_bias` rest: all with a local error, unless `sampled` says which share. `gradient_error`
-    is the relative difference of the parameter gradients that follow from those of the script.
-    `gamma` is the activation's bound, `gamma_mean` the measured mean of its derivative, `lambda_` and `rho` the
-    spectral norm and radius of W_hh, `bound_factor` γλ per step; None where the kind of cell has no such figure.
-    `factor` is exp of the slope of log r(ℓ). `saturated` is the share of activations under 5 % of their largest slope.
-    `log10_map[i][j]` is log10 R[t, k] for t = `map_rows[i]` and k = `map_columns[j]`, steps in time order of the data;
-    None where nothing comes. `padded` is the share of the steps that come after the last one with an error of their
-    row: padding, where the loss leaves it out; None where it is not known.
-    """
-
-    module: str
-    kind: str
-    layer: int
-    direction: Direction
-    T: int
-    batch: int
-    hidden: int
-    horizon: int
-    factor: float | None
-    reach: tuple[float, ...]
-    lag_share: tuple[float, ...]
-    truncation_bias: tuple[float, ...]
-    adjoint: tuple[float, ...]
-    local_error: tuple[float, ...]
-    anchors: int
-    exact: bool
-    why_inexact: str = ""
-    sampled: str = ""
-    gradient_error: float | None = None
-    gamma: float | None = None
-    gamma_mean: float | None = None
-    lambda_: float | None = None
-    rho: float | None = None
-    bound_factor: float | None = None
-    lyapunov: tuple[float, ...] = ()
-    saturated: float | None = None
-    log10_map: tuple[tuple[float | None, ...], ...] = ()
-    map_rows: tuple[int, ...] = ()
-    map_columns: tuple[int, ...] = ()
-    padded: float | None = None
-
-    @property
-    def farthest(self) -> int:
-        """The largest lag that any error can be carried back over: from the last step that has one, in the direction of
-        the recurrence, to the first step. T − 1 where the last step has one, and where none is known."""
-        carrying = [t for t, size in enumerate(self.local_error) if size > 0.0]
-        if not carrying:
-            return self.T - 1
-        last = max(carrying) if self.direction == "forward" else self.T - 1 - min(carrying)
-        return max(last, max((lag for lag, r in enumerate(self.reach) if r > 0.0), default=0))
-
-
-@dataclass(frozen=True, slots=True)
-class DepthLook:
-    """One leaf module on one watched step; `order` is its first call's place in the execution order, from 0.
-
-    Over all `calls` of the module: rms of its output and of the gradient that reached that output, the 2-norms of its
-    own parameters and of their gradients, and ‖Δw‖ / ‖w‖ of the update that followed. `activation` is the one that the
-    module is or that follows it: of that the `saturated` share (tanh, logistic) and the `dead` share of its `units`
-    (ReLU at zero for the whole batch), from `rows` values of each.
-    """
-
-    module: str
-    kind: str
-    order: int
-    calls: int
-    activation_rms: float | None = None
-    grad_rms: float | None = None
-    activation: str = ""
-    saturated: float | None = None
-    dead: float | None = None
-    units: int = 0
-    rows: int = 0
-    parameters: int = 0
-    weight_norm: float | None = None
-    weight_grad_norm: float | None = None
-    update_ratio: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """How far back the input still moves the error of a model without a recurrence, on one watched step.
-
-    `reach[ℓ]` is r(ℓ), r(0) = 1, of ‖∂L_t/∂x_{t−ℓ}‖: from backward passes from the errors at `anchors` steps t at the
-    output of `module` to the embedding of the input. T is the length of the sequences.
-    """
-
-    module: str
-    T: int
-    horizon: int
-    reach: tuple[float, ...]
-    anchors: int
-
-
-@dataclass(frozen=True, slots=True)
 class Lag:
     """What the score test says of the inputs `lag` … `until` steps back, both included.
 
@@ -218,95 +113,6 @@ class Dependency:
     step: int = 0
     looks: int = 1
     error: float = 1.0
-
-
-ZeroCause = Literal[
-    "flat",
-    "off",
-    "saturated",
-    "single",
-    "derivative",
-    "weights",
-    "input",
-    "factor",
-    "unused",
-    "underflow",
-    "empty",
-    "unknown",
-    "untraced",
-]
-"""Why a gradient became exactly 0: a step function; every value on the side of slope 0; a slope that rounds to 0; a
-normalisation over a single value; a derivative of a function of straight pieces; weights, an input or another factor
-that are all 0; a part of an output that nothing uses; too small for the number format; no row at all; an operation that
-says none of it; one that was not sought."""
-
-
-@dataclass(frozen=True, slots=True)
-class ZeroGradient:
-    """Parameters that one watched step gave a gradient of exactly 0, and the operation at which it became so.
-
-    With `why` "derivative" it may be a term of the loss alone that gives them none.
-
-    They hold `elements` of the `of` numbers that the step's loss trains. `operation` stands in the forward of `module`,
-    of class `kind`, and works on what `behind` put out; both are empty where the script itself calls it. `share` is the
-    part of its values at which its slope is 0, where that was counted.
-    """
-
-    parameters: tuple[str, ...]
-    elements: int
-    of: int
-    operation: str = ""
-    why: ZeroCause = "untraced"
-    share: float | None = None
-    module: str = ""
-    kind: str = ""
-    behind: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class DetachedState:
-    """A module that one watched step called `calls` times, one step of a sequence each.
-
-    At `cut` of its hand-overs it was given the numbers that the call before had put out, without a path for the
-    gradient; at `joined` with one.
-    """
-
-    module: str
-    kind: str
-    calls: int
-    cut: int
-    joined: int
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """All that was seen on one watched step.
-
-    `without_gradient` names the trainable parameters of the models that ran on it whose gradient was None after
-    backward; `set_otherwise` those of them that something else than a gradient sets: they moved since the look before,
-    hold the values of a parameter that has a gradient, or the loss was computed with other tensors in their place.
-    `called_without_gradient` names the modules with parameters that were called where gradients are switched off.
-    `zero_gradient` are the parameters that the loss leads to and whose gradient was exactly 0. `detached_states` are
-    the modules whose recurrent state came back to them without its history. `unmoved` names the parameters with a
-    gradient that hold the values of the look before; `moved` says whether anything that the loss leads to holds others.
-    `update` is ‖Δw‖ of all weights together where an update followed; `seconds` is what the look cost.
-    """
-
-    step: int
-    site: int
-    seconds: float
-    time: tuple[TimeLook, ...] = ()
-    depth: tuple[DepthLook, ...] = ()
-    without_gradient: tuple[str, ...] = ()
-    set_otherwise: tuple[str, ...] = ()
-    called_without_gradient: tuple[str, ...] = ()
-    zero_gradient: tuple[ZeroGradient, ...] = ()
-    detached_states: tuple[DetachedState, ...] = ()
-    unmoved: tuple[str, ...] = ()
-    moved: bool = False
-    skip_connections: bool = False
-    update: float | None = None
-    probes: tuple[Probe, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

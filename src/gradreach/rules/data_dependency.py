@@ -8,7 +8,8 @@ from gradreach.facts.dependency import Q_LEVEL, WORTH, DependencyTest, LagResult
 from gradreach.facts.facts import Facts
 from gradreach.facts.site import PASSES
 from gradreach.facts.wording import figure, percent
-from gradreach.record.schema import HORIZON_LIMIT, Lag
+from gradreach.record.look import HORIZON_LIMIT
+from gradreach.record.schema import Lag
 from gradreach.rules import formula
 from gradreach.rules.rule import Where
 

@@ -11,7 +11,8 @@ from gradreach.facts.statistics import is_finite, most
 from gradreach.facts.thresholds import Threshold
 from gradreach.facts.time import FAR_GROWTH, LayerKey, typical
 from gradreach.facts.wording import figure
-from gradreach.record.schema import Finding, TimeLook
+from gradreach.record.look import TimeLook
+from gradreach.record.schema import Finding
 from gradreach.remedies.advice.orthogonal import ORTHOGONAL
 from gradreach.rules import formula
 from gradreach.rules.references import PASCANU

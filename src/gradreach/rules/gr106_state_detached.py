@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from gradreach.facts.facts import Facts
 from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import count
-from gradreach.record.schema import DetachedState, Finding, Look
+from gradreach.record.look import DetachedState, Look
+from gradreach.record.schema import Finding
 from gradreach.remedies.advice.detach_between import DETACH_BETWEEN
 from gradreach.rules.references import WILLIAMS
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where

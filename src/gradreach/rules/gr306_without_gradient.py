@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from gradreach.facts.facts import Facts
 from gradreach.facts.modules import is_within
 from gradreach.facts.time import MIN_LOOKS
-from gradreach.record.schema import Finding, Look, Remedy
+from gradreach.record.look import Look
+from gradreach.record.schema import Finding, Remedy
 from gradreach.remedies.advice.connect import CONNECT
 from gradreach.remedies.advice.freeze import FREEZE
 from gradreach.remedies.advice.with_gradients import WITH_GRADIENTS

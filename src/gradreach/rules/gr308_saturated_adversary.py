@@ -9,7 +9,8 @@ from gradreach.facts.site import Site
 from gradreach.facts.statistics import known, median
 from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import figure, percent
-from gradreach.record.schema import DepthLook, Finding, Look
+from gradreach.record.look import DepthLook, Look
+from gradreach.record.schema import Finding
 from gradreach.remedies.advice.unsaturated_loss import UNSATURATED_LOSS
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from gradreach.facts.facts import Facts
 from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import count, shortened
-from gradreach.record.schema import Finding, Look, Severity
+from gradreach.record.look import Look
+from gradreach.record.schema import Finding, Severity
 from gradreach.remedies.advice.freeze import FREEZE
 from gradreach.remedies.advice.hand_over import HAND_OVER
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where

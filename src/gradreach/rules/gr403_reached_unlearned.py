@@ -15,7 +15,8 @@ from gradreach.facts.thresholds import Threshold
 from gradreach.facts.time import FAR_GROWTH, MIN_LOOKS
 from gradreach.facts.wording import figure
 from gradreach.record.kinds import numbered, saturates
-from gradreach.record.schema import HORIZON_LIMIT, DepthLook, Finding, Look, Remedy, Severity, TimeLook
+from gradreach.record.look import HORIZON_LIMIT, DepthLook, Look, TimeLook
+from gradreach.record.schema import Finding, Remedy, Severity
 from gradreach.remedies.advice.one_batch import ONE_BATCH
 from gradreach.remedies.advice.raise_rate import RAISE_RATE
 from gradreach.remedies.advice.wider import WIDER

@@ -6,7 +6,8 @@ from gradreach.facts.dependency import DependencyTest
 from gradreach.facts.facts import Facts
 from gradreach.facts.modules import of_one_stack
 from gradreach.record.kinds import has_hidden_weights, is_cell, is_gated, keeping_gate, numbered
-from gradreach.record.schema import Remedy, TimeLook
+from gradreach.record.look import TimeLook
+from gradreach.record.schema import Remedy
 from gradreach.remedies.advice.chrono_start import CHRONO_START
 from gradreach.remedies.advice.forget_bias import FORGET_BIAS
 from gradreach.remedies.advice.gated_cell import GATED_CELL

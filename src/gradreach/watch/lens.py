@@ -1,7 +1,7 @@
 """What a lens is: one collector of what happens on a watched step, and how all of them are found.
 
 A lens is a class in the folder `lenses`, one file each. It makes its part of a Look; to add one, write the file, and
-give Look (in the record's schema) a field for what it sees.
+give Look (in record/look.py) a field for what it sees.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from gradreach.record.look import Look
 from gradreach.record.members import in_folder
-from gradreach.record.schema import Look
 from gradreach.watch.graph import Graph
 from gradreach.watch.models import Models
 from gradreach.watch.own_work import OwnWork

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradreach.record.schema import Look
+from gradreach.record.look import Look
 from gradreach.watch.graph import walk
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep, all_lenses
 from gradreach.watch.models import modules_of, parameters_of

@@ -9,8 +9,9 @@ import pytest
 
 from gradreach.record import members
 from gradreach.record.entries import Entry, Note
+from gradreach.record.look import Look
 from gradreach.record.progress import Progress
-from gradreach.record.schema import Look, NonFinite, Run, Step
+from gradreach.record.schema import NonFinite, Run, Step
 from gradreach.record.sinks.memory import MemorySink
 from gradreach.record.sinks.progress import ProgressSink
 from gradreach.record.sinks.recorder import Recorder

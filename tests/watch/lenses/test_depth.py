@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gradreach.record.schema import DepthLook, Look, Record
+from gradreach.record.look import DepthLook, Look
+from gradreach.record.schema import Record
 from tests.watch import loops
 from tests.watch.conftest import Watched
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gradreach.record.schema import DetachedState, Record
+from gradreach.record.look import DetachedState
+from gradreach.record.schema import Record
 from tests.watch.conftest import Watched
 
 T, B, H = 6, 3, 5

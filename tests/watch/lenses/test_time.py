@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 import gradreach as gr
-from gradreach.record.schema import Record, TimeLook
+from gradreach.record.look import TimeLook
+from gradreach.record.schema import Record
 from tests.watch import loops
 from tests.watch.conftest import Watched
 

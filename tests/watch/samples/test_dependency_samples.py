@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 import gradreach as gr
-from gradreach.record.schema import Dependency, Look
+from gradreach.record.look import Look
+from gradreach.record.schema import Dependency
 from gradreach.record.sinks.memory import MemorySink
 from gradreach.record.sinks.sqlite import SqliteSink
 from gradreach.record.store import rank_file, read

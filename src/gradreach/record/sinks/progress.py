@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gradreach.record.entries import Entry
+from gradreach.record.look import Look
 from gradreach.record.progress import Progress
-from gradreach.record.schema import Look, NonFinite, Step
+from gradreach.record.schema import NonFinite, Step
 
 
 class ProgressSink:

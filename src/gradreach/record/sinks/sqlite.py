@@ -16,17 +16,8 @@ from typing import Any
 import msgspec
 
 from gradreach.record.entries import Entry, Model, Note, SiteEntry
-from gradreach.record.schema import (
-    Dependency,
-    GuardDeed,
-    GuardSummary,
-    Look,
-    NonFinite,
-    Outcome,
-    Overhead,
-    Run,
-    Step,
-)
+from gradreach.record.look import Look
+from gradreach.record.schema import Dependency, GuardDeed, GuardSummary, NonFinite, Outcome, Overhead, Run, Step
 
 FORMAT = 1
 """Version of the file's layout; a file of another version is refused with a sentence."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from gradreach.facts.statistics import known
 from gradreach.facts.wording import count, figure
 from gradreach.record.kinds import of_layer
-from gradreach.record.schema import DepthLook, TimeLook
+from gradreach.record.look import DepthLook, TimeLook
 from gradreach.report import run_text
 from gradreach.report.charts.chart import (
     Frame,

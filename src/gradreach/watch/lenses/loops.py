@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from gradreach.engine.look import kept_map
 from gradreach.engine.reach_curve import curve, factor, horizon
 from gradreach.engine.reach_map import table
-from gradreach.record.schema import Look, TimeLook
+from gradreach.record.look import Look, TimeLook
 from gradreach.watch.graph import maker, mark, nearest
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
 from gradreach.watch.lenses.recurrent_layers import RecurrentLayers

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from torch import Tensor, nn
 
-from gradreach.record.schema import Look
+from gradreach.record.look import Look
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
 from gradreach.watch.lenses.recurrent import RECURRENT, RecurrentCollector
 from gradreach.watch.lenses.recurrent_calls import CalledSequence

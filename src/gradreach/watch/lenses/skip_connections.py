@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gradreach.record.schema import Look
+from gradreach.record.look import Look
 from gradreach.watch.lens import BackwardPass, Lens, WatchedStep
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from gradreach.engine.norms import each_norm, to_host
-from gradreach.record.schema import Look
+from gradreach.record.look import Look
 from gradreach.watch.graph import trainable
 from gradreach.watch.lens import Lens
 from gradreach.watch.lenses.parameter_prints import Print, prints

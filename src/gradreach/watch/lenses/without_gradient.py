@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from gradreach.record.schema import Look
+from gradreach.record.look import Look
 from gradreach.watch.lens import Lens
 from gradreach.watch.lenses.parameter_prints import Print
 from gradreach.watch.lenses.parameter_prints import prints as prints_of

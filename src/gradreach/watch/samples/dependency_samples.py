@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from gradreach.engine.norms import is_sharded
-from gradreach.record.schema import Dependency, Look
+from gradreach.record.look import Look
+from gradreach.record.schema import Dependency
 from gradreach.record.sinks.sink import Sink
 from gradreach.watch.budget import Budget
 from gradreach.watch.samples.local_errors import LocalErrors, identities
