@@ -173,6 +173,60 @@ class DetachedState:
     joined: int
 
 
+LossKind = Literal[
+    "cross entropy",
+    "negative log-likelihood",
+    "binary cross entropy",
+    "binary cross entropy on logits",
+    "squared error",
+    "absolute error",
+    "product",
+]
+"""How an output of the model is held against a target. "product": by a factor of the script's own, such as an
+advantage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How numbers lie: the lowest, the highest, the mean, and the standard deviation within the columns (over the
+    rows, the first dimension), pooled over the columns."""
+
+    low: float
+    high: float
+    mean: float
+    deviation: float
+
+
+@dataclass(frozen=True, slots=True)
+class LossLook:
+    """One operation by which a loss holds an output of the model against a target, on one watched step.
+
+    The comparison has `shape`; what the model gave to it `output_shape`, the target `target_shape`, both without what
+    broadcasting added; the target's is None where the script compares by hand. `last` is the operation that computed
+    the output ("softmax", "matrix product") and `module` the module that returned it, empty where none did.
+    `is_whole` says that the loss is the mean over this comparison and nothing else.
+
+    `outputs` and `targets` are their numbers, of a cross entropy the logarithms of the probabilities; `counts` how
+    often each class was the target. `outside` is the share of the targets that lie outside of what `last` can give, and
+    `floor` the loss that is left for that alone. `guess` is the loss of the best constant guess on this step, of a
+    squared error from the unbiased variance; None where it cannot be known.
+    """
+
+    kind: LossKind
+    shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    target_shape: tuple[int, ...] | None = None
+    last: str = ""
+    module: str = ""
+    is_whole: bool = False
+    outputs: Spread | None = None
+    targets: Spread | None = None
+    counts: tuple[int, ...] = ()
+    outside: float | None = None
+    floor: float | None = None
+    guess: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """All that was seen on one watched step.
@@ -184,7 +238,8 @@ class Look:
     `zero_gradient` are the parameters that the loss leads to and whose gradient was exactly 0. `detached_states` are
     the modules whose recurrent state came back to them without its history. `unmoved` names the parameters with a
     gradient that hold the values of the look before; `moved` says whether anything that the loss leads to holds others.
-    `update` is ‖Δw‖ of all weights together where an update followed; `seconds` is what the look cost.
+    `losses` are the comparisons that the loss is made of. `update` is ‖Δw‖ of all weights together where an update
+    followed; `seconds` is what the look cost.
     """
 
     step: int
@@ -202,3 +257,4 @@ class Look:
     skip_connections: bool = False
     update: float | None = None
     probes: tuple[Probe, ...] = ()
+    losses: tuple[LossLook, ...] = ()

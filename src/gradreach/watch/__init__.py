@@ -21,6 +21,7 @@ backward_sites: the lines that call backward, and the parameters that each train
 frames: where the script called from, and what it calls its models
 module_hooks: global hooks on every module call
 graph: what the script's autograd graph tells
+comparisons: where a loss holds an output against a target
 tensors: the tensors in whatever a module is given or returns, and which of them can be measured
 host_numbers: numbers on their way from the device to the host
 own_work: the fence around our own work, whose errors end in the record's notes

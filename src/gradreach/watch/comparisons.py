@@ -1,0 +1,184 @@
+"""Where a loss holds an output of the model against a target, read from the script's graph while it is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gradreach.record.look import LossKind
+from gradreach.watch.graph import Node, is_leaf, maker, operation, parents
+from gradreach.watch.nonfinite.operations import key_of, moves
+from gradreach.watch.nonfinite.saved_values import saved_value
+from gradreach.watch.tensors import is_dense
+
+NAMED: dict[str, LossKind] = {
+    "nllloss": "negative log-likelihood",
+    "nllloss2d": "negative log-likelihood",
+    "binarycrossentropy": "binary cross entropy",
+    "binarycrossentropywithlogits": "binary cross entropy on logits",
+    "mseloss": "squared error",
+    "smoothl1loss": "absolute error",
+    "huberloss": "absolute error",
+}
+"""The comparisons that torch has an operation of their own for."""
+
+_REDUCING = frozenset(
+    {"mean", "sum", "add", "sub", "mul", "div", "neg", "sqrt", "nanmean", "nansum", "clamp", "tocopy"}
+)
+"""Operations that make one loss of many."""
+
+MOST_NODES = 256
+MOST_MOVES = 32
+
+MEAN = 1
+"""The saved number of `reduction="mean"`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One comparison, and the numbers compared. `path` leads from the output to what computed it: nodes that only move
+    it, and last the one that computed it.
+
+    `output` and `target` are None where the graph does not hold them; `output_shape` and `target_shape` are without
+    what broadcasting added.
+    """
+
+    kind: LossKind
+    shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    path: tuple[Node, ...]
+    is_whole: bool
+    target_shape: tuple[int, ...] | None = None
+    output: Tensor | None = None
+    target: Tensor | None = None
+    ignored: int | None = None
+    is_weighted: bool = False
+
+
+ValueOf = Callable[[Node], "Tensor | None"]
+"""Gives the numbers that a node has put out, where they are known."""
+
+
+def comparisons(losses: Sequence[Tensor], value_of: ValueOf) -> list[Compared]:
+    """The comparisons behind these losses, nearest the loss first."""
+    pending = [(node, True) for loss in losses if (node := maker(loss)) is not None]
+    seen = {node for node, _ in pending}
+    found: list[Compared] = []
+    for node, is_whole in pending:  # grows while it is walked
+        key = key_of(operation(node))
+        compared = _compared(node, key, is_whole, value_of)
+        if compared is not None:
+            found.append(compared)
+        elif (key in _REDUCING or moves(operation(node))) and len(seen) < MOST_NODES:
+            whole = is_whole and key == "mean"
+            for parent in parents(node):
+                if parent not in seen:
+                    seen.add(parent)
+                    pending.append((parent, whole))
+    return found
+
+
+def _compared(node: Node, key: str, is_whole: bool, value_of: ValueOf) -> Compared | None:
+    if key in NAMED:
+        return _named(node, key, is_whole and saved_value(node, "reduction") == MEAN)
+    if key in ("pow", "square", "abs", "mul") and (difference := _difference(node, key)) is not None:
+        return _by_hand(node, key, difference, is_whole, value_of)
+    return _product(node) if key == "mul" else None
+
+
+def _named(node: Node, key: str, is_mean: bool) -> Compared | None:
+    start, target = node.next_functions[0][0], saved_value(node, "target")
+    output = saved_value(node, "self")
+    if start is None or output is None or target is None:
+        return None
+    path, shape = _path(start), _shape(start)
+    kind, before = NAMED[key], path[-1].next_functions
+    if kind == "negative log-likelihood" and key_of(operation(path[-1])) == "logsoftmax" and before[0][0] is not None:
+        kind, start = "cross entropy", before[0][0]
+        path = _path(start)
+    if kind in ("squared error", "absolute error"):
+        start = _before_expanding(start)
+    weights = (saved_value(node, name) for name in ("weight", "pos_weight"))
+    return Compared(
+        kind, shape, _shape(start), path, is_mean, _unexpanded(target), output, target,
+        saved_value(node, "ignore_index"), any(weight is not None for weight in weights),
+    )  # fmt: skip
+
+
+def _difference(node: Node, key: str) -> Node | None:
+    """The node of a difference to a constant that this node squares, or takes the absolute value of."""
+    both = [parent for parent, _ in node.next_functions]
+    start = both[0] if both else None
+    if start is None or (key == "pow" and saved_value(node, "exponent") != 2):
+        return None
+    if key == "mul" and (len(both) != 2 or both[1] is not start):
+        return None
+    source = _path(start)[-1]
+    edges = [parent for parent, _ in source.next_functions]
+    is_one = key_of(operation(source)) in ("sub", "rsub") and len(edges) == 2 and edges.count(None) == 1
+    return source if is_one else None
+
+
+def _by_hand(node: Node, key: str, difference: Node, is_whole: bool, value_of: ValueOf) -> Compared | None:
+    place = next(at for at, (parent, _) in enumerate(difference.next_functions) if parent is not None)
+    start = _before_expanding(difference.next_functions[place][0])
+    path, shape = _path(start), _shape(difference)
+    value, output, target = value_of(path[-1]), None, None
+    apart = saved_value(node, "self")
+    if value is not None and isinstance(apart, Tensor) and value.numel() == apart.numel() and is_dense(value):
+        output = value.reshape(apart.shape)
+        target = output - apart if place == 0 else output + apart
+    kind: LossKind = "absolute error" if key == "abs" else "squared error"
+    return Compared(kind, shape, _shape(start), path, is_whole, None, output, target)
+
+
+def _product(node: Node) -> Compared | None:
+    """A product with a constant that makes a square of what was a row: every output meets every factor."""
+    edges = [parent for parent, _ in node.next_functions]
+    if len(edges) != 2 or edges.count(None) != 1:
+        return None
+    start = next(parent for parent in edges if parent is not None)
+    shape, given = _shape(node), _shape(start)
+    if len(shape) < 2 or shape[-1] != shape[-2] or given == shape:
+        return None
+    return Compared("product", shape, given, _path(start), is_whole=False)
+
+
+def _path(node: Node) -> tuple[Node, ...]:
+    """From a node to the one that computed its value, past those that only move it or change its format."""
+    return _while(node, lambda each: moves(operation(each)) or key_of(operation(each)) == "tocopy")
+
+
+def _before_expanding(node: Node) -> Node:
+    return _while(node, lambda each: key_of(operation(each)) == "expand")[-1]
+
+
+def _while(node: Node, passes: Callable[[Node], bool]) -> tuple[Node, ...]:
+    path = [node]
+    for _ in range(MOST_MOVES):
+        before = parents(path[-1])
+        if not passes(path[-1]) or len(before) != 1 or is_leaf(before[0]):
+            break
+        path.append(before[0])
+    return tuple(path)
+
+
+def _shape(node: Node) -> tuple[int, ...]:
+    """The shape of what a node put out."""
+    if is_leaf(node):
+        return tuple(node.variable.shape)
+    told = getattr(node, "_input_metadata", None)
+    return tuple(told[0].shape) if told else ()
+
+
+def _unexpanded(tensor: Tensor) -> tuple[int, ...]:
+    """The shape of a tensor without what broadcasting added: what is repeated has a stride of 0."""
+    if tensor.layout != torch.strided:
+        return tuple(tensor.shape)
+    sizes = [1 if stride == 0 else size for size, stride in zip(tensor.shape, tensor.stride(), strict=True)]
+    while sizes[:1] == [1] and tensor.stride()[tensor.dim() - len(sizes)] == 0:
+        sizes.pop(0)
+    return tuple(sizes)

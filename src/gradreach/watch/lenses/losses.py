@@ -1,0 +1,163 @@
+"""What the loss is made of: which output it holds against which target, and how both lie."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from gradreach.record.look import Look, LossLook, Spread
+from gradreach.watch.comparisons import Compared, comparisons
+from gradreach.watch.graph import Node, maker, mark, operation
+from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
+from gradreach.watch.nonfinite.operations import key_of, plain_word
+from gradreach.watch.nonfinite.saved_values import saved_value
+from gradreach.watch.tensors import first_tensor, is_dense, is_dense_and_real
+
+RANGES = {
+    "sigmoid": (0.0, 1.0),
+    "softmax": (0.0, 1.0),
+    "tanh": (-1.0, 1.0),
+    "relu": (0.0, math.inf),
+    "softplus": (0.0, math.inf),
+    "exp": (0.0, math.inf),
+}
+"""What operations at the end of a network can give at all."""
+
+RECURRENT = (nn.LSTM, nn.GRU, nn.RNN, nn.LSTMCell, nn.GRUCell, nn.RNNCell)
+"""Layers whose output is a state between -1 and 1."""
+
+MOST_KEPT = 1 << 16
+"""Numbers of an output that are kept until the backward pass begins."""
+
+MOST_NUMBERS = 1 << 20
+"""Numbers of an output or target that are read; of more, evenly spaced rows."""
+
+MOST_CLASSES = 1024
+MOST_COMPARISONS = 8
+
+_MADE_BY = "gradreach: made by"
+
+
+class Losses(Lens):
+    """Reads the comparisons of the loss before the backward pass uses the graph up."""
+
+    def __init__(self, step: WatchedStep) -> None:
+        super().__init__(step)
+        self._found: tuple[LossLook, ...] = ()
+
+    def called(self, call: ModuleCall) -> None:
+        """Note on what the module returned that it did, and its numbers where they are few."""
+        output = first_tensor(call.output)
+        node = None if output is None else maker(output)
+        if output is None or node is None or not call.of_model:
+            return
+        before = node.metadata.get(_MADE_BY)
+        kept = output.detach() if output.numel() <= MOST_KEPT and is_dense(output) else None
+        mark(node, _MADE_BY, (call.module if before is None else before[0], kept))
+
+    def before_backward(self, backward: BackwardPass) -> None:
+        """The comparisons of the losses."""
+        found = comparisons(backward.losses, _value_of)[:MOST_COMPARISONS]
+        with torch.no_grad():
+            self._found = tuple(self._look(each) for each in found)
+
+    def look(self, look: Look) -> Look:
+        """The look's `losses`."""
+        return replace(look, losses=self._found)
+
+    def _look(self, each: Compared) -> LossLook:
+        made = [node.metadata[_MADE_BY][0] for node in each.path if _MADE_BY in node.metadata]
+        module = made[-1] if made else None
+        last = plain_word(operation(each.path[-1]))
+        if isinstance(module, RECURRENT) and getattr(module, "nonlinearity", "tanh") == "tanh":
+            last = type(module).__name__
+        seen = LossLook(
+            each.kind, each.shape, each.output_shape, each.target_shape, last,
+            "" if module is None else self.step.models.path(module), each.is_whole, _spread(each.output),
+        )  # fmt: skip
+        if each.target is None or not is_dense(each.target) or each.output_shape != each.shape:
+            return seen
+        return _with_classes(seen, each) if _has_classes(each) else _with_targets(seen, each.target)
+
+
+def _has_classes(each: Compared) -> bool:
+    return each.kind in ("cross entropy", "negative log-likelihood")
+
+
+def _with_classes(seen: LossLook, each: Compared) -> LossLook:
+    target, classes = each.target, each.output_shape[1:2] or each.output_shape
+    if target is None or not classes or classes[0] > MOST_CLASSES or target.dtype != torch.int64:
+        return seen
+    labels = target.reshape(-1)
+    valid = labels[(labels >= 0) & (labels < classes[0])]
+    if each.ignored is not None:
+        valid = valid[valid != each.ignored]
+    counts = torch.bincount(valid, minlength=classes[0]).tolist()
+    guess = None if each.is_weighted else _entropy(counts)
+    return replace(seen, counts=tuple(counts), guess=guess)
+
+
+def _with_targets(seen: LossLook, target: Tensor) -> LossLook:
+    if not is_dense_and_real(target):
+        return seen
+    target = _rows(target).float()
+    guess = None
+    if target.shape[:1].numel() >= 2 and bool(torch.isfinite(target).all()):
+        guess = _guess(seen.kind, target)
+    seen = replace(seen, targets=_spread(target), guess=guess)
+    low, high = RANGES.get(seen.last, (-1.0, 1.0) if seen.last in _RECURRENT_NAMES else (-math.inf, math.inf))
+    if seen.kind not in ("squared error", "absolute error") or (low, high) == (-math.inf, math.inf):
+        return seen
+    beyond = (low - target).clamp(min=0.0) + (target - high).clamp(min=0.0)
+    left = beyond.square() if seen.kind == "squared error" else beyond
+    return replace(seen, outside=(beyond > 0.0).float().mean().item(), floor=left.mean().item())
+
+
+_RECURRENT_NAMES = frozenset(kind.__name__ for kind in RECURRENT)
+
+
+def _guess(kind: str, target: Tensor) -> float | None:
+    """The loss of the best constant for each column."""
+    if kind == "squared error":
+        return target.var(dim=0).mean().item()
+    if kind == "absolute error":
+        return (target - target.median(dim=0).values).abs().mean().item()
+    if kind.startswith("binary") and bool(((target >= 0) & (target <= 1)).all()):
+        p = target.mean(dim=0)
+        return -(torch.xlogy(p, p) + torch.xlogy(1 - p, 1 - p)).mean().item()
+    return None
+
+
+def _entropy(counts: list[int]) -> float | None:
+    whole = sum(counts)
+    return -sum(n / whole * math.log(n / whole) for n in counts if n) if whole else None
+
+
+def _spread(tensor: Tensor | None) -> Spread | None:
+    if tensor is None or not is_dense_and_real(tensor) or not tensor.numel():
+        return None
+    rows = _rows(tensor).float()
+    if not bool(torch.isfinite(rows).all()):
+        return None
+    within = rows.var(dim=0).mean().sqrt().item() if rows.shape[:1].numel() >= 2 and rows.dim() else 0.0
+    return Spread(rows.min().item(), rows.max().item(), rows.mean().item(), within)
+
+
+def _rows(tensor: Tensor) -> Tensor:
+    """The tensor, or of a large one evenly spaced rows of it."""
+    if tensor.numel() <= MOST_NUMBERS or not tensor.dim():
+        return tensor
+    return tensor[:: -(-tensor.numel() // MOST_NUMBERS)]
+
+
+def _value_of(node: Node) -> Tensor | None:
+    """What a node put out: kept by itself, as an activation does, or what the module returned."""
+    if key_of(operation(node)) in RANGES:
+        result = saved_value(node, "result")
+        if isinstance(result, Tensor):
+            return result
+    value: Tensor | None = node.metadata.get(_MADE_BY, (None, None))[1]
+    return value

@@ -1,0 +1,126 @@
+"""What the lens on losses reads from the script's graph."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import gradreach as gr
+from gradreach.record.look import LossLook
+
+ROWS = 32
+
+Loss = Callable[[nn.Module, Tensor], Tensor]
+
+
+def net(*end: nn.Module, out: int = 1) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, out), *end)
+
+
+def losses_of(model: nn.Module, loss: Loss) -> tuple[LossLook, ...]:
+    x = torch.randn(ROWS, 5)
+    with warnings.catch_warnings(), gr.observe(model, every=1) as watch:
+        warnings.simplefilter("ignore")
+        loss(model, x).backward()
+    record = watch.report().record
+    assert not [note for note in record.notes if "failed" in note]
+    return record.looks[-1].losses
+
+
+def test_of_an_error_by_torch_and_by_hand_both_sides_are_read() -> None:
+    y = 3 * torch.randn(ROWS, 1) + 1
+    by_torch = losses_of(net(), lambda model, x: F.mse_loss(model(x), y))[0]
+    by_hand = losses_of(net(), lambda model, x: ((y - model(x)) ** 2).mean())[0]
+    for seen in (by_torch, by_hand):
+        assert (seen.kind, seen.shape, seen.last, seen.module) == (
+            "squared error",
+            (ROWS, 1),
+            "matrix product",
+            "model.2",
+        )
+        assert seen.is_whole
+        assert seen.targets is not None
+        assert seen.targets.mean == pytest.approx(y.mean().item(), rel=1e-5)
+        assert seen.targets.deviation == pytest.approx(y.std().item(), rel=1e-5)
+        assert seen.guess == pytest.approx(y.var().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda out, y: F.mse_loss(out, y),
+        lambda out, y: F.l1_loss(out, y),
+        lambda out, y: F.smooth_l1_loss(out, y),
+        lambda out, y: ((out - y) ** 2).mean(),
+        lambda out, y: (y - out).abs().mean(),
+    ],
+)
+def test_a_row_against_a_column_makes_a_square(loss: Callable[[Tensor, Tensor], Tensor]) -> None:
+    y = torch.randn(ROWS)
+    seen = losses_of(net(), lambda model, x: loss(model(x), y))[0]
+    assert (seen.shape, seen.output_shape) == ((ROWS, ROWS), (ROWS, 1))
+    assert seen.target_shape in (None, (ROWS,))
+
+
+def test_a_factor_that_makes_a_square_is_a_product() -> None:
+    factor = torch.rand(ROWS, 1)
+    seen = losses_of(net(), lambda model, x: -(model(x).squeeze(1) * factor).mean())
+    assert [(each.kind, each.shape, each.output_shape) for each in seen] == [("product", (ROWS, ROWS), (ROWS,))]
+
+
+def test_a_cross_entropy_tells_its_classes_and_what_it_was_given() -> None:
+    labels = torch.arange(ROWS) % 4
+    plain = losses_of(net(out=4), lambda model, x: F.cross_entropy(model(x), labels))[0]
+    assert (plain.kind, plain.last, plain.counts) == ("cross entropy", "matrix product", (8, 8, 8, 8))
+    assert plain.guess == pytest.approx(math.log(4))
+    twice = losses_of(net(nn.Softmax(1), out=4), lambda model, x: F.cross_entropy(model(x), labels))[0]
+    assert (twice.last, twice.module) == ("softmax", "model.3")
+
+
+def test_classes_that_are_ignored_do_not_count() -> None:
+    labels = torch.arange(ROWS) % 4
+    seen = losses_of(net(out=4), lambda model, x: F.cross_entropy(model(x), labels, ignore_index=0))[0]
+    assert seen.counts == (0, 8, 8, 8)
+    weight = torch.rand(4)
+    assert losses_of(net(out=4), lambda model, x: F.cross_entropy(model(x), labels, weight=weight))[0].guess is None
+
+
+def test_targets_outside_of_what_the_end_can_give() -> None:
+    y = torch.linspace(-1, 3, ROWS)
+    seen = losses_of(net(nn.Sigmoid()), lambda model, x: F.mse_loss(model(x).squeeze(1), y))[0]
+    beyond = torch.where(y < 0, -y, (y - 1).clamp(min=0))
+    assert seen.outside == pytest.approx((beyond > 0).float().mean().item())
+    assert seen.floor == pytest.approx(beyond.square().mean().item(), rel=1e-5)
+    assert losses_of(net(), lambda model, x: F.mse_loss(model(x).squeeze(1), y))[0].outside is None
+
+
+class LastState(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.LSTM(5, 4, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.rnn(x[:, None].expand(-1, 6, -1))[0][:, -1]
+
+
+def test_a_state_that_is_the_output_lies_between_1_and_minus_1() -> None:
+    seen = losses_of(LastState(), lambda model, x: F.mse_loss(model(x), torch.full((ROWS, 4), 5.0)))[0]
+    assert (seen.last, seen.module, seen.outside, seen.floor) == ("LSTM", "model.rnn", 1.0, 16.0)
+
+
+def test_a_sum_of_losses_is_told_part_by_part_and_none_is_the_whole() -> None:
+    y = torch.randn(ROWS, 1)
+    seen = losses_of(net(), lambda model, x: F.mse_loss(model(x), y) + 0.1 * (model(x) - y).abs().mean())
+    assert sorted(each.kind for each in seen) == ["absolute error", "squared error"]
+    assert not any(each.is_whole for each in seen)
+
+
+def test_a_loss_of_another_kind_is_none_of_these() -> None:
+    assert losses_of(net(), lambda model, x: model(x).square().mean()) == ()
+    assert losses_of(net(), lambda model, x: model(x).logsumexp(0).sum()) == ()
