@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gradreach.record.look import DepthLook, DetachedState
+from gradreach.record.look import DepthLook, DetachedState, LossLook, Spread
 from gradreach.record.schema import NonFinite, Record, Step
 
 from .parts import (
@@ -65,7 +65,14 @@ GATED = time_look(factor=0.826, kind="LSTM", gamma=None, lambda_=None, rho=None,
 FAR = dependency(lag(61, 91, at=61, share=0.24), T=180)
 CHUNKED = dependency(free(1, 59), lag(60, 90, at=70), T=180)
 NOTHING = (free(1, 6), free(7, 20), free(21, 59, detectable=0.031))
+WIDE = Spread(-3.0, 3.0, 0.0, 1.0)
 _BRANCH = ("model.side.0.weight", "model.side.0.bias")
+
+ERROR = LossLook("squared error", (32, 1), (32, 1), (32, 1), "matrix product", "model.2", True, WIDE, WIDE)
+BROADCAST = replace(ERROR, shape=(32, 32), target_shape=(32,))
+SQUASHED = LossLook("cross entropy", (32, 10), (32, 10), (32,), "softmax", "model.3", True, counts=(3,) * 10)
+UNBOUNDED = replace(SQUASHED, kind="negative log-likelihood", last="matrix product", outputs=WIDE)
+CUT_OFF = replace(ERROR, last="sigmoid", outside=0.9, floor=70.0)
 
 SPEAKING: dict[str, Record] = {
     "GR101": record(steps(), at(time_look(factor=0.61, T=100, lambda_=0.71, bound_factor=0.71))),
@@ -107,5 +114,11 @@ SPEAKING: dict[str, Record] = {
         at(time_look(factor=0.99), *chain(2, update_ratio=5e-5)),
         dependency=(dependency(lag(40)),),
     ),
+    "GR601": record(steps(), at(losses=(BROADCAST,))),
+    "GR601 of a factor": record(steps(), at(losses=(replace(BROADCAST, kind="product", target_shape=(32, 1)),))),
+    "GR602": record(steps(loss=lambda i: 1.5 + falling(i)), at(losses=(SQUASHED,))),
+    "GR602 of no logarithm": record(steps(), at(losses=(UNBOUNDED,))),
+    "GR603": record(steps(), at(losses=(CUT_OFF,))),
+    "GR604": record(steps(400, loss=flat), at(losses=(replace(ERROR, guess=flat(399)),), count=8)),
     "GR501": stopped("Trying to backward through the graph a second time"),
 }

@@ -46,6 +46,10 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR402": ("lag", "reach", "share", "q"),
     "GR403": ("lag", "reach", "share", "q", "error_left"),
     "GR501": (),
+    "GR601": ("rows", "pairs"),
+    "GR602": (),
+    "GR603": ("least_loss",),
+    "GR604": ("over_guess",),
 }
 """The evidence that a formula of the rule must hold, whatever its form."""
 

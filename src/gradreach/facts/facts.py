@@ -14,6 +14,7 @@ from gradreach.facts.clipping import Clipping, clipping, exceptional, norm_quant
 from gradreach.facts.dependency import DependencyTest, dependency_test
 from gradreach.facts.depth import DepthShown, Trend, depth_shown, trends_of
 from gradreach.facts.input_size import input_sizes
+from gradreach.facts.losses import LossPart, loss_parts
 from gradreach.facts.modules import is_within, root_of
 from gradreach.facts.site import Site, sites_of
 from gradreach.facts.spikes import Spike, spikes_of
@@ -250,6 +251,11 @@ class Facts:
     def zero_stretches(self) -> tuple[ZeroStretch, ...]:
         """The parameters whose gradient is exactly 0 in the last sound looks, by the place at which it becomes so."""
         return zero_stretches(self.sound_looks, self.all_sites)
+
+    @cached_property
+    def loss_parts(self) -> tuple[LossPart, ...]:
+        """What the losses hold against their targets, by line and place, over the sound looks."""
+        return loss_parts(self.sound_looks)
 
     def starts_at_zero(self, site: int) -> bool:
         """Whether weights that are all 0 cut something off at this line."""

@@ -6,6 +6,7 @@ Norms are 2-norms of gradients already divided by the loss scale. A figure that 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Literal
 
 HORIZON_LIMIT = 0.01
@@ -202,8 +203,8 @@ class LossLook:
     """One operation by which a loss holds an output of the model against a target, on one watched step.
 
     The comparison has `shape`; what the model gave to it `output_shape`, the target `target_shape`, both without what
-    broadcasting added; the target's is None where the script compares by hand. `last` is the operation that computed
-    the output ("softmax", "matrix product") and `module` the module that returned it, empty where none did.
+    broadcasting added; the target's is None where the script subtracts it by hand. `last` is the operation that
+    computed the output ("softmax", "matrix product") and `module` the module that returned it, empty where none did.
     `is_whole` says that the loss is the mean over this comparison and nothing else.
 
     `outputs` and `targets` are their numbers, of a cross entropy the logarithms of the probabilities; `counts` how
@@ -225,6 +226,15 @@ class LossLook:
     outside: float | None = None
     floor: float | None = None
     guess: float | None = None
+
+    @property
+    def is_square(self) -> bool:
+        """Whether broadcasting made a square of two rows: each output is held against every target."""
+        size = self.shape[-1:]
+        if len(self.shape) < 2 or size != self.shape[-2:-1] or size[0] < 2 or self.output_shape == self.shape:
+            return False
+        sides = (self.output_shape, self.target_shape or self.output_shape)
+        return all(prod(side) * size[0] == prod(self.shape) for side in sides)
 
 
 @dataclass(frozen=True, slots=True)

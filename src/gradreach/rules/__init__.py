@@ -9,6 +9,7 @@ through_time: what the rules on recurrent layers share
 through_depth: what the rules on the gradient through depth share
 data_dependency: what the rules on the data's own dependency share
 non_finite_remedies: what to do about a value that is not finite
+losses: what the rules on a loss's own operation share
 longer_reach: what lets the gradient come from farther back
 
 gr101_vanishing_through_time: the gradient falls under 1 % within half of the sequence
@@ -34,4 +35,8 @@ gr401_nothing_beyond: past the horizon nothing is left to learn
 gr402_dependency_out_of_reach: the error depends on inputs that the gradient does not reach
 gr403_reached_unlearned: the gradient reaches the dependency and it is still unlearned
 gr501_backward_raised: one of autograd's well-known errors, in plain words
+gr601_broadcast: each output is held against every target
+gr602_probabilities_as_logits: a loss on logits, or on logarithms, is given probabilities
+gr603_targets_out_of_range: targets lie outside of what the end of the network can give
+gr604_constant_guess: the loss ends no lower than what the best constant guess gets
 """

@@ -12,7 +12,7 @@ from gradreach.record.schema import Finding, Remedy, Severity
 
 Where = dict[str, str | int | float]
 Evidence = dict[str, str | int | float | bool | None]
-Family = Literal["time", "depth", "step", "data", "loop"]
+Family = Literal["time", "depth", "step", "data", "loop", "loss"]
 
 LEAST_URGENT = 100
 

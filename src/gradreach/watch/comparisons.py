@@ -30,6 +30,9 @@ _REDUCING = frozenset(
 )
 """Operations that make one loss of many."""
 
+_IN_ORDER = frozenset({"alias", "clone", "flatten", "reshape", "squeeze", "tocopy", "unsafeview", "unsqueeze", "view"})
+"""Moves that leave the order of the numbers as it is."""
+
 MOST_NODES = 256
 MOST_MOVES = 32
 
@@ -126,9 +129,9 @@ def _by_hand(node: Node, key: str, difference: Node, is_whole: bool, value_of: V
     place = next(at for at, (parent, _) in enumerate(difference.next_functions) if parent is not None)
     start = _before_expanding(difference.next_functions[place][0])
     path, shape = _path(start), _shape(difference)
-    value, output, target = value_of(path[-1]), None, None
+    value, output, target = _value(path, value_of), None, None
     apart = saved_value(node, "self")
-    if value is not None and isinstance(apart, Tensor) and value.numel() == apart.numel() and is_dense(value):
+    if value is not None and isinstance(apart, Tensor) and value.numel() == apart.numel():
         output = value.reshape(apart.shape)
         target = output - apart if place == 0 else output + apart
     kind: LossKind = "absolute error" if key == "abs" else "squared error"
@@ -141,15 +144,29 @@ def _product(node: Node) -> Compared | None:
     if len(edges) != 2 or edges.count(None) != 1:
         return None
     start = next(parent for parent in edges if parent is not None)
-    shape, given = _shape(node), _shape(start)
-    if len(shape) < 2 or shape[-1] != shape[-2] or given == shape:
+    factor = saved_value(node, "self" if edges[0] is None else "other")
+    if not isinstance(factor, Tensor):
         return None
-    return Compared("product", shape, given, _path(start), is_whole=False)
+    found = Compared(
+        "product", _shape(node), _shape(start), _path(start), is_whole=False, target_shape=_unexpanded(factor)
+    )
+    return found if found.shape not in (found.output_shape, found.target_shape) else None
 
 
 def _path(node: Node) -> tuple[Node, ...]:
     """From a node to the one that computed its value, past those that only move it or change its format."""
     return _while(node, lambda each: moves(operation(each)) or key_of(operation(each)) == "tocopy")
+
+
+def _value(path: Sequence[Node], value_of: ValueOf) -> Tensor | None:
+    """The numbers at the start of a path, or further on past nodes that leave their order as it is."""
+    for node in path:
+        value = value_of(node)
+        if value is not None and is_dense(value):
+            return value
+        if key_of(operation(node)) not in _IN_ORDER:
+            return None
+    return None
 
 
 def _before_expanding(node: Node) -> Node:

@@ -2,6 +2,11 @@
 
 advice: what a piece of advice is
 registry: all advice by its id
+linear_end: end a network in a linear layer
+look_at_pairs: look whether the rows of the input and of the target belong together
+match_shapes: give output and target one shape
+raw_logits: give the loss what it takes
+scale_target: targets of mean 0 and deviation 1
 spelling: how a script's own modules and parameters are spelt in Python
 
 activation: tanh in place of a logistic function

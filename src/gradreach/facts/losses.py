@@ -1,0 +1,62 @@
+"""What the loss at one line is made of, over all looks, and the loss of the best constant guess."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gradreach.facts.statistics import known, median
+from gradreach.record.look import Look, LossLook
+
+FEWEST_LABELS = 100
+"""Targets from which the shares of the classes are known well enough for their entropy."""
+
+
+@dataclass(frozen=True, slots=True)
+class LossPart:
+    """One comparison of the loss at one line of the script, in all looks that saw it, in order of time."""
+
+    site: int
+    steps: tuple[int, ...]
+    looks: tuple[LossLook, ...]
+
+    @property
+    def last(self) -> LossLook:
+        """As the last look saw it."""
+        return self.looks[-1]
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """How often each class was the target, over all looks; empty where the target is no class."""
+        several = [look.counts for look in self.looks if len(look.counts) == len(self.last.counts)]
+        return tuple(map(sum, zip(*several, strict=True)))
+
+    @property
+    def guess(self) -> float | None:
+        """The loss of the best constant guess; None where it cannot be told."""
+        each = known(look.guess for look in self.looks)
+        if not each or not self.last.counts:
+            return math.fsum(each) / len(each) if each else None
+        whole = sum(self.counts)
+        return -math.fsum(n / whole * math.log(n / whole) for n in self.counts if n) if whole >= FEWEST_LABELS else None
+
+    def usual(self, key: str) -> float | None:
+        """The median over the looks of one of its figures."""
+        values = known(getattr(look, key) for look in self.looks)
+        return median(values) if values else None
+
+
+def loss_parts(looks: Sequence[Look]) -> tuple[LossPart, ...]:
+    """Every comparison of these looks; those of one kind behind one module are one, by their order."""
+    found: dict[tuple[int, str, str, str, int], list[tuple[int, LossLook]]] = {}
+    for look in looks:
+        met: dict[tuple[int, str, str, str], int] = {}
+        for seen in look.losses:
+            key = (look.site, seen.kind, seen.module, seen.last)
+            met[key] = met.get(key, -1) + 1
+            found.setdefault((*key, met[key]), []).append((look.step, seen))
+    return tuple(
+        LossPart(key[0], tuple(step for step, _ in each), tuple(seen for _, seen in each))
+        for key, each in found.items()
+    )

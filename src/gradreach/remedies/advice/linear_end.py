@@ -1,0 +1,25 @@
+"""End the network in a linear layer."""
+
+from __future__ import annotations
+
+from gradreach.remedies.advice.advice import Advice
+from gradreach.remedies.advice.spelling import expression
+
+_BOUNDING = ("sigmoid", "softmax", "tanh", "relu", "softplus", "exp")
+
+
+def _code(operation: str, module: str) -> str:
+    if operation not in _BOUNDING:
+        return "self.head = nn.Linear(hidden_size, targets)  # output = self.head(state)"
+    if module.rpartition(".")[2].isdecimal():
+        return f"{expression(module)} = nn.Identity()  # no {operation} at the end"
+    return f"return x  # without the {operation}"
+
+
+LINEAR_END = Advice(
+    id="linear-end",
+    does="a linear output reaches every target, and its slope is 1 everywhere",
+    code=_code,
+    answers=("GR603",),
+    unfit="Where the output must stay in its range: scale the targets into it.",
+)

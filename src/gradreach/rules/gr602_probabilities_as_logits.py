@@ -1,0 +1,112 @@
+"""GR602: a loss that takes logits, or logarithms of probabilities, is given probabilities."""
+
+from __future__ import annotations
+
+import math
+
+from gradreach.facts.facts import Facts
+from gradreach.facts.losses import LossPart
+from gradreach.facts.wording import figure
+from gradreach.record.look import LossLook
+from gradreach.record.schema import Finding
+from gradreach.remedies.advice.raw_logits import RAW_LOGITS
+from gradreach.rules.losses import NO_LOSS, headline, severity, where, whose
+from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome
+
+PROBABILITIES = ("softmax", "sigmoid")
+"""Operations whose results lie between 0 and 1."""
+
+BOUNDED = {"softmax": (0.0, 1.0), "sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
+"""What these can give as logits."""
+
+NO_LOGARITHM = 1e-3
+"""A logarithm of a probability lies below 0; above this it is none, whatever the rounding."""
+
+
+def judge(facts: Facts) -> RuleOutcome:
+    """Each cross entropy whose logits are probabilities, and each likelihood whose logarithms are none."""
+    if not facts.loss_parts:
+        return RuleOutcome(why_not=NO_LOSS)
+    found = [part for part in facts.loss_parts if _is_squashed(part) or _is_no_logarithm(part)]
+    return RuleOutcome(tuple(_finding(facts, part) for part in found))
+
+
+def _is_squashed(part: LossPart) -> bool:
+    if part.last.kind == "binary cross entropy on logits":
+        return part.last.last in PROBABILITIES
+    return part.last.kind == "cross entropy" and part.last.last in BOUNDED
+
+
+def _is_no_logarithm(part: LossPart) -> bool:
+    """Whether a likelihood was given what is not below 0, look after look."""
+    highest = [seen.outputs.high for seen in part.looks if seen.outputs is not None]
+    return part.last.kind == "negative log-likelihood" and bool(highest) and min(highest) > NO_LOGARITHM
+
+
+def least(seen: LossLook) -> float | None:
+    """The lowest loss that is possible when every logit lies within what the operation gives; None where it has no
+    such bound."""
+    low, high = BOUNDED.get(seen.last, (-math.inf, math.inf))
+    if seen.kind == "cross entropy" and len(seen.output_shape) > 1 and math.isfinite(high):
+        classes = seen.output_shape[1]
+        return math.log(math.exp(high) + (classes - 1) * math.exp(low)) - high
+    if seen.kind == "binary cross entropy on logits" and seen.targets is not None:
+        share = min(max(seen.targets.mean, 0.0), 1.0)
+        return share * math.log1p(math.exp(-high)) + (1 - share) * math.log1p(math.exp(low))
+    return None
+
+
+def _finding(facts: Facts, part: LossPart) -> Finding:
+    seen, low = part.last, least(part.last)
+    if _is_no_logarithm(part):
+        high = seen.outputs.high if seen.outputs is not None else None
+        because = (
+            f"The negative log-likelihood takes logarithms of probabilities, and {whose(seen)} is none: it goes up to "
+            f"{figure(high)}. The loss is then minus the output itself: it falls below 0 without end or stops at −1, "
+            "and its slope is the same for right and wrong."
+        )
+        how = f"log p ≤ 0, and the output reaches {figure(high)} > 0"
+    else:
+        name = "cross entropy" if seen.kind == "cross entropy" else "binary cross entropy"
+        twice = "softmax" if seen.kind == "cross entropy" else "sigmoid"
+        floor = f", so the loss cannot go under {figure(low)}" if low is not None else ""
+        because = (
+            f"The {name} takes logits and applies a {twice} of its own, and {whose(seen)} has been through a "
+            f"{seen.last} already: what it is given lies between {figure(BOUNDED[seen.last][0])} and 1{floor}. The "
+            "gradient goes through both, and is small wherever either is sure."
+        )
+        last = facts.site(part.site).learning.last
+        how = f"logits in [{figure(BOUNDED[seen.last][0])}, 1]: {figure(last)} ≥ {figure(low)}"
+    evidence: Evidence = {"operation": seen.last, "least_loss": low, "looks": len(part.looks)}
+    remedy = RAW_LOGITS.remedy(seen.kind == "negative log-likelihood", seen.last, seen.module)
+    return RULE.finding(severity(facts, part), where(facts, part), evidence, because, (remedy,), how)
+
+
+RULE = Rule(
+    code="GR602",
+    slug="probabilities-as-logits",
+    title="probabilities where the loss takes logits",
+    severities=("error", "warning"),
+    family="loss",
+    explain=Explanation(
+        cause="CrossEntropyLoss and BCEWithLogitsLoss hold the softmax or sigmoid themselves. A network that ends in "
+        "one of its own is squashed twice: the loss sees numbers between 0 and 1, can never be sure, and sends little "
+        "back. NLLLoss takes logarithms of probabilities: given probabilities or raw outputs it has no logarithm at "
+        "all.",
+        mathematics=(
+            "K classes, logits in [0, 1]:   loss ≥ log(e + K − 1) − 1",
+            "targets 1 in a share q:   loss ≥ q log(1 + 1/e) + (1 − q) log 2",
+        ),
+        thresholds="The last operation before a cross entropy on logits is a softmax, sigmoid or tanh, with nothing "
+        "between but moves; or what a negative log-likelihood is given lies above 0 in every look. An error where the "
+        "loss does not fall; a warning where it does.",
+        remedies=("The logits themselves: free; for probabilities apply the softmax at the time of use.",),
+        silence="Where logits are bounded on purpose.",
+        references=("Goodfellow and others (2016): Deep Learning, section 6.2.2",),
+    ),
+    judge=judge,
+    headline=headline,
+    urgency=1,
+    labels={"least_loss": "lowest loss possible"},
+    zoo=("gr602_softmax_twice", "gr602_likelihood_of_scores"),
+)

@@ -1,0 +1,119 @@
+"""GR604: the loss ends no lower than what the best constant guess gets."""
+
+from __future__ import annotations
+
+from gradreach.facts.facts import Facts
+from gradreach.facts.losses import LossPart
+from gradreach.facts.statistics import is_positive, known, median
+from gradreach.facts.time import MIN_LOOKS
+from gradreach.facts.wording import figure, percent
+from gradreach.record.look import LossLook
+from gradreach.record.schema import Finding
+from gradreach.remedies.advice.look_at_pairs import LOOK_AT_PAIRS
+from gradreach.remedies.advice.one_batch import ONE_BATCH
+from gradreach.rules.losses import headline, where, whose
+from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome
+
+NO_BETTER = 0.98
+"""Part of the loss of a constant guess down to which a loss counts as no better."""
+
+ALIKE = 0.01
+"""Deviation of the outputs from row to row, as a part of that of the targets, under which they are one and the same."""
+
+OF = {
+    "cross entropy": "the shares of the classes",
+    "binary cross entropy": "the share of the targets that are 1",
+    "binary cross entropy on logits": "the share of the targets that are 1",
+    "squared error": "the mean of the targets",
+    "absolute error": "the median of the targets",
+}
+"""The best constant guess for each kind of loss."""
+
+
+def judge(facts: Facts) -> RuleOutcome:
+    """Each line whose loss is a single comparison, rests, and does so where a constant gets it."""
+    parts = [part for part in facts.loss_parts if part.last.is_whole and part.last.kind in OF]
+    told = [(part, over) for part in parts if (over := _over_guess(facts, part)) is not None]
+    if not told:
+        return RuleOutcome(why_not="no loss of one single comparison rests whose constant guess is known")
+    return RuleOutcome(tuple(_finding(facts, part, over) for part, over in told if over >= NO_BETTER))
+
+
+def _over_guess(facts: Facts, part: LossPart) -> float | None:
+    """The loss at last over that of the best constant; None where it does not rest, or where this is not known.
+
+    Errors of a regression scatter from batch to batch with their targets, so each is held against the guess on its own
+    batch.
+    """
+    site, guess = facts.site(part.site), part.guess
+    if site.rest is None or len(part.looks) < MIN_LOOKS or not is_positive(guess):
+        return None
+    if part.last.kind not in ("squared error", "absolute error"):
+        return None if site.learning.last is None else site.learning.last / guess
+    losses = {step.step: step.loss for step in site.sound_steps}
+    pairs = list(zip(part.steps, part.looks, strict=True))[len(part.looks) // 2 :]
+    ratios = known((losses.get(step) or 0.0) / seen.guess for step, seen in pairs if is_positive(seen.guess))
+    return median(ratios) if len(ratios) >= MIN_LOOKS else None
+
+
+def _finding(facts: Facts, part: LossPart, over: float) -> Finding:
+    went, seen = facts.site(part.site).learning, part.last
+    times = "just" if over <= 1.02 else f"{figure(over)} times"
+    because = (
+        f"The loss rests at {figure(went.last)}, {times} what a constant gets that puts out {OF[seen.kind]} whatever "
+        "the input: nothing of the input is in what was learned."
+    )
+    alike = _alike(seen)
+    if alike is not None and alike <= ALIKE:
+        because += f" Indeed {whose(seen)} is nearly the same for every row."
+    evidence: Evidence = {
+        "loss": went.last, "constant_guess": part.guess, "over_guess": over, "losses": went.losses,
+        "row_deviation": alike,
+    }  # fmt: skip
+    how = f"loss ÷ constant guess: {figure(over)} ≥ {figure(NO_BETTER)}"
+    remedies = (ONE_BATCH.remedy(300), LOOK_AT_PAIRS.remedy())
+    return RULE.finding("warning", where(facts, part), evidence, because, remedies, how)
+
+
+def _alike(seen: LossLook) -> float | None:
+    """How much the outputs differ from row to row, as a part of what the targets do; None where it is not known."""
+    if seen.outputs is None or seen.targets is None or not is_positive(seen.targets.deviation):
+        return None
+    return seen.outputs.deviation / seen.targets.deviation
+
+
+RULE = Rule(
+    code="GR604",
+    slug="constant-guess",
+    title="no better than a constant guess",
+    severities=("warning",),
+    family="loss",
+    explain=Explanation(
+        cause="A network that learns nothing from its input still learns the best constant: the shares of the "
+        "classes, the mean of the targets. A loss that rests there has learned that and no more, whatever it fell "
+        "from.",
+        mathematics=(
+            "cross entropy:   −Σ_c p_c log p_c, p_c the share of class c",
+            "squared error:   Var(y);   absolute error:   the mean distance to the median",
+        ),
+        thresholds=f"The loss is the mean over one comparison, does not fall any more, and is at least "
+        f"{percent(NO_BETTER)} of what the best constant gets on the targets that the looks saw; of a regression, of "
+        f"what it gets on the very batch of each look, at the median over the last half of them, {MIN_LOOKS} at least.",
+        remedies=(
+            "Train on one batch again and again: it tells a fault of model, loss or loop from a hard task.",
+            "Look at one batch: do rows of the input and of the target belong together?",
+        ),
+        silence="Where the input says next to nothing about the target, as with returns of a market.",
+        references=("Karpathy (2019): A recipe for training neural networks",),
+    ),
+    judge=judge,
+    headline=headline,
+    urgency=90,
+    labels={
+        "loss": "loss at last",
+        "constant_guess": "a constant guess gets",
+        "over_guess": "loss ÷ guess",
+        "row_deviation": "outputs ÷ targets",
+    },
+    zoo=("gr604_shuffled_targets",),
+)

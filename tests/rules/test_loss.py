@@ -1,0 +1,95 @@
+"""The rules on what a loss holds against what."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gradreach.record.look import LossLook
+from tests.records.parts import at, falling, flat, record, steps
+from tests.records.speaking import BROADCAST, CUT_OFF, ERROR, SQUASHED, UNBOUNDED, WIDE
+from tests.rules.judging import codes, not_judged, the
+
+
+def of(*losses: LossLook, loss: object = falling, count: int = 4) -> list[str]:
+    return codes(record(steps(400, loss=loss), at(losses=losses, count=count)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        replace(ERROR, shape=(32, 32), output_shape=(32,), target_shape=(32, 1)),
+        replace(ERROR, shape=(8, 32, 32), output_shape=(8, 32, 1), target_shape=(8, 1, 32)),
+        replace(ERROR, shape=(32, 32), output_shape=(1, 32), target_shape=None),
+    ],
+)
+def test_a_square_of_two_rows_is_named(seen: LossLook) -> None:
+    assert "GR601" in of(seen)
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        ERROR,
+        replace(ERROR, shape=(32, 32), output_shape=(32, 32), target_shape=(32, 32)),
+        replace(ERROR, shape=(32, 32), output_shape=(32, 32), target_shape=(32,)),
+        replace(ERROR, shape=(32, 5), output_shape=(32, 5), target_shape=(32, 1)),
+        replace(BROADCAST, kind="product", target_shape=(32, 32)),
+        replace(ERROR, shape=(1, 1), output_shape=(1, 1), target_shape=(1,)),
+        replace(ERROR, shape=(), output_shape=(), target_shape=()),
+    ],
+)
+def test_what_belongs_together_or_is_a_square_of_its_own_is_none(seen: LossLook) -> None:
+    assert "GR601" not in of(seen)
+
+
+def test_a_single_look_of_another_shape_takes_it_back() -> None:
+    looks = (*at(losses=(BROADCAST,), count=3), *at(losses=(ERROR,), start=50, count=1))
+    assert "GR601" not in codes(record(steps(), looks))
+
+
+def test_the_lowest_loss_of_a_softmax_before_a_softmax() -> None:
+    found = the(record(steps(), at(losses=(SQUASHED,))), "GR602")
+    assert found.severity == "warning"
+    assert found.evidence["least_loss"] == pytest.approx(1.4612, abs=1e-4)
+    assert the(record(steps(loss=flat), at(losses=(SQUASHED,))), "GR602").severity == "error"
+
+
+def test_of_a_sigmoid_before_a_sigmoid_it_depends_on_the_targets() -> None:
+    seen = replace(SQUASHED, kind="binary cross entropy on logits", last="sigmoid", targets=replace(WIDE, mean=1.0))
+    assert the(record(steps(), at(losses=(seen,))), "GR602").evidence["least_loss"] == pytest.approx(0.3133, abs=1e-4)
+
+
+def test_logits_and_logarithms_are_what_the_losses_take() -> None:
+    below = replace(UNBOUNDED, last="log", outputs=replace(WIDE, high=-1e-7))
+    for seen in (replace(SQUASHED, last="matrix product"), replace(SQUASHED, last="log-softmax"), below):
+        assert "GR602" not in of(seen)
+
+
+def test_targets_outside_count_where_they_make_up_a_part_of_the_loss() -> None:
+    assert "GR603" in of(CUT_OFF)
+    assert "GR603" not in of(replace(CUT_OFF, outside=0.04))
+    assert "GR603" not in of(replace(CUT_OFF, floor=1e-4))
+
+
+def test_a_loss_that_rests_where_a_constant_gets_it() -> None:
+    def resting(guess: float) -> list[str]:
+        return of(replace(ERROR, guess=guess), loss=flat, count=8)
+
+    assert "GR604" in resting(flat(0))
+    assert "GR604" not in resting(1.2 * flat(0))
+    assert "GR604" not in of(replace(ERROR, guess=1e-3), loss=falling, count=8), "it still falls"
+    assert "GR604" not in of(replace(ERROR, guess=flat(0), is_whole=False), loss=flat, count=8)
+
+
+def test_of_classes_the_guess_is_the_entropy_over_all_looks() -> None:
+    pure = [replace(SQUASHED, last="matrix product", counts=counts, guess=0.0) for counts in ((32, 0), (0, 32))]
+    looks = tuple(replace(look, losses=(pure[i % 2],)) for i, look in enumerate(at(count=8)))
+    found = the(record(steps(400, loss=lambda _: 0.6931), looks), "GR604")
+    assert found.evidence["constant_guess"] == pytest.approx(0.6931, abs=1e-4)
+
+
+def test_without_a_known_comparison_nothing_is_judged() -> None:
+    unknown = not_judged(record(steps(), at()))
+    assert {"GR601", "GR602", "GR603", "GR604"} <= set(unknown)
