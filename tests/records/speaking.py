@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gradreach.record.look import DepthLook, DetachedState, LossLook, Spread
+from gradreach.record.look import DepthLook, DetachedState, LossLook, OutputLook, Spread
 from gradreach.record.schema import NonFinite, Record, Step
 
 from .parts import (
@@ -120,5 +120,12 @@ SPEAKING: dict[str, Record] = {
     "GR602 of no logarithm": record(steps(), at(losses=(UNBOUNDED,))),
     "GR603": record(steps(), at(losses=(CUT_OFF,))),
     "GR604": record(steps(400, loss=flat), at(losses=(replace(ERROR, guess=flat(399)),), count=8)),
+    "GR703": record(
+        steps(400, loss=flat),
+        (
+            *at(outputs=(OutputLook("model", 32, 1.0, 0.4),), count=1),
+            *at(outputs=(OutputLook("model", 32, 1.0, 1e-4),), start=50, count=8),
+        ),
+    ),
     "GR501": stopped("Trying to backward through the graph a second time"),
 }

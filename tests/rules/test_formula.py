@@ -50,6 +50,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR602": (),
     "GR603": ("least_loss",),
     "GR604": ("over_guess",),
+    "GR703": ("deviation_first", "deviation_last"),
 }
 """The evidence that a formula of the rule must hold, whatever its form."""
 

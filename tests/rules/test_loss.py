@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gradreach.record.look import LossLook
+from gradreach.record.look import LossLook, OutputLook
 from tests.records.parts import at, falling, flat, record, steps
 from tests.records.speaking import BROADCAST, CUT_OFF, ERROR, SQUASHED, UNBOUNDED, WIDE
 from tests.rules.judging import codes, not_judged, the
@@ -93,3 +93,17 @@ def test_of_classes_the_guess_is_the_entropy_over_all_looks() -> None:
 def test_without_a_known_comparison_nothing_is_judged() -> None:
     unknown = not_judged(record(steps(), at()))
     assert {"GR601", "GR602", "GR603", "GR604"} <= set(unknown)
+
+
+def test_outputs_that_drew_together() -> None:
+    def collapsed(last: float, rms: float = 1.0, loss: object = flat) -> list[str]:
+        looks = (
+            *at(outputs=(OutputLook("model", 32, 1.0, 0.4),), count=1),
+            *at(outputs=(OutputLook("model", 32, rms, last),), start=50, count=8),
+        )
+        return codes(record(steps(400, loss=loss), looks))  # type: ignore[arg-type]
+
+    assert "GR703" in collapsed(1e-4)
+    assert "GR703" in collapsed(1e-4, rms=1e-4), "all at 0"
+    assert "GR703" not in collapsed(0.1)
+    assert "GR703" not in collapsed(1e-4, loss=falling)

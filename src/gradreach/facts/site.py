@@ -16,6 +16,10 @@ PASSES = 200
 """Backward passes below which a loss is not said to have stopped falling: it may not have begun to."""
 
 
+NEGLIGIBLE = 0.002
+"""Part of itself by which a loss may fall over a quarter of a run and still count as one that rests."""
+
+
 @dataclass(frozen=True)
 class Rest:
     """A loss that no longer falls: its median `before`, in the quarter before the run's middle, and in its `last`."""
@@ -99,7 +103,8 @@ class Site:
             return None
         middle = len(losses) // 2
         before, last = losses[middle - quarter : middle], losses[-quarter:]
-        falls = median(before) - median(last) > 2 * _noise(before, last)
+        least = max(2 * _noise(before, last), NEGLIGIBLE * abs(median(before)))
+        falls = median(before) - median(last) > least
         return None if falls else Rest(median(before), median(last))
 
     @cached_property

@@ -238,6 +238,17 @@ class LossLook:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputLook:
+    """What a root module put out on one watched step, for `rows` samples: its rms, and the `deviation` from row to row,
+    pooled over the columns. Of several calls the last."""
+
+    module: str
+    rows: int
+    rms: float
+    deviation: float
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """All that was seen on one watched step.
 
@@ -248,8 +259,8 @@ class Look:
     `zero_gradient` are the parameters that the loss leads to and whose gradient was exactly 0. `detached_states` are
     the modules whose recurrent state came back to them without its history. `unmoved` names the parameters with a
     gradient that hold the values of the look before; `moved` says whether anything that the loss leads to holds others.
-    `losses` are the comparisons that the loss is made of. `update` is ‖Δw‖ of all weights together where an update
-    followed; `seconds` is what the look cost.
+    `losses` are the comparisons that the loss is made of, `outputs` what the root modules put out.
+    `update` is ‖Δw‖ of all weights together where an update followed; `seconds` is what the look cost.
     """
 
     step: int
@@ -268,3 +279,4 @@ class Look:
     update: float | None = None
     probes: tuple[Probe, ...] = ()
     losses: tuple[LossLook, ...] = ()
+    outputs: tuple[OutputLook, ...] = ()

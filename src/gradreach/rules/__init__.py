@@ -39,4 +39,5 @@ gr601_broadcast: each output is held against every target
 gr602_probabilities_as_logits: a loss on logits, or on logarithms, is given probabilities
 gr603_targets_out_of_range: targets lie outside of what the end of the network can give
 gr604_constant_guess: the loss ends no lower than what the best constant guess gets
+gr703_output_alike: a model puts out nearly the same for every row
 """

@@ -14,6 +14,6 @@ ONE_BATCH = Advice(
     does="a loss that does not fall on one batch either points at the model or the loop; one that does, at the data "
     "or the length of the training",
     code=_code,
-    answers=("GR403", "GR604"),
+    answers=("GR403", "GR604", "GR703"),
     unfit="As a remedy: it only tells where to look.",
 )

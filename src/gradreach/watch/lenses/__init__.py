@@ -13,5 +13,6 @@ stopped_gradient: why an operation passed nothing on
 unmoved: the parameters that got a gradient and did not move since the look before
 parameter_prints: whether the values of a parameter are those of another time or place
 losses: which outputs the loss holds against which targets, and how both lie
+outputs: whether the root modules put out something else for each row
 without_gradient: the parameters that ask for a gradient and have none
 """

@@ -1,0 +1,96 @@
+"""GR703: a model has come to put out nearly the same for every row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gradreach.facts.facts import Facts
+from gradreach.facts.statistics import is_positive
+from gradreach.facts.time import MIN_LOOKS
+from gradreach.facts.wording import figure
+from gradreach.record.look import Look, OutputLook
+from gradreach.record.schema import Finding
+from gradreach.remedies.advice.one_batch import ONE_BATCH
+from gradreach.rules.losses import headline
+from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
+
+ALIKE = 0.02
+"""Deviation from row to row, over the rms of the output then or at first, under which the rows are alike."""
+
+FALLEN = 0.1
+"""Part of the first deviation that may be left: a network may start with outputs that hardly differ."""
+
+Series = Sequence[tuple[Look, OutputLook]]
+
+
+def judge(facts: Facts) -> RuleOutcome:
+    """Each root whose outputs differed from row to row at first, and do no more, while the loss does not fall."""
+    found: dict[tuple[int, str], list[tuple[Look, OutputLook]]] = {}
+    for look in facts.sound_looks:
+        for seen in look.outputs:
+            found.setdefault((look.site, seen.module), []).append((look, seen))
+    told = [series for series in found.values() if len(series) > MIN_LOOKS]
+    if not told:
+        return RuleOutcome(why_not=f"no output of eight rows or more was seen {MIN_LOOKS + 1} times")
+    return RuleOutcome(tuple(_finding(facts, series) for series in told if _is_alike(facts, series)))
+
+
+def _is_alike(facts: Facts, series: Series) -> bool:
+    first, last = series[0][1], [seen for _, seen in series[-MIN_LOOKS:]]
+    site = facts.site(series[0][0].site)
+    rests = site.rest is not None or (site.learning.until is not None and not site.takes_turns)
+    if not rests or not is_positive(first.deviation):
+        return False
+    return all(
+        seen.deviation <= ALIKE * max(seen.rms, first.rms) and seen.deviation <= FALLEN * first.deviation
+        for seen in last
+    )
+
+
+def _finding(facts: Facts, series: Series) -> Finding:
+    (first_look, first), (last_look, last) = series[0], series[-1]
+    site = facts.site(last_look.site)
+    because = (
+        f"`{last.module}` puts out nearly the same for every row: its {last.rows} outputs differ by "
+        f"{figure(last.deviation)} (rms {figure(last.rms)}), and differed by {figure(first.deviation)} at step "
+        f"{first_look.step:,}. Whatever goes in, the same comes out, and the loss rests at "
+        f"{figure(site.learning.last)}. What draws all outputs together is the loss (a term that is lowest there), a "
+        "rate so high that the input was lost, or a layer that passes nothing on."
+    )
+    evidence: Evidence = {
+        "deviation_first": first.deviation, "deviation_last": last.deviation, "rms": last.rms, "rows": last.rows,
+        "looks": len(series),
+    }  # fmt: skip
+    how = f"{figure(last.deviation)} ≤ {figure(FALLEN)} · {figure(first.deviation)}"
+    where: Where = {"module": last.module, "site": site.name}
+    return RULE.finding("warning", where, evidence, because, (ONE_BATCH.remedy(300),), how)
+
+
+RULE = Rule(
+    code="GR703",
+    slug="output-alike",
+    title="the same output for every row",
+    severities=("warning",),
+    family="data",
+    explain=Explanation(
+        cause="A model whose outputs have drawn together tells nothing of its input: an embedding that collapsed to a "
+        "point, a posterior that gave way to its prior, a regression that found the mean and no more.",
+        mathematics=("Var over the batch of f(x_i) → 0 while the x_i differ",),
+        thresholds=f"In the last {MIN_LOOKS} looks the deviation from row to row is at most {ALIKE:g} of the rms of "
+        f"the output, then or at first, and at most {FALLEN:g} of what it was at the first look, and the loss does not "
+        "fall any more.",
+        remedies=(
+            "Train on one batch again and again: it tells a fault of model, loss or loop from a hard task.",
+            "A lower rate, or another weight of the terms of the loss: to be found by trial.",
+        ),
+        silence="Where one and the same output is right for all inputs.",
+        references=(
+            "Jing and others (2022): Understanding dimensional collapse in contrastive self-supervised learning",
+        ),
+    ),
+    judge=judge,
+    headline=headline,
+    urgency=80,
+    labels={"deviation_first": "deviation at first", "deviation_last": "deviation at last"},
+    zoo=("gr703_collapsed_triplets",),
+)
