@@ -14,7 +14,7 @@ from gradreach.facts.clipping import Clipping, clipping, exceptional, norm_quant
 from gradreach.facts.dependency import DependencyTest, dependency_test
 from gradreach.facts.depth import DepthShown, Trend, depth_shown, trends_of
 from gradreach.facts.input_size import input_sizes
-from gradreach.facts.losses import LossPart, loss_parts
+from gradreach.facts.losses import NO_BETTER, LossPart, loss_parts, over_guess
 from gradreach.facts.modules import is_within, root_of
 from gradreach.facts.site import Site, sites_of
 from gradreach.facts.spikes import Spike, spikes_of
@@ -256,6 +256,11 @@ class Facts:
     def loss_parts(self) -> tuple[LossPart, ...]:
         """What the losses hold against their targets, by line and place, over the sound looks."""
         return loss_parts(self.sound_looks)
+
+    def is_constant_guess(self, site: int) -> bool:
+        """Whether the loss at a line rests where the best constant guess gets it."""
+        each = (over_guess(self.site(site), part) for part in self.loss_parts if part.site == site)
+        return any(over is not None and over >= NO_BETTER for over in each)
 
     def starts_at_zero(self, site: int) -> bool:
         """Whether weights that are all 0 cut something off at this line."""

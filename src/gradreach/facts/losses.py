@@ -6,11 +6,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gradreach.facts.statistics import known, median
+from gradreach.facts.site import Site
+from gradreach.facts.statistics import is_positive, known, median
+from gradreach.facts.time import MIN_LOOKS
 from gradreach.record.look import Look, LossLook
 
 FEWEST_LABELS = 100
 """Targets from which the shares of the classes are known well enough for their entropy."""
+
+
+NO_BETTER = 0.98
+"""Part of the loss of a constant guess down to which a loss counts as no better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +66,21 @@ def loss_parts(looks: Sequence[Look]) -> tuple[LossPart, ...]:
         LossPart(key[0], tuple(step for step, _ in each), tuple(seen for _, seen in each))
         for key, each in found.items()
     )
+
+
+def over_guess(site: Site, part: LossPart) -> float | None:
+    """The loss at last over that of the best constant guess; None where the loss is more than this comparison, does not
+    rest, or the guess is not known.
+
+    Errors of a regression scatter from batch to batch with their targets, so each is held against the guess on its own
+    batch.
+    """
+    guess = part.guess
+    if not part.last.is_whole or site.rest is None or len(part.looks) < MIN_LOOKS or not is_positive(guess):
+        return None
+    if part.last.kind not in ("squared error", "absolute error"):
+        return None if site.learning.last is None else site.learning.last / guess
+    losses = {step.step: step.loss for step in site.sound_steps}
+    pairs = list(zip(part.steps, part.looks, strict=True))[len(part.looks) // 2 :]
+    ratios = known((losses.get(step) or 0.0) / seen.guess for step, seen in pairs if is_positive(seen.guess))
+    return median(ratios) if len(ratios) >= MIN_LOOKS else None

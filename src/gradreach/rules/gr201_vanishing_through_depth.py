@@ -52,6 +52,8 @@ def _harm(facts: Facts, site: int, trends: Sequence[Trend]) -> str:
         return f"an update changes the early weights by {figure(median(ratios))} of their size in the median"
     if facts.site(site).stalled:
         return "the loss does not fall"
+    if facts.is_constant_guess(site):
+        return "the loss is no better than a constant guess"
     if median([trend.decades for trend in trends]) >= facts.thresholds[LOST_DECADES]:
         return "beside the late layers' gradient the early one is lost in float32's rounding"
     return ""
@@ -85,8 +87,9 @@ RULE = Rule(
         ),
         thresholds=TREND + f"The early third's ‖w‖·‖∂L/∂w‖ must lie under 1/{UNEQUAL:g} of the late third's, or its "
         f"update under {figure(STILL)} of the weights; and there must be harm: early updates under {figure(SLOW)} of "
-        f"the weights (1e-3 is usual), a loss that stands still, or {LOST_DECADES.default:g} decades, where float32 "
-        "loses the early gradient beside the late one. A residual stream or a warm-up shows no such line.",
+        "the weights (1e-3 is usual), a loss that stands still or is that of a constant guess, or "
+        f"{LOST_DECADES.default:g} decades, where float32 loses the early gradient beside the late one. A residual "
+        "stream or a warm-up shows no such line.",
         remedies=(
             "Initial weights of the right scale: free.",
             "Residual connections: free; width must stay equal along them.",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gradreach.facts.facts import Facts
-from gradreach.facts.losses import LossPart
-from gradreach.facts.statistics import is_positive, known, median
+from gradreach.facts.losses import NO_BETTER, LossPart, over_guess
+from gradreach.facts.statistics import is_positive
 from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import figure, percent
 from gradreach.record.look import LossLook
@@ -13,9 +13,6 @@ from gradreach.remedies.advice.look_at_pairs import LOOK_AT_PAIRS
 from gradreach.remedies.advice.one_batch import ONE_BATCH
 from gradreach.rules.losses import headline, where, whose
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome
-
-NO_BETTER = 0.98
-"""Part of the loss of a constant guess down to which a loss counts as no better."""
 
 ALIKE = 0.01
 """Deviation of the outputs from row to row, as a part of that of the targets, under which they are one and the same."""
@@ -32,28 +29,11 @@ OF = {
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each line whose loss is a single comparison, rests, and does so where a constant gets it."""
-    parts = [part for part in facts.loss_parts if part.last.is_whole and part.last.kind in OF]
-    told = [(part, over) for part in parts if (over := _over_guess(facts, part)) is not None]
+    parts = [part for part in facts.loss_parts if part.last.kind in OF]
+    told = [(part, over) for part in parts if (over := over_guess(facts.site(part.site), part)) is not None]
     if not told:
         return RuleOutcome(why_not="no loss of one single comparison rests whose constant guess is known")
     return RuleOutcome(tuple(_finding(facts, part, over) for part, over in told if over >= NO_BETTER))
-
-
-def _over_guess(facts: Facts, part: LossPart) -> float | None:
-    """The loss at last over that of the best constant; None where it does not rest, or where this is not known.
-
-    Errors of a regression scatter from batch to batch with their targets, so each is held against the guess on its own
-    batch.
-    """
-    site, guess = facts.site(part.site), part.guess
-    if site.rest is None or len(part.looks) < MIN_LOOKS or not is_positive(guess):
-        return None
-    if part.last.kind not in ("squared error", "absolute error"):
-        return None if site.learning.last is None else site.learning.last / guess
-    losses = {step.step: step.loss for step in site.sound_steps}
-    pairs = list(zip(part.steps, part.looks, strict=True))[len(part.looks) // 2 :]
-    ratios = known((losses.get(step) or 0.0) / seen.guess for step, seen in pairs if is_positive(seen.guess))
-    return median(ratios) if len(ratios) >= MIN_LOOKS else None
 
 
 def _finding(facts: Facts, part: LossPart, over: float) -> Finding:
