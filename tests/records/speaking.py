@@ -107,6 +107,7 @@ SPEAKING: dict[str, Record] = {
     "GR307": record(steps(), at(chain(1)[0], zero_gradient=(zero_gradient(why="flat", operation="sign"),))),
     "GR308": adversaries(),
     "GR309": record(steps(), at(*chain(2, update_ratio=0.0), unmoved=("model.2.weight",), moved=False, count=5)),
+    "GR310": record(steps(400), (*at(update=1.0, count=4), *at(update=1e-9, start=60, count=8))),
     "GR401": record(steps(400, loss=flat), at(time_look(factor=0.5)), dependency=(dependency(*NOTHING),)),
     "GR402": record(steps(400, loss=flat), at(time_look(factor=0.626, T=180)), dependency=(FAR,)),
     "GR403": record(

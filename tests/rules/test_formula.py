@@ -42,6 +42,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR307": ("parameters", "looks"),
     "GR308": ("first_norm", "last_norm"),
     "GR309": ("parameters", "looks"),
+    "GR310": ("update_first", "update_last"),
     "GR401": ("q", "detectable_share"),
     "GR402": ("lag", "reach", "share", "q"),
     "GR403": ("lag", "reach", "share", "q", "error_left"),

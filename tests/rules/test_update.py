@@ -150,3 +150,14 @@ def test_experts_that_were_not_picked_yet_are_not_lost() -> None:
     assert "GR306" not in codes(record(steps(), looks(4)))
     lost = [f.where["module"] for f in findings(record(steps(), looks(20))) if f.code == "GR306"]
     assert lost == ["model.expert.0", "model.expert.3"]
+
+
+def test_updates_that_died_away_early_are_named_and_those_at_the_end_are_not() -> None:
+    def dying(last: float, start: int, norm: float = 1.0) -> list[str]:
+        looks = (*at(update=1.0, moved=True, count=4), *at(update=last, moved=True, start=start, count=8))
+        return codes(record(steps(400, norm=lambda i: norm if i >= start else 1.0), looks))
+
+    assert "GR310" in dying(1e-9, 60)
+    assert "GR310" not in dying(1e-3, 60)
+    assert "GR310" not in dying(1e-9, 300), "a schedule may end at 0"
+    assert "GR310" not in dying(1e-9, 60, norm=1e-9), "the gradient is gone as well"

@@ -62,6 +62,7 @@ safe_slope: keep the slope of an operation finite
 scalar_loss: one number as the loss
 scale_input: inputs of mean 0 and deviation 1
 skip_step: take no update from a bad batch
+slower_schedule: step the schedule of the learning rate once an epoch
 smooth_activation: an activation that can be derived twice
 split_values: keep singular values apart
 stabiliser: carry the largest exponent beside a state with exponential gates

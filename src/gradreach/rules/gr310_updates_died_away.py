@@ -1,0 +1,113 @@
+"""GR310: the updates have died away while there is still a gradient: a schedule has taken the learning rate to 0."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from gradreach.facts.facts import Facts
+from gradreach.facts.site import Site
+from gradreach.facts.statistics import is_positive
+from gradreach.facts.time import MIN_LOOKS
+from gradreach.facts.wording import figure
+from gradreach.record.schema import Finding
+from gradreach.remedies.advice.slower_schedule import SLOWER_SCHEDULE
+from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
+
+GONE = 1e-4
+"""Part of the first updates, for the same gradient, under which there is no learning rate left to speak of."""
+
+EARLY = 0.5
+"""Part of the run by which it must have come to that: a schedule may well end at 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stride:
+    """‖Δw‖ of one look, and that over the norm of its gradient."""
+
+    step: int
+    size: float
+    per_gradient: float
+
+
+def judge(facts: Facts) -> RuleOutcome:
+    """Each line after whose passes the weights hardly move any more, for a gradient that is still there."""
+    told = {site: each for site in facts.sites if len(each := _strides(facts, site)) >= 2 * MIN_LOOKS}
+    if not told:
+        return RuleOutcome(why_not=f"no line whose updates were seen at {2 * MIN_LOOKS} looks")
+    found = (_finding(facts, site, each) for site, each in told.items())
+    return RuleOutcome(tuple(each for each in found if each is not None))
+
+
+def _strides(facts: Facts, site: Site) -> list[Stride]:
+    """Of each look at a line; where the next one found all weights as they were, the update was 0."""
+    norms = {step.step: step.unclipped for step in site.sound_steps}
+    looks = [look for look in facts.sound_looks if look.site == site.number]
+    found = []
+    for look, after in zip_longest(looks, looks[1:]):
+        size = 0.0 if look.update is None and after is not None and not after.moved else look.update
+        norm = norms.get(look.step)
+        if size is not None and is_positive(norm):
+            found.append(Stride(look.step, size, size / norm))
+    return found
+
+
+def _finding(facts: Facts, site: Site, strides: Sequence[Stride]) -> Finding | None:
+    first, size = strides[0].per_gradient, strides[0].size
+    if not is_positive(size):
+        return None
+    gone = _from(strides, lambda stride: stride.per_gradient <= GONE * first and stride.size <= GONE * size)
+    if gone is None or gone.step > EARLY * facts.record.passes:
+        return None
+    last = strides[-1]
+    because = (
+        f"From step {gone.step:,} on the updates are gone while there is still a gradient: step {last.step:,} moved "
+        f"the weights by {figure(last.size)}, step {strides[0].step:,} by {figure(size)}. The learning rate has been "
+        "taken to 0, as by a schedule that counts batches where it was meant to count epochs: what was learned by then "
+        "is all."
+    )
+    evidence: Evidence = {
+        "update_first": size, "update_last": last.size, "from_step": gone.step, "steps": facts.record.passes,
+    }  # fmt: skip
+    where: Where = {"site": site.name}
+    how = f"‖Δw‖: {figure(last.size)} ≤ {figure(GONE)} · {figure(size)}"
+    return RULE.finding("warning", where, evidence, because, (SLOWER_SCHEDULE.remedy(),), how)
+
+
+def _from(strides: Sequence[Stride], is_gone: Callable[[Stride], bool]) -> Stride | None:
+    """The first look from which on all are gone; None without MIN_LOOKS of them."""
+    tail = 0
+    for stride in reversed(strides):
+        if not is_gone(stride):
+            break
+        tail += 1
+    return strides[-tail] if tail >= MIN_LOOKS else None
+
+
+def _headline(_: Facts, finding: Finding) -> str:
+    return f"{finding.because.split('. ', 1)[0]}."
+
+
+RULE = Rule(
+    code="GR310",
+    slug="updates-died-away",
+    title="updates that died away",
+    severities=("warning",),
+    family="step",
+    explain=Explanation(
+        cause="A schedule multiplies the learning rate at each of its steps. Stepped for every batch instead of every "
+        "epoch, a tenth every ten epochs becomes a tenth every ten batches, and after a few dozen there is none left.",
+        mathematics=("η_k = η_0 γ^⌊k / size⌋:   0.1 every 10 batches leaves 1e-10 η_0 after 100",),
+        thresholds=f"From a look in the first {EARLY:g} of the run on, ‖Δw‖ and ‖Δw‖ / ‖g‖ are both at most "
+        f"{GONE:g} of what they were at the first look, in {MIN_LOOKS} looks at least and to the last.",
+        remedies=("Step the schedule once an epoch, or give it the number of batches: free.",),
+        silence="Where the training was to end there.",
+        references=("Loshchilov and Hutter (2017): SGDR: stochastic gradient descent with warm restarts",),
+    ),
+    judge=judge,
+    headline=_headline,
+    urgency=2,
+    labels={"update_first": "‖Δw‖ at first", "update_last": "‖Δw‖ at last"},
+    zoo=("gr310_schedule_each_batch",),
+)
