@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gradreach.record.look import DepthLook, DetachedState
+from gradreach.record.look import DepthLook, DetachedState, GraphLook, HiddenPart, Look
 from gradreach.record.schema import NonFinite, Record, Step
 
 from .parts import (
@@ -67,6 +67,19 @@ CHUNKED = dependency(free(1, 59), lag(60, 90, at=70), T=180)
 NOTHING = (free(1, 6), free(7, 20), free(21, 59, detectable=0.031))
 _BRANCH = ("model.side.0.weight", "model.side.0.bias")
 
+HIDDEN = HiddenPart("model.cells[0]", "LSTMCell", 4, 800, moved=False)
+
+
+def carried(*nodes: int) -> tuple[Look, ...]:
+    """Looks whose graph goes back to the first of them, and grows so."""
+    looks = at(*chain(1), count=len(nodes), update=0.1)
+    older = (0, *nodes)
+    return tuple(
+        replace(look, graph=GraphLook(n, old, looks[0].step if old else None))
+        for look, n, old in zip(looks, nodes, older, strict=False)
+    )
+
+
 SPEAKING: dict[str, Record] = {
     "GR101": record(steps(), at(time_look(factor=0.61, T=100, lambda_=0.71, bound_factor=0.71))),
     "GR101 of gates": record(steps(), at(GATED)),
@@ -108,4 +121,10 @@ SPEAKING: dict[str, Record] = {
         dependency=(dependency(lag(40)),),
     ),
     "GR501": stopped("Trying to backward through the graph a second time"),
+    "GR502": record(steps(), at(*chain(1), uncleared=("model.0.weight",), cleared=("model.1.weight",), count=5)),
+    "GR503": record(steps(), carried(10, 40, 120, 500, 900)),
+    "GR504": record(steps(norm=lambda _: 3.0, threshold=1.0, clip="norm", pre_clip=0.0, late=True)),
+    "GR504 by value": record(steps(threshold=1.0, clip="value", late=True)),
+    "GR505": record(steps(), at(*chain(1), hidden=(HIDDEN,), count=5)),
+    "GR505 bare": record(steps(), at(*chain(1), hidden=(replace(HIDDEN, kind="Parameter"),), count=5)),
 }

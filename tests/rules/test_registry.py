@@ -36,7 +36,7 @@ CODES = [
     *("GR201", "GR202", "GR203", "GR204"),
     *("GR301", "GR302", "GR303", "GR304", "GR305", "GR306", "GR307", "GR308", "GR309"),
     *("GR401", "GR402", "GR403"),
-    "GR501",
+    *("GR501", "GR502", "GR503", "GR504", "GR505"),
 ]
 ODD = [float("nan"), float("inf"), float("-inf"), 0.0, -0.0, 5e-324, 1.7e308, -1.0]
 WORDS = ["", "model", "model.rnn", "model.0.weight", "d.1", "RNN_TANH", "LSTM", "tanh", "relu"]
