@@ -1,4 +1,4 @@
-# expect: {"code": "GR502", "parameters": 2, "names": "net.body.weight, net.body.bias"}
+# expect: {"code": "GR502", "parameters": 2}
 """Two optimizers, of which only one clears its gradients: those of the body pile up."""
 
 import torch

@@ -1,25 +1,23 @@
-"""Adversaries whose steps go through one function, so that one line calls backward for both, each cleared in turn."""
+"""A model and a probe of its hidden values, stepped by one function: the probe's pass leaves gradients in the model,
+which are cleared before its own."""
 
 import torch
 from torch import Tensor, nn
 
 torch.manual_seed(0)
-generator = nn.Sequential(nn.Linear(4, 24), nn.ReLU(), nn.Linear(24, 2))
-critic = nn.Sequential(nn.Linear(2, 24), nn.LeakyReLU(0.2), nn.Linear(24, 1))
-of_generator = torch.optim.Adam(generator.parameters(), 1e-3, betas=(0.5, 0.9))
-of_critic = torch.optim.Adam(critic.parameters(), 1e-3, betas=(0.5, 0.9))
-score = nn.functional.binary_cross_entropy_with_logits
+body, head, probe = nn.Sequential(nn.Linear(6, 32), nn.Tanh()), nn.Linear(32, 3), nn.Linear(32, 1)
+model = nn.ModuleList([body, head])
+of_model, of_probe = torch.optim.Adam(model.parameters(), 5e-3), torch.optim.Adam(probe.parameters(), 5e-3)
 
 
-def step(loss: Tensor, optimizer: torch.optim.Optimizer, model: nn.Module) -> None:
+def step(loss: Tensor, optimizer: torch.optim.Optimizer, part: nn.Module) -> None:
     optimizer.zero_grad()
     loss.backward()
-    nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+    nn.utils.clip_grad_norm_(part.parameters(), 5.0)
     optimizer.step()
 
 
 for _ in range(150):
-    real, fake = 1.0 + 0.5 * torch.randn(32, 2), generator(torch.randn(32, 4))
-    ones = torch.ones(32, 1)
-    step(score(critic(real), ones) + score(critic(fake.detach()), 0 * ones), of_critic, critic)
-    step(score(critic(fake), ones), of_generator, generator)
+    x = torch.randn(64, 6)
+    step(nn.functional.cross_entropy(head(body(x)), x[:, :3].argmax(1)), of_model, model)
+    step(nn.functional.mse_loss(probe(body(x))[:, 0], x[:, 0] - x[:, 4]), of_probe, probe)
