@@ -31,12 +31,6 @@ def test_a_limit_on_each_value_is_none_on_the_norm() -> None:
     assert clipping([replace(step, clip="value") for step in clipped([9.0] * 9)], every=True).threshold is None
 
 
-def test_a_clip_before_backward_is_idle() -> None:
-    early = [replace(step, norm=0.7) for step in clipped([0.0] * 30)]
-    assert clipping(early, every=True).idle
-    assert not clipping(clipped([0.0] * 30), every=True).idle
-
-
 @pytest.mark.parametrize(("seen", "scaled"), [(65536.0, True), (1.0, False), (1.02, False)])
 def test_a_clip_that_sees_the_loss_scale_is_told_by_its_norms(seen: float, scaled: bool) -> None:
     made = [replace(s, norm=0.5) for s in clipped([0.5 * seen] * 40, scale=65536.0)]

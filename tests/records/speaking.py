@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gradreach.record.look import DepthLook, DetachedState, LossLook, OutputLook, Spread
+from gradreach.record.look import (
+    DepthLook,
+    DetachedState,
+    GraphLook,
+    HiddenPart,
+    Look,
+    LossLook,
+    OutputLook,
+    Spread,
+)
 from gradreach.record.schema import NonFinite, Record, Step
 
 from .parts import (
@@ -73,6 +82,18 @@ BROADCAST = replace(ERROR, shape=(32, 32), target_shape=(32,))
 SQUASHED = LossLook("cross entropy", (32, 10), (32, 10), (32,), "softmax", "model.3", True, counts=(3,) * 10)
 UNBOUNDED = replace(SQUASHED, kind="negative log-likelihood", last="matrix product", outputs=WIDE)
 CUT_OFF = replace(ERROR, last="sigmoid", outside=0.9, floor=70.0)
+HIDDEN = HiddenPart("model.cells[0]", "LSTMCell", 4, 800, moved=False)
+
+
+def carried(*nodes: int) -> tuple[Look, ...]:
+    """Looks whose graph goes back to the first of them, and grows so."""
+    looks = at(*chain(1), count=len(nodes), update=0.1)
+    older = (0, *nodes)
+    return tuple(
+        replace(look, graph=GraphLook(n, old, looks[0].step if old else None))
+        for look, n, old in zip(looks, nodes, older, strict=False)
+    )
+
 
 SPEAKING: dict[str, Record] = {
     "GR101": record(steps(), at(time_look(factor=0.61, T=100, lambda_=0.71, bound_factor=0.71))),
@@ -129,4 +150,10 @@ SPEAKING: dict[str, Record] = {
         ),
     ),
     "GR501": stopped("Trying to backward through the graph a second time"),
+    "GR502": record(steps(), at(*chain(1), uncleared=("model.0.weight",), cleared=("model.1.weight",), count=5)),
+    "GR503": record(steps(), carried(10, 40, 120, 500, 900)),
+    "GR504": record(steps(norm=lambda _: 3.0, threshold=1.0, clip="norm", pre_clip=0.0, late=True)),
+    "GR504 by value": record(steps(threshold=1.0, clip="value", late=True)),
+    "GR505": record(steps(), at(*chain(1), hidden=(HIDDEN,), count=5)),
+    "GR505 bare": record(steps(), at(*chain(1), hidden=(replace(HIDDEN, kind="Parameter"),), count=5)),
 }

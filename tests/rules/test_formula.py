@@ -20,7 +20,7 @@ from tests.rules.judging import findings
 from .arithmetic import figures, holds, relations
 
 LONGEST = 110
-WITHOUT_RELATION = {"GR301", "GR306", "GR501"}
+WITHOUT_RELATION = {"GR301", "GR306", "GR501", "GR502", "GR504"}
 """Codes whose formula holds a NaN or a count, no two figures to compare."""
 
 QUOTED: dict[str, tuple[str, ...]] = {
@@ -47,6 +47,10 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR402": ("lag", "reach", "share", "q"),
     "GR403": ("lag", "reach", "share", "q", "error_left"),
     "GR501": (),
+    "GR502": ("parameters", "looks"),
+    "GR503": ("first_nodes", "last_nodes"),
+    "GR504": ("calls", "threshold"),
+    "GR505": ("parameters", "looks"),
     "GR601": ("rows", "pairs"),
     "GR602": (),
     "GR603": ("least_loss",),

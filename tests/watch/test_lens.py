@@ -8,9 +8,11 @@ from torch import Tensor, nn
 
 from gradreach.record.look import Look
 from gradreach.watch.lens import BackwardPass, ModuleCall, all_lenses
+from gradreach.watch.lenses.carried_graph import CarriedGraph
 from gradreach.watch.lenses.depth import Depth
 from gradreach.watch.lenses.detached_states import DetachedStates
 from gradreach.watch.lenses.feedforward import Feedforward
+from gradreach.watch.lenses.hidden_parts import HiddenParts
 from gradreach.watch.lenses.loops import Loops
 from gradreach.watch.lenses.recurrent_layers import RecurrentLayers
 from gradreach.watch.lenses.skip_connections import SkipConnections
@@ -23,6 +25,7 @@ from tests.watch.conftest import Watched
 def test_every_lens_is_found_after_those_that_it_names() -> None:
     lenses = all_lenses()
     assert set(lenses) == {
+        *(CarriedGraph, HiddenParts),
         *(Depth, DetachedStates, Feedforward, Loops, RecurrentLayers),
         *(SkipConnections, Unmoved, WithoutGradient, ZeroGradients),
     }

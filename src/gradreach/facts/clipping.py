@@ -24,7 +24,8 @@ class Clipping:
 
     `low` and `high` are the ends of the share's 95 % interval where not every step's norm is known, else the share.
     `scaled` says that the script's call saw norms still multiplied by the loss scale: it stands before `unscale_`.
-    `idle` says that it saw no gradient at all where there was one after the backward pass: it stands before that.
+    `idle` says that the script's calls limit nothing: they come before there is a gradient, after the update, or are on
+    other parameters. Then nothing clips.
     """
 
     threshold: float | None
@@ -60,8 +61,7 @@ def clipping(steps: Sequence[Step], every: bool) -> Clipping:
     low, high = rate, rate
     if not complete:
         low, high = interval(rate, math.fsum(weights) ** 2 / math.fsum(each * each for each in weights))
-    idle = all(step.pre_clip == 0 for step in known) and any(is_positive(step.norm) for step in known)
-    return Clipping(limited[-1].threshold, rate, low, high, clips_scaled(steps), idle)
+    return Clipping(limited[-1].threshold, rate, low, high, clips_scaled(steps))
 
 
 def clipped_norm(step: Step) -> float | None:

@@ -13,6 +13,7 @@ from gradreach.facts.blow_up import BlowUp
 from gradreach.facts.clipping import Clipping, clipping, exceptional, norm_quantile
 from gradreach.facts.dependency import DependencyTest, dependency_test
 from gradreach.facts.depth import DepthShown, Trend, depth_shown, trends_of
+from gradreach.facts.idle_clip import IdleClip
 from gradreach.facts.input_size import input_sizes
 from gradreach.facts.losses import NO_BETTER, LossPart, loss_parts, over_guess
 from gradreach.facts.modules import is_within, root_of
@@ -127,7 +128,13 @@ class Facts:
     @cached_property
     def clipping(self) -> Clipping:
         """How the norm was limited over the whole run."""
-        return clipping(self.steps, len(self.record.steps) == self.record.passes)
+        found = clipping(self.steps, len(self.record.steps) == self.record.passes)
+        return replace(found, idle=self.idle_clip is not None and found.threshold is None)
+
+    @cached_property
+    def idle_clip(self) -> IdleClip | None:
+        """The clipping of the first line whose calls limit nothing."""
+        return next((site.idle_clip for site in self.sites if site.idle_clip is not None), None)
 
     @cached_property
     def is_scaled(self) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from gradreach.facts.clipping import Clipping, clipping, norm_quantile, unscaled
+from gradreach.facts.idle_clip import IdleClip, heeded, idle_clip
 from gradreach.facts.learning import MEDIAN_ERROR, SMALL_FALL, Learning, learning
 from gradreach.facts.statistics import is_finite, known, median, spread
 from gradreach.record.schema import Record, Step
@@ -35,7 +36,7 @@ class Site:
     `steps` are its backward passes that were recorded, `every` one that there was or a part, and `end` is the step at
     which the run broke, if it did. `takes_turns` says whether another line calls backward between this one's first and
     last call, as adversaries do:
-    their losses need not fall.
+    their losses need not fall. `idle_clip` is its clipping where that limits nothing; the steps are without it.
     """
 
     number: int
@@ -44,6 +45,7 @@ class Site:
     end: int | None
     takes_turns: bool
     every: bool = True
+    idle_clip: IdleClip | None = None
 
     @cached_property
     def sound_steps(self) -> tuple[Step, ...]:
@@ -127,7 +129,15 @@ def sites_of(record: Record, end: int | None) -> dict[int, Site]:
     for number in range(len(record.sites)):
         by_number.setdefault(number, [])
     return {
-        number: Site(number, _name(record, number), tuple(unscaled(steps)), end, _takes_turns(record, steps), every)
+        number: Site(
+            number,
+            _name(record, number),
+            tuple(unscaled(heeded(steps))),
+            end,
+            _takes_turns(record, steps),
+            every,
+            idle_clip(steps),
+        )
         for number, steps in by_number.items()
     }
 

@@ -249,6 +249,35 @@ class OutputLook:
 
 
 @dataclass(frozen=True, slots=True)
+class GraphLook:
+    """The graph of one watched step: of its `nodes` those `older` than the end of the look before at the same line.
+
+    `since` is the step of the first look at that line that ended after the graph's oldest node was made; None where
+    all of it is new. The graph is `whole` unless it was too large to be walked to its end.
+    """
+
+    nodes: int
+    older: int = 0
+    since: int | None = None
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenPart:
+    """A module or parameter that a model keeps in a container of Python's own, so that `parameters()` is without it.
+
+    It is named as a script reaches it. `parameters` of it, of `elements` numbers, got a gradient. `moved` says whether
+    they hold others than at the look before; None at the first.
+    """
+
+    name: str
+    kind: str
+    parameters: int
+    elements: int
+    moved: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """All that was seen on one watched step.
 
@@ -260,6 +289,10 @@ class Look:
     the modules whose recurrent state came back to them without its history. `unmoved` names the parameters with a
     gradient that hold the values of the look before; `moved` says whether anything that the loss leads to holds others.
     `losses` are the comparisons that the loss is made of, `outputs` what the root modules put out.
+    `uncleared` names the parameters whose gradient, which made the update after this look, was still there at the next
+    one; `cleared` those whose gradient was gone by then.
+    `hidden` are the parts with a gradient that are out of the sight of `parameters()`. `graph` is the graph's size and
+    age.
     `update` is ‖Δw‖ of all weights together where an update followed; `seconds` is what the look cost.
     """
 
@@ -275,6 +308,10 @@ class Look:
     detached_states: tuple[DetachedState, ...] = ()
     unmoved: tuple[str, ...] = ()
     moved: bool = False
+    uncleared: tuple[str, ...] = ()
+    cleared: tuple[str, ...] = ()
+    hidden: tuple[HiddenPart, ...] = ()
+    graph: GraphLook | None = None
     skip_connections: bool = False
     update: float | None = None
     probes: tuple[Probe, ...] = ()

@@ -46,6 +46,7 @@ class Step:
     None on steps that the budget left unmeasured. `scale` is the loss scale in force (stage "scaled" is
     norm × scale). `pre_clip` is what the script's own clipping call returned, `threshold` its limit; post-clip
     is min(pre_clip, threshold).
+    `late` says that the call came after the update that it should have limited.
     `site` indexes `Record.sites`: the script's line that called backward.
     """
 
@@ -58,6 +59,7 @@ class Step:
     pre_clip: float | None = None
     threshold: float | None = None
     clip: Literal["", "norm", "value"] = ""
+    late: bool = False
     watched: bool = False
 
     @property

@@ -24,6 +24,12 @@ KEEP = 0.1
 NEAR = 5.0
 """Multiple of the largest norm up to which a threshold that never acted is still a net under the exception."""
 
+_IDLE = {
+    "cleared": "is called where there is no gradient yet",
+    "updated": "is called when the update is done",
+    "elsewhere": "is called where there is no gradient, or on other parameters",
+}
+
 NAME = 40
 """Characters of a module's name that an answer has room for; the finding below has all of it."""
 
@@ -184,17 +190,18 @@ def _threshold(facts: Facts, findings: Sequence[Finding]) -> tuple[str, str]:
         return "None yet", f": {why}; {_yours(clipping)}."
     largest, short = quantile(facts.norms, 1.0), figure(advice, 2)
     ordinary = f"median {figure(facts.norm_median)}, largest {figure(largest)}"
+    if facts.idle_clip is not None and limit is None:
+        return (
+            f"{short}, between backward() and step()",
+            f": yours, {figure(facts.idle_clip.threshold)}, {_IDLE[facts.idle_clip.place]}, and limits nothing "
+            f"({ordinary}).",
+        )
     if limit is None or rate is None:
         return short, f" would act on the largest 1 % of ordinary steps alone ({ordinary}); nothing clips by norm now."
     if clipping.scaled:
         return (
             f"{short}, after `scaler.unscale_(optimizer)`",
             f": yours, {figure(limit)}, is held against norms that the loss scale still multiplies ({ordinary}).",
-        )
-    if clipping.idle:
-        return (
-            f"{short}, between backward() and step()",
-            f": yours, {figure(limit)}, is called where there is no gradient yet, and does nothing ({ordinary}).",
         )
     acts = run_text.of_rate(clipping)
     if rate == 0 and limit <= NEAR * (largest or limit):
@@ -205,6 +212,8 @@ def _threshold(facts: Facts, findings: Sequence[Finding]) -> tuple[str, str]:
 
 
 def _yours(clipping: Clipping) -> str:
+    if clipping.idle:
+        return "your clipping call limits nothing where it stands"
     if clipping.threshold is None:
         return "nothing clips by norm now"
     acts = "" if clipping.rate is None else f" and acts on {run_text.of_rate(clipping)} of steps"

@@ -88,7 +88,7 @@ def _over(growth: Growth) -> str:
 
 def _way_out(facts: Facts, found: NonFinite, clip_at: float | None) -> str:
     growth = Growth.of([step.unclipped for step in _steps_before(facts, found.site, found.step)])
-    unclipped = not any(step.clip for step in facts.record.steps)
+    unclipped = not any(step.clip for step in facts.steps)
     if found.cause in GROWTH and growth is not None and growth.grown and unclipped:
         return f"clip the norm at {figure(clip_at or 2 * growth.usual, 2)}"
     first = remedies_for(facts, found)[0]

@@ -36,6 +36,10 @@ gr401_nothing_beyond: past the horizon nothing is left to learn
 gr402_dependency_out_of_reach: the error depends on inputs that the gradient does not reach
 gr403_reached_unlearned: the gradient reaches the dependency and it is still unlearned
 gr501_backward_raised: one of autograd's well-known errors, in plain words
+gr502_gradients_never_cleared: the gradients of one update are still there at the next
+gr503_carried_graph: the graph of a pass reaches back over the passes before
+gr504_idle_clipping: clipping in a place where it limits nothing
+gr505_hidden_parts: parts of a model that its optimizer cannot see
 gr601_broadcast: each output is held against every target
 gr602_probabilities_as_logits: a loss on logits, or on logarithms, is given probabilities
 gr603_targets_out_of_range: targets lie outside of what the end of the network can give

@@ -25,11 +25,17 @@ def judge(facts: Facts) -> RuleOutcome:
     return RuleOutcome((_finding(facts, blow_up),))
 
 
+def _clipping(facts: Facts, found: BlowUp) -> str:
+    if facts.site(found.site).idle_clip is None:
+        return "the script never called a clipping function"
+    return "the script's clipping call limits nothing where it stands"
+
+
 def _finding(facts: Facts, found: BlowUp) -> Finding:
     then = "and then became non-finite" if found.ends_nonfinite else f"and the loss went to {figure(found.loss_after)}"
     because = (
         f"the norm grew from {figure(found.before)} to {figure(found.peak)} by step {found.step}, {then}; "
-        "the script never called a clipping function."
+        f"{_clipping(facts, found)}."
     )
     evidence: Evidence = {
         "usual_norm": found.before, "largest_norm": found.peak, "times": found.peak / found.before,

@@ -3,6 +3,7 @@
 session: one process under watch; wires the parts below to the script
 patches: reversible wrappings of the torch functions that tell what a script does
 steps: the run's steps: counts them, keeps the last one open until the next begins
+clip_place: whether a clipping call comes after the update that it should limit
 open_step: the last measured step, while its numbers are on their way
 look_plan: which backward passes are looked at
 loss_level: the level of the loss at each line that calls backward
@@ -13,10 +14,12 @@ lens: what a lens is, and how all lenses are found
 lenses: one file a lens
 pending_looks: looks whose update is still to come
 update: how far the weights moved after a watched step
+uncleared: whether the gradient of a watched step was cleared after its update
 samples: what the question to the data rests on
 nonfinite: where a value that is not finite began
 guard_every_optimizer: a guard before every optimizer's step, for `gradreach run --guard`
 models: the models that a script trains, and their parameters
+hidden_parts: what modules keep in containers of Python, out of torch's sight
 backward_sites: the lines that call backward, and the parameters that each trains
 frames: where the script called from, and what it calls its models
 module_hooks: global hooks on every module call

@@ -25,10 +25,19 @@ class OpenStep:
     pre_clip: Number | None = None
     threshold: Number | None = None
     clip: Literal["", "norm", "value"] = ""
+    late: bool = False
 
-    def clipped(self, kind: Literal["norm", "value"], threshold: Number, norm: Number | None) -> None:
-        """Take in one clipping call; of several in one step, as one per model, norms join and the last limit counts."""
-        before = settled(self.pre_clip)
+    def clipped(
+        self, kind: Literal["norm", "value"], threshold: Number, norm: Number | None, *, late: bool = False
+    ) -> None:
+        """Take in one clipping call; of several in one step, as one per model, norms join and the last limit counts.
+
+        One that comes `late`, after the update, counts only where there is no other.
+        """
+        if late and self.clip and not self.late:
+            return
+        before = None if self.late and not late else settled(self.pre_clip)
+        self.late = late
         if norm is not None and before is not None:
             norm = math.hypot(before, settled(norm) or 0.0)
         self.clip, self.threshold, self.pre_clip = kind, threshold, norm
@@ -57,5 +66,6 @@ class OpenStep:
             pre_clip=settled(self.pre_clip),
             threshold=None if unlimited else threshold,
             clip="" if unlimited else self.clip,
+            late=self.late and not unlimited,
             watched=self.watched,
         )

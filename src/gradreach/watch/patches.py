@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
+from types import GeneratorType
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
@@ -53,8 +54,10 @@ class Listener(Protocol):
     def backward(self, call: BackwardCall) -> None:
         """Run the call; the script waits for it."""
 
-    def clipped(self, kind: Literal["norm", "value"], threshold: float, norm: Any) -> None:
-        """The script clipped its gradients: by "norm" (with the norm before clipping) or by "value"."""
+    def clipped(
+        self, kind: Literal["norm", "value"], threshold: float, norm: Any, parameters: Sequence[Tensor]
+    ) -> None:
+        """The script clipped the gradients of parameters: by "norm" (with the norm before clipping) or by "value"."""
 
     def limited(self, clip: Clip) -> None:
         """A gr.Clip, the script's or a guard's, has clipped, or found nothing to clip."""
@@ -153,16 +156,18 @@ class _Teller:
 
     def clip_norm(self, real: Any) -> Callable[..., Any]:
         def clip_grad_norm_(*args: Any, **kwargs: Any) -> Any:
+            clipped, args, kwargs = _parameters_kept(args, kwargs)
             norm = real(*args, **kwargs)
-            self._do(lambda listener: listener.clipped("norm", _second(args, kwargs, "max_norm"), norm))
+            self._do(lambda listener: listener.clipped("norm", _second(args, kwargs, "max_norm"), norm, clipped))
             return norm
 
         return clip_grad_norm_
 
     def clip_value(self, real: Any) -> Callable[..., Any]:
         def clip_grad_value_(*args: Any, **kwargs: Any) -> Any:
+            clipped, args, kwargs = _parameters_kept(args, kwargs)
             result = real(*args, **kwargs)
-            self._do(lambda listener: listener.clipped("value", _second(args, kwargs, "clip_value"), None))
+            self._do(lambda listener: listener.clipped("value", _second(args, kwargs, "clip_value"), None, clipped))
             return result
 
         return clip_grad_value_
@@ -232,6 +237,23 @@ class _Teller:
 def _second(args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> Any:
     """The second argument of a call, which may have been given by its name."""
     return args[1] if len(args) > 1 else kwargs.get(name)
+
+
+def _parameters_kept(
+    args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Tensor, ...], tuple[Any, ...], dict[str, Any]]:
+    """The parameters that a clipping call is given, and its arguments, with a new generator in the place of one, for
+    torch tells generators from lists."""
+    given = args[0] if args else kwargs.get("parameters", ())
+    if isinstance(given, Tensor):
+        return (given,), args, kwargs
+    if isinstance(given, Iterator):
+        kept = tuple(given)
+        again = (each for each in kept) if isinstance(given, GeneratorType) else iter(kept)
+        if args:
+            return kept, (again, *args[1:]), kwargs
+        return kept, args, {**kwargs, "parameters": again}
+    return tuple(given) if isinstance(given, Sequence) else (), args, kwargs
 
 
 def _kept_together(tensors: Any) -> Any:

@@ -2,44 +2,70 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from gradreach.record.sinks.sink import Sink
 from gradreach.watch.backward_sites import BackwardSites
+from gradreach.watch.uncleared import Uncleared
 from gradreach.watch.update import Update
 
 
+@dataclass(slots=True)
+class _Pending:
+    """A look with what is still to be seen of it."""
+
+    update: Update
+    uncleared: Uncleared
+    has_update: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        return self.has_update and self.uncleared.is_over
+
+
 class PendingLooks:
-    """The looks that are not written yet, each with its update."""
+    """The looks that are not written yet, each with its update and its gradients. They are written in their order."""
 
     def __init__(self, sink: Sink, sites: BackwardSites) -> None:
         self._sink = sink
         self._sites = sites
-        self._updates: list[Update] = []
+        self._looks: list[_Pending] = []
 
     def __bool__(self) -> bool:
-        return bool(self._updates)
+        return bool(self._looks)
 
-    def add(self, update: Update) -> None:
-        """Take in a look, with the weights as they stood at its end."""
-        self._updates.append(update)
+    def add(self, update: Update, uncleared: Uncleared) -> None:
+        """Take in a look, with the weights and the gradients as they stood at its end."""
+        self._looks.append(_Pending(update, uncleared))
 
     def charge(self, step: int, seconds: float) -> None:
         """Say what the look at this step cost."""
-        for update in self._updates:
-            if update.look.step == step:
-                update.look = replace(update.look, seconds=seconds)
+        for each in self._looks:
+            if each.update.look.step == step:
+                each.update.look = replace(each.update.look, seconds=seconds)
+
+    def rescaled(self) -> None:
+        """The script clips the gradients as they stand, or divides them by a loss scale."""
+        for each in self._looks:
+            each.uncleared.is_rescaled = True
 
     def settle(self, site: int | None) -> None:
-        """Write the looks whose update is known by now, at a backward pass from `site` or, with None, at the run's end.
+        """Write the looks of which all is known by now, at a backward pass from `site` or, with None, at the run's end.
 
         Parameters that a step did not train are left out of its site's norm from here on.
         """
-        settled = [update for update in self._updates if update.settled(site)]
-        for update in settled:
-            self._sink.write(update.look)
-            if update.look.update is not None:
-                self._sites.leave_out(update.look.site, update.idle)
-        if settled:
-            self._updates = [update for update in self._updates if update not in settled]
+        for each in self._looks:
+            if not each.has_update and each.update.settled(site):
+                each.has_update = True
+                if each.update.look.update is not None:
+                    self._sites.leave_out(each.update.look.site, each.update.idle)
+            if not each.uncleared.is_over:
+                each.uncleared.before_pass(site)
+        written = 0
+        while written < len(self._looks) and self._looks[written].is_whole:
+            each = self._looks[written]
+            self._sink.write(each.uncleared.told(each.update.look))
+            written += 1
+        if written:
+            del self._looks[:written]
             self._sink.flush()

@@ -31,6 +31,7 @@ from gradreach.watch.samples.dependency_samples import DependencySamples
 from gradreach.watch.schedule import Schedule
 from gradreach.watch.step_watch import StepWatch
 from gradreach.watch.steps import Steps
+from gradreach.watch.uncleared import Uncleared
 from gradreach.watch.update import Update
 
 if TYPE_CHECKING:
@@ -131,18 +132,22 @@ class Session:
         if self._stop_after is not None and self.count >= self._stop_after:
             raise StopRun(0)
 
-    def clipped(self, kind: Literal["norm", "value"], threshold: float, norm: Any) -> None:
+    def clipped(
+        self, kind: Literal["norm", "value"], threshold: float, norm: Any, parameters: Sequence[Tensor]
+    ) -> None:
         """The script clipped: what its own call returned is the norm before clipping."""
         if self._guards is not None:
             self._guards.script_clips()
         if self._concerned():
             with self._own_work:
-                self._steps.clipped(kind, threshold, norm)
+                self._pending.rescaled()
+                self._steps.clipped(kind, threshold, norm, parameters)
 
     def limited(self, clip: Clip) -> None:
         """A gr.Clip was applied, the script's or a guard's."""
         if self._concerned():
             with self._own_work:
+                self._pending.rescaled()
                 self._steps.limited(clip)
 
     def scaled(self, scaler: Any) -> None:
@@ -267,7 +272,11 @@ class Session:
     def _after(self, site: int, watch: StepWatch) -> None:
         """What a look adds at the end of the backward pass."""
         look = watch.look(self._steps.number, site)
-        self._pending.add(Update(self._models, watch.step.modules, look))
+        step, names = watch.step, self._models.parameter_names()
+        update = Update(self._models, step.modules, look)
+        self._pending.add(update, Uncleared(names, step.leaves, step.modules, site))
+        if self._steps.scaler is not None:
+            self._pending.rescaled()
         self._samples.take(look, watch.local_errors())
 
     def _charge(self, site: int, watch: StepWatch | None, own: float, again: float) -> None:

@@ -15,6 +15,7 @@ from gradreach.record.sinks.sink import Sink
 from gradreach.remedies.clip.clip import Clip
 from gradreach.remedies.clip.part_rules import PartRule
 from gradreach.watch.backward_sites import BackwardSites
+from gradreach.watch.clip_place import ClipPlace
 from gradreach.watch.host_numbers import Number, number
 from gradreach.watch.loss_level import LossLevel
 from gradreach.watch.nonfinite.alarm import Alarm
@@ -43,6 +44,7 @@ class Steps:
         self._started = time.perf_counter()
         self._measured = self._last_opened = 0
         self._level = LossLevel()
+        self._clip_place = ClipPlace()
         self._opened: OpenStep | None = None
 
     @property
@@ -95,15 +97,19 @@ class Steps:
         """Write the step that is open."""
         opened, self._opened = self._opened, None
         if opened is not None:
+            opened.late = opened.late and self._clip_place.was_last()
             step = opened.close()
             self._sink.write(step)
             self._alarm.judge_late(opened, step)
 
-    def clipped(self, kind: Literal["norm", "value"], threshold: float, norm: Any) -> None:
+    def clipped(
+        self, kind: Literal["norm", "value"], threshold: float, norm: Any, parameters: Sequence[Tensor]
+    ) -> None:
         """The script clipped the gradients; `norm` is what its own call returned, the norm before clipping."""
         known = isinstance(norm, Tensor) and not is_sharded(norm)
         if (step := self._clippable()) is not None:
-            step.clipped(kind, float(threshold), number(norm) if known else None)
+            late = self._clip_place.is_late(parameters)
+            step.clipped(kind, float(threshold), number(norm) if known else None, late=late)
 
     def limited(self, clip: Clip) -> None:
         """A gr.Clip was applied. A limit on anything but the global norm has no norm beside it, as one by value."""
@@ -118,6 +124,7 @@ class Steps:
         scaled = None if scale is None else number(scale)
         self._opened = OpenStep(self.number, seconds, site, watched, loss, norm, scaled)
         self._last_opened = self.count
+        self._clip_place.pass_ended()
 
     def _clippable(self) -> OpenStep | None:
         """The open step, where no pass came after it."""

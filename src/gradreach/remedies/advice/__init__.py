@@ -16,6 +16,7 @@ carry_and_detach: carry a state from batch to batch without its history
 check_data: look for values that are not finite where a batch is made
 chrono_start: gates that start with time constants up to a lag
 clip: bound the global norm
+clip_between: a clipping call between the backward pass and the update
 connect: use an output on the way to the loss
 connect_loss: compute the loss from the model's own output
 detach_between: detach a state between chunks, not between steps
@@ -72,8 +73,10 @@ train_mode: training mode for a recurrent layer
 unsaturated_loss: a loss that keeps its slope where another model is certain
 unscale: clip gradients without the loss scale
 update_bias: start a GRU's update gate open
+module_list: keep parts where torch finds them
 wider: more hidden units
 wider_format: compute in a format with a wider range
 with_gradients: call a part where gradients are on
+zero_grad: clear the gradients before the pass that begins an update
 zero_infinity: let CTC leave out utterances that are too short
 """

@@ -14,6 +14,6 @@ FREEZE = Advice(
     id="freeze",
     does="says that it is meant to stay as it is",
     code=_code,
-    answers=("GR306", "GR309"),
+    answers=("GR306", "GR309", "GR505"),
     unfit="Where the part should learn: connect it.",
 )

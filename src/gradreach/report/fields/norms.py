@@ -42,7 +42,13 @@ class ClipFields(Fields):
         bool,
         Meta(description="whether the script clips norms that the loss scale still multiplies, before `unscale_`"),
     ]
-    idle: Annotated[bool, Meta(description="whether the script clips where there is no gradient, before `backward`")]
+    idle: Annotated[
+        bool,
+        Meta(
+            description="whether the script's clipping calls limit nothing: they come before `backward`, after the "
+            "update, or are on other parameters; the limit and its share are then null",
+        ),
+    ]
     advised: Annotated[
         Figure,
         Meta(description="the norm that only the largest 1 % of ordinary steps lie above; null where none is known"),

@@ -8,6 +8,8 @@ loops: the gradient through time of recurrences that a script writes itself
 detached_states: recurrent states that come back without their history
 feedforward: how far back the input moves the error of a model without a recurrence
 skip_connections: whether sums join a value with something computed from it
+carried_graph: how much of the graph was made before the look before
+hidden_parts: parts with a gradient that `parameters()` does not hold
 zero_gradients: the parameters whose gradient is exactly 0, and the operation at which it becomes so
 stopped_gradient: why an operation passed nothing on
 unmoved: the parameters that got a gradient and did not move since the look before

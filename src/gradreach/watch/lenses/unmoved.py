@@ -37,4 +37,5 @@ class Unmoved(Lens):
         self.step.carried[Unmoved] = replace(now, parameters=known | now.parameters)
         same = tuple(name for name, each in now.parameters.items() if known.get(name) == each)
         moved = any(name in known for name in now.parameters if name not in same)
-        return replace(look, unmoved=same, moved=moved or bool(others))
+        others_moved = bool(others) and (before is None or now.others != before.others)
+        return replace(look, unmoved=same, moved=moved or others_moved)

@@ -20,6 +20,7 @@ from gradreach.record.look import Look, ZeroCause, ZeroGradient
 from gradreach.watch.graph import Graph, Node, trainable
 from gradreach.watch.graph import operation as name_of
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
+from gradreach.watch.lenses.carried_graph import next_number
 from gradreach.watch.lenses.stopped_gradient import Stop, explained_later, operation_of
 from gradreach.watch.tensors import is_dense_and_real, is_measurable
 
@@ -77,7 +78,7 @@ class ZeroGradients(Lens):
 
     def __init__(self, step: WatchedStep) -> None:
         super().__init__(step)
-        self._is_tracing = bool(step.carried.get(ZeroGradients)) and _next_number() is not None
+        self._is_tracing = bool(step.carried.get(ZeroGradients)) and next_number() is not None
         self._entered: list[tuple[nn.Module, int]] = []
         self._calls: list[_Call] = []
         self._operations: list[_Operation] = []
@@ -86,14 +87,14 @@ class ZeroGradients(Lens):
     def entering(self, module: nn.Module) -> None:
         """Note which operation comes next."""
         if self._is_tracing:
-            self._entered.append((module, _next_number() or 0))
+            self._entered.append((module, next_number() or 0))
 
     def called(self, call: ModuleCall) -> None:
         """Note which operations the call was made of."""
         while self._entered:
             module, begin = self._entered.pop()
             if module is call.module:  # others raised and never came back
-                self._calls.append(_Call(module, begin, _next_number() or 0))
+                self._calls.append(_Call(module, begin, next_number() or 0))
                 return
 
     def before_backward(self, backward: BackwardPass) -> None:
@@ -303,12 +304,6 @@ def _operations(graph: Graph) -> list[_Operation]:
         )
         for node in graph.nodes
     ]
-
-
-def _next_number() -> int | None:
-    """The number that autograd gives to the next operation of this thread; None where torch does not tell."""
-    tell = getattr(torch._C._autograd, "_get_sequence_nr", None)
-    return None if tell is None else int(tell())
 
 
 def _size(gradient: Tensor | None) -> float:
