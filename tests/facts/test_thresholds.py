@@ -161,5 +161,5 @@ def test_a_range_reads_as_one_says_it() -> None:
 
 def test_a_rule_without_thresholds_has_none() -> None:
     assert [code for code, rule in RULES.items() if not rule.thresholds] == [
-        *("GR105", "GR106", "GR301", "GR306", "GR307", "GR308", "GR309", "GR501")
+        *("GR105", "GR106", "GR301", "GR306", "GR307", "GR308", "GR309", "GR501", "GR701", "GR702", "GR704", "GR705")
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gradreach.record.look import DepthLook, DetachedState
+from gradreach.record.look import DepthLook, DetachedState, GivenData, LossLook, Padding, RowReading
 from gradreach.record.schema import NonFinite, Record, Step
 
 from .parts import (
@@ -67,6 +67,11 @@ CHUNKED = dependency(free(1, 59), lag(60, 90, at=70), T=180)
 NOTHING = (free(1, 6), free(7, 20), free(21, 59, detectable=0.031))
 _BRANCH = ("model.side.0.weight", "model.side.0.bias")
 
+SORTED = tuple(
+    replace(look, losses=(LossLook("cross entropy", (16,), (16, 2), (16,), counts=(16 * (i % 2), 16 * ((i + 1) % 2))),))
+    for i, look in enumerate(at(count=6))
+)
+
 SPEAKING: dict[str, Record] = {
     "GR101": record(steps(), at(time_look(factor=0.61, T=100, lambda_=0.71, bound_factor=0.71))),
     "GR101 of gates": record(steps(), at(GATED)),
@@ -108,4 +113,17 @@ SPEAKING: dict[str, Record] = {
         dependency=(dependency(lag(40)),),
     ),
     "GR501": stopped("Trying to backward through the graph a second time"),
+    "GR701": record(steps(), at(*between(TANH), given=(GivenData("model.0", "Linear", 150.0, 151.0, 150.0, 12),))),
+    "GR702": record(
+        steps(), at(readings=(RowReading("model.gru", "GRU", False, 48, 20, 48, "steps", 1, False, True),))
+    ),
+    "GR702 by a view": record(
+        steps(), at(readings=(RowReading("model.gru", "GRU", False, 20, 48, 48, "entries", 1, True, True),))
+    ),
+    "GR702 of states": record(
+        steps(), at(readings=(RowReading("model.gru", "GRU", True, 20, 48, 48, "blocks", 2, False, True),))
+    ),
+    "GR704": record(steps(), SORTED),
+    "GR704 of rows": record(steps(loss=flat), at(same_rows=32, count=6)),
+    "GR705": record(steps(), at(time_look(factor=0.999), padding=(Padding("model.rnn", 60, True, 1.0, 0.8, 48.0),))),
 }

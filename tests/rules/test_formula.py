@@ -20,8 +20,8 @@ from tests.rules.judging import findings
 from .arithmetic import figures, holds, relations
 
 LONGEST = 110
-WITHOUT_RELATION = {"GR301", "GR306", "GR501"}
-"""Codes whose formula holds a NaN or a count, no two figures to compare."""
+WITHOUT_RELATION = {"GR301", "GR306", "GR501", "GR702"}
+"""Codes whose formula holds a NaN, a count or an index, no two figures to compare."""
 
 QUOTED: dict[str, tuple[str, ...]] = {
     "GR101": (),
@@ -46,6 +46,10 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR402": ("lag", "reach", "share", "q"),
     "GR403": ("lag", "reach", "share", "q", "error_left"),
     "GR501": (),
+    "GR701": ("input_rms",),
+    "GR702": (),
+    "GR704": (),
+    "GR705": ("padded",),
 }
 """The evidence that a formula of the rule must hold, whatever its form."""
 

@@ -37,6 +37,7 @@ CODES = [
     *("GR301", "GR302", "GR303", "GR304", "GR305", "GR306", "GR307", "GR308", "GR309"),
     *("GR401", "GR402", "GR403"),
     "GR501",
+    *("GR701", "GR702", "GR704", "GR705"),
 ]
 ODD = [float("nan"), float("inf"), float("-inf"), 0.0, -0.0, 5e-324, 1.7e308, -1.0]
 WORDS = ["", "model", "model.rnn", "model.0.weight", "d.1", "RNN_TANH", "LSTM", "tanh", "relu"]
@@ -85,7 +86,7 @@ def test_every_code_explains_itself_in_full(code: str) -> None:
     assert text.remedies
     assert all(":" in line or ";" in line for line in text.remedies), "a remedy names its trade-off"
     assert all("(" in reference and "): " in reference for reference in text.references)
-    assert {"time": "1", "depth": "2", "step": "3", "data": "4", "loop": "5"}[rule.family] == code[2]
+    assert code[2] in {"time": "1", "depth": "2", "step": "3", "data": "47", "loop": "5"}[rule.family]
 
 
 def test_only_the_rules_without_evidence_judge_nothing() -> None:

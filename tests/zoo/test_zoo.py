@@ -19,6 +19,7 @@ ALARMS = ("error", "warning")
 CODES = [
     *(f"GR{n}" for n in (101, 102, 103, 106, 201, 202, 203, 204)),
     *(f"GR{n}" for n in (301, 302, 303, 304, 305, 306, 307, 308, 309, 402, 403)),
+    *(f"GR{n}" for n in (701, 702, 704, 705)),
 ]
 
 Finding = dict[str, Any]

@@ -34,4 +34,8 @@ gr401_nothing_beyond: past the horizon nothing is left to learn
 gr402_dependency_out_of_reach: the error depends on inputs that the gradient does not reach
 gr403_reached_unlearned: the gradient reaches the dependency and it is still unlearned
 gr501_backward_raised: one of autograd's well-known errors, in plain words
+gr701_input_scale: inputs out of scale, and what comes of it
+gr702_axes_exchanged: a layer runs over the batch in place of time, or a view mixes the rows
+gr704_alike_batch: the rows or the labels of each batch are all alike
+gr705_read_after_padding: the state that the loss reads has run over padding
 """
