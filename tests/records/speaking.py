@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gradreach.record.look import DepthLook, DetachedState, GivenData, LossLook, Padding, RowReading
+from gradreach.record.look import DepthLook, DetachedState, GivenData, LossLook, Padding, RowReading, Spread
 from gradreach.record.schema import NonFinite, Record, Step
 
 from .parts import (
@@ -72,6 +72,14 @@ SORTED = tuple(
     for i, look in enumerate(at(count=6))
 )
 
+_OFF = LossLook(
+    "squared error", (16, 1), (16, 1), (16, 1), module="model.2", targets=Spread(2600.0, 3400.0, 3000.0, 200.0)
+)
+FAR_OFF = tuple(
+    replace(look, losses=(replace(_OFF, outputs=Spread(-1.0, 9.0, 0.1 + i, 0.5)),))
+    for i, look in enumerate(at(count=6))
+)
+
 SPEAKING: dict[str, Record] = {
     "GR101": record(steps(), at(time_look(factor=0.61, T=100, lambda_=0.71, bound_factor=0.71))),
     "GR101 of gates": record(steps(), at(GATED)),
@@ -114,6 +122,7 @@ SPEAKING: dict[str, Record] = {
     ),
     "GR501": stopped("Trying to backward through the graph a second time"),
     "GR701": record(steps(), at(*between(TANH), given=(GivenData("model.0", "Linear", 150.0, 151.0, 150.0, 12),))),
+    "GR701 of targets": record(steps(loss=flat), FAR_OFF),
     "GR702": record(
         steps(), at(readings=(RowReading("model.gru", "GRU", False, 48, 20, 48, "steps", 1, False, True),))
     ),

@@ -46,7 +46,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR402": ("lag", "reach", "share", "q"),
     "GR403": ("lag", "reach", "share", "q", "error_left"),
     "GR501": (),
-    "GR701": ("input_rms",),
+    "GR701": (),
     "GR702": (),
     "GR704": (),
     "GR705": ("padded",),

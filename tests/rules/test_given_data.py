@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gradreach.record.look import GivenData, LossLook, Padding, ReadAlong, RowReading
+from gradreach.record.look import GivenData, LossLook, Padding, ReadAlong, RowReading, Spread
 from gradreach.record.schema import Record
 from tests.records.parts import activation, at, between, chain, falling, flat, record, steps, time_look, zero_gradient
 from tests.records.speaking import SPEAKING, blown
@@ -62,6 +62,28 @@ def test_norms_that_explode_on_raw_input_come_of_it() -> None:
     made = record(blown(1000.0, 1e4), at(first, *chain(3)[1:], given=(RAW,)))
     assert findings(made)[0].code == "GR701"
     assert "a first update 1300 times the weights → norms that explode" in findings(made)[0].because
+
+
+def aiming(*outputs: float, deviation: float = 200.0, loss=flat) -> Record:  # type: ignore[no-untyped-def]
+    """Targets of mean 3000, and the means of the outputs look by look."""
+    target = Spread(2600.0, 3400.0, 3000.0, deviation)
+    each = [LossLook("squared error", (16, 1), (16, 1), (16, 1), outputs=Spread(0.0, 1.0, y, 0.5)) for y in outputs]
+    looks = at(count=len(outputs))
+    seen = [replace(look, losses=(replace(one, targets=target),)) for look, one in zip(looks, each, strict=True)]
+    return record(steps(loss=loss), seen)
+
+
+def test_targets_that_the_output_is_still_on_its_way_to() -> None:
+    found = the(aiming(0.1, 5.0, 9.0, 12.0), "GR701")
+    assert (found.severity, found.remedies[0].id) == ("error", "scale-target")
+    assert "come from 0.1 to 12, on the way to 3000" in found.because
+
+
+def test_targets_that_are_reached_or_lie_wide_are_healthy() -> None:
+    assert "GR701" not in codes(aiming(0.1, 1500.0, 2500.0, 2990.0))
+    assert "GR701" not in codes(aiming(0.1, 5.0, 9.0, 12.0, loss=falling))
+    assert "GR701" not in codes(aiming(0.1, 5.0, 9.0, 12.0, deviation=4000.0))
+    assert "GR701" not in codes(aiming(0.1, 5.0))
 
 
 def test_rows_read_along_the_steps_of_a_layer() -> None:

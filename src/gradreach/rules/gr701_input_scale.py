@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gradreach.facts.facts import Facts
+from gradreach.facts.site import Site
 from gradreach.facts.statistics import is_positive
-from gradreach.facts.wording import figure
+from gradreach.facts.time import MIN_LOOKS
+from gradreach.facts.wording import capital, figure
 from gradreach.record.look import GivenData
 from gradreach.record.schema import SEVERITIES, Finding, Severity
 from gradreach.remedies.advice.scale_input import SCALE_INPUT
+from gradreach.remedies.advice.scale_target import SCALE_TARGET
 from gradreach.rules import (
     formula,
     gr103_recurrent_saturated,
@@ -27,6 +30,9 @@ from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 RAW = 10.0
 """Rms of an input from which its size may be the cause: weights start for inputs of size 1, and a rate that suits it
 lies 100 times lower."""
+
+FAR_OUT = 3.0
+"""Deviations of the targets by which the mean of the outputs lies off where these have not reached them at all."""
 
 UNEVEN = 100.0
 """A feature so many times larger than the median one drowns the others: the weights of all start alike."""
@@ -50,10 +56,11 @@ class _Effect:
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each model that takes in data out of scale and suffers from it."""
-    if not facts.given_data:
-        return RuleOutcome(why_not="no layer was seen to take in data of the script's own")
+    if not facts.given_data and not any(look.losses for look in facts.sound_looks):
+        return RuleOutcome(why_not="no layer was seen to take in data of the script's own, and no target")
     raw = {root: given for root, given in facts.given_data.items() if _is_out_of_scale(given)}
-    found = (_finding(facts, root, given) for root, given in raw.items())
+    found = [_finding(facts, root, given) for root, given in raw.items()]
+    found += [_far_targets(facts, site) for site in facts.sites]
     return RuleOutcome(tuple(each for each in found if each is not None))
 
 
@@ -87,6 +94,32 @@ def _finding(facts: Facts, root: str, given: GivenData) -> Finding | None:
     where: Where = {"module": given.module, "kind": given.kind}
     remedies = (SCALE_INPUT.remedy(root, _is_uneven(given)),)
     return RULE.finding(severity, where, evidence, because, remedies, how)
+
+
+def _far_targets(facts: Facts, site: Site) -> Finding | None:
+    """Targets so far out that the output of the model has not come half of the way to them by the end of the run."""
+    losses = [look.losses[0] for look in facts.sound_looks if look.site == site.number and len(look.losses) == 1]
+    pairs = [(each.outputs, each.targets) for each in losses if each.kind in ("squared error", "absolute error")]
+    known = [(output, target) for output, target in pairs if output is not None and target is not None]
+    hardly = site.stalled or site.learning.course in ("does not fall", "hardly falls")
+    if len(known) < MIN_LOOKS or site.takes_turns or not hardly:
+        return None
+    (first, aim), (last, target) = known[0], known[-1]
+    away, before = abs(last.mean - target.mean), abs(first.mean - aim.mean)
+    if abs(target.mean) < RAW or away < FAR_OUT * target.deviation or away < before / 2:
+        return None
+    because = (
+        f"the targets are of size {figure(abs(target.mean))}, where the output of a model starts about 1: by the last "
+        f"look its mean has come from {figure(first.mean)} to {figure(last.mean)}, on the way to {figure(target.mean)}."
+    )
+    evidence: Evidence = {
+        "target_mean": target.mean, "target_deviation": target.deviation, "output_first": first.mean,
+        "output_last": last.mean, "looks": len(known),
+    }  # fmt: skip
+    module = losses[-1].module
+    where: Where = {"module": module, "site": site.name} if module else {"site": site.name}
+    how = f"|mean y| = {figure(abs(target.mean))} ≥ {RAW:g}; |mean ŷ − mean y| = {figure(away)}"
+    return RULE.finding("error", where, evidence, because, (SCALE_TARGET.remedy(),), how)
 
 
 def _chain(effects: Sequence[_Effect], course: _Course) -> str:
@@ -153,13 +186,13 @@ EFFECTS: Mapping[str, Callable[[Facts], RuleOutcome]] = {
 
 
 def _headline(_: Facts, finding: Finding) -> str:
-    return finding.because
+    return capital(finding.because)
 
 
 RULE = Rule(
     code="GR701",
     slug="input-scale",
-    title="inputs out of scale",
+    title="inputs or targets out of scale",
     severities=("error", "warning"),
     family="data",
     explain=Explanation(
@@ -176,9 +209,12 @@ RULE = Rule(
         f"feature of that size is {UNEVEN:g} times the median one; and something comes of it: units that saturate or "
         "die, a gradient of exactly 0, updates that replace the weights, norms that explode, or a loss that does not "
         "fall. It is as serious as the worst of these, and an error where one is found and the loss ends no lower. "
+        "It speaks as well where the mean of the targets of a regression is of that size, the loss hardly falls, and "
+        f"the mean of the outputs has not come half of the way and lies {FAR_OUT:g} deviations off. "
         "Ids are no sizes, and layers that normalise what they take in are passed over.",
         remedies=(
             "Scale each feature to mean 0 and deviation 1, by figures of the training data: free.",
+            "Scale the targets alike, and what the model puts out back: free.",
             "BatchNorm or LayerNorm before the first layer: adds work to each step, and statistics of the batch.",
         ),
         silence="Where large values are rare and mean something, take the logarithm instead.",
@@ -193,6 +229,9 @@ RULE = Rule(
     labels={
         "input_rms": "rms of the input", "largest_feature": "rms of the largest feature",
         "middle_feature": "median rms of the features",
+        "target_mean": "mean of the targets",
+        "output_first": "mean of the outputs at first",
+        "output_last": "mean of the outputs at last",
     },
-    zoo=("gr701_raw_columns", "gr701_uneven_features"),
+    zoo=("gr701_raw_columns", "gr701_uneven_features", "gr701_raw_targets"),
 )  # fmt: skip
