@@ -7,11 +7,14 @@ from dataclasses import replace
 from gradreach.record.look import (
     DepthLook,
     DetachedState,
+    GivenData,
     GraphLook,
     HiddenPart,
     Look,
     LossLook,
     OutputLook,
+    Padding,
+    RowReading,
     Spread,
 )
 from gradreach.record.schema import NonFinite, Record, Step
@@ -95,6 +98,19 @@ def carried(*nodes: int) -> tuple[Look, ...]:
     )
 
 
+SORTED = tuple(
+    replace(look, losses=(LossLook("cross entropy", (16,), (16, 2), (16,), counts=(16 * (i % 2), 16 * ((i + 1) % 2))),))
+    for i, look in enumerate(at(count=6))
+)
+
+_OFF = LossLook(
+    "squared error", (16, 1), (16, 1), (16, 1), module="model.2", targets=Spread(2600.0, 3400.0, 3000.0, 200.0)
+)
+FAR_OFF = tuple(
+    replace(look, losses=(replace(_OFF, outputs=Spread(-1.0, 9.0, 0.1 + i, 0.5)),))
+    for i, look in enumerate(at(count=6))
+)
+
 SPEAKING: dict[str, Record] = {
     "GR101": record(steps(), at(time_look(factor=0.61, T=100, lambda_=0.71, bound_factor=0.71))),
     "GR101 of gates": record(steps(), at(GATED)),
@@ -156,4 +172,18 @@ SPEAKING: dict[str, Record] = {
     "GR504 by value": record(steps(threshold=1.0, clip="value", late=True)),
     "GR505": record(steps(), at(*chain(1), hidden=(HIDDEN,), count=5)),
     "GR505 bare": record(steps(), at(*chain(1), hidden=(replace(HIDDEN, kind="Parameter"),), count=5)),
+    "GR701": record(steps(), at(*between(TANH), given=(GivenData("model.0", "Linear", 150.0, 151.0, 150.0, 12),))),
+    "GR701 of targets": record(steps(loss=flat), FAR_OFF),
+    "GR702": record(
+        steps(), at(readings=(RowReading("model.gru", "GRU", False, 48, 20, 48, "steps", 1, False, True),))
+    ),
+    "GR702 by a view": record(
+        steps(), at(readings=(RowReading("model.gru", "GRU", False, 20, 48, 48, "entries", 1, True, True),))
+    ),
+    "GR702 of states": record(
+        steps(), at(readings=(RowReading("model.gru", "GRU", True, 20, 48, 48, "blocks", 2, False, True),))
+    ),
+    "GR704": record(steps(), SORTED),
+    "GR704 of rows": record(steps(loss=flat), at(same_rows=32, count=6)),
+    "GR705": record(steps(), at(time_look(factor=0.999), padding=(Padding("model.rnn", 60, True, 1.0, 0.8, 48.0),))),
 }

@@ -26,7 +26,8 @@ ELSEWHERE = OPERATIONS | {
 """What mends a script that raised is tried in tests/rules/test_backward_raised.py, adversaries in tests/watch."""
 
 UNTRIED = {
-    "check-data", "find-out", "follow-gradient", "look-at-pairs", "look-more-often", "name-operation", "one-batch",
+    "check-data", "distinct-rows", "find-out", "follow-gradient", "look-at-pairs", "look-more-often",
+    "name-operation", "one-batch",
     "stable-loss", "train-mode",
 }  # fmt: skip
 """What changes no training but tells more of it; of the last two the text alone is tested."""

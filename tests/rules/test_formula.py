@@ -20,8 +20,8 @@ from tests.rules.judging import findings
 from .arithmetic import figures, holds, relations
 
 LONGEST = 110
-WITHOUT_RELATION = {"GR301", "GR306", "GR501", "GR502", "GR504"}
-"""Codes whose formula holds a NaN or a count, no two figures to compare."""
+WITHOUT_RELATION = {"GR301", "GR306", "GR501", "GR502", "GR504", "GR702"}
+"""Codes whose formula holds a NaN, a count or an index, no two figures to compare."""
 
 QUOTED: dict[str, tuple[str, ...]] = {
     "GR101": (),
@@ -55,7 +55,11 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR602": (),
     "GR603": ("least_loss",),
     "GR604": ("over_guess",),
+    "GR701": (),
+    "GR702": (),
     "GR703": ("deviation_first", "deviation_last"),
+    "GR704": (),
+    "GR705": ("padded",),
 }
 """The evidence that a formula of the rule must hold, whatever its form."""
 

@@ -14,7 +14,7 @@ from gradreach.facts.clipping import Clipping, clipping, exceptional, norm_quant
 from gradreach.facts.dependency import DependencyTest, dependency_test
 from gradreach.facts.depth import DepthShown, Trend, depth_shown, trends_of
 from gradreach.facts.idle_clip import IdleClip
-from gradreach.facts.input_size import input_sizes
+from gradreach.facts.input_size import given_data, input_sizes
 from gradreach.facts.losses import NO_BETTER, LossPart, loss_parts, over_guess
 from gradreach.facts.modules import is_within, root_of
 from gradreach.facts.site import Site, sites_of
@@ -22,7 +22,7 @@ from gradreach.facts.spikes import Spike, spikes_of
 from gradreach.facts.thresholds import DEFAULT, Thresholds
 from gradreach.facts.time import LayerKey, Shown, cut_states, layers_of, share_reached, shown_of, usual_length
 from gradreach.facts.zero_gradients import ZeroStretch, zero_stretches
-from gradreach.record.look import DepthLook, DetachedState, Look, Probe, TimeLook
+from gradreach.record.look import DepthLook, DetachedState, GivenData, Look, Probe, TimeLook
 from gradreach.record.schema import NonFinite, Record, Step
 
 
@@ -251,8 +251,13 @@ class Facts:
 
     @cached_property
     def input_sizes(self) -> Mapping[str, float]:
-        """The rms of the input of each root module of which its first layer tells it, as estimated."""
+        """The rms of the input of each root module of which it is known or can be estimated."""
         return input_sizes(self.record.looks, self.root_of)
+
+    @cached_property
+    def given_data(self) -> Mapping[str, GivenData]:
+        """Of each root module the largest data of the script's own that a layer of it was given."""
+        return given_data(self.record.looks, self.root_of)
 
     @cached_property
     def zero_stretches(self) -> tuple[ZeroStretch, ...]:

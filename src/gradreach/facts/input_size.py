@@ -1,4 +1,4 @@
-"""How large the input of a model is: the rms that its first layer's output and weights tell of."""
+"""How large the input of a model is: as its layers were given it, else as its first one's output and weights tell."""
 
 from __future__ import annotations
 
@@ -6,16 +6,29 @@ from collections.abc import Callable, Sequence
 
 from gradreach.facts.depth import in_order
 from gradreach.facts.statistics import is_positive
-from gradreach.record.look import DepthLook, Look
+from gradreach.record.look import DepthLook, GivenData, Look
+
+
+def given_data(looks: Sequence[Look], root_of: Callable[[str], str]) -> dict[str, GivenData]:
+    """Of each root the largest data of the script's own that a layer of it was given, at the first look at them."""
+    largest: dict[str, GivenData] = {}
+    for look in looks:
+        first: dict[str, GivenData] = {}
+        for given in sorted(look.given, key=lambda each: -max(each.rms, each.largest)):
+            first.setdefault(root_of(given.module), given)
+        for root, given in first.items():
+            largest.setdefault(root, given)
+    return largest
 
 
 def input_sizes(looks: Sequence[Look], root_of: Callable[[str], str]) -> dict[str, float]:
-    """The rms of the input of each root whose first module is a Linear or a convolution, at the first look at it.
+    """The rms of the input of each root, at the first look at it.
 
-    For weights of mean 0, as at the start, the rms of W x is ‖W‖ / √units times that of x. So it is an estimate, good
-    to a factor of two or three.
+    Where no layer was seen to take data in, as under compiled code, a first module that is a Linear or a convolution
+    tells: for weights of mean 0, as at the start, the rms of W x is ‖W‖ / √units times that of x. That is an estimate,
+    good to a factor of two or three.
     """
-    sizes: dict[str, float] = {}
+    sizes = {root: given.rms for root, given in given_data(looks, root_of).items()}
     for look in looks:
         first: dict[str, DepthLook] = {}
         for seen in in_order(look):

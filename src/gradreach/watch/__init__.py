@@ -24,6 +24,7 @@ backward_sites: the lines that call backward, and the parameters that each train
 frames: where the script called from, and what it calls its models
 module_hooks: global hooks on every module call
 graph: what the script's autograd graph tells
+loss_rows: the rows of what a loss was computed of
 comparisons: where a loss holds an output against a target
 tensors: the tensors in whatever a module is given or returns, and which of them can be measured
 host_numbers: numbers on their way from the device to the host

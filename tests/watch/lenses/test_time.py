@@ -12,6 +12,7 @@ from torch.nn.functional import mse_loss
 import gradreach as gr
 from gradreach.record.look import TimeLook
 from gradreach.record.schema import Record
+from gradreach.watch.tensors import tensors_of
 from tests.watch import loops
 from tests.watch.conftest import Watched
 
@@ -236,6 +237,71 @@ def test_a_custom_cell_with_errors_at_every_step(watched: Watched) -> None:
     ]
     near = [float(direct[t].norm(dim=-1).mean()) for t in range(3, 6)]
     assert look.reach[3] == pytest.approx(sum(far) / sum(near), rel=1e-8)
+
+
+class _Keeping(nn.Module):
+    """A cell that keeps its state by itself, in an attribute, a list, a dict or a buffer."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.randn(3, 8))
+        self.u = nn.Parameter(0.5 * torch.randn(8, 8))
+        self.where = where
+        self.register_buffer("buffer", None)
+        self.keep(torch.zeros(4, 8))
+
+    def keep(self, h: Tensor) -> None:
+        self.h: object = {"attribute": h, "list": [h], "dict": {"h": h}, "buffer": None}[self.where]
+        self.buffer = h if self.where == "buffer" else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = next(iter(tensors_of(self.h, self.buffer)))
+        self.keep(torch.relu(x @ self.w + h @ self.u))
+        return next(iter(tensors_of(self.h, self.buffer)))
+
+
+@pytest.mark.parametrize("where", ["attribute", "list", "dict", "buffer"])
+def test_a_state_that_a_module_keeps_is_a_recurrence(where: str, watched: Watched) -> None:
+    torch.manual_seed(0)
+    cell, head = _Keeping(where), nn.Linear(8, 1)
+    x = torch.randn(7, 4, 3)
+
+    def run() -> list[Tensor]:
+        cell.keep(torch.zeros(4, 8))
+        return [cell(x_t) for x_t in x]
+
+    _, record = watched(lambda: head(run()[-1]).square().sum().backward())
+    (look,) = _time(record)
+    assert (look.kind, look.T, look.batch, look.hidden) == ("_Keeping", 7, 4, 8)
+    assert [size > 0.0 for size in look.local_error] == [False] * 6 + [True]
+    states = run()
+    sizes = [
+        float(torch.autograd.grad(head(states[-1]).square().sum(), h, retain_graph=True)[0].norm(dim=-1).mean())
+        for h in reversed(states)
+    ]
+    assert look.reach == pytest.approx([size / sizes[0] for size in sizes], rel=1e-4)
+
+
+def test_other_tensors_in_attributes_are_no_state(watched: Watched) -> None:
+    """What a module put out last, kept to be looked at, and a weight that was computed once."""
+
+    class Tower(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.scale = nn.Linear(4, 4), nn.Parameter(torch.ones(4))
+            self.weight = self.last = torch.ones(4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.last = torch.relu(self.layer(x)) * self.weight
+            return self.last
+
+    def train() -> None:
+        tower = Tower()
+        tower.weight = tower.scale.exp()
+        mse_loss(torch.cat([tower(torch.randn(2, 4)) for _ in range(5)]), torch.zeros(10, 4)).backward()
+
+    _, record = watched(train)
+    assert _time(record) == []
 
 
 def test_layers_that_share_nothing_through_time_are_no_recurrence(watched: Watched) -> None:

@@ -1,4 +1,4 @@
-# expect: {"code": "GR103", "module": "model.rnn", "layer": 0}
+# expect: {"code": "GR103", "module": "model.rnn", "layer": 0, "also": ["GR701"]}
 """A tanh RNN fed with raw byte values from 0 to 255, three at a time: every unit sits at ±1."""
 
 import sys

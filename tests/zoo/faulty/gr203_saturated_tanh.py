@@ -1,4 +1,4 @@
-# expect: {"code": "GR203", "module": "net.1"}
+# expect: {"code": "GR203", "module": "net.1", "also": ["GR701"]}
 """House-like features in their raw units (up to thousands) into a tanh layer: its units sit at ±1."""
 
 import sys

@@ -6,10 +6,10 @@ linear_end: end a network in a linear layer
 look_at_pairs: look whether the rows of the input and of the target belong together
 match_shapes: give output and target one shape
 raw_logits: give the loss what it takes
-scale_target: targets of mean 0 and deviation 1
 spelling: how a script's own modules and parameters are spelt in Python
 
 activation: tanh in place of a logistic function
+batch_first: the order of batch and time that a layer is told
 biased_deviation: take a deviation that exists for a single value
 bounded_exponent: bound what an exponential is taken of
 carry_and_detach: carry a state from batch to batch without its history
@@ -20,6 +20,7 @@ clip_between: a clipping call between the backward pass and the update
 connect: use an output on the way to the loss
 connect_loss: compute the loss from the model's own output
 detach_between: detach a state between chunks, not between steps
+distinct_rows: see that the rows of a batch differ
 double_where: choose before the operation as well as after it
 drop_rows: leave out the rows that hold values that are not finite
 find_out: what to ask where nothing is known that would help
@@ -33,6 +34,7 @@ hand_over: hand all parameters to the optimizer
 initial_scale: initial weights of the right scale
 initialise: give every parameter a value before the first step
 inside_edge: keep an argument inside of the edge of a function's domain
+last_real_step: read each row before its padding
 layer_norm: normalisation behind a layer
 leaky: a small slope below zero
 learning_rate: a rate at which no unit is pushed below zero for good
@@ -62,6 +64,8 @@ safe_domain: keep an operation within its domain
 safe_slope: keep the slope of an operation finite
 scalar_loss: one number as the loss
 scale_input: inputs of mean 0 and deviation 1
+scale_target: targets of mean 0 and deviation 1
+shuffle: batches drawn at random
 skip_step: take no update from a bad batch
 slower_schedule: step the schedule of the learning rate once an epoch
 smooth_activation: an activation that can be derived twice
@@ -70,6 +74,7 @@ stabiliser: carry the largest exponent beside a state with exponential gates
 stable_loss: a loss that takes logits
 straight_through: let the gradient pass a step as if it were not there
 train_mode: training mode for a recurrent layer
+transpose: axes exchanged by a transpose in place of a view
 unsaturated_loss: a loss that keeps its slope where another model is certain
 unscale: clip gradients without the loss scale
 update_bias: start a GRU's update gate open

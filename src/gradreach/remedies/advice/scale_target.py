@@ -1,4 +1,4 @@
-"""Scale the targets."""
+"""Targets of mean 0 and deviation 1."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from gradreach.remedies.advice.advice import Advice
 
 SCALE_TARGET = Advice(
     id="scale-target",
-    does="targets of mean 0 and deviation 1 are what a network starts near",
+    does="targets of size 1 lie where the output starts; mean and deviation of the training data bring it back",
     code=lambda: "target = (target - target_mean) / target_std  # means and deviations of the training set",
-    answers=("GR603",),
-    unfit="Where the end of the network is bounded on one side only: a linear end reaches every target.",
+    answers=("GR603", "GR701"),
+    unfit="Where the size of the targets changes while training goes on, as that of returns does.",
 )

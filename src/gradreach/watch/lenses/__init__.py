@@ -14,6 +14,10 @@ zero_gradients: the parameters whose gradient is exactly 0, and the operation at
 stopped_gradient: why an operation passed nothing on
 unmoved: the parameters that got a gradient and did not move since the look before
 parameter_prints: whether the values of a parameter are those of another time or place
+given_data: how large the data are that the layers with weights are given
+read_rows: along which axis the rows of the loss read a layer
+padding: values that fill up the ends of sequences
+alike_rows: whether all rows of a batch are the same
 losses: which outputs the loss holds against which targets, and how both lie
 outputs: whether the root modules put out something else for each row
 without_gradient: the parameters that ask for a gradient and have none

@@ -33,6 +33,12 @@ MOST_STATES = 256
 
 MOST_ANCHORS = 8
 
+MOST_KEPT = 8
+"""Entries of a list or dict in a module's attribute up to which it is taken for a state."""
+
+_OF_TORCH = frozenset(vars(nn.Module()))
+"""Attributes that every module has."""
+
 MOST_OPERATIONS = 64
 """Operations between a call's output and the next call's input within which the one is seen to feed the other."""
 
@@ -41,8 +47,11 @@ _Refs = tuple["weakref.ref[Tensor]", ...]
 
 @dataclass(frozen=True)
 class _LoopCall:
+    """One call of a module: what it was given and gave back, and the tensors of the graph that its attributes hold."""
+
     inputs: _Refs
     outputs: _Refs
+    kept: _Refs
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,8 @@ class Loops(Lens):
                 node = maker(tensor)
                 if node is not None and is_dense_and_real(tensor):
                     mark(node, (self, id(module)), len(calls))
-            calls.append(_LoopCall(_references(*call.args, *call.kwargs.values()), _references(call.output)))
+            inputs = _references(*call.args, *call.kwargs.values())
+            calls.append(_LoopCall(inputs, _references(call.output), _references(*_attributes(module))))
 
     def before_backward(self, backward: BackwardPass) -> None:
         """Find the recurrences, and take their reach by extra passes over the script's graph, which stays as it was."""
@@ -129,9 +139,11 @@ class Loops(Lens):
         repeated = [(m, calls) for m, calls in repeated if next(parameters_of(m), None) is not None]
         covered = {id(part) for module in taken for _, part in modules_of(module)}
         found: list[_Loop] = []
-        for states_of in (_handed_on, self._fed_back):
+        for states_of in (_handed_on, self._fed_back, _kept_in_attributes):
             for module, calls in sorted(repeated, key=lambda item: -sum(1 for _ in modules_of(item[0]))):
                 if id(module) in covered or _same_tensors(found, calls):
+                    continue
+                if states_of is _kept_in_attributes and any(id(part) in covered for _, part in modules_of(module)):
                     continue
                 states = states_of(module, calls)
                 if len(states) >= FEWEST_CALLS:
@@ -276,6 +288,29 @@ def _handed_on(_: nn.Module, calls: Sequence[_LoopCall]) -> tuple[tuple[Tensor, 
         tuple(_alive([call.outputs[i] for i in sorted(handed)])) for call in calls if len(call.outputs) > max(handed)
     )
     return states if all(len(state) == len(handed) for state in states) else ()
+
+
+def _kept_in_attributes(_: nn.Module, calls: Sequence[_LoopCall]) -> tuple[tuple[Tensor, ...], ...]:
+    """States that a module keeps in its attributes from call to call, each of which comes from the one before."""
+    states = tuple(tuple(_alive(call.kept)) for call in calls)
+    if len({tuple(tensor.shape for tensor in state) for state in states}) != 1 or not states[0]:
+        return ()
+    if any(one is other for earlier, later in pairwise(states) for one in earlier for other in later):
+        return ()  # a weight that was computed once
+    for earlier, later in (states[:2], states[-2:]):
+        joined = torch.autograd.grad(
+            later, earlier, [torch.ones_like(t) for t in later], retain_graph=True, allow_unused=True
+        )
+        if all(each is None for each in joined):
+            return ()
+    return states
+
+
+def _attributes(module: nn.Module) -> list[Any]:
+    """The tensors that a module's attributes and buffers hold, alone or in a small container."""
+    own = [value for name, value in vars(module).items() if name not in _OF_TORCH]
+    values = [*own, *module._buffers.values()]
+    return [v for v in values if isinstance(v, Tensor) or (isinstance(v, (list, tuple, dict)) and len(v) <= MOST_KEPT)]
 
 
 def _same_tensors(found: Sequence[_Loop], calls: Sequence[_LoopCall]) -> bool:

@@ -1,0 +1,238 @@
+"""GR701: data out of scale go into a model, and harm is seen that comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from gradreach.facts.facts import Facts
+from gradreach.facts.site import Site
+from gradreach.facts.statistics import is_positive
+from gradreach.facts.time import MIN_LOOKS
+from gradreach.facts.wording import capital, figure
+from gradreach.record.look import GivenData
+from gradreach.record.schema import SEVERITIES, Finding, Severity
+from gradreach.remedies.advice.scale_input import SCALE_INPUT
+from gradreach.remedies.advice.scale_target import SCALE_TARGET
+from gradreach.rules import (
+    formula,
+    gr103_recurrent_saturated,
+    gr203_saturated,
+    gr204_dead_units,
+    gr304_exploding_unclipped,
+    gr305_update_size,
+    gr307_zero_gradient,
+)
+from gradreach.rules.references import GLOROT
+from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
+
+RAW = 10.0
+"""Rms of an input from which its size may be the cause: weights start for inputs of size 1, and a rate that suits it
+lies 100 times lower."""
+
+FAR_OUT = 3.0
+"""Deviations of the targets by which the mean of the outputs lies off where these have not reached them at all."""
+
+UNEVEN = 100.0
+"""A feature so many times larger than the median one drowns the others: the weights of all start alike."""
+
+REPLACED = 1.0
+"""‖Δw‖ / ‖w‖ from which the first update throws the start away."""
+
+POOR = ("does not fall", "rises", "rises again", "hardly falls")
+
+_Course = Literal["learns", "poor", "stalled"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Effect:
+    """What out-of-scale data did: in words, how serious it is, and the code that tells of it."""
+
+    words: str
+    severity: Severity
+    code: str = ""
+
+
+def judge(facts: Facts) -> RuleOutcome:
+    """Each model that takes in data out of scale and suffers from it."""
+    if not facts.given_data and not any(look.losses for look in facts.sound_looks):
+        return RuleOutcome(why_not="no layer was seen to take in data of the script's own, and no target")
+    raw = {root: given for root, given in facts.given_data.items() if _is_out_of_scale(given)}
+    found = [_finding(facts, root, given) for root, given in raw.items()]
+    found += [_far_targets(facts, site) for site in facts.sites]
+    return RuleOutcome(tuple(each for each in found if each is not None))
+
+
+def _is_out_of_scale(given: GivenData) -> bool:
+    return given.rms >= RAW or _is_uneven(given)
+
+
+def _is_uneven(given: GivenData) -> bool:
+    return given.largest >= RAW and given.middle > 0 and given.largest >= UNEVEN * given.middle
+
+
+def _finding(facts: Facts, root: str, given: GivenData) -> Finding | None:
+    effects, course = list(_effects(facts, root, given.module)), _course(facts, root)
+    severity = _severity(effects, course)
+    if severity is None:
+        return None
+    uneven = ""
+    if _is_uneven(given):
+        uneven = f", one of {given.features} features {figure(given.largest / given.middle)} times the median one"
+    because = (
+        f"`{given.module}` takes in data of size {figure(given.rms)} (root mean square){uneven}, where weights start "
+        f"for inputs of size 1: {_chain(effects, course)}."
+    )
+    evidence: Evidence = {
+        "input_rms": given.rms, "largest_feature": given.largest, "middle_feature": given.middle,
+        "features": given.features, "effects": ", ".join(dict.fromkeys(each.code for each in effects if each.code)),
+    }  # fmt: skip
+    how = f"rms(x) = {figure(given.rms)} ≥ {RAW:g}"
+    if given.rms < RAW:
+        how = f"rms(x_i) / median rms(x_i) = {formula.quotient(given.largest, given.middle)} ≥ {UNEVEN:g}"
+    where: Where = {"module": given.module, "kind": given.kind}
+    remedies = (SCALE_INPUT.remedy(root, _is_uneven(given)),)
+    return RULE.finding(severity, where, evidence, because, remedies, how)
+
+
+def _far_targets(facts: Facts, site: Site) -> Finding | None:
+    """Targets so far out that the output of the model has not come half of the way to them by the end of the run."""
+    losses = [look.losses[0] for look in facts.sound_looks if look.site == site.number and len(look.losses) == 1]
+    pairs = [(each.outputs, each.targets) for each in losses if each.kind in ("squared error", "absolute error")]
+    known = [(output, target) for output, target in pairs if output is not None and target is not None]
+    hardly = site.stalled or site.learning.course in ("does not fall", "hardly falls")
+    if len(known) < MIN_LOOKS or site.takes_turns or not hardly:
+        return None
+    (first, aim), (last, target) = known[0], known[-1]
+    away, before = abs(last.mean - target.mean), abs(first.mean - aim.mean)
+    if abs(target.mean) < RAW or away < FAR_OUT * target.deviation or away < before / 2:
+        return None
+    because = (
+        f"the targets are of size {figure(abs(target.mean))}, where the output of a model starts about 1: by the last "
+        f"look its mean has come from {figure(first.mean)} to {figure(last.mean)}, on the way to {figure(target.mean)}."
+    )
+    evidence: Evidence = {
+        "target_mean": target.mean, "target_deviation": target.deviation, "output_first": first.mean,
+        "output_last": last.mean, "looks": len(known),
+    }  # fmt: skip
+    module = losses[-1].module
+    where: Where = {"module": module, "site": site.name} if module else {"site": site.name}
+    how = f"|mean y| = {figure(abs(target.mean))} ≥ {RAW:g}; |mean ŷ − mean y| = {figure(away)}"
+    return RULE.finding("error", where, evidence, because, (SCALE_TARGET.remedy(),), how)
+
+
+def _chain(effects: Sequence[_Effect], course: _Course) -> str:
+    """From the cause to what was seen of its effects; without one of these the loss alone is told of."""
+    if not effects:
+        return "nothing else was found, and the loss does not fall"
+    steps = ["unscaled inputs", *dict.fromkeys(each.words for each in effects)]
+    return " → ".join(steps if course == "learns" else [*steps, "no learning"])
+
+
+def _severity(effects: Sequence[_Effect], course: _Course) -> Severity | None:
+    """As serious as what comes of it; an error where it is known how, and nothing is learned."""
+    if course != "learns":
+        return "error" if effects else "warning" if course == "stalled" else None
+    serious = [each.severity for each in effects if each.severity != "info"]
+    return min(serious, key=SEVERITIES.index, default=None)
+
+
+def _course(facts: Facts, root: str) -> _Course:
+    """Whether the loss at a line that trains this model surely does not fall, or ends hardly lower than it began."""
+    sites = [site for site in facts.sites if root in facts.models_at(site.number) and not site.takes_turns]
+    if any(site.stalled and site.learning.course == "does not fall" for site in sites):
+        return "stalled"
+    poor = any(site.stalled or site.learning.course in POOR for site in sites)
+    return "poor" if poor or facts.broke_by_growth else "learns"
+
+
+def _effects(facts: Facts, root: str, module: str) -> Iterator[_Effect]:
+    """What data out of scale do to a model, as far as it was found there, in the order of cause and effect."""
+    ratios = (each.update_ratio for look in facts.record.looks for each in look.depth if each.module == module)
+    first = next(ratios, None)
+    threw_away = is_positive(first) and first >= REPLACED
+    update = f"a first update {figure(first)} times the weights"
+    if threw_away:
+        yield _Effect(update, "info")
+    for words, judge_one in EFFECTS.items():
+        for found in judge_one(facts).findings:
+            if _is_of(facts, found, root):
+                yield _Effect(update if threw_away and found.code == "GR305" else words, found.severity, found.code)
+    blow_up = facts.blow_up
+    grew = blow_up is not None and root in facts.models_at(blow_up.site)
+    if grew:
+        unclipped = gr304_exploding_unclipped.judge(facts).findings
+        yield _Effect("norms that explode", unclipped[0].severity if unclipped else "info")
+    if facts.broke_by_growth and (grew or threw_away):
+        yield _Effect("overflow", "error")
+
+
+def _is_of(facts: Facts, found: Finding, root: str) -> bool:
+    """Whether a finding is one of this root that the size of its input may bring about."""
+    of_root = facts.root_of(str(found.where.get("module", ""))) == root
+    if found.code == "GR307":
+        return of_root and found.evidence.get("why") in ("saturated", "off", "unknown", "underflow")
+    return of_root and (found.code != "GR305" or SCALE_INPUT.id in [remedy.id for remedy in found.remedies])
+
+
+EFFECTS: Mapping[str, Callable[[Facts], RuleOutcome]] = {
+    "saturated units": gr203_saturated.judge,
+    "saturated recurrent units": gr103_recurrent_saturated.judge,
+    "dead units": gr204_dead_units.judge,
+    "updates that replace the weights": gr305_update_size.judge,
+    "a gradient of exactly 0": gr307_zero_gradient.judge,
+}
+"""What comes of data out of scale, in words, and the rule that tells of it."""
+
+
+def _headline(_: Facts, finding: Finding) -> str:
+    return capital(finding.because)
+
+
+RULE = Rule(
+    code="GR701",
+    slug="input-scale",
+    title="inputs or targets out of scale",
+    severities=("error", "warning"),
+    family="data",
+    explain=Explanation(
+        cause="Weights start for inputs of size 1. Inputs a hundred times as large make sums a hundred times as large, "
+        "which saturate tanh and logistic units or push ReLU units below zero for good, and gradients a hundred times "
+        "as large, whose first update replaces the weights. One feature much larger than the others is all that a "
+        "layer sees of them.",
+        mathematics=(
+            "rms(W x) = ‖W‖ / √units · rms(x)",
+            "∂L/∂W = Σ δ xᵀ, so that the best rate falls with rms(x)²",
+            "tanh′(a) = 1 − tanh²(a) → 0 as |a| grows",
+        ),
+        thresholds=f"The data that a layer with weights is given have a root mean square of {RAW:g} or more, or one "
+        f"feature of that size is {UNEVEN:g} times the median one; and something comes of it: units that saturate or "
+        "die, a gradient of exactly 0, updates that replace the weights, norms that explode, or a loss that does not "
+        "fall. It is as serious as the worst of these, and an error where one is found and the loss ends no lower. "
+        "It speaks as well where the mean of the targets of a regression is of that size, the loss hardly falls, and "
+        f"the mean of the outputs has not come half of the way and lies {FAR_OUT:g} deviations off. "
+        "Ids are no sizes, and layers that normalise what they take in are passed over.",
+        remedies=(
+            "Scale each feature to mean 0 and deviation 1, by figures of the training data: free.",
+            "Scale the targets alike, and what the model puts out back: free.",
+            "BatchNorm or LayerNorm before the first layer: adds work to each step, and statistics of the batch.",
+        ),
+        silence="Where large values are rare and mean something, take the logarithm instead.",
+        references=(
+            "LeCun, Bottou, Orr, Mueller (1998): Efficient BackProp",
+            GLOROT,
+        ),
+    ),
+    judge=judge,
+    headline=_headline,
+    urgency=-1,
+    labels={
+        "input_rms": "rms of the input", "largest_feature": "rms of the largest feature",
+        "middle_feature": "median rms of the features",
+        "target_mean": "mean of the targets",
+        "output_first": "mean of the outputs at first",
+        "output_last": "mean of the outputs at last",
+    },
+    zoo=("gr701_raw_columns", "gr701_uneven_features", "gr701_raw_targets"),
+)  # fmt: skip

@@ -1,0 +1,177 @@
+"""The rules on what a script gives to its model: its size, its axes, its rows, its padding."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gradreach.record.look import GivenData, LossLook, Padding, ReadAlong, RowReading, Spread
+from gradreach.record.schema import Record
+from tests.records.parts import activation, at, between, chain, falling, flat, record, steps, time_look, zero_gradient
+from tests.records.speaking import SPEAKING, blown
+from tests.rules.judging import codes, findings, the
+
+RAW = GivenData("model.0", "Linear", 150.0, 151.0, 150.0, 12)
+FITTING = replace(RAW, rms=1.0, largest=1.1, middle=1.0)
+ONE_LARGE = replace(RAW, rms=8.0, largest=28.0, middle=0.2)
+FLAT_TANH = activation("Tanh", saturated=0.99)
+READING = RowReading("model.gru", "GRU", False, 48, 20, 48, "steps", 1, False, True)
+PADDING = Padding("model.rnn", 60, True, 1.0, 0.8, 48.0)
+
+
+def wandering(i: int) -> float:
+    return 2.0 if i % 2 else 1.0
+
+
+def test_raw_input_that_does_no_harm_is_healthy() -> None:
+    assert codes(record(steps(), at(*chain(3), given=(RAW,)))) == []
+
+
+def test_raw_input_stands_before_what_comes_of_it() -> None:
+    made = record(steps(), at(*between(FLAT_TANH), given=(RAW,)))
+    assert [(each.severity, each.code) for each in findings(made)] == [("warning", "GR701"), ("warning", "GR203")]
+    cut = zero_gradient(why="saturated", operation="tanh", module="model.1", behind="model.0")
+    made = record(steps(loss=flat), at(*between(FLAT_TANH), given=(RAW,), zero_gradient=(cut,)))
+    found = findings(made)[0]
+    assert (found.severity, found.code, found.where["module"]) == ("error", "GR701", "model.0")
+    assert "unscaled inputs → saturated units → a gradient of exactly 0 → no learning" in found.because
+    assert found.evidence["effects"] == "GR203, GR307"
+
+
+def test_input_of_size_one_is_no_cause() -> None:
+    assert "GR701" not in codes(record(steps(loss=flat), at(*between(FLAT_TANH), given=(FITTING,))))
+
+
+def test_one_feature_far_larger_than_the_others_is_out_of_scale() -> None:
+    made = record(steps(), at(*between(FLAT_TANH), given=(ONE_LARGE,)))
+    assert "one of 12 features 140 times the median one" in the(made, "GR701").because
+    small = replace(ONE_LARGE, rms=0.8, largest=2.8, middle=0.02)
+    assert "GR701" not in codes(record(steps(), at(*between(FLAT_TANH), given=(small,))))
+
+
+def test_a_loss_that_does_not_fall_alone_claims_no_effect() -> None:
+    found = the(record(steps(loss=flat), at(*chain(3), given=(RAW,))), "GR701")
+    assert found.severity == "warning"
+    assert "→" not in found.because
+
+
+def test_norms_that_explode_on_raw_input_come_of_it() -> None:
+    first = replace(chain(3)[0], update_ratio=1300.0)
+    made = record(blown(1000.0, 1e4), at(first, *chain(3)[1:], given=(RAW,)))
+    assert findings(made)[0].code == "GR701"
+    assert "a first update 1300 times the weights → norms that explode" in findings(made)[0].because
+
+
+def aiming(*outputs: float, deviation: float = 200.0, loss=flat) -> Record:  # type: ignore[no-untyped-def]
+    """Targets of mean 3000, and the means of the outputs look by look."""
+    target = Spread(2600.0, 3400.0, 3000.0, deviation)
+    each = [LossLook("squared error", (16, 1), (16, 1), (16, 1), outputs=Spread(0.0, 1.0, y, 0.5)) for y in outputs]
+    looks = at(count=len(outputs))
+    seen = [replace(look, losses=(replace(one, targets=target),)) for look, one in zip(looks, each, strict=True)]
+    return record(steps(loss=loss), seen)
+
+
+def test_targets_that_the_output_is_still_on_its_way_to() -> None:
+    found = the(aiming(0.1, 5.0, 9.0, 12.0), "GR701")
+    assert (found.severity, found.remedies[0].id) == ("error", "scale-target")
+    assert "come from 0.1 to 12, on the way to 3000" in found.because
+
+
+def test_targets_that_are_reached_or_lie_wide_are_healthy() -> None:
+    assert "GR701" not in codes(aiming(0.1, 1500.0, 2500.0, 2990.0))
+    assert "GR701" not in codes(aiming(0.1, 5.0, 9.0, 12.0, loss=falling))
+    assert "GR701" not in codes(aiming(0.1, 5.0, 9.0, 12.0, deviation=4000.0))
+    assert "GR701" not in codes(aiming(0.1, 5.0))
+
+
+def test_rows_read_along_the_steps_of_a_layer() -> None:
+    assert the(record(steps(), at(readings=(READING,))), "GR702").severity == "warning"
+    found = the(record(steps(loss=flat), at(readings=(READING,))), "GR702")
+    assert found.severity == "error"
+    assert found.because.startswith("`model.gru` runs over the batch in place of time")
+    assert found.remedies[0].do == "model.gru.batch_first = True"
+
+
+def test_sequences_read_together_may_be_meant() -> None:
+    pooled = replace(READING, read=20)
+    assert "GR702" not in codes(record(steps(), at(readings=(pooled,))))
+    assert the(record(steps(loss=flat), at(readings=(pooled,))), "GR702").severity == "warning"
+    by_step = replace(pooled, one_each=False)
+    assert "GR702" not in codes(record(steps(loss=flat), at(readings=(by_step,)))), "a loss averaged over the batch"
+
+
+@pytest.mark.parametrize(
+    ("along", "more"),
+    [("entries", {}), ("other", {"read": 7}), ("steps", {"entries": 1}), ("other", {"scrambled": True})],
+)
+def test_other_readings_are_healthy(along: ReadAlong, more: dict[str, Any]) -> None:
+    made = record(steps(loss=flat), at(readings=(replace(READING, along=along, **more),)))
+    assert "GR702" not in codes(made)
+
+
+def test_it_takes_every_look() -> None:
+    looks = at(readings=(READING,))
+    assert "GR702" in codes(record(steps(), looks))
+    assert "GR702" not in codes(record(steps(), (*looks, *at(readings=(replace(READING, along="other"),), start=90))))
+    assert "GR702" not in codes(record(steps(), looks[:2]))
+
+
+def test_views_name_their_side() -> None:
+    before, behind = (the(SPEAKING[f"GR702 {name}"], "GR702") for name in ("by a view", "of states"))
+    assert before.remedies[0].do.startswith("x = x.transpose(0, 1)  # before `model.gru`")
+    assert behind.remedies[0].do.startswith("h = h.transpose(0, 1).reshape(len(x), -1)  # behind `model.gru`")
+
+
+def labelled(*counts: tuple[int, ...], site: int = 0) -> Record:
+    each = (LossLook("cross entropy", (sum(c),), (sum(c), len(c)), (sum(c),), counts=c) for c in counts)
+    looks = at(count=len(counts), site=site)
+    return record(steps(), [replace(look, losses=(loss,)) for look, loss in zip(looks, each, strict=True)])
+
+
+def test_batches_of_one_class_are_sorted_data() -> None:
+    one, other = (16, 0), (0, 16)
+    found = the(labelled(one, one, other, other, one, other), "GR704")
+    assert (found.severity, found.evidence["classes"]) == ("warning", 2)
+    assert "GR704" in codes(labelled(one, one, one, other, other, (7, 9))), "where one class ends the other begins"
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        [(16, 0)] * 6,
+        [(9, 7)] * 6,
+        [(1, 0), (0, 1)] * 3,
+        [(16, 0), (0, 16)] * 2,
+        [(16, 0)] * 40 + [(15, 1)],
+        [(16, 0), (16, 0), (0, 16), (3, 13), (9, 7), (8, 8)],
+    ],
+    ids=["always the same", "mixed", "single labels", "few looks", "a rare class", "some of them"],
+)
+def test_other_labels_are_healthy(counts: list[tuple[int, ...]]) -> None:
+    assert "GR704" not in codes(labelled(*counts))
+
+
+def test_the_same_row_all_over_matters_where_the_loss_does_not_fall() -> None:
+    assert the(record(steps(loss=flat), at(same_rows=32, count=6)), "GR704").severity == "error"
+    assert "GR704" not in codes(record(steps(), at(same_rows=32, count=6)))
+    assert "GR704" not in codes(record(steps(loss=flat), (*at(same_rows=32, count=6), *at(start=90, count=1))))
+
+
+@pytest.mark.parametrize(
+    ("factor", "loss", "severity"),
+    [(0.999, falling, "info"), (0.999, flat, "warning"), (0.5, falling, "warning"), (0.5, flat, "error")],
+)
+def test_padding_matters_as_far_as_the_gradient_and_the_loss_go(factor, loss, severity: str) -> None:  # type: ignore[no-untyped-def]
+    made = record(steps(loss=loss), at(time_look(factor=factor), padding=(PADDING,)))
+    assert the(made, "GR705").severity == severity
+
+
+def test_padding_that_is_not_read_over_is_healthy() -> None:
+    looks = at(time_look(factor=0.5), padding=(replace(PADDING, at_end=False),))
+    assert "GR705" not in codes(record(steps(loss=flat), looks))
+    everywhere = time_look(factor=0.5, local_error=(1e-2,) * 60)
+    assert "GR705" not in codes(record(steps(loss=flat), at(everywhere, padding=(PADDING,))))
+    little = at(time_look(factor=0.5), padding=(replace(PADDING, share=0.05),))
+    assert "GR705" not in codes(record(steps(loss=flat), little))
