@@ -83,6 +83,18 @@ def test_a_cross_entropy_tells_its_classes_and_what_it_was_given() -> None:
     assert (twice.last, twice.module) == ("softmax", "model.3")
 
 
+def test_a_cross_entropy_by_hand_is_one_too() -> None:
+    labels = F.one_hot(torch.arange(ROWS) % 4, 4).float()
+    of_logits = losses_of(net(out=4), lambda model, x: -(labels * model(x).log_softmax(1)).sum(1).mean())[0]
+    assert (of_logits.kind, of_logits.last, of_logits.is_whole) == ("cross entropy", "matrix product", True)
+    plain = net(nn.Softmax(1), out=4)
+    of_shares = losses_of(plain, lambda model, x: -(labels * torch.log(model(x))).sum(1).mean())[0]
+    assert (of_shares.kind, of_shares.last) == ("cross entropy on probabilities", "softmax")
+    for seen in (of_logits, of_shares):
+        assert seen.counts == (8, 8, 8, 8)
+        assert seen.guess == pytest.approx(math.log(4))
+
+
 def test_classes_that_are_ignored_do_not_count() -> None:
     labels = torch.arange(ROWS) % 4
     seen = losses_of(net(out=4), lambda model, x: F.cross_entropy(model(x), labels, ignore_index=0))[0]

@@ -234,6 +234,7 @@ class DetachedState:
 
 LossKind = Literal[
     "cross entropy",
+    "cross entropy on probabilities",
     "negative log-likelihood",
     "binary cross entropy",
     "binary cross entropy on logits",

@@ -19,6 +19,7 @@ ALIKE = 0.01
 
 OF = {
     "cross entropy": "the shares of the classes",
+    "cross entropy on probabilities": "the shares of the classes",
     "binary cross entropy": "the share of the targets that are 1",
     "binary cross entropy on logits": "the share of the targets that are 1",
     "squared error": "the mean of the targets",

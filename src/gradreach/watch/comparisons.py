@@ -67,29 +67,32 @@ ValueOf = Callable[[Node], "Tensor | None"]
 
 def comparisons(losses: Sequence[Tensor], value_of: ValueOf) -> list[Compared]:
     """The comparisons behind these losses, nearest the loss first."""
-    pending = [(node, True) for loss in losses if (node := maker(loss)) is not None]
+    pending: list[tuple[Node, frozenset[str]]] = [
+        (node, frozenset()) for loss in losses if (node := maker(loss)) is not None
+    ]
     seen = {node for node, _ in pending}
     found: list[Compared] = []
-    for node, is_whole in pending:  # grows while it is walked
+    for node, through in pending:  # grows while it is walked
         key = key_of(operation(node))
-        compared = _compared(node, key, is_whole, value_of)
+        compared = _compared(node, key, through, value_of)
         if compared is not None:
             found.append(compared)
         elif (key in _REDUCING or moves(operation(node))) and len(seen) < MOST_NODES:
-            whole = is_whole and key == "mean"
             for parent in parents(node):
                 if parent not in seen:
                     seen.add(parent)
-                    pending.append((parent, whole))
+                    pending.append((parent, through | {key}))
     return found
 
 
-def _compared(node: Node, key: str, is_whole: bool, value_of: ValueOf) -> Compared | None:
+def _compared(node: Node, key: str, through: frozenset[str], value_of: ValueOf) -> Compared | None:
+    """The comparison that a node is, behind the operations `through` which its loss came; None of any other node."""
+    is_whole = through <= {"mean"}
     if key in NAMED:
         return _named(node, key, is_whole and saved_value(node, "reduction") == MEAN)
     if key in ("pow", "square", "abs", "mul") and (difference := _difference(node, key)) is not None:
         return _by_hand(node, key, difference, is_whole, value_of)
-    return _product(node) if key == "mul" else None
+    return (_by_logarithm(node, through) or _product(node)) if key == "mul" else None
 
 
 def _named(node: Node, key: str, is_mean: bool) -> Compared | None:
@@ -136,6 +139,24 @@ def _by_hand(node: Node, key: str, difference: Node, is_whole: bool, value_of: V
         target = output - apart if place == 0 else output + apart
     kind: LossKind = "absolute error" if key == "abs" else "squared error"
     return Compared(kind, shape, _shape(start), path, is_whole, None, output, target)
+
+
+def _by_logarithm(node: Node, through: frozenset[str]) -> Compared | None:
+    """A cross entropy that a script writes itself: targets of shares times logarithms of probabilities."""
+    edges = [parent for parent, _ in node.next_functions]
+    if len(edges) != 2 or edges.count(None) != 1:
+        return None
+    start = next(parent for parent in edges if parent is not None)
+    path, target = _path(start), saved_value(node, "self" if edges[0] is None else "other")
+    key, before = key_of(operation(path[-1])), [parent for parent in parents(path[-1]) if not is_leaf(parent)]
+    shape = _shape(node)
+    if key not in ("log", "logsoftmax") or not before or not isinstance(target, Tensor) or len(shape) < 2:
+        return None
+    if tuple(target.shape) != shape or shape[-1] < 2 or _shape(start) != shape:
+        return None
+    kind: LossKind = "cross entropy" if key == "logsoftmax" else "cross entropy on probabilities"
+    is_whole = through <= {"mean", "neg", "sum"} and "mean" in through
+    return Compared(kind, shape, shape, _path(before[0]), is_whole, shape, None, target)
 
 
 def _product(node: Node) -> Compared | None:

@@ -84,11 +84,13 @@ class Losses(Lens):
 
 
 def _has_classes(each: Compared) -> bool:
-    return each.kind in ("cross entropy", "negative log-likelihood")
+    return each.kind in ("cross entropy", "cross entropy on probabilities", "negative log-likelihood")
 
 
 def _with_classes(seen: LossLook, each: Compared) -> LossLook:
     target, classes = each.target, each.output_shape[1:2] or each.output_shape
+    if target is not None and target.is_floating_point():
+        return _with_shares(seen, target)
     if target is None or not classes or classes[0] > MOST_CLASSES or target.dtype != torch.int64:
         return seen
     labels = target.reshape(-1)
@@ -98,6 +100,15 @@ def _with_classes(seen: LossLook, each: Compared) -> LossLook:
     counts = torch.bincount(valid, minlength=classes[0]).tolist()
     guess = None if each.is_weighted else _entropy(counts)
     return replace(seen, counts=tuple(counts), guess=guess)
+
+
+def _with_shares(seen: LossLook, target: Tensor) -> LossLook:
+    """Of targets that give each class its share, one to each row in all."""
+    rows = _rows(target).reshape(-1, target.shape[-1]).double()
+    if rows.shape[1] > MOST_CLASSES or not bool(((rows >= 0).all(1) & ((rows.sum(1) - 1).abs() < 1e-3)).all()):
+        return seen
+    counts = [round(each) for each in rows.sum(0).tolist()]
+    return replace(seen, counts=tuple(counts), guess=_entropy(counts))
 
 
 def _with_targets(seen: LossLook, target: Tensor) -> LossLook:
