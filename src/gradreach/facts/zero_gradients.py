@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from gradreach.facts.site import Site
+from gradreach.facts.statistics import median
 from gradreach.facts.time import MIN_LOOKS
 from gradreach.record.look import DepthLook, Look, ZeroGradient
 from gradreach.record.schema import Step
@@ -96,10 +97,11 @@ def _gets_one_elsewhere(name: str, site: int, looks: Sequence[Look]) -> bool:
 
 
 def _is_solved(steps: Sequence[Step]) -> bool:
-    """Whether the loss fell to exactly 0 and stays there, as a hinge does when every example is on the right side."""
+    """Whether the loss fell to exactly 0, as a hinge does when every example is on the right side, and is there on most
+    of the last steps."""
     losses = [step.loss for step in steps if step.loss is not None]
     last = losses[-max(len(losses) // 10, 1) :]
-    return bool(losses) and not any(last) and losses[0] > 0.0
+    return bool(losses) and median(last) == 0.0 and losses[0] > 0.0
 
 
 def _cause(name: str, looks: Sequence[Look]) -> ZeroGradient:
