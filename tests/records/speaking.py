@@ -157,7 +157,7 @@ SPEAKING: dict[str, Record] = {
     "GR602": record(steps(loss=lambda i: 1.5 + falling(i)), at(losses=(SQUASHED,))),
     "GR602 of no logarithm": record(steps(), at(losses=(UNBOUNDED,))),
     "GR603": record(steps(), at(losses=(CUT_OFF,))),
-    "GR604": record(steps(400, loss=flat), at(losses=(replace(ERROR, guess=flat(399)),), count=8)),
+    "GR604": record(steps(400, loss=flat), at(losses=(replace(ERROR, guess=1.0, value=1.0),), count=8)),
     "GR703": record(
         steps(400, loss=flat),
         (

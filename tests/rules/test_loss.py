@@ -74,13 +74,15 @@ def test_targets_outside_count_where_they_make_up_a_part_of_the_loss() -> None:
 
 
 def test_a_loss_that_rests_where_a_constant_gets_it() -> None:
-    def resting(guess: float) -> list[str]:
-        return of(replace(ERROR, guess=guess), loss=flat, count=8)
+    def resting(value: float, guess: float, loss: object = flat, *, whole: bool = True) -> list[str]:
+        return of(replace(ERROR, guess=guess, value=value, is_whole=whole), loss=loss, count=8)
 
-    assert "GR604" in resting(flat(0))
-    assert "GR604" not in resting(1.2 * flat(0))
-    assert "GR604" not in of(replace(ERROR, guess=1e-3), loss=falling, count=8), "it still falls"
-    assert "GR604" not in of(replace(ERROR, guess=flat(0), is_whole=False), loss=flat, count=8)
+    level = flat(0)
+    assert "GR604" in resting(level, level)
+    assert "GR604" not in resting(level, 1.2 * level)
+    assert "GR604" not in resting(level, level, loss=falling), "it still falls"
+    assert "GR604" in resting(0.8 * level, 0.8 * level, whole=False), "the rest of the loss is small"
+    assert "GR604" not in resting(0.1 * level, 0.1 * level, whole=False), "the loss is mostly something else"
 
 
 def test_of_classes_the_guess_is_the_entropy_over_all_looks() -> None:

@@ -8,12 +8,18 @@ from torch import Tensor, nn
 
 from gradreach.record.look import Look
 from gradreach.watch.lens import BackwardPass, ModuleCall, all_lenses
+from gradreach.watch.lenses.alike_rows import AlikeRows
 from gradreach.watch.lenses.carried_graph import CarriedGraph
 from gradreach.watch.lenses.depth import Depth
 from gradreach.watch.lenses.detached_states import DetachedStates
 from gradreach.watch.lenses.feedforward import Feedforward
+from gradreach.watch.lenses.given_data import GivenDataSizes
 from gradreach.watch.lenses.hidden_parts import HiddenParts
 from gradreach.watch.lenses.loops import Loops
+from gradreach.watch.lenses.losses import Losses
+from gradreach.watch.lenses.outputs import Outputs
+from gradreach.watch.lenses.padding import PaddedData
+from gradreach.watch.lenses.read_rows import ReadRows
 from gradreach.watch.lenses.recurrent_layers import RecurrentLayers
 from gradreach.watch.lenses.skip_connections import SkipConnections
 from gradreach.watch.lenses.unmoved import Unmoved
@@ -26,6 +32,7 @@ def test_every_lens_is_found_after_those_that_it_names() -> None:
     lenses = all_lenses()
     assert set(lenses) == {
         *(CarriedGraph, HiddenParts),
+        *(AlikeRows, GivenDataSizes, Losses, Outputs, PaddedData, ReadRows),
         *(Depth, DetachedStates, Feedforward, Loops, RecurrentLayers),
         *(SkipConnections, Unmoved, WithoutGradient, ZeroGradients),
     }

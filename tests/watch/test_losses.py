@@ -49,6 +49,25 @@ def test_of_an_error_by_torch_and_by_hand_both_sides_are_read() -> None:
         assert seen.targets.mean == pytest.approx(y.mean().item(), rel=1e-5)
         assert seen.targets.deviation == pytest.approx(y.std().item(), rel=1e-5)
         assert seen.guess == pytest.approx(y.var().item(), rel=1e-5)
+        assert seen.value is not None
+
+
+def test_the_value_is_what_torch_says() -> None:
+    labels, y = torch.arange(ROWS) % 4, (torch.arange(ROWS) % 2).float()[:, None]
+    kept: list[float] = []
+
+    def told(loss: Tensor) -> Tensor:
+        kept.append(loss.item())
+        return loss
+
+    for model, loss in (
+        (net(out=4), lambda model, x: F.cross_entropy(model(x), labels)),
+        (net(), lambda model, x: F.binary_cross_entropy_with_logits(model(x), y)),
+        (net(nn.Sigmoid()), lambda model, x: F.binary_cross_entropy(model(x), y)),
+        (net(), lambda model, x: (model(x) - y).abs().mean()),
+    ):
+        seen = losses_of(model, lambda model, x, loss=loss: told(loss(model, x)) + 0.0)[0]  # type: ignore[misc]
+        assert seen.value == pytest.approx(kept[-1], rel=1e-5)
 
 
 @pytest.mark.parametrize(

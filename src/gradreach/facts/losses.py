@@ -19,6 +19,10 @@ NO_BETTER = 0.98
 """Part of the loss of a constant guess down to which a loss counts as no better."""
 
 
+MOSTLY = 0.5
+"""Part of the loss that a comparison must make up to speak for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class LossPart:
     """One comparison of the loss at one line of the script, in all looks that saw it, in order of time."""
@@ -69,18 +73,20 @@ def loss_parts(looks: Sequence[Look]) -> tuple[LossPart, ...]:
 
 
 def over_guess(site: Site, part: LossPart) -> float | None:
-    """The loss at last over that of the best constant guess; None where the loss is more than this comparison, does not
-    rest, or the guess is not known.
+    """What a comparison came to at last over what the best constant guess gets; None where the loss does not rest, is
+    mostly something else, or the guess is not known.
 
     Errors of a regression scatter from batch to batch with their targets, so each is held against the guess on its own
     batch.
     """
-    guess = part.guess
-    if not part.last.is_whole or site.rest is None or len(part.looks) < MIN_LOOKS or not is_positive(guess):
+    guess, loss = part.guess, site.learning.last
+    if site.rest is None or site.learning.course == "unknown" or len(part.looks) < MIN_LOOKS or not is_positive(guess):
         return None
-    if part.last.kind not in ("squared error", "absolute error"):
-        return None if site.learning.last is None else site.learning.last / guess
-    losses = {step.step: step.loss for step in site.sound_steps}
-    pairs = list(zip(part.steps, part.looks, strict=True))[len(part.looks) // 2 :]
-    ratios = known((losses.get(step) or 0.0) / seen.guess for step, seen in pairs if is_positive(seen.guess))
+    half = part.looks[len(part.looks) // 2 :]
+    values = known(look.value for look in half)
+    if not values or (not part.last.is_whole and median(values) < MOSTLY * abs(loss or 0.0)):
+        return loss / guess if part.last.is_whole and loss is not None and part.last.counts else None
+    if part.last.counts:
+        return median(values) / guess
+    ratios = known((look.value or 0.0) / look.guess for look in half if is_positive(look.guess))
     return median(ratios) if len(ratios) >= MIN_LOOKS else None

@@ -269,7 +269,8 @@ class LossLook:
     `outputs` and `targets` are their numbers, of a cross entropy the logarithms of the probabilities; `counts` how
     often each class was the target. `outside` is the share of the targets that lie outside of what `last` can give, and
     `floor` the loss that is left for that alone. `guess` is the loss of the best constant guess on this step, of a
-    squared error from the unbiased variance; None where it cannot be known.
+    squared error from the unbiased variance; `value` what the comparison came to, at its mean. Both are None where they
+    cannot be known.
     """
 
     kind: LossKind
@@ -285,6 +286,7 @@ class LossLook:
     outside: float | None = None
     floor: float | None = None
     guess: float | None = None
+    value: float | None = None
 
     @property
     def is_square(self) -> bool:

@@ -98,7 +98,7 @@ RULE = Rule(
     explain=Explanation(
         cause="A schedule multiplies the learning rate at each of its steps. Stepped for every batch instead of every "
         "epoch, a tenth every ten epochs becomes a tenth every ten batches, and after a few dozen there is none left.",
-        mathematics=("η_k = η_0 γ^⌊k / size⌋:   0.1 every 10 batches leaves 1e-10 η_0 after 100",),
+        mathematics=("η_k = η_0 γ^(k / size):   0.1 every 10 batches leaves 1e-10 η_0 after 100",),
         thresholds=f"From a look in the first {EARLY:g} of the run on, ‖Δw‖ and ‖Δw‖ / ‖g‖ are both at most "
         f"{GONE:g} of what they were at the first look, in {MIN_LOOKS} looks at least and to the last.",
         remedies=("Step the schedule once an epoch, or give it the number of batches: free.",),

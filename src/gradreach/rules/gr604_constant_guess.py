@@ -67,7 +67,7 @@ RULE = Rule(
     code="GR604",
     slug="constant-guess",
     title="no better than a constant guess",
-    severities=("warning",),
+    severities=("warning", "info"),
     family="loss",
     explain=Explanation(
         cause="A network that learns nothing from its input still learns the best constant: the shares of the "
@@ -90,6 +90,7 @@ RULE = Rule(
     judge=judge,
     headline=headline,
     urgency=90,
+    is_symptom=True,
     labels={
         "loss": "loss at last",
         "constant_guess": "a constant guess gets",

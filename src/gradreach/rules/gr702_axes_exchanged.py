@@ -137,7 +137,7 @@ RULE = Rule(
             "x.transpose(0, 1) in place of a view: free, but for a copy where what follows needs one.",
         ),
         silence="Where rows of a batch are meant to feed each other.",
-        references=(),
+        references=("Paszke and others (2019): PyTorch: An imperative style, high-performance deep learning library",),
     ),
     judge=judge,
     headline=_headline,

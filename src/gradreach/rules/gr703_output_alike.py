@@ -70,7 +70,7 @@ RULE = Rule(
     code="GR703",
     slug="output-alike",
     title="the same output for every row",
-    severities=("warning",),
+    severities=("warning", "info"),
     family="data",
     explain=Explanation(
         cause="A model whose outputs have drawn together tells nothing of its input: an embedding that collapsed to a "
@@ -91,6 +91,7 @@ RULE = Rule(
     judge=judge,
     headline=headline,
     urgency=80,
+    is_symptom=True,
     labels={"deviation_first": "deviation at first", "deviation_last": "deviation at last"},
     zoo=("gr703_collapsed_triplets",),
 )

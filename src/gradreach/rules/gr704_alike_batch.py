@@ -123,7 +123,7 @@ RULE = Rule(
             "Look at one batch as the model gets it: a minute's work.",
         ),
         silence="Where classes come one after the other on purpose, as in continual learning.",
-        references=(),
+        references=("Bengio (2012): Practical recommendations for gradient-based training of deep architectures",),
     ),
     judge=judge,
     headline=_headline,

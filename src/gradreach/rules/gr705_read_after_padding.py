@@ -112,7 +112,7 @@ RULE = Rule(
             "Padding at the start: free; the state begins with a run over it.",
         ),
         silence="Where the constant steps at the end are data.",
-        references=(),
+        references=("Sutskever and others (2014): Sequence to sequence learning with neural networks",),
     ),
     judge=judge,
     headline=_headline,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from gradreach.facts.facts import Facts
 from gradreach.facts.thresholds import Threshold
@@ -67,7 +67,7 @@ def judge(facts: Facts, ignore: Collection[str] = ()) -> RuleResults:
     outcomes = {code: _outcome(rule, facts) for code, rule in RULES.items()}
     found = [each for code, outcome in outcomes.items() if code not in ignore for each in outcome.findings]
     return RuleResults(
-        findings=ranked(fitting(facts, found)),
+        findings=ranked(_beside_causes(fitting(facts, found))),
         passed=tuple(code for code, each in outcomes.items() if not each.findings and not each.why_not),
         not_judged={code: each.why_not for code, each in outcomes.items() if each.why_not and not each.findings},
     )
@@ -84,6 +84,14 @@ def _outcome(rule: Rule, facts: Facts) -> RuleOutcome:
     except Exception as error:
         return RuleOutcome(why_not=f"the rule of {ORIGINS[rule.code]} failed: {type(error).__name__}: {error}")
     return outcome
+
+
+def _beside_causes(findings: Sequence[Finding]) -> Sequence[Finding]:
+    """The findings, symptoms among them as information where an error or a warning tells what they may come from."""
+    symptoms = {code for code, rule in RULES.items() if rule.is_symptom}
+    if all(each.code in symptoms or each.severity == "info" for each in findings):
+        return findings
+    return [replace(each, severity="info") if each.code in symptoms else each for each in findings]
 
 
 def _urgency(finding: Finding) -> int:

@@ -72,8 +72,9 @@ class Rule:
     For the reports: `heading` stands over the remedies of a finding that is mere information, `opening` begins the
     verdict's sentence, and `headline` writes the whole of that sentence where an opening is not enough. `aside` adds
     half a sentence to the verdict where the finding is information. `urgency` ranks findings of equal severity, the
-    lowest first. `units` and `labels` are those of its own evidence, beside UNITS and LABELS. `zoo` names the scripts
-    of the test zoo that show it.
+    lowest first; where a rule `is_symptom`, its finding is information beside any that may be its cause. `units` and
+    `labels` are those of its own evidence, beside UNITS and LABELS. `zoo` names the scripts of the test zoo that show
+    it.
     """
 
     code: str
@@ -89,6 +90,7 @@ class Rule:
     headline: Callable[[Facts, Finding], str] | None = None
     aside: Callable[[Finding], str] | None = None
     urgency: int = LEAST_URGENT
+    is_symptom: bool = False
     units: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     zoo: tuple[str, ...] = ()

@@ -26,7 +26,22 @@ NAMED: dict[str, LossKind] = {
 """The comparisons that torch has an operation of their own for."""
 
 _REDUCING = frozenset(
-    {"mean", "sum", "add", "sub", "mul", "div", "neg", "sqrt", "nanmean", "nansum", "clamp", "tocopy"}
+    {
+        "mean",
+        "sum",
+        "add",
+        "sub",
+        "mul",
+        "div",
+        "neg",
+        "sqrt",
+        "nanmean",
+        "nansum",
+        "clamp",
+        "maximum",
+        "minimum",
+        "tocopy",
+    }
 )
 """Operations that make one loss of many."""
 

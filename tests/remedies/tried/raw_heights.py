@@ -19,12 +19,13 @@ class Model(nn.Module):
 torch.manual_seed(3)
 model = Model()
 optimizer = torch.optim.RMSprop(model.parameters(), lr=1e-3)
+target_mean, target_std = 1800.0, 7.0
 with gr.observe(model, every=15) as watch:
     for _ in range(250):
         x = torch.randn(32, 12, 1)
-        y = 1800 + 5 * x.sum(1)
+        target = 1800 + 5 * x.sum(1)
         # with scale-target
-        loss = nn.functional.l1_loss(model(x), y)
+        loss = nn.functional.l1_loss(model(x), target)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

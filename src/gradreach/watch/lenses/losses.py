@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from gradreach.record.look import Look, LossLook, Spread
 from gradreach.watch.comparisons import Compared, comparisons
@@ -80,7 +81,26 @@ class Losses(Lens):
         )  # fmt: skip
         if each.target is None or not is_dense(each.target) or each.output_shape != each.shape:
             return seen
+        seen = replace(seen, value=_value(each))
         return _with_classes(seen, each) if _has_classes(each) else _with_targets(seen, each.target)
+
+
+def _value(each: Compared) -> float | None:
+    """What a comparison came to at its mean, from the numbers that the graph holds."""
+    output, target = each.output, each.target
+    if output is None or target is None or each.is_weighted or output.numel() > MOST_NUMBERS:
+        return None
+    if each.kind in ("cross entropy", "negative log-likelihood") and target.dtype == torch.int64:
+        ignored = -100 if each.ignored is None else each.ignored
+        return F.nll_loss(output.float(), target, ignore_index=ignored).item()
+    if target.shape != output.shape or not is_dense_and_real(target):
+        return None
+    if each.kind == "binary cross entropy on logits":
+        return F.binary_cross_entropy_with_logits(output.float(), target.float()).item()
+    if each.kind == "binary cross entropy":
+        return F.binary_cross_entropy(output.float(), target.float()).item()
+    apart = output.float() - target.float()
+    return {"squared error": apart.square(), "absolute error": apart.abs()}[each.kind].mean().item()
 
 
 def _has_classes(each: Compared) -> bool:
