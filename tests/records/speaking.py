@@ -7,6 +7,7 @@ from dataclasses import replace
 from gradreach.record.look import (
     DepthLook,
     DetachedState,
+    FleetingPart,
     GivenData,
     GraphLook,
     HiddenPart,
@@ -152,6 +153,7 @@ SPEAKING: dict[str, Record] = {
         at(time_look(factor=0.99), *chain(2, update_ratio=5e-5)),
         dependency=(dependency(lag(40)),),
     ),
+    "GR506": record(steps(), at(*chain(1), fleeting=(FleetingPart("Linear", "model.block", 2),), count=5)),
     "GR601": record(steps(), at(losses=(BROADCAST,))),
     "GR601 of a factor": record(steps(), at(losses=(replace(BROADCAST, kind="product", target_shape=(32, 1)),))),
     "GR602": record(steps(loss=lambda i: 1.5 + falling(i)), at(losses=(SQUASHED,))),

@@ -20,7 +20,7 @@ from tests.rules.judging import findings
 from .arithmetic import figures, holds, relations
 
 LONGEST = 110
-WITHOUT_RELATION = {"GR301", "GR306", "GR501", "GR502", "GR504", "GR702"}
+WITHOUT_RELATION = {"GR301", "GR306", "GR501", "GR502", "GR504", "GR506", "GR702"}
 """Codes whose formula holds a NaN, a count or an index, no two figures to compare."""
 
 QUOTED: dict[str, tuple[str, ...]] = {
@@ -51,6 +51,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR503": ("first_nodes", "last_nodes"),
     "GR504": ("calls", "threshold"),
     "GR505": ("parameters", "looks"),
+    "GR506": ("parameters", "looks"),
     "GR601": ("rows", "pairs"),
     "GR602": (),
     "GR603": ("least_loss",),

@@ -13,6 +13,7 @@ from gradreach.watch.lenses.carried_graph import CarriedGraph
 from gradreach.watch.lenses.depth import Depth
 from gradreach.watch.lenses.detached_states import DetachedStates
 from gradreach.watch.lenses.feedforward import Feedforward
+from gradreach.watch.lenses.fleeting_parts import FleetingParts
 from gradreach.watch.lenses.given_data import GivenDataSizes
 from gradreach.watch.lenses.hidden_parts import HiddenParts
 from gradreach.watch.lenses.loops import Loops
@@ -31,7 +32,7 @@ from tests.watch.conftest import Watched
 def test_every_lens_is_found_after_those_that_it_names() -> None:
     lenses = all_lenses()
     assert set(lenses) == {
-        *(CarriedGraph, HiddenParts),
+        *(CarriedGraph, FleetingParts, HiddenParts),
         *(AlikeRows, GivenDataSizes, Losses, Outputs, PaddedData, ReadRows),
         *(Depth, DetachedStates, Feedforward, Loops, RecurrentLayers),
         *(SkipConnections, Unmoved, WithoutGradient, ZeroGradients),

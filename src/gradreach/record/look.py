@@ -339,6 +339,16 @@ class HiddenPart:
 
 
 @dataclass(frozen=True, slots=True)
+class FleetingPart:
+    """A module with weights that was made `inside` of the forward pass of another, got a gradient, and is held by
+    nothing; those of the look before were gone."""
+
+    kind: str
+    inside: str
+    parameters: int
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """All that was seen on one watched step.
 
@@ -352,6 +362,7 @@ class Look:
     `losses` are the comparisons that the loss is made of, `outputs` what the root modules put out.
     `uncleared` names the parameters whose gradient, which made the update after this look, was still there at the next
     one; `cleared` those whose gradient was gone by then.
+    `fleeting` are the modules that the pass made for itself.
     `hidden` are the parts with a gradient that are out of the sight of `parameters()`. `graph` is the graph's size and
     age. `given` are the sizes of the script's data, by the layer that takes them in; `readings` say along which axis
     the loss reads a layer; `padding` is what the data of a recurrence are filled up with. `same_rows` is the number of
@@ -374,6 +385,7 @@ class Look:
     uncleared: tuple[str, ...] = ()
     cleared: tuple[str, ...] = ()
     hidden: tuple[HiddenPart, ...] = ()
+    fleeting: tuple[FleetingPart, ...] = ()
     graph: GraphLook | None = None
     skip_connections: bool = False
     update: float | None = None

@@ -40,6 +40,7 @@ gr502_gradients_never_cleared: the gradients of one update are still there at th
 gr503_carried_graph: the graph of a pass reaches back over the passes before
 gr504_idle_clipping: clipping in a place where it limits nothing
 gr505_hidden_parts: parts of a model that its optimizer cannot see
+gr506_made_anew: layers that each forward pass makes anew
 gr601_broadcast: each output is held against every target
 gr602_probabilities_as_logits: a loss on logits, or on logarithms, is given probabilities
 gr603_targets_out_of_range: targets lie outside of what the end of the network can give

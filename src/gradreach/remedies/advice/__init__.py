@@ -4,6 +4,7 @@ advice: what a piece of advice is
 registry: all advice by its id
 linear_end: end a network in a linear layer
 look_at_pairs: look whether the rows of the input and of the target belong together
+make_once: make a layer once, where the module is made
 match_shapes: give output and target one shape
 raw_logits: give the loss what it takes
 spelling: how a script's own modules and parameters are spelt in Python

@@ -20,5 +20,6 @@ padding: values that fill up the ends of sequences
 alike_rows: whether all rows of a batch are the same
 losses: which outputs the loss holds against which targets, and how both lie
 outputs: whether the root modules put out something else for each row
+fleeting_parts: modules with weights that a forward pass makes for itself
 without_gradient: the parameters that ask for a gradient and have none
 """
