@@ -109,3 +109,15 @@ def test_outputs_that_drew_together() -> None:
     assert "GR703" in collapsed(1e-4, rms=1e-4), "all at 0"
     assert "GR703" not in collapsed(0.1)
     assert "GR703" not in collapsed(1e-4, loss=falling)
+
+
+def test_cosines_as_logits_are_named_where_they_hold_the_loss_up() -> None:
+    def of_cosines(apart: float, loss: float, classes: int = 40) -> list[str]:
+        seen = replace(SQUASHED, last="matrix product", output_shape=(32, classes), counts=(), apart=apart)
+        return of(seen, loss=lambda _: loss, count=8)
+
+    assert "GR602" in of_cosines(1.6, 2.75)
+    assert "GR602" not in of_cosines(2.5, 2.75), "no cosines"
+    assert "GR602" not in of_cosines(1.6, 3.6), "far from what holds it up"
+    assert "GR602" not in of_cosines(1.6, 1.0), "lower than cosines go"
+    assert "GR602" not in of_cosines(1.6, 0.4, classes=2)

@@ -270,7 +270,7 @@ class LossLook:
     often each class was the target. `outside` is the share of the targets that lie outside of what `last` can give, and
     `floor` the loss that is left for that alone. `guess` is the loss of the best constant guess on this step, of a
     squared error from the unbiased variance; `value` what the comparison came to, at its mean. Both are None where they
-    cannot be known.
+    cannot be known. `apart` is how far the logits of one row lie apart at most, of a cross entropy.
     """
 
     kind: LossKind
@@ -287,6 +287,7 @@ class LossLook:
     floor: float | None = None
     guess: float | None = None
     value: float | None = None
+    apart: float | None = None
 
     @property
     def is_square(self) -> bool:

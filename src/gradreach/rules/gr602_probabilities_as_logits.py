@@ -6,10 +6,13 @@ import math
 
 from gradreach.facts.facts import Facts
 from gradreach.facts.losses import LossPart
+from gradreach.facts.statistics import is_positive
+from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import figure
 from gradreach.record.look import LossLook
 from gradreach.record.schema import Finding
 from gradreach.remedies.advice.raw_logits import RAW_LOGITS
+from gradreach.remedies.advice.scale_logits import SCALE_LOGITS
 from gradreach.rules.losses import NO_LOSS, headline, severity, where, whose
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome
 
@@ -23,12 +26,23 @@ NO_LOGARITHM = 1e-3
 """A logarithm of a probability lies below 0; above this it is none, whatever the rounding."""
 
 
+UNIT = 2.0
+"""How far apart cosines lie at most."""
+
+BOUND = 0.5
+"""The least loss of logits within UNIT from which their bound is worth a word."""
+
+NEAR = 0.25
+"""Part of the way from the least loss up to that of a blind guess within which a loss counts as held up by it."""
+
+
 def judge(facts: Facts) -> RuleOutcome:
     """Each cross entropy whose logits are probabilities, and each likelihood whose logarithms are none."""
     if not facts.loss_parts:
         return RuleOutcome(why_not=NO_LOSS)
     found = [part for part in facts.loss_parts if _is_squashed(part) or _is_no_logarithm(part)]
-    return RuleOutcome(tuple(_finding(facts, part) for part in found))
+    close = [part for part in facts.loss_parts if part not in found and _is_close(facts, part)]
+    return RuleOutcome((*(_finding(facts, part) for part in found), *(_of_cosines(facts, part) for part in close)))
 
 
 def _is_squashed(part: LossPart) -> bool:
@@ -54,6 +68,37 @@ def least(seen: LossLook) -> float | None:
         share = min(max(seen.targets.mean, 0.0), 1.0)
         return share * math.log1p(math.exp(-high)) + (1 - share) * math.log1p(math.exp(low))
     return None
+
+
+def _least_of_cosines(classes: int) -> float:
+    """The lowest cross entropy over logits that are cosines to one direction for each class (Wang and others 2017)."""
+    return math.log1p((classes - 1) * math.exp(-classes / max(classes - 1, 1)))
+
+
+def _is_close(facts: Facts, part: LossPart) -> bool:
+    """Whether the logits of a row never lie further apart than cosines can, and the loss rests where that holds it."""
+    apart, site, shape = [seen.apart for seen in part.looks], facts.site(part.site), part.last.output_shape
+    loss, rests = site.learning.last, site.rest is not None or site.learning.until is not None
+    if part.last.kind != "cross entropy" or len(shape) < 2 or len(apart) < 2 * MIN_LOOKS or loss is None or not rests:
+        return False
+    if not all(is_positive(each) and each <= UNIT + 1e-3 for each in apart):
+        return False
+    low, blind = _least_of_cosines(shape[1]), math.log(shape[1])
+    return BOUND <= low <= loss + 1e-6 and loss <= low + NEAR * (blind - low)
+
+
+def _of_cosines(facts: Facts, part: LossPart) -> Finding:
+    seen, last = part.last, facts.site(part.site).learning.last
+    classes, widest = seen.output_shape[1], max(each.apart or 0.0 for each in part.looks)
+    low = _least_of_cosines(classes)
+    because = (
+        f"The logits of a row, {whose(seen)}, never lie more than {figure(widest)} apart, as cosines do, and the loss "
+        f"rests at {figure(last)}: over {classes} classes a cross entropy of cosines cannot go under {figure(low)}. "
+        "The probabilities stay flat, however right the order of the classes is."
+    )
+    evidence: Evidence = {"apart": widest, "classes": classes, "least_loss": low, "looks": len(part.looks)}
+    how = f"log(1 + (K − 1) exp(−K / (K − 1))), K = {classes}: {figure(last)} ≥ {figure(low)}"
+    return RULE.finding("warning", where(facts, part), evidence, because, (SCALE_LOGITS.remedy(),), how)
 
 
 def _finding(facts: Facts, part: LossPart) -> Finding:
@@ -98,15 +143,19 @@ RULE = Rule(
             "targets 1 in a share q:   loss ≥ q log(1 + 1/e) + (1 − q) log 2",
         ),
         thresholds="The last operation before a cross entropy on logits is a softmax, sigmoid or tanh, with nothing "
-        "between but moves; or what a negative log-likelihood is given lies above 0 in every look. An error where the "
-        "loss does not fall; a warning where it does.",
+        "between but moves; or what a negative log-likelihood is given lies above 0 in every look: an error where the "
+        "loss does not fall, a warning where it does. A warning too where the logits of a row never lie more than "
+        f"{UNIT:g} apart, as cosines do, and the loss rests within a quarter of the lowest that cosines allow.",
         remedies=("The logits themselves: free; for probabilities apply the softmax at the time of use.",),
         silence="Where logits are bounded on purpose.",
-        references=("Goodfellow and others (2016): Deep Learning, section 6.2.2",),
+        references=(
+            "Goodfellow and others (2016): Deep Learning, section 6.2.2",
+            "Wang and others (2017): NormFace: L2 hypersphere embedding for face verification",
+        ),
     ),
     judge=judge,
     headline=headline,
     urgency=1,
     labels={"least_loss": "lowest loss possible"},
-    zoo=("gr602_softmax_twice", "gr602_likelihood_of_scores"),
+    zoo=("gr602_softmax_twice", "gr602_likelihood_of_scores", "gr602_cosines_as_logits"),
 )

@@ -125,8 +125,13 @@ def _named(node: Node, key: str, is_mean: bool) -> Compared | None:
     weights = (saved_value(node, name) for name in ("weight", "pos_weight"))
     return Compared(
         kind, shape, _shape(start), path, is_mean, _unexpanded(target), output, target,
-        saved_value(node, "ignore_index"), any(weight is not None for weight in weights),
+        _signed(saved_value(node, "ignore_index")), any(weight is not None for weight in weights),
     )  # fmt: skip
+
+
+def _signed(number: int | None) -> int | None:
+    """A whole number that torch keeps without its sign, -100 as 2^64 - 100."""
+    return number - (1 << 64) if number is not None and number >= 1 << 63 else number
 
 
 def _difference(node: Node, key: str) -> Node | None:

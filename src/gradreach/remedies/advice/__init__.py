@@ -65,6 +65,7 @@ safe_domain: keep an operation within its domain
 safe_slope: keep the slope of an operation finite
 scalar_loss: one number as the loss
 scale_input: inputs of mean 0 and deviation 1
+scale_logits: scale logits that are cosines
 scale_target: targets of mean 0 and deviation 1
 shuffle: batches drawn at random
 skip_step: take no update from a bad batch

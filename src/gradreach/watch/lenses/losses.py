@@ -81,7 +81,7 @@ class Losses(Lens):
         )  # fmt: skip
         if each.target is None or not is_dense(each.target) or each.output_shape != each.shape:
             return seen
-        seen = replace(seen, value=_value(each))
+        seen = replace(seen, value=_value(each), apart=_apart(each))
         return _with_classes(seen, each) if _has_classes(each) else _with_targets(seen, each.target)
 
 
@@ -101,6 +101,14 @@ def _value(each: Compared) -> float | None:
         return F.binary_cross_entropy(output.float(), target.float()).item()
     apart = output.float() - target.float()
     return {"squared error": apart.square(), "absolute error": apart.abs()}[each.kind].mean().item()
+
+
+def _apart(each: Compared) -> float | None:
+    """How far the logits of one row lie apart: as far as the logarithms of its probabilities."""
+    output = each.output
+    if each.kind != "cross entropy" or output is None or output.dim() < 2 or output.numel() > MOST_NUMBERS:
+        return None
+    return (output.amax(1) - output.amin(1)).max().item()
 
 
 def _has_classes(each: Compared) -> bool:
