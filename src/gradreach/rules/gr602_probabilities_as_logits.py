@@ -6,7 +6,7 @@ import math
 
 from gradreach.facts.facts import Facts
 from gradreach.facts.losses import LossPart
-from gradreach.facts.statistics import is_positive
+from gradreach.facts.statistics import known, median
 from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import figure
 from gradreach.record.look import LossLook
@@ -31,6 +31,9 @@ UNIT = 2.0
 
 BOUND = 0.5
 """The least loss of logits within UNIT from which their bound is worth a word."""
+
+LEVEL = 1.15
+"""How much further apart the logits of the second half of the looks may lie than in the quarter before."""
 
 NEAR = 0.25
 """Part of the way from the least loss up to that of a blind guess within which a loss counts as held up by it."""
@@ -76,12 +79,12 @@ def _least_of_cosines(classes: int) -> float:
 
 
 def _is_close(facts: Facts, part: LossPart) -> bool:
-    """Whether the logits of a row never lie further apart than cosines can, and the loss rests where that holds it."""
-    apart, site, shape = [seen.apart for seen in part.looks], facts.site(part.site), part.last.output_shape
-    loss, rests = site.learning.last, site.rest is not None or site.learning.until is not None
-    if part.last.kind != "cross entropy" or len(shape) < 2 or len(apart) < 2 * MIN_LOOKS or loss is None or not rests:
+    """Whether the logits of a row never lie further apart than cosines can, nor grow any more, and hold the loss up."""
+    apart, shape = known(seen.apart for seen in part.looks), part.last.output_shape
+    loss, half = facts.site(part.site).learning.last, len(apart) // 2
+    if part.last.kind != "cross entropy" or len(shape) < 2 or len(apart) < 2 * MIN_LOOKS or loss is None:
         return False
-    if not all(is_positive(each) and each <= UNIT + 1e-3 for each in apart):
+    if not 0.0 < max(apart) <= UNIT + 1e-3 or max(apart[half:]) > LEVEL * median(apart[half // 2 : half]):
         return False
     low, blind = _least_of_cosines(shape[1]), math.log(shape[1])
     return BOUND <= low <= loss + 1e-6 and loss <= low + NEAR * (blind - low)
@@ -93,7 +96,7 @@ def _of_cosines(facts: Facts, part: LossPart) -> Finding:
     low = _least_of_cosines(classes)
     because = (
         f"The logits of a row, {whose(seen)}, never lie more than {figure(widest)} apart, as cosines do, and the loss "
-        f"rests at {figure(last)}: over {classes} classes a cross entropy of cosines cannot go under {figure(low)}. "
+        f"has come to {figure(last)}: over {classes} classes a cross entropy of cosines cannot go under {figure(low)}. "
         "The probabilities stay flat, however right the order of the classes is."
     )
     evidence: Evidence = {"apart": widest, "classes": classes, "least_loss": low, "looks": len(part.looks)}
@@ -145,7 +148,8 @@ RULE = Rule(
         thresholds="The last operation before a cross entropy on logits is a softmax, sigmoid or tanh, with nothing "
         "between but moves; or what a negative log-likelihood is given lies above 0 in every look: an error where the "
         "loss does not fall, a warning where it does. A warning too where the logits of a row never lie more than "
-        f"{UNIT:g} apart, as cosines do, and the loss rests within a quarter of the lowest that cosines allow.",
+        f"{UNIT:g} apart, as cosines do, without growing any more, and the loss lies within a quarter of the lowest "
+        "that cosines allow.",
         remedies=("The logits themselves: free; for probabilities apply the softmax at the time of use.",),
         silence="Where logits are bounded on purpose.",
         references=(
