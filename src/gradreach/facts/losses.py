@@ -79,8 +79,11 @@ def over_guess(site: Site, part: LossPart) -> float | None:
     Errors of a regression scatter from batch to batch with their targets, so each is held against the guess on its own
     batch.
     """
-    guess, loss = part.guess, site.learning.last
-    if site.rest is None or site.learning.course == "unknown" or len(part.looks) < MIN_LOOKS or not is_positive(guess):
+    guess, went = part.guess, site.learning
+    loss, resting = went.last, site.rest is not None or went.until is not None or went.course == "hardly falls"
+    if not resting or site.takes_turns or went.course == "unknown" or len(part.looks) < MIN_LOOKS:
+        return None
+    if not is_positive(guess):
         return None
     half = part.looks[len(part.looks) // 2 :]
     values = known(look.value for look in half)
