@@ -6,6 +6,7 @@ from gradreach.facts.breaks import TELLS_ROW, Growth, fault, line, only_shows, s
 from gradreach.facts.facts import Facts
 from gradreach.facts.wording import capital, figure, shortened
 from gradreach.record.schema import NonFinite, Step
+from gradreach.rules.fitting import RAW_INPUT
 from gradreach.rules.non_finite_remedies import remedies_for
 
 ENOUGH = 3
@@ -89,6 +90,8 @@ def _over(growth: Growth) -> str:
 def _way_out(facts: Facts, found: NonFinite, clip_at: float | None) -> str:
     growth = Growth.of([step.unclipped for step in _steps_before(facts, found.site, found.step)])
     unclipped = not any(step.clip for step in facts.steps)
+    if found.cause in GROWTH and facts.input_sizes.get(facts.root_of(found.module), 0.0) >= RAW_INPUT:
+        return "scale the inputs to mean 0 and deviation 1"
     if found.cause in GROWTH and growth is not None and growth.grown and unclipped:
         return f"clip the norm at {figure(clip_at or 2 * growth.usual, 2)}"
     first = remedies_for(facts, found)[0]

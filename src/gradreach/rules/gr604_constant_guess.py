@@ -29,11 +29,11 @@ OF = {
 
 
 def judge(facts: Facts) -> RuleOutcome:
-    """Each line whose loss is a single comparison, rests, and does so where a constant gets it."""
+    """Each line whose loss is mostly one comparison, and comes to rest where a constant gets it."""
     parts = [part for part in facts.loss_parts if part.last.kind in OF]
     told = [(part, over) for part in parts if (over := over_guess(facts.site(part.site), part)) is not None]
     if not told:
-        return RuleOutcome(why_not="no loss of one single comparison rests whose constant guess is known")
+        return RuleOutcome(why_not="no loss that is mostly one comparison rests whose constant guess is known")
     return RuleOutcome(tuple(_finding(facts, part, over) for part, over in told if over >= NO_BETTER))
 
 
@@ -41,8 +41,8 @@ def _finding(facts: Facts, part: LossPart, over: float) -> Finding:
     went, seen = facts.site(part.site).learning, part.last
     times = "just" if over <= 1.02 else f"{figure(over)} times"
     because = (
-        f"The loss rests at {figure(went.last)}, {times} what a constant gets that puts out {OF[seen.kind]} whatever "
-        "the input: nothing of the input is in what was learned."
+        f"The loss has come to {figure(went.last)}, {times} what a constant gets that puts out {OF[seen.kind]} "
+        "whatever the input: next to nothing of the input is in what was learned."
     )
     alike = _alike(seen)
     if alike is not None and alike <= ALIKE:
@@ -77,7 +77,7 @@ RULE = Rule(
             "cross entropy:   −Σ_c p_c log p_c, p_c the share of class c",
             "squared error:   Var(y);   absolute error:   the mean distance to the median",
         ),
-        thresholds=f"The loss is the mean over one comparison, does not fall any more, and is at least "
+        thresholds=f"One comparison makes up half of the loss or more, which hardly falls any more, and is at least "
         f"{percent(NO_BETTER)} of what the best constant gets on the targets that the looks saw; of a regression, of "
         f"what it gets on the very batch of each look, at the median over the last half of them, {MIN_LOOKS} at least.",
         remedies=(

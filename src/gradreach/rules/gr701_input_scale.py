@@ -86,7 +86,8 @@ def _finding(facts: Facts, root: str, given: GivenData) -> Finding | None:
     )
     evidence: Evidence = {
         "input_rms": given.rms, "largest_feature": given.largest, "middle_feature": given.middle,
-        "features": given.features, "effects": ", ".join(dict.fromkeys(each.code for each in effects if each.code)),
+        "features": given.features,
+        "effects": ", ".join(dict.fromkeys(each.code for each in effects if each.code)) or None,
     }  # fmt: skip
     how = f"rms(x) = {figure(given.rms)} ≥ {RAW:g}"
     if given.rms < RAW:
