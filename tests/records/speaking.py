@@ -158,6 +158,10 @@ SPEAKING: dict[str, Record] = {
     "GR601 of a factor": record(steps(), at(losses=(replace(BROADCAST, kind="product", target_shape=(32, 1)),))),
     "GR602": record(steps(loss=lambda i: 1.5 + falling(i)), at(losses=(SQUASHED,))),
     "GR602 of no logarithm": record(steps(), at(losses=(UNBOUNDED,))),
+    "GR602 of cosines": record(
+        steps(loss=lambda i: 1.4 + 0.9 * 0.97**i),
+        at(losses=(replace(SQUASHED, last="matrix product", apart=1.9),), count=8),
+    ),
     "GR603": record(steps(), at(losses=(CUT_OFF,))),
     "GR604": record(steps(400, loss=flat), at(losses=(replace(ERROR, guess=1.0, value=1.0),), count=8)),
     "GR703": record(
