@@ -19,15 +19,14 @@ import timing
 import torch
 from torch import Tensor, nn
 
-from gradreach.engine.norms import global_norm
 from gradreach.facts.facts import Facts
 from gradreach.record import store
 from gradreach.record.sinks.recorder import Recorder
 from gradreach.record.sinks.sqlite import SqliteSink
 from gradreach.rules.registry import RULES
+from gradreach.watch import session as watching
 from gradreach.watch.budget import Budget
 from gradreach.watch.launch.launch import describe_run
-from gradreach.watch.patches import BackwardCall
 from gradreach.watch.session import Session
 
 WARM = 600
@@ -55,15 +54,12 @@ class Training:
         self.optimizer.step()
 
 
-def seconds_of(work: Callable[[], object], times: int = 500, repeats: int = 9) -> list[float]:
-    """Seconds of one call of the work, over several rounds."""
-    found = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        for _ in range(times):
-            work()
-        found.append((time.perf_counter() - began) / times)
-    return found
+def seconds_of(work: Callable[[], object], times: int) -> float:
+    """Seconds of one call of the work."""
+    began = time.perf_counter()
+    for _ in range(times):
+        work()
+    return (time.perf_counter() - began) / times
 
 
 def watched(folder: Path) -> Session:
@@ -71,49 +67,39 @@ def watched(folder: Path) -> Session:
     return Session(Recorder(start, [SqliteSink(folder / "rank0.sqlite", start)]), Budget(0.02))
 
 
-def block(session: Session) -> None:
-    with session._own_work:
-        pass
-
-
-def parts(folder: Path) -> list[tuple[str, str]]:
-    """Microseconds of each part of an unmeasured step."""
+def parts(folder: Path, turns: int) -> list[tuple[str, str]]:
+    """Microseconds that each part adds to a step on which nothing is measured, in place: the parts are switched off in
+    turn, for in a loop of their own they would find the caches warm."""
     session, training = watched(folder), Training(128, 64)
     for _ in range(WARM):
         training.step()
-    loss, x = training.loss(), torch.randn(64, 20)
-    call = BackwardCall(lambda *_: None, ((loss,),), {})
-    alarm, kept, steps, sites = session._alarm, session._kept, session._steps, session._sites
     session._schedule.due = 1 << 60
     session._schedule._look_plan.is_due = lambda: False  # type: ignore[method-assign]
+    kind, seen, sound = type(training.model), torch.autograd.backward, watching.is_sound
+    keeping = vars(kind)["__call__"]
 
-    def unmeasured() -> None:
-        steps.count += 1
-        session._unmeasured(call)
+    def switch(kept: bool, passes: bool, canary: bool) -> None:
+        kind.__call__ = keeping if kept else nn.Module.__call__  # type: ignore[method-assign]
+        torch.autograd.backward = seen if passes else seen.__wrapped__
+        watching.is_sound = sound if canary else lambda _: True
 
-    def called() -> None:
-        training.model(x)
-        kept.drop()
-
-    def armed(on: bool) -> Callable[[], None]:
-        def run() -> None:
-            kept.is_armed = on
-            called()
-
-        return run
-
-    rows = {
-        "all of an unmeasured step but the kept call": seconds_of(unmeasured),
-        "the fence around one block": seconds_of(lambda: block(session)),
-        "the loss tested, the landmark held": seconds_of(lambda: alarm.before(0, (loss,), may_wait=False)),
-        "a gradient far from the loss tested": seconds_of(lambda: session._gradient_is_broken(0)),
-        "the step opened, closed and written": seconds_of(lambda: (steps.settle(), steps.pass_by(0, (loss,)))),
-        "the norm of all gradients": seconds_of(lambda: global_norm(sites.gradients(0))),
-    }
-    keeping, free = seconds_of(armed(True), 200), seconds_of(armed(False), 200)
-    rows["a call of the model kept"] = [one - other for one, other in zip(keeping, free, strict=True)]
+    taken: dict[str, list[float]] = {"none": [], "passes": [], "canary": [], "all": []}
+    for _ in range(turns):
+        for name, each in taken.items():
+            switch(kept=name == "all", passes=name != "none", canary=name in ("canary", "all"))
+            each.append(seconds_of(training.step, 100))
+    switch(kept=True, passes=True, canary=True)
     session.close()
-    return [(name, timing.spread([1e6 * each for each in found], ".1f")) for name, found in rows.items()]
+
+    def added(name: str, without: str) -> str:
+        return timing.spread([1e6 * (a - b) for a, b in zip(taken[name], taken[without], strict=True)], ".0f")
+
+    return [
+        ("the pass heard of, its loss read and written", added("passes", "none")),
+        ("a gradient far from the loss tested", added("canary", "passes")),
+        ("the call of the model kept", added("all", "canary")),
+        ("all of them", added("all", "none")),
+    ]
 
 
 def whole(folder: Path, width: int, rows: int, steps: int, turns: int) -> tuple[str, str, str, str]:
@@ -162,7 +148,7 @@ def main() -> None:
     turns, steps = (1, 1000) if arguments.quick else (5, 4000)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        print(timing.table([("part of a step", "µs"), *parts(folder / "parts")]), end="\n\n")
+        print(timing.table([("part of a step", "µs"), *parts(folder / "parts", 5 * turns)]), end="\n\n")
         heads = ("network", "step plain, ms", "under watch ×", "stated, %")
         sizes = ((128, 64), (256, 256))
         print(timing.table([heads, *(whole(folder, *size, steps, turns) for size in sizes)]), end="\n\n")

@@ -13,10 +13,12 @@ from gradreach.record.look import (
     HiddenPart,
     Look,
     LossLook,
+    OptimizerSteps,
     OutputLook,
     Padding,
     RowReading,
     Spread,
+    SteppedState,
 )
 from gradreach.record.schema import NonFinite, Record, Step
 
@@ -89,6 +91,18 @@ CUT_OFF = replace(ERROR, last="sigmoid", outside=0.9, floor=70.0)
 HIDDEN = HiddenPart("model.cells[0]", "LSTMCell", 4, 800, moved=False)
 
 
+def unmoved(stepped: OptimizerSteps) -> tuple[Look, ...]:
+    """Looks at which a weight holds the same values, whatever optimizers did in between."""
+    return at(*chain(2, update_ratio=0.0), unmoved=("model.2.weight",), moved=False, count=5, stepped=stepped)
+
+
+def thrown_away(thrown: int, of: int) -> tuple[Look, ...]:
+    """Looks of so many whose gradient was cleared before any step."""
+    used, lost = (OptimizerSteps(1, ("model.0.weight",), (), 0.1), OptimizerSteps(0, (), (), 0.0, is_discarded=True))
+    looks = at(*chain(1), count=of)
+    return tuple(replace(look, stepped=lost if i < thrown else used) for i, look in enumerate(looks))
+
+
 def carried(*nodes: int) -> tuple[Look, ...]:
     """Looks whose graph goes back to the first of them, and grows so."""
     looks = at(*chain(1), count=len(nodes), update=0.1)
@@ -145,6 +159,8 @@ SPEAKING: dict[str, Record] = {
     "GR307": record(steps(), at(chain(1)[0], zero_gradient=(zero_gradient(why="flat", operation="sign"),))),
     "GR308": adversaries(),
     "GR309": record(steps(), at(*chain(2, update_ratio=0.0), unmoved=("model.2.weight",), moved=False, count=5)),
+    "GR309 without a step": record(steps(), unmoved(OptimizerSteps(0, (), (), 0.0))),
+    "GR309 at a rate too small": record(steps(), unmoved(OptimizerSteps(1, ("model.2.weight",), (), 1e-9))),
     "GR310": record(steps(400), (*at(update=1.0, count=4), *at(update=1e-9, start=60, count=8))),
     "GR401": record(steps(400, loss=flat), at(time_look(factor=0.5)), dependency=(dependency(*NOTHING),)),
     "GR402": record(steps(400, loss=flat), at(time_look(factor=0.626, T=180)), dependency=(FAR,)),
@@ -171,6 +187,11 @@ SPEAKING: dict[str, Record] = {
             *at(outputs=(OutputLook("model", 32, 1.0, 1e-4),), start=50, count=8),
         ),
     ),
+    "GR107": record(steps(), at(stepped_states=(SteppedState("model.cell", "LSTMCell", 12, 11, is_given=True),))),
+    "GR107 without any": record(
+        steps(), at(stepped_states=(SteppedState("model.gru", "GRU", 12, 11, is_given=False),))
+    ),
+    "GR507": record(steps(), thrown_away(5, of=8)),
     "GR501": stopped("Trying to backward through the graph a second time"),
     "GR502": record(steps(), at(*chain(1), uncleared=("model.0.weight",), cleared=("model.1.weight",), count=5)),
     "GR503": record(steps(), carried(10, 40, 120, 500, 900)),

@@ -20,7 +20,7 @@ from tests.rules.judging import findings
 from .arithmetic import figures, holds, relations
 
 LONGEST = 110
-WITHOUT_RELATION = {"GR301", "GR306", "GR501", "GR502", "GR504", "GR506", "GR702"}
+WITHOUT_RELATION = {"GR301", "GR306", "GR501", "GR502", "GR504", "GR506", "GR507", "GR702"}
 """Codes whose formula holds a NaN, a count or an index, no two figures to compare."""
 
 QUOTED: dict[str, tuple[str, ...]] = {
@@ -29,6 +29,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR103": ("saturated",),
     "GR104": ("chunk", "share", "q"),
     "GR106": ("detached",),
+    "GR107": ("calls",),
     "GR201": ("grad_rms_first", "grad_rms_last"),
     "GR202": ("grad_rms_first", "grad_rms_last"),
     "GR203": ("saturated",),
@@ -52,6 +53,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR504": ("calls", "threshold"),
     "GR505": ("parameters", "looks"),
     "GR506": ("parameters", "looks"),
+    "GR507": ("thrown_away", "looks"),
     "GR601": ("rows", "pairs"),
     "GR602": (),
     "GR603": ("least_loss",),

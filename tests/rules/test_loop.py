@@ -11,7 +11,7 @@ from gradreach.record.look import GraphLook
 from gradreach.record.schema import Record
 from gradreach.report.three_questions import answers
 from tests.records.parts import at, chain, falling, flat, record, steps
-from tests.records.speaking import HIDDEN, SPEAKING, blown, carried
+from tests.records.speaking import HIDDEN, SPEAKING, blown, carried, thrown_away
 from tests.rules.judging import codes, findings, not_judged, the
 
 NAMES = ("model.0.weight", "model.0.bias")
@@ -141,3 +141,13 @@ def test_hidden_parts_that_move_or_were_seen_too_seldom_are_no_fault() -> None:
 def test_the_records_of_these_rules_say_nothing_else() -> None:
     for name in ("GR502", "GR503", "GR504", "GR504 by value", "GR505", "GR505 bare"):
         assert [each.code for each in findings(SPEAKING[name]) if each.severity != "info"] == [name.split()[0]]
+
+
+def test_gradients_that_are_thrown_away_at_some_passes() -> None:
+    def said(thrown: int, of: int = 8, loss=falling) -> list[str]:  # type: ignore[no-untyped-def]
+        made = record(steps(loss=loss), thrown_away(thrown, of))
+        return [finding.severity for finding in findings(made) if finding.code == "GR507"]
+
+    assert said(2) == said(7) == ["warning"]
+    assert said(1) == said(8) == said(3, of=5) == []
+    assert said(6, loss=flat) == ["error"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import get_args
 
@@ -200,3 +201,15 @@ def test_a_step_that_spoilt_no_weight_is_a_warning() -> None:
     assert answers(Facts(made), (told,))[1].short == "Yes, at 1 step"
     ended = replace(made, steps=rows[:6])
     assert the(ended, "GR301").severity == "error"
+
+
+def test_an_overflow_at_the_end_of_a_divergence_is_answered_by_the_rate() -> None:
+    grown = steps(60, norm=lambda i: 3.0 if i < 30 else 3.0 * 4.0 ** (i - 30), loss=lambda i: 2.0 * 1.2**i)
+    slow = (*grown, *(replace(grown[-1], step=i, norm=grown[-1].norm) for i in range(60, 90)))
+    seen = NonFinite(90, 0, "forward", "inf", "model.2", "convolution", cause="overflow", replayed=True)
+    diverged = the(record((*slow, replace(slow[-1], step=90, loss=math.inf)), nonfinite=(seen,)), "GR301")
+    assert diverged.remedies[0].id == "lower-rate"
+    at_once = the(
+        record((*steps(90), replace(slow[-1], step=90, loss=math.inf, norm=None)), nonfinite=(seen,)), "GR301"
+    )
+    assert at_once.remedies[0].id == "normalise-state"

@@ -32,11 +32,11 @@ WITHOUT_SCRIPT = {
 """The rules that no script of the zoo shows, and why."""
 
 CODES = [
-    *("GR101", "GR102", "GR103", "GR104", "GR105", "GR106"),
+    *("GR101", "GR102", "GR103", "GR104", "GR105", "GR106", "GR107"),
     *("GR201", "GR202", "GR203", "GR204"),
     *("GR301", "GR302", "GR303", "GR304", "GR305", "GR306", "GR307", "GR308", "GR309", "GR310"),
     *("GR401", "GR402", "GR403"),
-    *("GR501", "GR502", "GR503", "GR504", "GR505", "GR506"),
+    *("GR501", "GR502", "GR503", "GR504", "GR505", "GR506", "GR507"),
     *("GR601", "GR602", "GR603", "GR604"),
     *("GR701", "GR702", "GR703", "GR704", "GR705"),
 ]

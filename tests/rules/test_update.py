@@ -74,6 +74,16 @@ def test_a_branch_that_is_never_called() -> None:
     assert "no look saw it called" in found.because
 
 
+def test_parts_that_nothing_calls_are_one_finding_and_a_small_left_over_is_information() -> None:
+    lost = ("model.f.weight", "model.g.weight", "model.g.bias")
+    found = [f for f in findings(record(steps(), at(part("model.i"), without_gradient=lost))) if f.code == "GR306"]
+    assert [(f.severity, f.where["module"]) for f in found] == [("warning", "model.f")]
+    assert "`model.f`, `model.g`" in found[0].because
+    assert found[0].evidence["unused_share"] == pytest.approx(2 / 3)
+    many = [part(f"model.{i}", i) for i in range(9)]
+    assert the(record(steps(), at(*many, without_gradient=("model.pooler.weight",))), "GR306").severity == "info"
+
+
 def test_a_part_behind_a_detach() -> None:
     looks = at(part("model.encoder.0", grad=None), part("model.head", 1), without_gradient=("model.encoder.0.weight",))
     found = the(record(steps(), looks), "GR306")

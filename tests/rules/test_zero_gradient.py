@@ -8,10 +8,11 @@ from typing import Any, get_args
 import pytest
 
 from gradreach.facts.facts import Facts
-from gradreach.record.look import DepthLook, DetachedState, Look, ZeroCause, ZeroGradient
+from gradreach.record.look import DepthLook, DetachedState, Look, OptimizerSteps, ZeroCause, ZeroGradient
 from gradreach.record.schema import Record
+from gradreach.report.conclusions import Conclusions
 from gradreach.rules.registry import RULES, judge
-from tests.records.parts import at, depth_look, flat, record, steps, time_look, zero_gradient
+from tests.records.parts import at, chain, depth_look, flat, record, steps, time_look, zero_gradient
 from tests.records.speaking import SPEAKING, adversaries
 from tests.rules.judging import codes, findings, the
 
@@ -183,6 +184,27 @@ def test_what_nothing_moves() -> None:
     assert "GR309" not in codes(record(steps(), at(*backbone, unmoved=every[:1], moved=True)))
     image = record(steps(), at(*resting, unmoved=every, moved=True))
     assert "GR309" not in codes(image), "the loss moves something else"
+
+
+@pytest.mark.parametrize(
+    ("stepped", "why", "remedy"),
+    [
+        (OptimizerSteps(0, (), (), 0.0), "did an optimizer of torch make a step", "update-order"),
+        (OptimizerSteps(1, (), (), 0.0), "No optimizer that steps was given them", "hand-over"),
+        (OptimizerSteps(1, ("model.0.weight",), ("model.0.weight",), 0.1), "cleared between", "update-order"),
+        (OptimizerSteps(1, ("model.0.weight",), (), 0.0), "learning rate of 0", "find-out"),
+        (OptimizerSteps(1, ("model.0.weight",), (), 1e-9), "rounding of the weights", "raise-rate"),
+        (None, "Either no optimizer", "hand-over"),
+    ],
+)
+def test_why_weights_rest_is_told_where_the_optimizers_were_heard(
+    stepped: OptimizerSteps | None, why: str, remedy: str
+) -> None:
+    seen = at(*chain(1, update_ratio=0.0), unmoved=("model.0.weight",), moved=False, count=5, stepped=stepped)
+    found = the(record(steps(), seen), "GR309")
+    assert why in found.because
+    assert found.remedies[0].id == remedy
+    assert why.partition(" ")[2] in Conclusions.of(Facts(record(steps(), seen))).verdict.sentence
 
 
 def test_what_sets_itself_is_not_without_a_gradient() -> None:

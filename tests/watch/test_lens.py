@@ -23,6 +23,7 @@ from gradreach.watch.lenses.padding import PaddedData
 from gradreach.watch.lenses.read_rows import ReadRows
 from gradreach.watch.lenses.recurrent_layers import RecurrentLayers
 from gradreach.watch.lenses.skip_connections import SkipConnections
+from gradreach.watch.lenses.stepped_states import SteppedStates
 from gradreach.watch.lenses.unmoved import Unmoved
 from gradreach.watch.lenses.without_gradient import WithoutGradient
 from gradreach.watch.lenses.zero_gradients import ZeroGradients
@@ -32,7 +33,7 @@ from tests.watch.conftest import Watched
 def test_every_lens_is_found_after_those_that_it_names() -> None:
     lenses = all_lenses()
     assert set(lenses) == {
-        *(CarriedGraph, FleetingParts, HiddenParts),
+        *(CarriedGraph, FleetingParts, HiddenParts, SteppedStates),
         *(AlikeRows, GivenDataSizes, Losses, Outputs, PaddedData, ReadRows),
         *(Depth, DetachedStates, Feedforward, Loops, RecurrentLayers),
         *(SkipConnections, Unmoved, WithoutGradient, ZeroGradients),

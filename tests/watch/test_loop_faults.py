@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.optim import optimizer as optimizers
 
 from gradreach.record.schema import Record
 from tests.watch.conftest import Watched
@@ -202,3 +203,40 @@ def test_a_generator_of_parameters_is_clipped_as_ever(watched: Watched) -> None:
     model.zero_grad()
     assert torch.equal(first, train())
     assert float(model[2].weight.grad.abs().max()) <= 1e-4  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("fault", ["none", "cleared", "not stepped", "others", "rate", "closure"])
+def test_what_optimizers_do_after_a_look(fault: str, watched: Watched) -> None:
+    model = net()
+
+    def train() -> None:
+        given = model[2].parameters() if fault == "others" else model.parameters()
+        optimizer = torch.optim.SGD(given, 0.0 if fault == "rate" else 0.1)
+
+        def passed() -> Tensor:
+            if fault != "cleared":
+                optimizer.zero_grad()
+            loss = model(torch.randn(6, 4)).square().mean()
+            loss.backward()
+            return loss
+
+        for _ in range(8):
+            if fault == "closure":
+                optimizer.step(passed)  # type: ignore[arg-type]
+                continue
+            passed()
+            if fault == "cleared":
+                optimizer.zero_grad()
+            if fault != "not stepped":
+                optimizer.step()
+
+    looks = watched(train)[1].looks
+    told = [look.stepped for look in looks if look.stepped is not None]
+    assert len(told) == len(looks) == 8
+    ordinary = told[1:-1] if fault == "closure" else told
+    assert {each.steps for each in ordinary} == {0 if fault == "not stepped" else 1}
+    held = {"not stepped": set(), "others": {"model.2.weight", "model.2.bias"}}.get(fault, EVERY)
+    assert all(set(each.held) == held for each in ordinary)
+    assert all(set(each.empty) == (EVERY if fault == "cleared" else set()) for each in told)
+    assert {each.rate for each in ordinary} == {0.0 if fault in ("rate", "not stepped") else 0.1}
+    assert not optimizers._global_optimizer_pre_hooks

@@ -114,6 +114,27 @@ def test_a_cross_entropy_by_hand_is_one_too() -> None:
         assert seen.guess == pytest.approx(math.log(4))
 
 
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_a_binary_cross_entropy_by_hand_is_one_comparison(sign: float) -> None:
+    labels = (torch.arange(ROWS) % 4 == 0).float().unsqueeze(1)
+
+    def loss(model: nn.Module, x: Tensor) -> Tensor:
+        p = model(x).clamp(1e-7, 1 - 1e-7)
+        if sign < 0:
+            return -(labels * torch.log(p) + (1 - labels) * torch.log(1 - p)).mean()
+        return (-labels * torch.log(p) - (1 - labels) * (1 - p).log()).mean()
+
+    (seen,) = losses_of(net(nn.Sigmoid()), loss)
+    assert (seen.kind, seen.is_whole) == ("binary cross entropy", True)
+    assert seen.guess == pytest.approx(-0.25 * math.log(0.25) - 0.75 * math.log(0.75))
+
+
+def test_logarithms_whose_factors_are_no_label_and_its_rest_are_no_comparison() -> None:
+    factor = torch.rand(ROWS, 1)
+    model = net(nn.Sigmoid())
+    assert not losses_of(model, lambda m, x: -(factor * m(x).log() + factor * (1 - m(x)).log()).mean())
+
+
 def test_classes_that_are_ignored_do_not_count() -> None:
     labels = torch.arange(ROWS) % 4
     seen = losses_of(net(out=4), lambda model, x: F.cross_entropy(model(x), labels, ignore_index=0))[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -56,10 +57,23 @@ def scaled_away(record: Record) -> frozenset[int]:
 
 
 def survived(record: Record) -> frozenset[int]:
-    """The steps that spoilt no weight, whoever saw to it: a later step of the same line was finite again."""
+    """The steps that spoilt no weight, whoever saw to it: a later step of the same line was finite again, and so were
+    the weights where they were seen next. A loss alone may be finite for all that its weights are NaN."""
     bad = {step.step for step in record.not_finite}
     last = {step.site: step.step for step in record.steps if step.step not in bad and step.loss is not None}
-    return frozenset(step.step for step in record.not_finite if step.step < last.get(step.site, -1))
+    looks = [(look.step, all(is_sound(seen.weight_norm) for seen in look.depth)) for look in record.looks if bad]
+
+    def is_sound_after(at: int) -> bool:
+        return next((sound for step, sound in looks if step > at), True)
+
+    return frozenset(
+        step.step for step in record.not_finite if step.step < last.get(step.site, -1) and is_sound_after(step.step)
+    )
+
+
+def is_sound(weight_norm: float | None) -> bool:
+    """Whether nothing speaks against a module's weights being finite."""
+    return weight_norm is None or math.isfinite(weight_norm)
 
 
 def first_break(record: Record, handled: frozenset[int]) -> int | None:

@@ -20,9 +20,18 @@ from gradreach.facts.modules import is_within, root_of
 from gradreach.facts.site import Site, sites_of
 from gradreach.facts.spikes import Spike, spikes_of
 from gradreach.facts.thresholds import DEFAULT, Thresholds
-from gradreach.facts.time import LayerKey, Shown, cut_states, layers_of, share_reached, shown_of, usual_length
+from gradreach.facts.time import (
+    LayerKey,
+    Shown,
+    cut_states,
+    layers_of,
+    share_reached,
+    shown_of,
+    uncarried_states,
+    usual_length,
+)
 from gradreach.facts.zero_gradients import ZeroStretch, zero_stretches
-from gradreach.record.look import DepthLook, DetachedState, GivenData, Look, Probe, TimeLook
+from gradreach.record.look import DepthLook, DetachedState, GivenData, Look, Probe, SteppedState, TimeLook
 from gradreach.record.schema import NonFinite, Record, Step
 
 
@@ -202,6 +211,11 @@ class Facts:
     def layers_with_break(self) -> Mapping[LayerKey, tuple[TimeLook, ...]]:
         """The same; where the very first step broke, the looks at it, of which only what is finite tells anything."""
         return self.layers or _at_usual_length(layers_of(self.record.looks))
+
+    @cached_property
+    def uncarried_states(self) -> tuple[tuple[Sequence[Look], SteppedState], ...]:
+        """The modules each of whose steps begins from the same state, with the looks that saw them."""
+        return uncarried_states(self.sound_looks)
 
     @cached_property
     def cut_states(self) -> tuple[tuple[Sequence[Look], DetachedState], ...]:

@@ -15,6 +15,9 @@ FEWEST_LABELS = 100
 """Targets from which the shares of the classes are known well enough for their entropy."""
 
 
+LITTLE = 0.8
+"""Part of the loss of a constant guess from which little of the input is in what was learned."""
+
 NO_BETTER = 0.98
 """Part of the loss of a constant guess down to which a loss counts as no better."""
 
@@ -79,16 +82,21 @@ def over_guess(site: Site, part: LossPart) -> float | None:
     Errors of a regression scatter from batch to batch with their targets, so each is held against the guess on its own
     batch.
     """
-    guess, went = part.guess, site.learning
-    loss, resting = went.last, site.rest is not None or went.until is not None or went.course == "hardly falls"
-    if not resting or site.takes_turns or went.course == "unknown" or len(part.looks) < MIN_LOOKS:
-        return None
-    if not is_positive(guess):
+    went = site.learning
+    resting = site.rest is not None or went.until is not None or went.course == "hardly falls"
+    return part_of_guess(site, part) if resting else None
+
+
+def part_of_guess(site: Site, part: LossPart) -> float | None:
+    """The same, whether the loss rests or not."""
+    guess, loss = part.guess, site.learning.last
+    if site.takes_turns or site.learning.course == "unknown" or len(part.looks) < MIN_LOOKS or not is_positive(guess):
         return None
     half = part.looks[len(part.looks) // 2 :]
     values = known(look.value for look in half)
     if not values or (not part.last.is_whole and median(values) < MOSTLY * abs(loss or 0.0)):
-        return loss / guess if part.last.is_whole and loss is not None and part.last.counts else None
+        is_steady = part.last.counts or part.last.kind.startswith("binary")
+        return loss / guess if part.last.is_whole and loss is not None and is_steady else None
     if part.last.counts:
         return median(values) / guess
     ratios = known((look.value or 0.0) / look.guess for look in half if is_positive(look.guess))

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from gradreach.facts.statistics import is_finite, is_positive, known, median
 from gradreach.facts.thresholds import Threshold
-from gradreach.record.look import DetachedState, Look, Probe, TimeLook
+from gradreach.record.look import DetachedState, Look, Probe, SteppedState, TimeLook
 
 FAR_SHARE = Threshold(
     "far_share", 0.5, 0.01, 1.0, "part of the sequence that the gradient must reach back over to be in order"
@@ -68,6 +68,20 @@ def cut_states(looks: Sequence[Look]) -> tuple[tuple[list[Look], DetachedState],
         for states in seen.values()
         if len(states) >= MIN_LOOKS
         and all(state.calls >= FEWEST_CALLS and state.cut == state.calls - 1 for _, state in states)
+    )
+
+
+def uncarried_states(looks: Sequence[Look]) -> tuple[tuple[list[Look], SteppedState], ...]:
+    """The modules each of whose steps began from the same state, in MIN_LOOKS looks and in all that saw them; each with
+    these looks and as the last of them has it."""
+    seen: dict[str, list[tuple[Look, SteppedState]]] = {}
+    for look in looks:
+        for state in look.stepped_states:
+            seen.setdefault(state.module, []).append((look, state))
+    return tuple(
+        ([look for look, _ in states], states[-1][1])
+        for states in seen.values()
+        if len(states) >= MIN_LOOKS and all(state.same == state.calls - 1 for _, state in states)
     )
 
 

@@ -350,6 +350,36 @@ class FleetingPart:
 
 
 @dataclass(frozen=True, slots=True)
+class SteppedState:
+    """A recurrent module of torch that one watched step called `calls` times, one step of a sequence each.
+
+    At `same` of its hand-overs it was given the very state that the call before was given too: `is_given`, or none.
+    """
+
+    module: str
+    kind: str
+    calls: int
+    same: int
+    is_given: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerSteps:
+    """What torch's optimizers did between a look's backward pass and the next pass.
+
+    They made `steps`. Of the parameters with a gradient they `held` these; those among them that are `empty` had a
+    gradient of None or 0 by then. `rate` is the largest learning rate of theirs. `is_discarded` says that there was no
+    step, and that no gradient of the pass was left by the time of the next one.
+    """
+
+    steps: int
+    held: tuple[str, ...]
+    empty: tuple[str, ...]
+    rate: float
+    is_discarded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """All that was seen on one watched step.
 
@@ -358,11 +388,13 @@ class Look:
     hold the values of a parameter that has a gradient, or the loss was computed with other tensors in their place.
     `called_without_gradient` names the modules with parameters that were called where gradients are switched off.
     `zero_gradient` are the parameters that the loss leads to and whose gradient was exactly 0. `detached_states` are
-    the modules whose recurrent state came back to them without its history. `unmoved` names the parameters with a
-    gradient that hold the values of the look before; `moved` says whether anything that the loss leads to holds others.
+    the modules whose recurrent state came back to them without its history, `stepped_states` those that take one step a
+    call. `unmoved` names the parameters with a gradient that hold the values of the look before; `moved` says whether
+    anything that the loss leads to holds others.
     `losses` are the comparisons that the loss is made of, `outputs` what the root modules put out.
     `uncleared` names the parameters whose gradient, which made the update after this look, was still there at the next
-    one; `cleared` those whose gradient was gone by then.
+    one; `cleared` those whose gradient was gone by then. `stepped` is what optimizers did in between, where torch
+    tells of it.
     `fleeting` are the modules that the pass made for itself.
     `hidden` are the parts with a gradient that are out of the sight of `parameters()`. `graph` is the graph's size and
     age. `given` are the sizes of the script's data, by the layer that takes them in; `readings` say along which axis
@@ -381,10 +413,12 @@ class Look:
     called_without_gradient: tuple[str, ...] = ()
     zero_gradient: tuple[ZeroGradient, ...] = ()
     detached_states: tuple[DetachedState, ...] = ()
+    stepped_states: tuple[SteppedState, ...] = ()
     unmoved: tuple[str, ...] = ()
     moved: bool = False
     uncleared: tuple[str, ...] = ()
     cleared: tuple[str, ...] = ()
+    stepped: OptimizerSteps | None = None
     hidden: tuple[HiddenPart, ...] = ()
     fleeting: tuple[FleetingPart, ...] = ()
     graph: GraphLook | None = None

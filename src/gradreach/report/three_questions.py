@@ -71,6 +71,8 @@ def _vanishing(facts: Facts, findings: Sequence[Finding]) -> tuple[str, str]:
     if not shown and "GR402" in codes:
         lags = _unreached(asked, "")
         return "Yes, with harm", f", though no recurrent layer ran: {lags or 'what the error depends on'} out of reach."
+    if not shown and "GR107" in codes:
+        return "No, none is carried back", ": each step begins from the same state, whatever the one before left."
     if not shown:
         return "No recurrent layer", " ran on a watched step, so there is no gradient through time to vanish."
     if "GR106" in codes:

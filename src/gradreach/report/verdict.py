@@ -9,10 +9,12 @@ from typing import Literal
 
 from gradreach.facts.facts import Facts
 from gradreach.facts.learning import FEWEST
+from gradreach.facts.losses import LITTLE, part_of_guess
 from gradreach.facts.modules import of_one_stack
+from gradreach.facts.site import Site
 from gradreach.facts.statistics import known
 from gradreach.facts.time import MIN_LOOKS
-from gradreach.facts.wording import capital, count, cut
+from gradreach.facts.wording import capital, count, cut, figure
 from gradreach.record.kinds import of_layer
 from gradreach.record.schema import Finding, Record
 from gradreach.report.finding_text import place, told
@@ -89,13 +91,23 @@ def _course(facts: Facts, passed: int, *, bare: bool) -> tuple[Level, str]:
     if found.state == "learns":
         return (
             "learns",
-            f"Learns, and nothing found: {course(facts, found.site)}; {looked}{_reach(facts) if bare else ''}.",
+            f"Learns, and nothing found: {course(facts, found.site)}{_guess(facts, found.site)}; "
+            f"{looked}{_reach(facts) if bare else ''}.",
         )
     checks = f"{count(passed, 'check')} found nothing, by {looked}" if passed else f"nothing was found by {looked}"
     return "stalled", (
         f"Nothing found, but {head(found.site)}: {course(facts, found.site)}. {capital(checks)}. "
         f"{next_question(found.site)}"
     )
+
+
+def _guess(facts: Facts, site: Site) -> str:
+    """What a constant guess gets, where the loss has come little lower."""
+    for part in facts.loss_parts:
+        over = part_of_guess(site, part) if part.site == site.number and part.last.is_whole else None
+        if over is not None and over >= LITTLE:
+            return f", little lower than the {figure(part.guess)} that a constant guess gets"
+    return ""
 
 
 def _too_few(facts: Facts) -> str:

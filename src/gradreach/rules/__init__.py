@@ -18,6 +18,7 @@ gr103_recurrent_saturated: recurrent units sit where their activation is flat
 gr104_truncation_bias: the error depends on inputs from before the chunk
 gr105_state_between_chunks: a state is thrown away between chunks, or never detached
 gr106_state_detached: a state is detached at every step
+gr107_state_not_carried: each step begins from the same state
 gr201_vanishing_through_depth: the early layers get no gradient
 gr202_exploding_through_depth: the early layers get far too much of it
 gr203_saturated: units of a hidden layer sit where their activation is flat
@@ -41,6 +42,7 @@ gr503_carried_graph: the graph of a pass reaches back over the passes before
 gr504_idle_clipping: clipping in a place where it limits nothing
 gr505_hidden_parts: parts of a model that its optimizer cannot see
 gr506_made_anew: layers that each forward pass makes anew
+gr507_gradients_thrown_away: gradients that are cleared before any update is made by them
 gr601_broadcast: each output is held against every target
 gr602_probabilities_as_logits: a loss on logits, or on logarithms, is given probabilities
 gr603_targets_out_of_range: targets lie outside of what the end of the network can give

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from gradreach.facts.facts import Facts
 from gradreach.facts.modules import is_within
 from gradreach.facts.time import MIN_LOOKS
+from gradreach.facts.wording import percent
 from gradreach.record.look import Look
 from gradreach.record.schema import Finding, Remedy
 from gradreach.remedies.advice.connect import CONNECT
 from gradreach.remedies.advice.freeze import FREEZE
 from gradreach.remedies.advice.with_gradients import WITH_GRADIENTS
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
+
+MUCH = 0.2
+"""Share of a model's layers with weights from which those that nothing calls are thought to be forgotten; fewer are
+often left over: a pooler, a classifier's head on a backbone, a gate that the first layer does not have."""
+
+SHOWN = 6
+"""Parts that are named."""
 
 MANY_LOOKS = 20
 """Looks at which a part that is picked one time in four has been picked but for 3 chances in a thousand."""
@@ -38,7 +47,12 @@ def judge(facts: Facts) -> RuleOutcome:
         parts.setdefault(_part(facts, name, reached), []).append(name)
     set_otherwise = {name for look in looks for name in look.set_otherwise}
     idle = {part: names for part, names in parts.items() if not set_otherwise.intersection(names)}
-    return RuleOutcome(tuple(_finding(facts, part, names, ran) for part, names in idle.items()))
+    uncalled = [part for part, names in idle.items() if part not in names and _is_uncalled(part, facts)]
+    found = [_finding(facts, part, names, ran) for part, names in idle.items() if part not in uncalled]
+    for root in dict.fromkeys(facts.root_of(part) for part in uncalled):
+        unused = {part: idle[part] for part in uncalled if facts.root_of(part) == root}
+        found.append(_of_uncalled(facts, unused, ran[root]))
+    return RuleOutcome(tuple(found))
 
 
 def _looks_by_root(facts: Facts) -> dict[str, list[Look]]:
@@ -83,36 +97,75 @@ def _part(facts: Facts, name: str, reached: set[str]) -> str:
 def _finding(facts: Facts, part: str, names: Sequence[str], ran: Mapping[str, Sequence[Look]]) -> Finding:
     looks = ran[facts.root_of(part)]
     whole = part not in names
-    runs, reason, remedy = _reason(part, looks, whole=whole)
+    reason, remedy = _reason(part, names, looks)
     who = f"{len(names)} trainable parameters of `{part}`" if whole else f"the trainable `{part}`"
     because = f"{who} had no gradient in any of {len(looks)} looks: {reason}."
-    evidence: Evidence = {
-        "parameters": len(names), "names": ", ".join(names[:8]), "called": runs, "looks": len(looks),
-    }  # fmt: skip
     where: Where = {"module": part} if whole else {"module": part.rpartition(".")[0], "parameter": part}
-    how = f"∂L/∂w = 0: w.grad is None for {len(names)} w, in {len(looks)} of {len(looks)} looks"
-    return RULE.finding("warning", where, evidence, because, (remedy, FREEZE.remedy(part)), how)
+    remedies = (remedy, FREEZE.remedy(part))
+    return RULE.finding("warning", where, _evidence(names, looks, called=True), because, remedies, _how(names, looks))
 
 
-def _reason(part: str, looks: Sequence[Look], *, whole: bool) -> tuple[bool, str, Remedy]:
-    """Whether the part ran, why no gradient came, and what lets one come."""
+def _of_uncalled(facts: Facts, parts: Mapping[str, Sequence[str]], looks: Sequence[Look]) -> Finding:
+    """What of one model nothing uses, as one finding: left over where it is little, forgotten where it is much."""
+    names = [name for each in parts.values() for name in each]
+    share, first = _share(facts, names, looks), next(iter(parts))
+    if len(parts) == 1:
+        who, called = f"{len(names)} trainable parameters of `{first}` had", "no look saw it called"
+    else:
+        listed = ", ".join(f"`{part}`" for part in list(parts)[:SHOWN]) + (" …" if len(parts) > SHOWN else "")
+        who, called = f"{len(parts)} parts of the model, {listed}, had", "no look saw any of them called"
+    because = f"{who} no gradient in any of {len(looks)} looks: {called}. "
+    because += f"That is {percent(share)} of the layers with weights."
+    severity: Literal["warning", "info"] = "warning" if share >= MUCH else "info"
+    remedies = (CONNECT.remedy(), FREEZE.remedy(first))
+    evidence: Evidence = {**_evidence(names, looks, called=False), "unused_share": share}
+    return RULE.finding(severity, {"module": first}, evidence, because, remedies, _how(names, looks))
+
+
+def _share(facts: Facts, names: Sequence[str], looks: Sequence[Look]) -> float:
+    """Share of a model's layers with weights that these parameters belong to."""
+    unused = {name.rpartition(".")[0] for name in names}
+    root = facts.root_of(names[0])
+    seen = {
+        each.module for look in looks for each in look.depth if each.parameters or each.weight_grad_norm is not None
+    }
+    used = {module for module in seen if facts.root_of(module) == root}
+    return len(unused) / len(unused | used)
+
+
+def _evidence(names: Sequence[str], looks: Sequence[Look], *, called: bool) -> Evidence:
+    return {"parameters": len(names), "names": ", ".join(names[:8]), "called": called, "looks": len(looks)}
+
+
+def _how(names: Sequence[str], looks: Sequence[Look]) -> str:
+    return f"∂L/∂w = 0: w.grad is None for {len(names)} w, in {len(looks)} of {len(looks)} looks"
+
+
+def _is_uncalled(part: str, facts: Facts) -> bool:
+    """Whether no look saw it called, with gradients or without."""
+    looks = facts.record.looks
+    with_gradient = (seen.module for look in looks for seen in look.depth)
+    return not is_within(part, (*with_gradient, *(name for look in looks for name in look.called_without_gradient)))
+
+
+def _reason(part: str, names: Sequence[str], looks: Sequence[Look]) -> tuple[str, Remedy]:
+    """Why a part that ran got no gradient, and what lets one come."""
+    if part in names:
+        return "the loss does not depend on it", CONNECT.remedy()
     if is_within(part, (seen.module for look in looks for seen in look.depth)):
-        reason = "it ran, but no path leads from the loss back to it (detach, .data, .item(), argmax)"
-        return True, reason, CONNECT.remedy()
-    if is_within(part, (module for look in looks for module in look.called_without_gradient)):
-        reason = (
-            "it ran only where gradients are switched off, by torch.no_grad or by a reentrant checkpoint none of whose "
-            "inputs asks for a gradient"
-        )
-        return True, reason, WITH_GRADIENTS.remedy()
-    return False, "no look saw it called" if whole else "the loss does not depend on it", CONNECT.remedy()
+        return "it ran, but no path leads from the loss back to it (detach, .data, .item(), argmax)", CONNECT.remedy()
+    reason = (
+        "it ran only where gradients are switched off, by torch.no_grad or by a reentrant checkpoint none of whose "
+        "inputs asks for a gradient"
+    )
+    return reason, WITH_GRADIENTS.remedy()
 
 
 RULE = Rule(
     code="GR306",
     slug="without-gradient",
     title="parameters that never receive a gradient",
-    severities=("warning",),
+    severities=("warning", "info"),
     family="step",
     explain=Explanation(
         cause="Parameters ask for a gradient, but nothing in the loss depends on them, or a detach cuts the way; "
@@ -123,7 +176,8 @@ RULE = Rule(
         "there. Where other parts get one now and then (experts, layers left out at random), a part that was never "
         f"called is judged from {MANY_LOOKS} looks on. Frozen parameters do not count, nor a part that something "
         "else than its gradient sets: a target or teacher network copied or averaged from another one, weights that "
-        "were loaded or swapped on the way, or that a functional call puts others in the place of.",
+        f"were loaded or swapped on the way, or that a functional call puts others in the place of. What nothing calls "
+        f"is information where it is less than {percent(MUCH)} of the layers with weights.",
         remedies=(
             "Connect it: if it should learn.",
             "requires_grad_(False): if it should not; saves its optimizer state.",
@@ -133,5 +187,6 @@ RULE = Rule(
         references=("Paszke et al. (2019): PyTorch: An imperative style, high-performance deep learning library",),
     ),
     judge=judge,
+    labels={"unused_share": "of the layers with weights"},
     zoo=("gr306_detached_encoder", "gr306_forgotten_branch"),
 )

@@ -37,7 +37,15 @@ def judge(facts: Facts) -> RuleOutcome:
     counts = [sum(look.site == site.number for look in facts.sound_looks) for site in facts.sites]
     if max(counts, default=0) < MIN_LOOKS:
         return RuleOutcome(why_not=f"no line that calls backward was watched {MIN_LOOKS} times")
-    return RuleOutcome(tuple(_finding(facts, each) for each in facts.zero_stretches))
+    found = [each for each in facts.zero_stretches if not _is_of_states(facts, each)]
+    return RuleOutcome(tuple(_finding(facts, each) for each in found))
+
+
+def _is_of_states(facts: Facts, found: ZeroStretch) -> bool:
+    """Whether these are recurrent matrices, whose gradient is 0 because their module is never given a state."""
+    unfed = {seen.module for _, seen in facts.uncarried_states if not seen.is_given}
+    owners = {name.rpartition(".weight_hh")[0] for name in found.cause.parameters}
+    return owners <= unfed
 
 
 def _finding(facts: Facts, found: ZeroStretch) -> Finding:

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 from gradreach.facts.facts import Facts
 from gradreach.facts.time import MIN_LOOKS
-from gradreach.facts.wording import count, shortened
+from gradreach.facts.wording import count, figure, shortened
 from gradreach.record.look import Look
-from gradreach.record.schema import Finding, Severity
+from gradreach.record.schema import Finding, Remedy, Severity
+from gradreach.remedies.advice.find_out import FIND_OUT
 from gradreach.remedies.advice.freeze import FREEZE
 from gradreach.remedies.advice.hand_over import HAND_OVER
+from gradreach.remedies.advice.raise_rate import RAISE_RATE
+from gradreach.remedies.advice.update_order import UPDATE_ORDER
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
 
@@ -62,22 +65,47 @@ def _finding(
     severity, meaning = harm
     told = ", ".join(f"`{shortened(module, 40)}`" for module in modules[:3])
     more = f" and {len(modules) - 3} more" if len(modules) > 3 else ""
+    why, remedy = _why(facts, names, modules)
     because = (
         f"{told}{more} got a gradient and held the very same values from step {facts.sound_looks[0].step:,} to "
-        f"{looks[-1].step:,}: {meaning}. That is {count(len(names), 'parameter')}. Either no optimizer was given "
-        "them, for "
-        "it was made before they were or for others, or its rate is 0, or updates are lost in the rounding of the "
-        "weights."
+        f"{looks[-1].step:,}: {meaning}. That is {count(len(names), 'parameter')}. {why}"
     )
     evidence: Evidence = {"parameters": len(names), "names": ", ".join(names[:8]), "looks": len(looks) + 1}
     where: Where = {"module": modules[-1]}
     how = f"‖Δw‖ = 0 for {len(names)} w, over {len(looks) + 1} looks"
-    remedies = (HAND_OVER.remedy(facts.root_of(modules[0])), FREEZE.remedy(modules[-1]))
+    remedies = (remedy, FREEZE.remedy(modules[-1])) if remedy.id == HAND_OVER.id else (remedy,)
     return RULE.finding(severity, where, evidence, because, remedies, how)
 
 
+def _why(facts: Facts, names: Sequence[str], modules: Sequence[str]) -> tuple[str, Remedy]:
+    """Why nothing moved them, from what optimizers did after the passes that were watched, and what does."""
+    hand_over = HAND_OVER.remedy(facts.root_of(modules[0]))
+    told = [look.stepped for look in facts.sound_looks if look.stepped is not None]
+    stepping = [each for each in told if each.steps]
+    if len(told) >= MIN_LOOKS and not stepping:
+        why = f"After none of {len(told)} passes that were watched did an optimizer of torch make a step."
+        return why, UPDATE_ORDER.remedy()
+    if len(stepping) < MIN_LOOKS:
+        either = "Either no optimizer was given them, for it was made before they were or for others, or its rate is 0"
+        return f"{either}, or updates are lost in the rounding of the weights.", hand_over
+    held = [set(names) & set(each.held) for each in stepping]
+    if not any(held):
+        return "No optimizer that steps was given them: it was made before they were, or for others.", hand_over
+    if all(some <= set(each.empty) for some, each in zip(held, stepping, strict=True)):
+        why = "The optimizer steps when their gradient is gone: it is cleared between backward() and step()."
+        return why, UPDATE_ORDER.remedy()
+    rate = max(each.rate for each in stepping)
+    if rate == 0.0:
+        return "The optimizer steps them at a learning rate of 0.", FIND_OUT.remedy(
+            facts.record.run.script, "GR309", True
+        )
+    why = f"The optimizer steps them, at a rate of {figure(rate)}: the updates are lost in the rounding of the weights."
+    return why, RAISE_RATE.remedy(10.0)
+
+
 def _headline(_: Facts, finding: Finding) -> str:
-    return finding.because.split(". ", 1)[0] + "."
+    meaning, _number, why = finding.because.split(". ", 2)
+    return f"{meaning}. {why}"
 
 
 RULE = Rule(
@@ -88,9 +116,9 @@ RULE = Rule(
     family="step",
     explain=Explanation(
         cause="backward() fills the gradient of every weight that asks for one; only those that an optimizer was "
-        "given are "
-        "moved by it. A layer that was put in after the optimizer was made, or a parameter group left out, keeps its "
-        "random start.",
+        "given are moved by it, and by the gradient that it finds when it steps. A layer that was put in after the "
+        "optimizer was made, or a parameter group left out, keeps its random start; so does everything where step() is "
+        "never called, or comes after zero_grad().",
         mathematics=("w ← w − η g for the w that the optimizer holds; every other w stays",),
         thresholds="The sum of a parameter's values and that of their squares are the same at each look and at the one "
         f"before, for {MIN_LOOKS + 1} looks at least, though its gradient is not 0. An error where nothing moves; a "
@@ -98,6 +126,7 @@ RULE = Rule(
         "backbone that is meant to stay, and where the loss moves something else, as an image that is optimised.",
         remedies=(
             "Hand all parameters to the optimizer: free.",
+            "zero_grad(), backward(), step(), in this order: free.",
             "requires_grad_(False) for what is meant to stay: saves the backward pass there.",
         ),
         silence="For a part that is meant to stay.",
@@ -106,5 +135,5 @@ RULE = Rule(
     judge=judge,
     headline=_headline,
     urgency=2,
-    zoo=("gr309_optimizer_made_too_early",),
+    zoo=("gr309_optimizer_made_too_early", "gr309_cleared_before_step", "gr309_never_stepped"),
 )

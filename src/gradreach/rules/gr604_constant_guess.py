@@ -14,6 +14,9 @@ from gradreach.remedies.advice.one_batch import ONE_BATCH
 from gradreach.rules.losses import headline, where, whose
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome
 
+FEWEST = 100
+"""Losses under which a training that got no further may only have begun."""
+
 ALIKE = 0.01
 """Deviation of the outputs from row to row, as a part of that of the targets, under which they are one and the same."""
 
@@ -53,7 +56,9 @@ def _finding(facts: Facts, part: LossPart, over: float) -> Finding:
     }  # fmt: skip
     how = f"loss ÷ constant guess: {figure(over)} ≥ {figure(NO_BETTER)}"
     remedies = (ONE_BATCH.remedy(300), LOOK_AT_PAIRS.remedy())
-    return RULE.finding("warning", where(facts, part), evidence, because, remedies, how)
+    return RULE.finding(
+        "info" if (went.losses or 0) < FEWEST else "warning", where(facts, part), evidence, because, remedies, how
+    )
 
 
 def _alike(seen: LossLook) -> float | None:

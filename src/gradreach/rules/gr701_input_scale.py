@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gradreach.facts.facts import Facts
+from gradreach.facts.losses import LITTLE, part_of_guess
 from gradreach.facts.site import Site
 from gradreach.facts.statistics import is_positive
 from gradreach.facts.time import MIN_LOOKS
@@ -42,7 +43,7 @@ REPLACED = 1.0
 
 POOR = ("does not fall", "rises", "rises again", "hardly falls")
 
-_Course = Literal["learns", "poor", "stalled"]
+_Course = Literal["learns", "poor", "little", "stalled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +127,17 @@ def _far_targets(facts: Facts, site: Site) -> Finding | None:
 def _chain(effects: Sequence[_Effect], course: _Course) -> str:
     """From the cause to what was seen of its effects; without one of these the loss alone is told of."""
     if not effects:
-        return "nothing else was found, and the loss does not fall"
+        little = "is little lower than what a constant guess gets"
+        return f"nothing else was found, and the loss {little if course == 'little' else 'does not fall'}"
     steps = ["unscaled inputs", *dict.fromkeys(each.words for each in effects)]
-    return " → ".join(steps if course == "learns" else [*steps, "no learning"])
+    ends = {"learns": [], "little": ["little learning"]}.get(course, ["no learning"])
+    return " → ".join([*steps, *ends])
 
 
 def _severity(effects: Sequence[_Effect], course: _Course) -> Severity | None:
     """As serious as what comes of it; an error where it is known how, and nothing is learned."""
+    if course == "little":
+        return "warning"
     if course != "learns":
         return "error" if effects else "warning" if course == "stalled" else None
     serious = [each.severity for each in effects if each.severity != "info"]
@@ -140,10 +145,14 @@ def _severity(effects: Sequence[_Effect], course: _Course) -> Severity | None:
 
 
 def _course(facts: Facts, root: str) -> _Course:
-    """Whether the loss at a line that trains this model surely does not fall, or ends hardly lower than it began."""
+    """Whether the loss at a line that trains this model surely does not fall, ends little lower than what a constant
+    guess gets, or hardly lower than it began."""
     sites = [site for site in facts.sites if root in facts.models_at(site.number) and not site.takes_turns]
     if any(site.stalled and site.learning.course == "does not fall" for site in sites):
         return "stalled"
+    parts = [(site, part) for site in sites for part in facts.loss_parts if part.site == site.number]
+    if any((part_of_guess(site, part) or 0.0) >= LITTLE for site, part in parts):
+        return "little"
     poor = any(site.stalled or site.learning.course in POOR for site in sites)
     return "poor" if poor or facts.broke_by_growth else "learns"
 

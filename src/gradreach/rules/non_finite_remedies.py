@@ -117,6 +117,10 @@ def _for_growth(facts: Facts, found: NonFinite) -> tuple[Remedy, ...]:
     if clip:
         why = "the values had grown over the steps before, until they left the format"
         return (*clip, LOWER_RATE.remedy_because(why, 10.0))
+    blown = facts.blow_up
+    if blown is not None and blown.site == found.site and blown.ends_nonfinite:
+        why = f"over the steps before, the norm had grown from {figure(blown.before)} to {figure(blown.peak)}"
+        return (LOWER_RATE.remedy_because(why, 10.0),)
     return (NORMALISE_STATE.remedy(),)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import FrameType
 
 from torch import Tensor, nn
@@ -28,6 +28,7 @@ class BackwardSites:
         self._parameters: dict[int, tuple[Tensor, ...]] = {}
         self._idle: dict[int, frozenset[int]] = {}
         self._norms: dict[int, float] = {}
+        self._canaries: dict[int, Tensor | None] = {}
 
     def number(self, frame: FrameType | None) -> int:
         """A site's number. A site is one code object and line."""
@@ -47,18 +48,18 @@ class BackwardSites:
         idle = self._idle.get(site, frozenset())
         measured = (p for p in trainable(leaves) if is_measurable(p))
         chosen = (p for p in measured if id(p) not in idle and (mine is None or id(p) in mine))
-        self._parameters[site] = tuple(chosen)
+        self._take(site, chosen)
 
     def leave_out(self, site: int, idle: frozenset[int]) -> None:
         """Parameters (by identity) that this site's gradient passes through but does not train."""
         self._idle[site] = idle
-        self._parameters[site] = tuple(p for p in self._parameters.get(site, ()) if id(p) not in idle)
+        self._take(site, (p for p in self._parameters.get(site, ()) if id(p) not in idle))
 
     def check(self, site: int, norm: float) -> None:
         """The very norm of the pass before means gradients left untouched: the site trains others by now."""
         if self._norms.get(site) == norm:
-            self._parameters.pop(site, None)
-            self._idle.pop(site, None)
+            for known in (self._parameters, self._canaries, self._idle):
+                known.pop(site, None)
         self._norms[site] = norm
 
     def canary(self, site: int) -> Tensor | None:
@@ -66,11 +67,15 @@ class BackwardSites:
 
         Of the first layer that is its matrix, and an infinity among the inputs reaches the gradient of that alone.
         """
-        farthest = self._parameters.get(site, ())[-4:]
-        cheap = [p for p in farthest if p.numel() <= CANARY]
-        chosen = cheap[-1] if cheap else min(farthest, key=Tensor.numel, default=None)
+        chosen = self._canaries.get(site)
         return None if chosen is None else chosen.grad
 
     def gradients(self, site: int) -> list[Tensor]:
         """The gradients of the site's parameters, as they stand."""
         return [p.grad for p in self._parameters.get(site, ()) if p.grad is not None]
+
+    def _take(self, site: int, parameters: Iterable[Tensor]) -> None:
+        self._parameters[site] = tuple(parameters)
+        farthest = self._parameters[site][-4:]
+        cheap = [p for p in farthest if p.numel() <= CANARY]
+        self._canaries[site] = cheap[-1] if cheap else min(farthest, key=Tensor.numel, default=None)

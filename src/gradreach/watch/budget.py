@@ -24,7 +24,7 @@ _NORM_SHARE = 0.4
 NORMS_AT_FIRST = 500
 """Steps from the start of which each has its norm taken."""
 
-_PRIMES = (1, 2, 3, 5, 7, 11)
+_PRIMES = (1, 2, 3, 5, 7, 11, 17, 23)
 NORM_AT_LEAST = _PRIMES[-1]
 """After those, every how many steps the norm is taken where the budget has no room for more. Primes, so that passes
 that alternate are seen alike."""

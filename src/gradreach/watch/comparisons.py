@@ -107,6 +107,8 @@ def _compared(node: Node, key: str, through: frozenset[str], value_of: ValueOf) 
         return _named(node, key, is_whole and saved_value(node, "reduction") == MEAN)
     if key in ("pow", "square", "abs", "mul") and (difference := _difference(node, key)) is not None:
         return _by_hand(node, key, difference, is_whole, value_of)
+    if key in ("add", "sub"):
+        return _by_two_logarithms(node, through)
     return (_by_logarithm(node, through) or _product(node)) if key == "mul" else None
 
 
@@ -177,6 +179,39 @@ def _by_logarithm(node: Node, through: frozenset[str]) -> Compared | None:
     kind: LossKind = "cross entropy" if key == "logsoftmax" else "cross entropy on probabilities"
     is_whole = through <= {"mean", "neg", "sum"} and "mean" in through
     return Compared(kind, shape, shape, _path(before[0]), is_whole, shape, None, target)
+
+
+def _by_two_logarithms(node: Node, through: frozenset[str]) -> Compared | None:
+    """A binary cross entropy that a script writes itself: y · log p + (1 − y) · log(1 − p)."""
+    terms = [term for parent in parents(node) if (term := _term(parent)) is not None]
+    if len(terms) != 2 or len(node.next_functions) != 2:
+        return None
+    (one, of_one), (other, of_other) = terms
+    other = -other if key_of(operation(node)) == "sub" else other
+    if one.shape != other.shape or not torch.allclose((one + other).abs(), torch.ones_like(one)):
+        return None
+    one, other = one.abs(), other.abs()
+    is_first = key_of(operation(_path(of_one)[-1])) not in ("sub", "rsub")
+    target, start = (one, of_one) if is_first else (other, of_other)
+    shape, path = _shape(node), _path(start)
+    if tuple(target.shape) != shape or _shape(start) != shape:
+        return None
+    return Compared("binary cross entropy", shape, shape, path, through <= {"mean", "neg"}, shape, None, target)
+
+
+def _term(node: Node) -> tuple[Tensor, Node] | None:
+    """Of a constant times a logarithm: the constant with its sign, and the node that the logarithm is taken of."""
+    way = _while(node, lambda each: key_of(operation(each)) == "neg" or moves(operation(each)))
+    product, is_negative = way[-1], sum(key_of(operation(each)) == "neg" for each in way) % 2 == 1
+    edges = [parent for parent, _ in product.next_functions]
+    if key_of(operation(product)) != "mul" or len(edges) != 2 or edges.count(None) != 1:
+        return None
+    start = next(parent for parent in edges if parent is not None)
+    target, last = saved_value(product, "self" if edges[0] is None else "other"), _path(start)[-1]
+    before = [parent for parent in parents(last) if not is_leaf(parent)]
+    if key_of(operation(last)) != "log" or len(before) != 1 or not isinstance(target, Tensor) or not is_dense(target):
+        return None
+    return (-target if is_negative else target), before[0]
 
 
 def _product(node: Node) -> Compared | None:

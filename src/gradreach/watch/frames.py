@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 from types import FrameType
 from typing import TypeGuard
 
@@ -38,6 +39,7 @@ def name_in_script(module: nn.Module, frame: FrameType | None) -> str:
     return _held_by(module, vars(main) if main else {}) or type(module).__name__.lower()
 
 
+@lru_cache(maxsize=4096)
 def is_library_file(file: str) -> bool:
     """Whether a file is none of the script's own: a package's, torch's, the watch's, or no file at all."""
     return "site-packages" in file or file.startswith((_TORCH, *_OURS, "<"))

@@ -32,7 +32,8 @@ class LookPlan:
 
     Each line that calls backward has a plan of its own, for lines that take turns may otherwise miss every look: the
     line that comes next is the one that came a period ago. Where no period is known, as at the start, all passes
-    together are planned as those of one line. With `every` each so-manieth pass is looked at instead.
+    together are planned as those of one line. With `every` each so-manieth pass is looked at instead. For `_quiet`
+    passes to come none can be due.
     """
 
     def __init__(self, every: int | None = None) -> None:
@@ -40,20 +41,28 @@ class LookPlan:
         self._lines: deque[int] = deque(maxlen=_MEMORY)
         self._passes: Counter[int | None] = Counter()
         self._due: Counter[int | None] = Counter()
+        self._quiet = 0
 
     def is_due(self) -> bool:
         """Whether the pass that comes next is to be looked at."""
         if self._every is not None:
             return self._passes[None] % self._every == 0
+        if self._quiet > 0:
+            return False
+        if self._passes:
+            self._quiet = min(self._due[line] - passes for line, passes in self._passes.items())
         overdue = {line for line, passes in self._passes.items() if passes >= self._due[line]}
         return not self._passes or (bool(overdue) and self._expected() in overdue)
 
     def passed(self, line: int, *, looked: bool) -> None:
         """Take in a pass from a line, and whether it was looked at."""
-        for key in (line, None):
-            if looked:
-                self._due[key] = next_look(self._passes[key])
-            self._passes[key] += 1
+        if looked or line not in self._passes:
+            self._quiet = 0
+        if looked:
+            self._due[line], self._due[None] = next_look(self._passes[line]), next_look(self._passes[None])
+        self._passes[line] += 1
+        self._passes[None] += 1
+        self._quiet -= 1
         self._lines.append(line)
 
     def _expected(self) -> int | None:

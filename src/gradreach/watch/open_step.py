@@ -8,7 +8,7 @@ from typing import Literal
 
 from gradreach.record.nonfinite import all_finite, may_be_overflow
 from gradreach.record.schema import Step
-from gradreach.watch.host_numbers import Number, settled
+from gradreach.watch.host_numbers import Number, PendingNumber, settled
 
 
 @dataclass(slots=True)
@@ -41,6 +41,11 @@ class OpenStep:
         if norm is not None and before is not None:
             norm = math.hypot(before, settled(norm) or 0.0)
         self.clip, self.threshold, self.pre_clip = kind, threshold, norm
+
+    @property
+    def waits(self) -> bool:
+        """Whether a number of it is still on its way from the device."""
+        return isinstance(self.loss, PendingNumber) or isinstance(self.norm, PendingNumber)
 
     def went_wrong(self) -> bool:
         """Whether a number that is already there is not finite."""

@@ -49,17 +49,19 @@ class OwnWork:
         return self._open.depth > 0
 
     def __enter__(self) -> None:
-        if not self._open.depth:
-            self._open.apart = apart()
-            self._open.apart.__enter__()
-        self._open.depth += 1
+        here = self._open
+        if not here.depth:
+            here.apart = apart()
+            here.apart.__enter__()
+        here.depth += 1
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        self._open.depth -= 1
-        if not self._open.depth:
-            self._open.apart.__exit__(None, None, None)
+        here = self._open
+        here.depth -= 1
+        if not here.depth:
+            here.apart.__exit__(None, None, None)
         if error is None or not is_ours(error):
             return False
         self.tell(error)

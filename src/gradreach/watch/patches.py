@@ -16,21 +16,25 @@ from gradreach.watch.tracebacks import without_ours
 
 
 class BackwardCall:
-    """A call of `torch.autograd.backward`, as the script made it; `has_run` says whether it was done."""
+    """A call of `torch.autograd.backward`, as the script made it; `has_run` says whether it was done.
+
+    `losses` are the tensors that the pass starts from; none where it starts from an edge of the graph.
+    """
 
     def __init__(self, real: Callable[..., None], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.has_run = False
         self.error: BaseException | None = None
+        self.losses: tuple[Tensor, ...]
         self._real = real
-        self._args = (*map(_kept_together, args[:1]), *args[1:])
-        self._kwargs = {name: _kept_together(each) if name == "tensors" else each for name, each in kwargs.items()}
-
-    @property
-    def losses(self) -> tuple[Tensor, ...]:
-        """The tensors that the pass starts from; none where it starts from an edge of the graph."""
-        tensors = self._args[0] if self._args else self._kwargs.get("tensors", ())
-        each = tuple(tensors) if isinstance(tensors, Sequence) else (tensors,)
-        return each if all(isinstance(tensor, Tensor) for tensor in each) else ()
+        tensors = args[0] if args else kwargs.get("tensors", ())
+        if isinstance(tensors, Tensor):
+            self.losses = (tensors,)
+        else:
+            tensors = tuple(tensors) if isinstance(tensors, Iterator) else tensors  # it may be read only once
+            args, kwargs = ((tensors, *args[1:]), kwargs) if args else (args, {**kwargs, "tensors": tensors})
+            each = tuple(tensors) if isinstance(tensors, Sequence) else (tensors,)
+            self.losses = each if all(isinstance(tensor, Tensor) for tensor in each) else ()
+        self._args, self._kwargs = args, kwargs
 
     @property
     def weights(self) -> Any:
@@ -254,8 +258,3 @@ def _parameters_kept(
             return kept, (again, *args[1:]), kwargs
         return kept, args, {**kwargs, "parameters": again}
     return tuple(given) if isinstance(given, Sequence) else (), args, kwargs
-
-
-def _kept_together(tensors: Any) -> Any:
-    """Tensors that may be read only once (from a generator) as a tuple."""
-    return tuple(tensors) if isinstance(tensors, Iterator) else tensors

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from gradreach.record.look import Look
 from gradreach.record.sinks.sink import Sink
 from gradreach.watch.backward_sites import BackwardSites
+from gradreach.watch.stepped import Stepped
 from gradreach.watch.uncleared import Uncleared
 from gradreach.watch.update import Update
 
@@ -16,11 +18,16 @@ class _Pending:
 
     update: Update
     uncleared: Uncleared
+    stepped: Stepped | None
     has_update: bool = False
 
     @property
     def is_whole(self) -> bool:
         return self.has_update and self.uncleared.is_over
+
+    def told(self) -> Look:
+        look = self.uncleared.told(self.update.look)
+        return look if self.stepped is None else self.stepped.told(look)
 
 
 class PendingLooks:
@@ -34,9 +41,10 @@ class PendingLooks:
     def __bool__(self) -> bool:
         return bool(self._looks)
 
-    def add(self, update: Update, uncleared: Uncleared) -> None:
-        """Take in a look, with the weights and the gradients as they stood at its end."""
-        self._looks.append(_Pending(update, uncleared))
+    def add(self, update: Update, uncleared: Uncleared, stepped: Stepped | None) -> None:
+        """Take in a look, with the weights and the gradients as they stood at its end; `stepped` hears of the steps
+        that follow, where it may listen."""
+        self._looks.append(_Pending(update, uncleared, stepped))
 
     def charge(self, step: int, seconds: float) -> None:
         """Say what the look at this step cost."""
@@ -61,10 +69,13 @@ class PendingLooks:
                     self._sites.leave_out(each.update.look.site, each.update.idle)
             if not each.uncleared.is_over:
                 each.uncleared.before_pass(site)
+            if each.stepped is not None and each.has_update:
+                if site is not None and each.update.look.update is None:
+                    each.stepped.before_pass()
+                each.stepped.release()
         written = 0
         while written < len(self._looks) and self._looks[written].is_whole:
-            each = self._looks[written]
-            self._sink.write(each.uncleared.told(each.update.look))
+            self._sink.write(self._looks[written].told())
             written += 1
         if written:
             del self._looks[:written]

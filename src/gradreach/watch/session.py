@@ -24,13 +24,15 @@ from gradreach.watch.lens import Lens, WatchedStep
 from gradreach.watch.models import Models
 from gradreach.watch.nonfinite.alarm import Alarm, looks_broken
 from gradreach.watch.nonfinite.kept_calls import KeptCalls
+from gradreach.watch.ordinary_pass import OrdinaryPass, is_sound
 from gradreach.watch.own_work import OwnWork
 from gradreach.watch.patches import BackwardCall, Patches
 from gradreach.watch.pending_looks import PendingLooks
 from gradreach.watch.samples.dependency_samples import DependencySamples
 from gradreach.watch.schedule import Schedule
 from gradreach.watch.step_watch import StepWatch
-from gradreach.watch.steps import Steps
+from gradreach.watch.stepped import Stepped
+from gradreach.watch.steps import Steps, read_at_once
 from gradreach.watch.uncleared import Uncleared
 from gradreach.watch.update import Update
 
@@ -74,6 +76,7 @@ class Session:
         self._alarm = Alarm(recorder, self._models, self._kept)
         self._steps = Steps(recorder, self._sites, self._alarm)
         self._schedule = Schedule(budget)
+        self._ordinary = OrdinaryPass()
         self._samples = DependencySamples()
         self._pending = PendingLooks(recorder, self._sites)
         self._carried: dict[type[Lens], Any] = {}
@@ -111,6 +114,7 @@ class Session:
 
     def flush(self) -> None:
         """Write what is known so far; the last step and its update are still open."""
+        self._steps.write()
         self._recorder.write(self._schedule.budget.overhead(self.count))
         for entry in self._guards.entries() if self._guards is not None else ():
             self._recorder.write(entry)
@@ -122,11 +126,16 @@ class Session:
             call.run()
             return
         self._steps.count += 1
-        scale = self._steps.scale
-        if self.count < self._schedule.due:
-            self._unmeasured(call)
+        begin, scale, is_measured = time.perf_counter(), self._steps.scale, self.count >= self._schedule.due
+        found = None if is_measured or scale is not None else self._ordinary.site_and_loss(sys._getframe(), call.losses)
+        if found is not None:
+            self._ordinary_pass(call, *found, begin)
         else:
-            self._measured(call, caller(sys._getframe(1)))
+            frame, site = caller(sys._getframe(1)), 0
+            with self._own_work:
+                site = self._sites.number(frame)
+                self._ordinary.learn(sys._getframe(), frame, site)
+            (self._measured if is_measured else self._unmeasured)(call, frame, site, begin)
         if self._guards is not None:
             self._guards.after_backward(self._steps.number, call.losses, scale)
         if self._stop_after is not None and self.count >= self._stop_after:
@@ -199,37 +208,61 @@ class Session:
         finally:
             self._is_passing = False
 
-    def _unmeasured(self, call: BackwardCall) -> None:
-        """A step of which the loss alone is read; where something is not finite it is measured all the same."""
-        frame, site = caller(sys._getframe(1)), 0
-        begin = time.perf_counter()
+    def _ordinary_pass(self, call: BackwardCall, site: int, loss: float, begin: float) -> None:
+        """A step of which the loss alone is read, at a glance."""
+        if self._alarm.has_landmarks(site):
+            with self._own_work:
+                self._alarm.before(site, call.losses, loss, may_wait=False)
+        else:
+            self._alarm.forget()
+        before = time.perf_counter() - begin
+        self._run(call)
+        begin = time.perf_counter() - before
+        is_in_line = self._steps.is_in_line(site, loss)
+        if is_in_line and (self._alarm.is_raised or is_sound(self._sites.canary(site))):
+            self._passed_by(site, loss, begin)
+        else:
+            with self._own_work:
+                self._glanced_at(call, None, site, loss, begin)
+
+    def _unmeasured(self, call: BackwardCall, frame: FrameType | None, site: int, begin: float) -> None:
+        """A step of which the loss alone is read, with care."""
+        loss = None
         with self._own_work:
-            site = self._sites.number(frame)
-            self._alarm.before(site, call.losses, may_wait=False)
+            self._steps.settle()
+            loss = read_at_once(call.losses)
+            self._alarm.before(site, call.losses, loss, may_wait=False)
         before = time.perf_counter() - begin
         self._run(call)
         begin = time.perf_counter() - before
         with self._own_work:
+            self._glanced_at(call, frame, site, loss, begin)
+
+    def _glanced_at(
+        self, call: BackwardCall, frame: FrameType | None, site: int, loss: float | None, begin: float
+    ) -> None:
+        """The end of a pass that was not measured; where something is not finite it is measured all the same."""
+        is_broken = not self._alarm.is_raised and looks_broken((self._sites.canary(site),))
+        if self._alarm.has_glimpse or is_broken:
             self._steps.settle()
-            if self._alarm.has_glimpse or self._gradient_is_broken(site):
-                self._steps.open(site, call.losses, watched=False)
-                self._steps.judge(call.losses, frame)
-                self._charge(site, None, 0.0, begin)
-                return
-            self._steps.pass_by(site, call.losses)
-            self._kept.drop()
-            self._steps.scaler = None
-            self._schedule.passed(site, looked=False)
-            self._plan()
+            self._steps.open(site, call.losses, watched=False)
+            self._steps.judge(call.losses, frame)
+            self._charge(site, None, 0.0, begin)
+        else:
+            self._passed_by(site, loss, begin)
+
+    def _passed_by(self, site: int, loss: float | None, begin: float) -> None:
+        self._steps.settle()
+        if loss is not None:
+            self._steps.pass_by(site, loss)
+        self._kept.drop()
+        self._steps.scaler = None
+        self._schedule.passed(site, looked=False)
+        self._plan()
         self._schedule.unmeasured_seconds += time.perf_counter() - begin
 
-    def _gradient_is_broken(self, site: int) -> bool:
-        """Whether a gradient far from the loss is not finite for the first time."""
-        return self._kept.is_armed and looks_broken((self._sites.canary(site),))
-
-    def _measured(self, call: BackwardCall, frame: FrameType | None) -> None:
-        begin = time.perf_counter()
-        site, watch, losses = self._sites.number(frame), self._watch, call.losses
+    def _measured(self, call: BackwardCall, frame: FrameType | None, site: int, begin: float) -> None:
+        watch, losses = self._watch, call.losses
         look = watch
         if watch is not None and watch.is_leading:
             look = None
@@ -238,7 +271,7 @@ class Session:
         with self._own_work:
             self._before(site, call, frame, look)
         with self._own_work:
-            self._alarm.before(site, losses, may_wait=look is not None)
+            self._alarm.before(site, losses, read_at_once(losses), may_wait=look is not None)
         own = time.perf_counter() - begin
         self._run(call)
         again = time.perf_counter()
@@ -274,7 +307,8 @@ class Session:
         look = watch.look(self._steps.number, site)
         step, names = watch.step, self._models.parameter_names()
         update = Update(self._models, step.modules, look)
-        self._pending.add(update, Uncleared(names, step.leaves, step.modules, site))
+        stepped = None if self._compiles else Stepped(names, step.leaves, self._own_work)
+        self._pending.add(update, Uncleared(names, step.leaves, step.modules, site), stepped)
         if self._steps.scaler is not None:
             self._pending.rescaled()
         self._samples.take(look, watch.local_errors())

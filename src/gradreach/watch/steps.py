@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from types import FrameType
 from typing import Any, Literal
@@ -32,7 +33,7 @@ class Steps:
     A step is opened at the end of its pass, before the script clips or updates. It is closed and written when the next
     one begins, for its numbers may still be on their way from the device. Of a pass whose norm is not measured the
     step holds what costs nothing: the loss, where it lies in the host's memory, and what the script's own clipping
-    returned.
+    returned. Closed steps wait to be written together.
     """
 
     def __init__(self, sink: Sink, sites: BackwardSites, alarm: Alarm) -> None:
@@ -43,9 +44,10 @@ class Steps:
         self._alarm = alarm
         self._started = time.perf_counter()
         self._measured = self._last_opened = 0
-        self._level = LossLevel()
+        self._levels: defaultdict[int, LossLevel] = defaultdict(LossLevel)
         self._clip_place = ClipPlace()
         self._opened: OpenStep | None = None
+        self._closed: list[OpenStep] = []
 
     @property
     def number(self) -> int:
@@ -65,28 +67,30 @@ class Steps:
 
     def open(self, site: int, losses: Sequence[Tensor], *, watched: bool) -> None:
         """Take the loss and the norm at the end of a backward pass."""
-        norm, loss = self._norm(site), _only(losses)
+        norm, loss = self._norm(site), only(losses)
         if loss is not None and loss.device.type == "cpu":
-            self._level.jumps(site, float(loss.detach()))
+            self._levels[site].jumps(float(loss.detach()))
         self._open(site, None if loss is None else number(loss), None if norm is None else number(norm), watched)
 
-    def pass_by(self, site: int, losses: Sequence[Tensor]) -> None:
+    def is_in_line(self, site: int, loss: float) -> bool:
+        """Whether a loss is not far out of line with those before it from its site."""
+        return loss <= self._levels[site].bar
+
+    def pass_by(self, site: int, loss: float) -> None:
         """Take the loss alone at the end of a backward pass; the norm as well where the loss is far out of line."""
-        loss = _only(losses)
-        if loss is None or loss.device.type != "cpu":
-            return
-        value, norm = float(loss.detach()), None
-        if self._level.jumps(site, value):
+        norm = None
+        if self._levels[site].jumps(loss):
             norm = self._norm(site)
-        elif self.count % (1 + self.count // MOST_STEPS):
+        elif self.count > MOST_STEPS and self.count % (1 + self.count // MOST_STEPS):
             return
-        self._open(site, value, None if norm is None else number(norm), watched=False)
+        self._open(site, loss, None if norm is None else number(norm), watched=False)
 
     def judge(self, losses: Sequence[Tensor], frame: FrameType | None) -> None:
         """Sound the alarm where the open step, whose backward `frame` called, is not finite. The step may be run again:
         look at it before."""
-        if self._opened is not None:
-            self._alarm.judge(self._opened, losses, frame)
+        if self._opened is not None and self._alarm.judge(self._opened, losses, frame):
+            self.write()
+            self._sink.flush()
 
     def measured(self) -> int:
         """Note that the pass under way was measured; returns how many passes there were since the last one that was."""
@@ -94,13 +98,20 @@ class Steps:
         return passes
 
     def settle(self) -> None:
-        """Write the step that is open."""
+        """Close the step that is open."""
         opened, self._opened = self._opened, None
         if opened is not None:
-            opened.late = opened.late and self._clip_place.was_last()
-            step = opened.close()
-            self._sink.write(step)
-            self._alarm.judge_late(opened, step)
+            if opened.late:
+                opened.late = self._clip_place.was_last()
+            self._closed.append(opened)
+            if opened.waits:
+                self._alarm.judge_late(opened, opened.close())
+
+    def write(self) -> None:
+        """Write the steps that are closed."""
+        for closed in self._closed:
+            self._sink.write(closed.close())
+        self._closed.clear()
 
     def clipped(
         self, kind: Literal["norm", "value"], threshold: float, norm: Any, parameters: Sequence[Tensor]
@@ -143,7 +154,13 @@ class Steps:
         return norm
 
 
-def _only(losses: Sequence[Tensor]) -> Tensor | None:
+def only(losses: Sequence[Tensor]) -> Tensor | None:
     """The loss that a pass starts from, where it is a single real number that can be read."""
     loss = losses[0] if len(losses) == 1 and losses[0].numel() == 1 else None
     return loss if loss is not None and (is_sharded(loss) or is_dense_and_real(loss)) else None
+
+
+def read_at_once(losses: Sequence[Tensor]) -> float | None:
+    """That loss as a number, where it lies in the host's memory; None elsewhere."""
+    loss = only(losses)
+    return float(loss.item()) if loss is not None and loss.is_cpu and not is_sharded(loss) else None

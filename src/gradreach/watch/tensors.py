@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 from torch._C import _functorch
-from torch.nn.parameter import is_lazy
+from torch.nn.parameter import Parameter, is_lazy
 from torch.utils._pytree import SUPPORTED_NODES, tree_map_only
 
 from gradreach.engine.norms import is_sharded
@@ -19,6 +19,8 @@ MOST_PARTS = 10_000
 """Of nested values with more parts the first are looked at."""
 
 _SPARSE = (torch.sparse_coo, torch.sparse_csr, torch.sparse_csc, torch.sparse_bsr, torch.sparse_bsc)
+_STRIDED = torch.strided
+_HAS_NAMES = hasattr(torch.Tensor, "names")
 _DISABLED = torch.Tensor.__torch_dispatch__
 
 
@@ -29,9 +31,12 @@ def is_dense(tensor: Tensor) -> bool:
     computes in its own way), nor of one that is nested, sparse, quantized, sharded, in a layout of MKL-DNN, with named
     dimensions, or whose memory is given back for now.
     """
-    if tensor.layout != torch.strided or type(tensor).__torch_dispatch__ is not _DISABLED or is_lazy(tensor):
+    kind = type(tensor)
+    if kind is not Tensor and kind is not Parameter and (kind.__torch_dispatch__ is not _DISABLED or is_lazy(tensor)):
         return False
-    if tensor.is_meta or tensor.is_nested or tensor.is_quantized or any(getattr(tensor, "names", ())):
+    if tensor.layout != _STRIDED or tensor.is_meta or tensor.is_nested or tensor.is_quantized:
+        return False
+    if _HAS_NAMES and any(tensor.names):  # type: ignore[attr-defined]
         return False
     if _functorch.is_functorch_wrapped_tensor(tensor) or _functorch.is_legacy_batchedtensor(tensor):
         return False

@@ -14,9 +14,11 @@ batch_first: the order of batch and time that a layer is told
 biased_deviation: take a deviation that exists for a single value
 bounded_exponent: bound what an exponential is taken of
 carry_and_detach: carry a state from batch to batch without its history
+carry_state: hand the state that a step leaves to the next one
 check_data: look for values that are not finite where a batch is made
 chrono_start: gates that start with time constants up to a lag
 clip: bound the global norm
+clear_once: clear the gradients once an update
 clip_between: a clipping call between the backward pass and the update
 connect: use an output on the way to the loss
 connect_loss: compute the loss from the model's own output
@@ -80,6 +82,7 @@ transpose: axes exchanged by a transpose in place of a view
 unsaturated_loss: a loss that keeps its slope where another model is certain
 unscale: clip gradients without the loss scale
 update_bias: start a GRU's update gate open
+update_order: clear, run backward, step
 module_list: keep parts where torch finds them
 wider: more hidden units
 wider_format: compute in a format with a wider range

@@ -14,6 +14,6 @@ RAISE_RATE = Advice(
     id="raise-rate",
     does="brings the update near a thousandth of the weights",
     code=_code,
-    answers=("GR303", "GR305", "GR403"),
+    answers=("GR303", "GR305", "GR309", "GR403"),
     unfit="Where the loss jumps already.",
 )

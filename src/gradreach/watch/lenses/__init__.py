@@ -6,6 +6,7 @@ recurrent_calls: one call of a stock layer or cell, and the sequences that calls
 recurrent: the calls of stock recurrent layers and cells, and the engine run beside them
 loops: the gradient through time of recurrences that a script writes itself
 detached_states: recurrent states that come back without their history
+stepped_states: whether each step of a recurrent module begins from the same state
 feedforward: how far back the input moves the error of a model without a recurrence
 skip_connections: whether sums join a value with something computed from it
 carried_graph: how much of the graph was made before the look before

@@ -45,26 +45,35 @@ class Alarm:
         if not self.is_raised:
             self._landmarks.learn(site, losses, self._kept.returned)
 
-    def before(self, site: int, losses: Sequence[Tensor], *, may_wait: bool) -> None:
+    def before(self, site: int, losses: Sequence[Tensor], loss: float | None, *, may_wait: bool) -> None:
         """Before the script's backward pass: read the graph of a loss that is not finite; keep what a finite one may
-        need. A loss on another device is waited for only where that `may_wait`.
+        need. `loss` is the only one, where it was read already; a loss on another device is waited for only where that
+        `may_wait`.
         """
-        self._glimpse = None
-        self._landmarks.drop()
+        self.forget()
         if self.is_raised:
             return
-        if any((may_wait or loss.device.type == "cpu") and _broken(loss) for loss in losses):
+        if _any_is_broken(losses, may_wait=may_wait) if loss is None else not math.isfinite(loss):
             self._glimpse = Glimpse.of(losses, self._kept.returned)
         else:
             self._landmarks.hold(site, losses)
+
+    def has_landmarks(self, site: int) -> bool:
+        """Whether something is to be kept of each pass from this site."""
+        return not self.is_raised and self._landmarks.are_known(site)
+
+    def forget(self) -> None:
+        """Let go of what was kept of the pass before."""
+        self._glimpse = None
+        self._landmarks.drop()
 
     @property
     def has_glimpse(self) -> bool:
         """Whether the loss of the pass under way was seen not to be finite."""
         return self._glimpse is not None
 
-    def judge(self, step: OpenStep, losses: Sequence[Tensor], frame: FrameType | None = None) -> None:
-        """Look at a step at the end of its backward pass from `losses`."""
+    def judge(self, step: OpenStep, losses: Sequence[Tensor], frame: FrameType | None = None) -> bool:
+        """Look at a step at the end of its backward pass from `losses`; whether the alarm is raised by it."""
         if self.is_raised or (self._glimpse is None and not step.went_wrong()):
             self._overflows = 0
         elif not self._is_real(losses) and step.may_be_overflow() and self._overflows < SCALER_PATIENCE:
@@ -74,7 +83,8 @@ class Alarm:
             scene = self._scene(step.step, step.site, losses, frame)
             seen = self._glimpse
             self._raise(of_gradient(scene, self._landmarks) if seen is None else of_loss(scene, seen))
-            self._sink.flush()
+            return True
+        return False
 
     def judge_late(self, opened: OpenStep, step: Step) -> None:
         """Look at a step that is over, whose numbers the device told only now: its graph is gone, and of a finite loss
@@ -113,6 +123,10 @@ def _sum_is_not_finite(tensor: Tensor) -> bool:
     if tensor.device.type != "cpu" or tensor.is_complex() or is_sharded(tensor) or not is_measurable(tensor):
         return False
     return not math.isfinite(tensor.item() if tensor.numel() == 1 else tensor.detach().sum().item())
+
+
+def _any_is_broken(losses: Sequence[Tensor], *, may_wait: bool) -> bool:
+    return any((may_wait or loss.device.type == "cpu") and _broken(loss) for loss in losses)
 
 
 def _broken(loss: Tensor) -> bool:

@@ -35,7 +35,8 @@ MOST_OUTPUT = 1 << 18
 """An output of more numbers is not kept to check a replay by: it would raise the script's peak memory."""
 
 SURE_CALLS = 8
-"""The first calls of a root: whether it draws random numbers is asked at each of them, later at one in so many."""
+"""The first calls of a root: whether it draws random numbers, or writes into what it is given, is asked at each of
+them, later at one in so many."""
 
 RARE = 64
 
@@ -102,13 +103,9 @@ class KeptCall:
         inputs = self.inputs()
         return any(inputs[place] is tensor for place in self.computed)
 
-    def count_changes(self) -> None:
-        """Note how often each input was changed in place so far."""
-        self.versions = tuple([_version(tensor) for tensor in self.inputs()])
-
     def is_untouched(self) -> bool:
         """Whether no input was changed in place since."""
-        return self.versions == tuple(_version(tensor) for tensor in self.inputs())
+        return self.versions == _versions(self.inputs())
 
     def copied(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Copies of the inputs for a replay, without the graph that made them: a model may write into its inputs."""
@@ -131,10 +128,11 @@ class KeptCall:
 
 @dataclass(slots=True)
 class _Root:
-    """How often a root was called, and whether a call has drawn random numbers."""
+    """How often a root was called, whether a call has drawn random numbers, and whether one wrote into its inputs."""
 
     calls: int = 0
     draws: bool = False
+    writes: bool = False
 
     def is_asked(self) -> bool:
         return self.calls < SURE_CALLS or self.calls % RARE == 0
@@ -176,9 +174,7 @@ class KeptCalls:
     ) -> None:
         """Keep a call seen by a module hook: of a root that is met for the first time, or must not be wrapped."""
         if id(root) not in self._roots:
-            call = KeptCall(root, args, kwargs, generators, _autocast(), None)
-            call.count_changes()
-            self._keep(call, output)
+            self._keep(KeptCall(root, args, kwargs, generators, _autocast(), None), output)
 
     def returned(self, node: Node) -> bool:
         """Whether a root that is kept at every step returned this node's output: before it a replay tells."""
@@ -202,21 +198,25 @@ class KeptCalls:
         self.overflowed = False
 
     def _keep(self, call: KeptCall, output: Any) -> None:
-        inputs, outputs = call.inputs(), _quickly(output)
-        nodes = [maker(tensor) for tensor in inputs]
-        if any(nodes):
-            call.computed = frozenset(place for place, node in enumerate(nodes) if node is not None)
-            for node in nodes:
-                if node is not None:
-                    mark(node, GIVEN, True)
+        computed, numbers = [], 0
+        inputs = call.inputs()
+        for place, tensor in enumerate(inputs):
+            call.numbers += tensor.numel()
+            if (node := maker(tensor)) is not None:
+                computed.append(place)
+                mark(node, GIVEN, True)
+        call.versions = call.versions or _versions(inputs)
+        if computed:
+            call.computed = frozenset(computed)
             call.args = tuple([_bare(part) for part in call.args])
             call.kwargs = {name: _bare(part) for name, part in call.kwargs.items()}
-        for tensor in outputs:
+        for tensor in _quickly(output):
             if (node := maker(tensor)) is not None:
                 mark(node, RETURNED, id(call.root))
-        call.numbers = sum([tensor.numel() for tensor in inputs])
-        if sum([tensor.numel() for tensor in outputs]) <= MOST_OUTPUT:
-            call.outputs = tuple([tensor.detach() for tensor in outputs])
+            numbers += tensor.numel()
+            call.outputs += (tensor.detach(),)
+        if numbers > MOST_OUTPUT:
+            call.outputs = ()
         self.calls.append(call)
         self._numbers += call.numbers
         while len(self.calls) > MOST_CALLS or (len(self.calls) > 1 and self._numbers > MOST_NUMBERS):
@@ -231,12 +231,13 @@ class KeptCalls:
                 return original(*args, **kwargs)
             if not torch.is_grad_enabled() or is_transformed():
                 return original(*args, **kwargs)
-            begin = time.perf_counter()
+            begin, is_asked = time.perf_counter(), root.is_asked()
             frame = sys._getframe(1)
-            generators = Generators.now() if root.draws or root.is_asked() else None
+            generators = Generators.now() if is_asked or root.draws else None
             kept = KeptCall(module, args, kwargs, generators, _autocast(), (frame.f_code, frame.f_lineno))
-            with self._own_work:
-                kept.count_changes()
+            if is_asked or root.writes:
+                with self._own_work:
+                    kept.versions = _versions(kept.inputs())
             self._inside = True
             start = time.perf_counter()
             try:
@@ -248,8 +249,9 @@ class KeptCalls:
                 self._inside = False
             end = time.perf_counter()
             with self._own_work:
-                if generators is not None and root.is_asked() and not root.draws:
-                    root.draws = not generators.stand_still()
+                if is_asked:
+                    root.draws = root.draws or not (generators is None or generators.stand_still())
+                    root.writes = root.writes or not kept.is_untouched()
                 root.calls += 1
                 self._keep(kept, output)
             self.seconds += start - begin + time.perf_counter() - end
@@ -279,9 +281,9 @@ def _nowhere() -> KeptCalls:
     return nobody
 
 
-def _version(tensor: Tensor) -> int:
-    """How often a tensor was changed in place; one of inference mode does not count."""
-    return -1 if tensor.is_inference() else tensor._version
+def _versions(tensors: Sequence[Tensor]) -> tuple[int, ...]:
+    """How often each tensor was changed in place; one of inference mode does not count."""
+    return tuple([-1 if tensor.is_inference() else tensor._version for tensor in tensors])
 
 
 def _bare(tree: Any) -> Any:

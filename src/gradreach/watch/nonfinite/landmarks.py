@@ -72,6 +72,11 @@ class Landmarks:
         if len(losses) == 1 and losses[0].grad_fn is not None and not returned(losses[0].grad_fn):
             self._ways[site] = _way(losses[0].grad_fn, returned)
 
+    def are_known(self, site: int) -> bool:
+        """Whether this line has any."""
+        way = self._ways.get(site)
+        return way is not None and bool(way.stops)
+
     def hold(self, site: int, losses: Sequence[Tensor]) -> None:
         """Keep what the landmarks of a whole graph saved."""
         self.kept.clear()

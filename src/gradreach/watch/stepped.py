@@ -1,0 +1,72 @@
+"""What torch's optimizers did with a look's parameters between its backward pass and the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+from gradreach.engine.norms import each_norm, to_host
+from gradreach.record.look import Look, OptimizerSteps
+from gradreach.watch.graph import trainable
+from gradreach.watch.own_work import OwnWork
+from gradreach.watch.tensors import is_measurable
+
+
+class Stepped:
+    """Listens to every optimizer's step until `release`."""
+
+    def __init__(self, names: dict[int, str], leaves: Sequence[Tensor], own_work: OwnWork) -> None:
+        learning = [p for p in trainable(leaves) if id(p) in names and p.grad is not None]
+        self._learning = learning
+        self._is_for_these = all(id(leaf) in names for leaf in leaves if leaf.requires_grad)
+        self._is_discarded = False
+        self._names = {id(parameter): names[id(parameter)] for parameter in learning}
+        self._steps = 0
+        self._held: set[int] = set()
+        self._empty: set[int] = set()
+        self._rate = 0.0
+        self._handle = register_optimizer_step_pre_hook(own_work.hook(self._before_step))
+
+    def before_pass(self) -> None:
+        """The next pass begins: what is left of the gradients where nothing stepped by them."""
+        if not self._steps and self._is_for_these:
+            self._is_discarded = bool(self._learning) and not any(_gradient_norms(self._learning))
+
+    def release(self) -> None:
+        """Listen no more."""
+        self._learning.clear()
+        self._handle.remove()
+
+    def told(self, look: Look) -> Look:
+        """The look's `stepped`."""
+        held = tuple(name for key, name in self._names.items() if key in self._held)
+        empty = tuple(name for key, name in self._names.items() if key in self._empty)
+        return replace(look, stepped=OptimizerSteps(self._steps, held, empty, self._rate, self._is_discarded))
+
+    def _before_step(self, optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._steps += 1
+        for group in optimizer.param_groups:
+            mine = [p for p in group["params"] if id(p) in self._names]
+            if mine:
+                self._rate = max(self._rate, float(group.get("lr", 1.0)))
+            first = [p for p in mine if id(p) not in self._held]
+            self._held.update(map(id, first))
+            if not _computes_anew(args, kwargs):
+                self._empty.update(id(p) for p, norm in zip(first, _gradient_norms(first), strict=True) if not norm)
+
+
+def _computes_anew(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether the step is given a closure, which clears and fills the gradients within it."""
+    given: Sequence[Callable[..., Any] | None] = (*args[1:2], kwargs.get("closure"))  # the first is the optimizer
+    return any(each is not None for each in given)
+
+
+def _gradient_norms(parameters: Sequence[Tensor]) -> list[float]:
+    """The norm of each one's gradient, 0 without one; 1 where it cannot be measured."""
+    held = [p for p in parameters if p.grad is not None and is_measurable(p.grad)]
+    norms = dict(zip(held, to_host(each_norm([p.grad for p in held if p.grad is not None])), strict=True))
+    return [norms.get(p, 0.0 if p.grad is None else 1.0) for p in parameters]
