@@ -128,7 +128,7 @@ def _chain(effects: Sequence[_Effect], course: _Course) -> str:
     """From the cause to what was seen of its effects; without one of these the loss alone is told of."""
     if not effects:
         little = "is little lower than what a constant guess gets"
-        return f"nothing else was found, and the loss {little if course == 'little' else 'does not fall'}"
+        return f"the loss {little if course == 'little' else 'does not fall'}"
     steps = ["unscaled inputs", *dict.fromkeys(each.words for each in effects)]
     ends = {"learns": [], "little": ["little learning"]}.get(course, ["no learning"])
     return " → ".join([*steps, *ends])
