@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from gradreach.facts.facts import Facts
 from gradreach.record.look import GivenData, LossLook, Padding, ReadAlong, RowReading, Spread
 from gradreach.record.schema import Record
+from gradreach.report.verdict import verdict
 from tests.records.parts import activation, at, between, chain, falling, flat, record, steps, time_look, zero_gradient
-from tests.records.speaking import SPEAKING, blown
+from tests.records.speaking import ERROR, SPEAKING, blown
 from tests.rules.judging import codes, findings, the
 
 RAW = GivenData("model.0", "Linear", 150.0, 151.0, 150.0, 12)
@@ -55,6 +57,21 @@ def test_a_loss_that_does_not_fall_alone_claims_no_effect() -> None:
     found = the(record(steps(loss=flat), at(*chain(3), given=(RAW,))), "GR701")
     assert found.severity == "warning"
     assert "→" not in found.because
+
+
+def test_raw_input_counts_where_the_loss_came_hardly_under_a_constant_guess() -> None:
+    def raw(guess: float) -> Record:
+        return record(
+            steps(400), at(*chain(3), given=(RAW,), losses=(replace(ERROR, guess=guess, value=0.2),), count=8)
+        )
+
+    assert codes(raw(2.0)) == []
+    found = the(raw(0.22), "GR701")
+    assert found.severity == "warning"
+    assert found.because.endswith("the loss is little lower than what a constant guess gets.")
+    part = replace(ERROR, guess=0.22, value=0.2)
+    healthy = record(steps(400), at(*chain(3), losses=(part,), count=8, every=50))
+    assert "little lower than the 0.22 that a constant guess gets" in verdict(Facts(healthy), ()).sentence
 
 
 def test_norms_that_explode_on_raw_input_come_of_it() -> None:

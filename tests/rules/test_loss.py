@@ -9,7 +9,7 @@ import pytest
 from gradreach.record.look import LossLook, OutputLook
 from tests.records.parts import at, falling, flat, record, steps
 from tests.records.speaking import BROADCAST, CUT_OFF, ERROR, SQUASHED, UNBOUNDED, WIDE
-from tests.rules.judging import codes, not_judged, the
+from tests.rules.judging import codes, findings, not_judged, the
 
 
 def of(*losses: LossLook, loss: object = falling, count: int = 4) -> list[str]:
@@ -121,3 +121,12 @@ def test_cosines_as_logits_are_named_where_they_hold_the_loss_up() -> None:
     assert "GR602" not in of_cosines(1.6, 3.6), "far from what holds it up"
     assert "GR602" not in of_cosines(1.6, 1.0), "lower than cosines go"
     assert "GR602" not in of_cosines(1.6, 0.4, classes=2)
+
+
+def test_a_training_that_has_only_begun_is_told_as_information() -> None:
+    def said(count: int) -> list[str]:
+        parts = at(losses=(replace(ERROR, guess=2.0, value=2.0),), count=8, every=5)
+        return [f.severity for f in findings(record(steps(count, loss=flat), parts)) if f.code == "GR604"]
+
+    assert said(60) == ["info"]
+    assert said(400) == ["warning"]

@@ -13,7 +13,7 @@ from gradreach.record.schema import GuardDeed, GuardSummary, NonFinite, Record
 from gradreach.report.three_questions import answers
 from gradreach.report.verdict import verdict
 from gradreach.rules.registry import RULES
-from tests.records.parts import at, record, steps, time_look
+from tests.records.parts import at, chain, record, steps, time_look
 from tests.rules.judging import codes, not_judged, passed, the
 
 NAN, INF = float("nan"), float("inf")
@@ -213,3 +213,12 @@ def test_an_overflow_at_the_end_of_a_divergence_is_answered_by_the_rate() -> Non
         record((*steps(90), replace(slow[-1], step=90, loss=math.inf, norm=None)), nonfinite=(seen,)), "GR301"
     )
     assert at_once.remedies[0].id == "normalise-state"
+
+
+def test_a_finite_loss_over_weights_that_are_nan_spares_nothing() -> None:
+    five = NonFinite(5, 0, "backward", "nan", "model.1", "sigmoid", replayed=True)
+    run = steps(200, norm=lambda i: math.nan if i >= 5 else 1.0)
+    sound, spoilt = at(*chain(2)), at(*chain(2, weight_norm=math.nan))
+    assert the(record(run, spoilt, nonfinite=(five,)), "GR301").severity == "error"
+    once = steps(200, norm=lambda i: math.nan if i == 5 else 1.0)
+    assert the(record(once, sound, nonfinite=(five,)), "GR301").severity == "warning"
