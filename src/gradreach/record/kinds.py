@@ -56,6 +56,13 @@ KINDS = {
 """Every kind by its name. The mathematics of each stands in a file of its own in `gradreach.engine.cells`."""
 
 
+MATRIX_LOOP = "loop with a matrix"
+DECAY_LOOP = "loop with a decay"
+LOOP = "loop"
+"""A loop over time that no module shows: a trained matrix multiplies its state; each entry of the state is multiplied
+by itself; neither."""
+
+
 def known(name: str) -> CellKind | None:
     """The kind that a record names, in any letter case; None where it is none of these."""
     return _BY_NAME.get(name.upper())

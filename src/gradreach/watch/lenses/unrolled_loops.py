@@ -1,0 +1,102 @@
+"""Through time: loops that no module shows, in a container's own forward or in a plain function, found in the graph."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+
+from torch import nn
+
+from gradreach.record.look import Look, TimeLook
+from gradreach.watch.graph_loops import GraphLoop, graph_loops, shape_of, size_of
+from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
+from gradreach.watch.lenses.carried_graph import next_number
+from gradreach.watch.lenses.loops import MOST_STATES, Loops
+from gradreach.watch.lenses.recurrent_layers import RecurrentLayers
+from gradreach.watch.models import modules_of
+from gradreach.watch.state_gradients import StateGradients
+from gradreach.watch.state_look import LoopPlace, look_at_states
+from gradreach.watch.topology import Topology
+
+MOST_CALLS = 50_000
+MOST_NUMBERS = 50_000_000
+"""Numbers in all the states that are followed: of a longer loop the last ones are."""
+
+
+class UnrolledLoops(Lens):
+    """Notes which operations each module's call was made of, and finds the loops when the graph is whole."""
+
+    after = (RecurrentLayers, Loops)
+
+    def __init__(self, step: WatchedStep) -> None:
+        super().__init__(step)
+        self._entered: list[tuple[nn.Module, int]] = []
+        self._calls: list[tuple[nn.Module, int, int]] = []
+        self._looks: list[TimeLook] = []
+        self._can_tell = next_number() is not None
+
+    def entering(self, module: nn.Module) -> None:
+        """Note which operation comes next."""
+        if self._can_tell and len(self._calls) < MOST_CALLS:
+            self._entered.append((module, next_number() or 0))
+
+    def called(self, call: ModuleCall) -> None:
+        """Note which operations the call was made of."""
+        while self._entered:
+            module, begin = self._entered.pop()
+            if module is call.module:  # others raised and never came back
+                self._calls.append((module, begin, next_number() or 0))
+                return
+
+    def before_backward(self, backward: BackwardPass) -> None:
+        """Find the loops, and take the gradients at their states by extra passes over the script's graph."""
+        if not backward.graph.whole or not self.step.may_pass_again(backward.graph):
+            return
+        topology = Topology(backward.graph)
+        for loop in graph_loops(topology, backward.graph):
+            if not self._is_followed(topology, loop):
+                states = loop.states[-_most_states(topology, loop) :]
+                gradients = StateGradients(topology, states)
+                adjoints = gradients.adjoints(backward.losses, backward.weights)
+                if adjoints is not None:
+                    place = self._place(topology, loop)
+                    self._looks.append(look_at_states(place, gradients, *adjoints, self.step.scale))
+
+    def look(self, look: Look) -> Look:
+        """What the loops add to the look's `time`."""
+        self._calls = []
+        return replace(look, time=(*look.time, *self._looks))
+
+    def _is_followed(self, topology: Topology, loop: GraphLoop) -> bool:
+        """Whether another lens follows a module whose calls the loop is made of."""
+        followed = {id(part) for module in self.step.recurrent for _, part in modules_of(module)}
+        calls = [(begin, end) for module, begin, end in self._calls if id(module) in followed]
+        numbers = [topology.nodes[number]._sequence_nr() for number in loop.nodes] if calls else []
+        return any(begin <= number < end for begin, end in calls for number in numbers)
+
+    def _module(self, topology: Topology, loop: GraphLoop) -> nn.Module | None:
+        """The innermost module in whose forward all of the loop was made; None where the script itself made it."""
+        numbers = [
+            topology.nodes[part.node]._sequence_nr() for state in loop.states for part in state if part is not None
+        ]
+        around = (call for call in self._calls if call[1] <= min(numbers) and max(numbers) < call[2])
+        found = min(around, key=lambda call: call[2] - call[1], default=None)
+        return None if found is None else found[0]
+
+    def _place(self, topology: Topology, loop: GraphLoop) -> LoopPlace:
+        module = self._module(topology, loop)
+        path = "" if module is None else self.step.models.path(module)
+        shapes = [shape_of(topology, part) for part in loop.states[0] if part is not None]
+        return LoopPlace(
+            module=path,
+            kind=loop.kind,
+            steps=len(loop.states),
+            batch=prod(shapes[0][:-1]),
+            hidden=sum(shape[-1] for shape in shapes),
+            layer=sum(look.module == path for look in self._looks),
+        )
+
+
+def _most_states(topology: Topology, loop: GraphLoop) -> int:
+    """Of how many states the gradients are taken, for the memory that they take."""
+    return min(MOST_STATES, max(MOST_NUMBERS // size_of(topology, loop.states[0]), 1))
