@@ -59,8 +59,9 @@ KINDS = {
 MATRIX_LOOP = "loop with a matrix"
 DECAY_LOOP = "loop with a decay"
 LOOP = "loop"
-"""A loop over time that no module shows: a trained matrix multiplies its state; each entry of the state is multiplied
-by itself; neither."""
+LOOPS = (MATRIX_LOOP, DECAY_LOOP, LOOP)
+"""Loops over time that no module shows, found in the graph: a trained matrix multiplies the state; a factor multiplies
+each entry of it; neither."""
 
 
 def known(name: str) -> CellKind | None:

@@ -17,7 +17,7 @@ from gradreach.rules import formula
 from gradreach.rules.longer_reach import longer_reach
 from gradreach.rules.references import BENGIO, PASCANU
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome
-from gradreach.rules.through_time import SHORTEST, unwatched, where
+from gradreach.rules.through_time import SHORTEST, unwatched, where, which_loop
 
 SHORTCUT = 0.05
 """Share of the far lags, FEWEST_FAR at least, that a shortcut of the state brings back."""
@@ -83,7 +83,8 @@ def _because(seen: TimeLook, near: float | None, harm: str) -> str:
             "alone already forces it" if bound < 1.0 else "would allow more"
         )
     because += ". A step further back adds less than 1 % of what the nearest one adds"
-    return because + (f", {harm}." if harm else "; that does harm only where what is to be learned lies so far back.")
+    because += f", {harm}." if harm else "; that does harm only where what is to be learned lies so far back."
+    return because + which_loop(seen)
 
 
 def _harm(facts: Facts, key: LayerKey) -> str:
@@ -128,6 +129,7 @@ RULE = Rule(
             "Orthogonal W_hh: free, but training moves it away again unless it is held there.",
             "LSTM or GRU: longer reach, three to four times the weights.",
             "Forget bias of 1 or more: free; slows the forgetting of what is stale.",
+            "Factors that start near 1, in a loop that multiplies its state by them: free; what is stale stays longer.",
             "Shorter sequences or skip connections through time: cheaper steps; lags between the skips are seen "
             "coarsely.",
         ),
@@ -140,5 +142,5 @@ RULE = Rule(
     opening="Your gradients vanish through time in",
     aside=_short_reach,
     units={"factor_to_horizon": "per step"},
-    zoo=("gr101_vanishing_rnn", "gr402_adding_problem"),
+    zoo=("gr101_loop_forgets", "gr101_vanishing_rnn", "gr402_adding_problem"),
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from gradreach.facts.facts import Facts
 from gradreach.facts.time import LayerKey
+from gradreach.record.kinds import DECAY_LOOP, LOOPS
+from gradreach.record.look import TimeLook
 from gradreach.rules.rule import Where
 
 SHORTEST = 10
@@ -24,3 +26,12 @@ def where(facts: Facts, key: LayerKey, kind: str) -> Where:
 def unwatched(facts: Facts, which: str) -> str:
     """Why no recurrent layer can be judged: there is none, or none `which` …"""
     return f"no recurrent layer {which if any(look.time for look in facts.record.looks) else 'was watched'}"
+
+
+def which_loop(seen: TimeLook) -> str:
+    """A sentence on a recurrence that no module shows, after a space: that it is a loop, and where it stands."""
+    if seen.kind not in LOOPS:
+        return ""
+    place = f"in the forward of `{seen.module}`" if seen.module else "of the script's own"
+    factor = "; a factor of its own multiplies each entry of the state" if seen.kind == DECAY_LOOP else ""
+    return f" The recurrence is a loop over {seen.T} steps {place}, found in the graph{factor}."

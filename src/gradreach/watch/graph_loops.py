@@ -34,10 +34,19 @@ MOST_VISITS = 1_000_000
 FEWEST_TRIED = 3
 """Operations that are visited in all before no more states are tried; but so many are in any case."""
 
+MOST_STAGES = 3
+"""Alike stages of one step, as of the midpoint rule, that are taken for one repetition each at first."""
+
 MOST_PARTS = 8
 """Parts of a state: a loop that hands on more, as one that looks back at all its steps does, is left alone."""
 
 _ADDS = {"AddBackward0", "SubBackward0"}
+_GATHERS = {
+    *_ADDS, "CopySlices", "CatBackward0", "ConstantPadNdBackward0", "IndexPutBackward0", "MaskedFillBackward0",
+    "ScatterBackward0", "SelectScatterBackward0", "SliceScatterBackward0",
+}  # fmt: skip
+"""Operations by which a sum or a tensor is put together bit by bit: a chain of nothing else is no recurrence."""
+
 _PICKS = {"SelectBackward0", "SliceBackward0", "UnbindBackward0", "SplitBackward0", "SplitWithSizesBackward0"}
 _BY_DATA = {"EmbeddingBackward0", "EmbeddingBagBackward0", "IndexBackward0", "IndexSelectBackward0", "GatherBackward0"}
 """Operations that take out of a parameter what the data name."""
@@ -63,17 +72,19 @@ _Sign = tuple[Any, ...]
 class GraphLoop:
     """One loop: the parts of its states in the order of time, all its operations, and the trained leaves that it uses.
 
-    `kind` is one of the loops in `gradreach.record.kinds`.
+    `kind` is one of the loops in `gradreach.record.kinds`. `takes_in` says that each step takes in something new.
     """
 
     states: tuple[State, ...]
     nodes: frozenset[int]
     leaves: frozenset[int]
     kind: str
+    takes_in: bool
 
 
-def graph_loops(topology: Topology, graph: Graph) -> list[GraphLoop]:
-    """The loops over time in a graph, the one nearest the loss first; one loop that runs several times counts once."""
+def graph_loops(topology: Topology, graph: Graph, *, of_any_kind: bool = False) -> list[GraphLoop]:
+    """The loops over time in a graph, the one nearest the loss first, or those `of_any_kind`, iterations too; one loop
+    that runs several times counts once."""
     found: dict[object, GraphLoop] = {}
     taken: set[int] = set()
     leaves = {id(leaf) for leaf in trainable(graph.leaves)}
@@ -84,7 +95,7 @@ def graph_loops(topology: Topology, graph: Graph) -> list[GraphLoop]:
         if not repeated:
             break
         loops = (_loop(topology, path, repeat, leaves, tries) for repeat in repeated)
-        loop = next((each for each in loops if each is not None), None)
+        loop = next((each for each in loops if each is not None and (each.takes_in or of_any_kind)), None)
         if loop is None:
             taken |= {output.node for output in path[repeated[0].start :][: repeated[0].length]}
         else:
@@ -96,7 +107,7 @@ def graph_loops(topology: Topology, graph: Graph) -> list[GraphLoop]:
 def loop_through(gradients: StateGradients, graph: Graph) -> GraphLoop | None:
     """The loop in a graph that goes through most of these states."""
     nodes = {output.node for state in gradients.states for output in state if output is not None}
-    loops = graph_loops(gradients.topology, graph)
+    loops = graph_loops(gradients.topology, graph, of_any_kind=True)
     return next((loop for loop in loops if 2 * len(loop.nodes & nodes) > len(nodes)), None)
 
 
@@ -110,12 +121,15 @@ def _loop(
     topology: Topology, path: Sequence[Output], repeat: Repeat, leaves: set[int], tries: Iterator[int]
 ) -> GraphLoop | None:
     """What comes again and again on a path, if it is a loop over time."""
-    chains = (chain for chain in _chains(topology, path, repeat) if next(tries, None) is not None)
-    states = _smallest(topology, chains)
+    chains = list(_chains(topology, path, repeat))
+    apart = ([chain[phase::every] for chain in chains for phase in range(every)] for every in range(1, MOST_STAGES + 1))
+    cuts = (_smallest(topology, (chain for chain in each if next(tries, None) is not None)) for each in apart)
+    states = next((each for each in cuts if each is not None), None)
     sides = None if states is None else _Sides(topology, states, leaves)
-    if states is None or sides is None or sides.has_own_parameters() or not sides.takes_in():
+    if states is None or sides is None or sides.has_own_parameters():
         return None
-    return GraphLoop(states.cut, frozenset(states.inside), sides.leaves(), _kind(topology, states, leaves))
+    kind = _kind(topology, states, leaves)
+    return GraphLoop(states.cut, frozenset(states.inside), sides.leaves(), kind, sides.takes_in())
 
 
 def _smallest(topology: Topology, chains: Iterable[list[Output]]) -> _States | None:
@@ -143,8 +157,8 @@ def _chains(topology: Topology, path: Sequence[Output], repeat: Repeat) -> Itera
     """What may be the states of a repetition, in the order of time: first what most operations take."""
     middle = repeat.start + repeat.period * (repeat.times // 2)
     places = range(repeat.period)
-    if all(topology.names[path[middle + place].node] in _ADDS for place in places):
-        return  # a mere sum
+    if all(topology.names[path[middle + place].node] in _GATHERS for place in places):
+        return
     users = [-len(topology.uses[path[middle + place].node]) for place in places]
     for place in sorted(places, key=lambda each: users[each])[:MOST_TRIED]:
         chain = [path[k] for k in reversed(repeat.places(place))]
@@ -197,10 +211,11 @@ class _States:
         self._begin_and_end(crossing)
         states = [self._state(output, parts) for output, parts in zip(self.chain, crossing, strict=True)]
         usual = states[len(states) // 2].keys()
-        if len(usual) > MOST_PARTS or any(not key[2] for key in usual):
+        if len(usual) > MOST_PARTS or len(self.chain) < FEWEST_STEPS or any(not key[2] for key in usual):
             return ()
         first = next((t + 1 for t in reversed(range(len(states) - 1)) if states[t].keys() != usual), 0)
-        return tuple(tuple(map(state.get, usual)) for state in states[first:]) if len(usual) else ()
+        kept = states[first:] if len(states) - first >= FEWEST_STEPS else ()
+        return tuple(tuple(map(state.get, usual)) for state in kept)
 
     def _begin_and_end(self, crossing: list[dict[Output, _Sign]]) -> None:
         """The further parts of the first state, which follow from none, and of the last, which no later step takes.

@@ -84,6 +84,7 @@ class Loops(Lens):
         self._count = 0
         self._looks: list[TimeLook] = []
         self._errors: list[_LoopErrors] = []
+        self._seen: set[int] = set()
 
     def called(self, call: ModuleCall) -> None:
         """Take in one call."""
@@ -162,6 +163,9 @@ class Loops(Lens):
         self._errors += _stacked(loop, states, adjoints[1], self.step.scale)
         shapes = [tuple(tensor.shape) for tensor in states[0]]
         if not gradients.is_cut() and (whole := loop_through(gradients, backward.graph)) is not None:
+            if whole.nodes & self._seen:
+                return  # another part of the same step, which the loop calls as well
+            self._seen |= whole.nodes
             shapes = [shape_of(gradients.topology, part) for part in whole.states[0] if part is not None]
             gradients = StateGradients(gradients.topology, whole.states[-MOST_STATES:])
             adjoints = gradients.adjoints(backward.losses, backward.weights) or adjoints
