@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gradreach.facts.facts import Facts
-from gradreach.record.kinds import DECAY_LOOP, LOOP, MATRIX_LOOP
+from gradreach.record.kinds import DECAY_LOOP, LOOP, MATRIX_LOOP, SCAN
 from gradreach.record.look import Probe
 from gradreach.record.schema import NonFinite
 from gradreach.rules.registry import RULES
@@ -34,6 +34,7 @@ def test_vanishing_is_information_with_horizon_factor_and_bound() -> None:
             "60 steps in the forward of `net.mix`, found in the graph; a factor of",
             ["slow-decay"],
         ),
+        (SCAN, "net.mix", "60 steps in the forward of `net.mix`, found in the graph; a factor of", ["slow-decay"]),
         (MATRIX_LOOP, "", "60 steps of the script's own, found in the graph.", ["orthogonal"]),
         (LOOP, "net", "60 steps in the forward of `net`, found in the graph.", []),
         ("Cell", "net.cell", "", ["orthogonal"]),
@@ -43,7 +44,8 @@ def test_a_loop_that_no_module_shows_is_told_of_and_gets_what_fits(
     kind: str, module: str, sentence: str, remedies: list[str]
 ) -> None:
     found = the(record(steps(), at(time_look(module, factor=0.5, kind=kind))), "GR101")
-    assert ("The recurrence is a loop over " + sentence in found.because) == bool(sentence)
+    form = "scan that computes" if kind == SCAN else "loop over"
+    assert (f"The recurrence is a {form} {sentence}" in found.because) == bool(sentence)
     assert [remedy.id for remedy in found.remedies] == remedies
 
 

@@ -59,9 +59,11 @@ KINDS = {
 MATRIX_LOOP = "loop with a matrix"
 DECAY_LOOP = "loop with a decay"
 LOOP = "loop"
-LOOPS = (MATRIX_LOOP, DECAY_LOOP, LOOP)
-"""Loops over time that no module shows, found in the graph: a trained matrix multiplies the state; a factor multiplies
-each entry of it; neither."""
+SCAN = "scan with a decay"
+LOOPS = (MATRIX_LOOP, DECAY_LOOP, LOOP, SCAN)
+DECAYS = (DECAY_LOOP, SCAN)
+"""Recurrences that no module shows, found in the graph: a trained matrix multiplies the state; a factor multiplies each
+entry of it, in a loop or in all steps at once; neither."""
 
 
 def known(name: str) -> CellKind | None:

@@ -142,5 +142,5 @@ RULE = Rule(
     opening="Your gradients vanish through time in",
     aside=_short_reach,
     units={"factor_to_horizon": "per step"},
-    zoo=("gr101_loop_forgets", "gr101_vanishing_rnn", "gr402_adding_problem"),
+    zoo=("gr101_loop_forgets", "gr101_scan_forgets", "gr101_vanishing_rnn", "gr402_adding_problem"),
 )

@@ -11,7 +11,7 @@ from gradreach.facts.statistics import is_finite, most
 from gradreach.facts.thresholds import Threshold
 from gradreach.facts.time import FAR_GROWTH, LayerKey, typical
 from gradreach.facts.wording import figure
-from gradreach.record.kinds import DECAY_LOOP, LOOP
+from gradreach.record.kinds import DECAYS, LOOP
 from gradreach.record.look import TimeLook
 from gradreach.record.schema import Finding, Remedy, Severity
 from gradreach.remedies.advice.bounded_decay import BOUNDED_DECAY
@@ -90,7 +90,7 @@ def _finding(facts: Facts, key: LayerKey, looks: Sequence[TimeLook], limit: floa
 
 def _remedy(seen: TimeLook) -> Remedy:
     """What keeps the product of the Jacobians from growing, by what the state is multiplied with."""
-    if seen.kind == DECAY_LOOP:
+    if seen.kind in DECAYS:
         return BOUNDED_DECAY.remedy(seen.module)
     if seen.kind == LOOP:
         return NORMALISE_STATE.remedy()

@@ -7,7 +7,7 @@ from gradreach.facts.facts import Facts
 from gradreach.facts.modules import of_one_stack
 from gradreach.facts.time import typical
 from gradreach.record.kinds import (
-    DECAY_LOOP,
+    DECAYS,
     LOOP,
     LOOPS,
     has_hidden_weights,
@@ -34,7 +34,7 @@ def longer_reach(facts: Facts, seen: TimeLook, lag: int | None = None) -> tuple[
     """What lengthens a layer's reach to a lag, by default over its whole sequence: of gates an open one that keeps the
     state, else W_hh kept from shrinking, or gates."""
     steps = lag or max(seen.T - 1, 1)
-    if seen.kind == DECAY_LOOP:
+    if seen.kind in DECAYS:
         return (SLOW_DECAY.remedy(seen.module, steps),)
     if seen.kind == LOOP:
         return ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradreach.facts.facts import Facts
 from gradreach.facts.time import LayerKey
-from gradreach.record.kinds import DECAY_LOOP, LOOPS
+from gradreach.record.kinds import DECAYS, LOOPS, SCAN
 from gradreach.record.look import TimeLook
 from gradreach.rules.rule import Where
 
@@ -33,5 +33,6 @@ def which_loop(seen: TimeLook) -> str:
     if seen.kind not in LOOPS:
         return ""
     place = f"in the forward of `{seen.module}`" if seen.module else "of the script's own"
-    factor = "; a factor of its own multiplies each entry of the state" if seen.kind == DECAY_LOOP else ""
-    return f" The recurrence is a loop over {seen.T} steps {place}, found in the graph{factor}."
+    factor = "; a factor of its own multiplies each entry of the state" if seen.kind in DECAYS else ""
+    form = "scan that computes" if seen.kind == SCAN else "loop over"
+    return f" The recurrence is a {form} {seen.T} steps {place}, found in the graph{factor}."

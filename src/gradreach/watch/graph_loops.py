@@ -20,6 +20,7 @@ from gradreach.record.kinds import DECAY_LOOP, LOOP, MATRIX_LOOP
 from gradreach.watch.graph import Graph, operation, trainable
 from gradreach.watch.periods import Repeat, repeats
 from gradreach.watch.state_gradients import State, StateGradients
+from gradreach.watch.tensors import is_dense
 from gradreach.watch.topology import Output, Topology
 
 FEWEST_STEPS = 8
@@ -329,6 +330,8 @@ def _same(ones: Sequence[Any], others: Sequence[Any]) -> bool:
 
 def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, Tensor) and isinstance(other, Tensor):
+        if not (is_dense(one) and is_dense(other)):
+            return True
         return one.shape == other.shape and one.dtype == other.dtype and torch.equal(one, other)
     if isinstance(one, (int, float, tuple)) and type(one) is type(other):
         return not (isinstance(one, tuple) and any(isinstance(each, Tensor) for each in one)) and bool(one == other)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -32,22 +32,34 @@ def look_at_states(
     place: LoopPlace, gradients: StateGradients, deltas: Sequence[Parts], errors: Sequence[Parts], scale: float
 ) -> TimeLook:
     """The reach of the last states of a recurrence, from the errors at up to MOST_ANCHORS of them."""
-    sizes = [_size(error) / scale for error in errors]
-    carrying = [t for t, size in enumerate(sizes) if size > 0.0]
+
+    def carried(t: int) -> list[float]:
+        return [_size(each) / scale for each in gradients.carried(t, errors[t])]
+
+    return look_from(
+        place, [_size(delta) / scale for delta in deltas], [_size(error) / scale for error in errors], carried
+    )
+
+
+def look_from(
+    place: LoopPlace, adjoint: Sequence[float], errors: Sequence[float], carried: Callable[[int], Sequence[float]]
+) -> TimeLook:
+    """A look from the sizes of δ_t and e_t, and of δ_{t→k} at the states before an anchor t, the nearest first."""
+    carrying = [t for t, size in enumerate(errors) if size > 0.0]
     anchors = _spread(carrying, MOST_ANCHORS)
-    rows = {t: [sizes[t], *(_size(each) / scale for each in gradients.carried(t, errors[t]))] for t in anchors}
+    rows = {t: [errors[t], *carried(t)] for t in anchors}
     reach = table(list(rows.values()), tuple(rows))
     r = curve(reach)
-    map_rows, map_columns, cells = kept_map(reach, len(deltas))
+    map_rows, map_columns, cells = kept_map(reach, len(errors))
     sampled = "" if len(anchors) == len(carrying) else f"{len(anchors)} of the steps with a local error"
-    if len(deltas) < place.steps:
-        sampled = f"the last {len(deltas)} of {place.steps} steps"
+    if len(errors) < place.steps:
+        sampled = f"the last {len(errors)} of {place.steps} steps"
     return TimeLook(
         module=place.module,
         kind=place.kind,
         layer=place.layer,
         direction="forward",
-        T=len(deltas),
+        T=len(errors),
         batch=place.batch,
         hidden=place.hidden,
         horizon=horizon(r),
@@ -55,8 +67,8 @@ def look_at_states(
         reach=r,
         lag_share=(),
         truncation_bias=(),
-        adjoint=tuple(_size(delta) / scale for delta in deltas),
-        local_error=tuple(sizes),
+        adjoint=tuple(adjoint),
+        local_error=tuple(errors),
         anchors=len(anchors),
         exact=True,
         sampled=sampled,

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gradreach.record.kinds import DECAY_LOOP, LOOP, MATRIX_LOOP
+from gradreach.record.kinds import DECAY_LOOP, LOOP, MATRIX_LOOP, SCAN
 from gradreach.record.look import TimeLook
 from gradreach.record.schema import Record
 from tests.watch.conftest import Watched
@@ -98,6 +98,51 @@ def test_a_loss_on_the_last_step_leaves_one_error(mix, kind: str, watched: Watch
     assert look.kind == kind
     assert look.anchors == 1
     assert look.reach[-1] == pytest.approx(look.adjoint[0] / look.adjoint[-1], rel=1e-10)
+
+
+def in_logarithms(m: Mixer, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    log_keep, log_new = nn.functional.logsigmoid(m.a(x)), nn.functional.logsigmoid(m.b(x))
+    a = log_keep.cumsum(0)
+    return (a + (log_new - a).logcumsumexp(0)).exp(), log_keep.exp(), log_new.exp()
+
+
+def by_products(m: Mixer, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    keep, new = m.a(x).sigmoid() + 0.4, m.b(x)
+    product = keep.cumprod(-3)
+    return product * (new / product).cumsum(-3), keep, new
+
+
+def by_exponentials(m: Mixer, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    keep, new = m.a(x).sigmoid(), m.b(x)
+    a = keep.log().cumsum(0)
+    return (new * (-a).exp()).cumsum(0) * a.exp(), keep, new
+
+
+@pytest.mark.parametrize("scan", [in_logarithms, by_products, by_exponentials], ids=lambda f: f.__name__)
+def test_a_scan_has_the_adjoints_and_the_reach_of_its_loop(scan, watched: Watched) -> None:
+    (look,) = _looks(watched, lambda m, x: list(scan(m, x)[0].unbind()))
+    model, x = Mixer(), torch.randn(T, B, D, generator=torch.Generator().manual_seed(1)).double()
+    whole, keep, new = scan(model, x)
+    states = [new[0]]
+    for k, n in zip(keep[1:], new[1:], strict=True):
+        states.append(k * states[-1] + n)
+    assert torch.allclose(torch.stack(states), whole)
+    assert (look.kind, look.T, look.hidden, look.module) == (SCAN, T, D, "model")
+    loss = torch.stack(states).square().sum()
+    assert look.adjoint == pytest.approx(_sizes(torch.autograd.grad(loss, states, retain_graph=True)), rel=1e-9)
+    errors = [2 * state.detach() for state in states]
+    assert look.local_error == pytest.approx(_sizes(errors), rel=1e-9)
+    for t, row in zip(look.map_rows, look.log10_map, strict=True):
+        far = torch.autograd.grad(states[t], states[0], errors[t], retain_graph=True)
+        assert row[0] == pytest.approx(float(torch.tensor(_sizes(far)[0]).log10()), abs=0.0051)
+
+
+def test_a_mean_by_cumulative_sums_is_no_scan_with_factors(watched: Watched) -> None:
+    def weighted_mean(m: Mixer, x: Tensor) -> list[Tensor]:
+        weight = m.a(x).exp()
+        return [(weight * m.b(x)).cumsum(0) * (1.0 / weight.cumsum(0))]
+
+    assert _looks(watched, weighted_mean) == []
 
 
 class Cell(nn.Module):

@@ -23,10 +23,10 @@ class Settled(nn.Module):
 
 
 model = Settled()
-optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
 for step in range(STEPS):
     outer = torch.rand(BATCH) < 0.5
-    angle, radius = 6.283 * torch.rand(BATCH), 1.0 + outer + 0.2 * torch.randn(BATCH)
+    angle, radius = 6.283 * torch.rand(BATCH), 1.0 + outer + 0.3 * torch.randn(BATCH)
     x = torch.stack([radius * angle.cos(), radius * angle.sin()], 1)
     loss = nn.functional.binary_cross_entropy_with_logits(model(x), outer.float())
     optimizer.zero_grad()

@@ -8,7 +8,7 @@ from gradreach.remedies.advice.advice import Advice
 def _code(module: str) -> str:
     inside = f" in `{module}`" if module else ""
     return (
-        f"keep = torch.sigmoid(w)  # keep: what the state of the loop{inside} is multiplied by at each step,\n"
+        f"keep = torch.sigmoid(w)  # keep: what the state of that recurrence{inside} is multiplied by at each step,\n"
         "# w: what that is made of now; its logarithm, where one is needed, is F.logsigmoid(w), never above 0"
     )
 

@@ -12,7 +12,7 @@ def _code(module: str, steps: int) -> str:
     near = math.log(max(steps - 1, 2))
     inside = f" in `{module}`" if module else ""
     return (
-        f"keep = torch.sigmoid(w + {near:.3g})  # keep: what the state of the loop{inside} is multiplied by,\n"
+        f"keep = torch.sigmoid(w + {near:.3g})  # keep: what the state of that recurrence{inside} is multiplied by,\n"
         f"# w: what that is made of now; a layer that puts out w near 0 at first starts it near 1 - 1/{steps}"
     )
 

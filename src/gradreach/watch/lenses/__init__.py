@@ -5,7 +5,7 @@ recurrent_layers: the gradient through time of stock recurrent layers and cells
 recurrent_calls: one call of a stock layer or cell, and the sequences that calls make
 recurrent: the calls of stock recurrent layers and cells, and the engine run beside them
 loops: the gradient through time of recurrences that a script writes itself, as modules that it calls in a loop
-unrolled_loops: the same of loops that no module shows
+unrolled_loops: the same of loops and scans that no module shows
 detached_states: recurrent states that come back without their history
 feedforward: how far back the input moves the error of a model without a recurrence
 skip_connections: whether sums join a value with something computed from it

@@ -1,24 +1,29 @@
-"""Through time: loops that no module shows, in a container's own forward or in a plain function, found in the graph."""
+"""Through time: loops and scans that no module shows, in a container's own forward or in a plain function."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import islice
 from math import prod
 
 from torch import nn
 
+from gradreach.record.kinds import SCAN
 from gradreach.record.look import Look, TimeLook
 from gradreach.watch.graph_loops import GraphLoop, graph_loops, shape_of, size_of
+from gradreach.watch.graph_scans import GraphScan, graph_scans
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
 from gradreach.watch.lenses.carried_graph import next_number
 from gradreach.watch.lenses.loops import MOST_STATES, Loops
 from gradreach.watch.lenses.recurrent_layers import RecurrentLayers
 from gradreach.watch.models import modules_of
 from gradreach.watch.state_gradients import StateGradients
-from gradreach.watch.state_look import LoopPlace, look_at_states
-from gradreach.watch.topology import Topology
+from gradreach.watch.state_look import LoopPlace, look_at_states, look_from
+from gradreach.watch.topology import Output, Topology
 
 MOST_CALLS = 50_000
+MOST_SCANS = 8
 MOST_NUMBERS = 50_000_000
 """Numbers in all the states that are followed: of a longer loop the last ones are."""
 
@@ -49,48 +54,57 @@ class UnrolledLoops(Lens):
                 return
 
     def before_backward(self, backward: BackwardPass) -> None:
-        """Find the loops, and take the gradients at their states by extra passes over the script's graph."""
+        """Find the loops and the scans, and take the gradients at their states by extra passes over the graph."""
         if not backward.graph.whole or not self.step.may_pass_again(backward.graph):
             return
         topology = Topology(backward.graph)
         for loop in graph_loops(topology, backward.graph):
-            if not self._is_followed(topology, loop):
-                states = loop.states[-_most_states(topology, loop) :]
-                gradients = StateGradients(topology, states)
-                adjoints = gradients.adjoints(backward.losses, backward.weights)
-                if adjoints is not None:
-                    place = self._place(topology, loop)
-                    self._looks.append(look_at_states(place, gradients, *adjoints, self.step.scale))
+            if not self._is_followed(topology, loop.nodes):
+                self._look_at_loop(topology, loop, backward)
+        for scan in islice(graph_scans(topology), MOST_SCANS):
+            if not self._is_followed(topology, [scan.states.node]) and scan.log_factors.numel() <= MOST_NUMBERS:
+                self._look_at_scan(topology, scan, backward)
 
     def look(self, look: Look) -> Look:
         """What the loops add to the look's `time`."""
         self._calls = []
         return replace(look, time=(*look.time, *self._looks))
 
-    def _is_followed(self, topology: Topology, loop: GraphLoop) -> bool:
-        """Whether another lens follows a module whose calls the loop is made of."""
+    def _look_at_loop(self, topology: Topology, loop: GraphLoop, backward: BackwardPass) -> None:
+        gradients = StateGradients(topology, loop.states[-_most_states(topology, loop) :])
+        adjoints = gradients.adjoints(backward.losses, backward.weights)
+        if adjoints is not None:
+            parts = [part for state in loop.states for part in state if part is not None]
+            shapes = [shape_of(topology, part) for part in loop.states[0] if part is not None]
+            place = self._place(topology, parts, loop.kind, len(loop.states), shapes)
+            self._looks.append(look_at_states(place, gradients, *adjoints, self.step.scale))
+
+    def _look_at_scan(self, topology: Topology, scan: GraphScan, backward: BackwardPass) -> None:
+        found = scan.errors(topology, backward.losses, backward.weights)
+        if found is not None:
+            found = replace(found, errors=found.errors / self.step.scale)
+            place = self._place(topology, [scan.states], SCAN, scan.steps, [found.errors.shape[1:]])
+            self._looks.append(look_from(place, found.adjoints(), found.sizes(), found.carried))
+
+    def _is_followed(self, topology: Topology, nodes: Iterable[int]) -> bool:
+        """Whether another lens follows a module whose calls made one of these operations."""
         followed = {id(part) for module in self.step.recurrent for _, part in modules_of(module)}
         calls = [(begin, end) for module, begin, end in self._calls if id(module) in followed]
-        numbers = [topology.nodes[number]._sequence_nr() for number in loop.nodes] if calls else []
+        numbers = [topology.nodes[number]._sequence_nr() for number in nodes] if calls else []
         return any(begin <= number < end for begin, end in calls for number in numbers)
 
-    def _module(self, topology: Topology, loop: GraphLoop) -> nn.Module | None:
-        """The innermost module in whose forward all of the loop was made; None where the script itself made it."""
-        numbers = [
-            topology.nodes[part.node]._sequence_nr() for state in loop.states for part in state if part is not None
-        ]
+    def _place(
+        self, topology: Topology, parts: Sequence[Output], kind: str, steps: int, shapes: Sequence[Sequence[int]]
+    ) -> LoopPlace:
+        """The innermost module in whose forward all states were made; none where the script itself made them."""
+        numbers = [topology.nodes[part.node]._sequence_nr() for part in parts]
         around = (call for call in self._calls if call[1] <= min(numbers) and max(numbers) < call[2])
-        found = min(around, key=lambda call: call[2] - call[1], default=None)
-        return None if found is None else found[0]
-
-    def _place(self, topology: Topology, loop: GraphLoop) -> LoopPlace:
-        module = self._module(topology, loop)
-        path = "" if module is None else self.step.models.path(module)
-        shapes = [shape_of(topology, part) for part in loop.states[0] if part is not None]
+        call = min(around, key=lambda call: call[2] - call[1], default=None)
+        path = "" if call is None else self.step.models.path(call[0])
         return LoopPlace(
             module=path,
-            kind=loop.kind,
-            steps=len(loop.states),
+            kind=kind,
+            steps=steps,
             batch=prod(shapes[0][:-1]),
             hidden=sum(shape[-1] for shape in shapes),
             layer=sum(look.module == path for look in self._looks),
