@@ -316,12 +316,7 @@ class _Sides:
 
 
 def _kept(node: Any) -> list[Any]:
-    values = []
-    for name in dir(node):
-        if name.startswith("_saved_"):
-            value = getattr(node, name)
-            values.append(value)
-    return values
+    return [getattr(node, name) for name in dir(node) if name.startswith("_saved_")]
 
 
 def _same(ones: Sequence[Any], others: Sequence[Any]) -> bool:
