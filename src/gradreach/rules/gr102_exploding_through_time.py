@@ -84,8 +84,9 @@ def _finding(facts: Facts, key: LayerKey, looks: Sequence[TimeLook], limit: floa
     }  # fmt: skip
     how = f"{formula.against_bound(seen, lag, far)} ≥ {limit:g}"
     place = where(facts, key, seen.kind)
+    on_the_whole = " On the whole these factors lie above 1." if seen.kind in DECAYS else ""
     severity: Severity = "error" if _harmed(facts) else "warning"
-    return RULE.finding(severity, place, evidence, because + "." + which_loop(seen), (_remedy(seen),), how)
+    return RULE.finding(severity, place, evidence, f"{because}.{which_loop(seen)}{on_the_whole}", (_remedy(seen),), how)
 
 
 def _remedy(seen: TimeLook) -> Remedy:

@@ -43,8 +43,8 @@ MOST_PARTS = 8
 
 _ADDS = {"AddBackward0", "SubBackward0"}
 _GATHERS = {
-    *_ADDS, "CopySlices", "CatBackward0", "ConstantPadNdBackward0", "IndexPutBackward0", "MaskedFillBackward0",
-    "ScatterBackward0", "SelectScatterBackward0", "SliceScatterBackward0",
+    *_ADDS, "torch::autograd::CopySlices", "CatBackward0", "ConstantPadNdBackward0", "IndexPutBackward0",
+    "MaskedFillBackward0", "ScatterBackward0", "SelectScatterBackward0", "SliceScatterBackward0",
 }  # fmt: skip
 """Operations by which a sum or a tensor is put together bit by bit: a chain of nothing else is no recurrence."""
 

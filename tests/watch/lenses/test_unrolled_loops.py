@@ -217,9 +217,9 @@ def summed(m: Mixer, x: Tensor) -> list[Tensor]:
 
 
 def written_into_one_tensor(m: Mixer, x: Tensor) -> list[Tensor]:
-    out = torch.zeros_like(x)
-    for t, x_t in enumerate(x):
-        out[t] = m.a(x_t)
+    out, values = torch.zeros_like(x), m.a(x)
+    for t, value in enumerate(values):
+        out[t] = value
     return [out]
 
 
@@ -234,7 +234,7 @@ def looking_back_at_all(m: Mixer, x: Tensor) -> list[Tensor]:
 
 @pytest.mark.parametrize(
     "mix",
-    [one_layer_after_another, layers_of_one_tensor, refined, summed, looking_back_at_all],
+    [one_layer_after_another, layers_of_one_tensor, refined, summed, written_into_one_tensor, looking_back_at_all],
     ids=lambda f: f.__name__,
 )
 def test_what_is_no_loop_over_time_is_taken_for_none(mix, watched: Watched) -> None:
