@@ -109,7 +109,7 @@ class Loops(Lens):
         for loop in found:
             self.step.recurrent.append(loop.module)
             states = loop.states[-MOST_STATES:]
-            outputs = [_outputs(topology, state) for state in states]
+            outputs = _without_constants([_outputs(topology, state) for state in states])
             if any(part is not None for state in outputs for part in state):
                 self._measure(loop, StateGradients(topology, outputs), backward)
 
@@ -202,6 +202,12 @@ def _outputs(topology: Topology, state: Sequence[Tensor]) -> State:
         None if number is None else Output(number, tensor.output_nr)
         for number, tensor in zip(numbers, state, strict=True)
     )
+
+
+def _without_constants(states: Sequence[State]) -> list[State]:
+    """The states without what is handed on as it is from first to last, as what an encoder remembered."""
+    constant = set(states[0]).intersection(*states[1:])
+    return [tuple(None if part in constant else part for part in state) for state in states]
 
 
 def _stacked(
