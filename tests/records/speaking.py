@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+from gradreach.record.kinds import DECAY_LOOP, LOOP
 from gradreach.record.look import (
     DepthLook,
     DetachedState,
@@ -76,6 +78,9 @@ def adversaries() -> Record:
 TANH = activation("Tanh", saturated=0.84)
 RELU = activation("ReLU", dead=0.953125, rows=32)
 BROKEN = NonFinite(41, 0, "loss", "nan", replayed=True)
+NO_BOUND: dict[str, Any] = {"gamma": None, "lambda_": None, "rho": None, "bound_factor": None, "saturated": None}
+"""What is not known of a loop that no module shows."""
+
 GATED = time_look(factor=0.826, kind="LSTM", gamma=None, lambda_=None, rho=None, bound_factor=None, saturated=0.97)
 FAR = dependency(lag(61, 91, at=61, share=0.24), T=180)
 CHUNKED = dependency(free(1, 59), lag(60, 90, at=70), T=180)
@@ -130,6 +135,9 @@ SPEAKING: dict[str, Record] = {
     "GR101": record(steps(), at(time_look(factor=0.61, T=100, lambda_=0.71, bound_factor=0.71))),
     "GR101 of gates": record(steps(), at(GATED)),
     "GR101 without a trace": record(steps(), at(time_look(reach=(1.0, 1e-3, *[0.0] * 58), horizon=0))),
+    "GR101 in a loop with a decay": record(steps(), at(time_look(factor=0.5, kind=DECAY_LOOP, **NO_BOUND))),
+    "GR102 in a loop with a decay": record(steps(), at(time_look(factor=1.2, kind=DECAY_LOOP, **NO_BOUND))),
+    "GR102 in a loop": record(steps(), at(time_look("", factor=1.2, kind=LOOP, **NO_BOUND))),
     "GR102": record(steps(), at(time_look(factor=1.2, lambda_=1.3, bound_factor=1.3))),
     "GR102 that blew up": record(blown(1000.0, 1e4), at(time_look(factor=1.05))),
     "GR103": record(steps(), at(time_look(saturated=0.83))),
@@ -163,6 +171,9 @@ SPEAKING: dict[str, Record] = {
     "GR309 at a rate too small": record(steps(), unmoved(OptimizerSteps(1, ("model.2.weight",), (), 1e-9))),
     "GR310": record(steps(400), (*at(update=1.0, count=4), *at(update=1e-9, start=60, count=8))),
     "GR401": record(steps(400, loss=flat), at(time_look(factor=0.5)), dependency=(dependency(*NOTHING),)),
+    "GR402 in a loop with a decay": record(
+        steps(400, loss=flat), at(time_look(factor=0.626, T=180, kind=DECAY_LOOP, **NO_BOUND)), dependency=(FAR,)
+    ),
     "GR402": record(steps(400, loss=flat), at(time_look(factor=0.626, T=180)), dependency=(FAR,)),
     "GR403": record(
         steps(400, loss=flat),

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gradreach.record.look import LossLook, OutputLook
-from tests.records.parts import at, falling, flat, record, steps
+from tests.records.parts import at, falling, flat, record, steps, time_look
 from tests.records.speaking import BROADCAST, CUT_OFF, ERROR, SQUASHED, UNBOUNDED, WIDE
 from tests.rules.judging import codes, findings, not_judged, the
 
@@ -83,6 +83,14 @@ def test_a_loss_that_rests_where_a_constant_gets_it() -> None:
     assert "GR604" not in resting(level, level, loss=falling), "it still falls"
     assert "GR604" in resting(0.8 * level, 0.8 * level, whole=False), "the rest of the loss is small"
     assert "GR604" not in resting(0.1 * level, 0.1 * level, whole=False), "the loss is mostly something else"
+
+
+@pytest.mark.parametrize(("factor", "is_told"), [(0.5, True), (0.99, False)])
+def test_a_guess_where_the_gradient_fades_through_time_says_so(factor: float, is_told: bool) -> None:
+    resting = replace(ERROR, guess=flat(0), value=flat(0), is_whole=True)
+    found = the(record(steps(400, loss=flat), at(time_look(factor=factor), losses=(resting,), count=8)), "GR604")
+    short = "1 % or more of the gradient of `model.rnn layer 0` gets only 6 of 59 steps back (GR101)"
+    assert (short in found.because) == is_told
 
 
 def test_of_classes_the_guess_is_the_entropy_over_all_looks() -> None:

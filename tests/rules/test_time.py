@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 
 from gradreach.facts.facts import Facts
+from gradreach.record.kinds import DECAY_LOOP, LOOP, MATRIX_LOOP, SCAN
+from gradreach.record.look import Probe
 from gradreach.record.schema import NonFinite
 from gradreach.rules.registry import RULES
 from tests.records.parts import at, dependency, flat, lag, record, steps, time_look
@@ -21,6 +23,39 @@ def test_vanishing_is_information_with_horizon_factor_and_bound() -> None:
     assert found.evidence["bound_factor"] == 1.2
     assert found.because.startswith("r(ℓ) falls under 0.01 past lag 6 of 59, times 0.5 a step on the way; ")
     assert found.evidence["factor_to_horizon"] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "module", "sentence", "remedies"),
+    [
+        (
+            DECAY_LOOP,
+            "net.mix",
+            "60 steps in the forward of `net.mix`, found in the graph; a factor of",
+            ["slow-decay"],
+        ),
+        (SCAN, "net.mix", "60 steps in the forward of `net.mix`, found in the graph; a factor of", ["slow-decay"]),
+        (MATRIX_LOOP, "", "60 steps of the script's own, found in the graph.", ["orthogonal"]),
+        (LOOP, "net", "60 steps in the forward of `net`, found in the graph.", []),
+        ("Cell", "net.cell", "", ["orthogonal"]),
+    ],
+)
+def test_a_loop_that_no_module_shows_is_told_of_and_gets_what_fits(
+    kind: str, module: str, sentence: str, remedies: list[str]
+) -> None:
+    found = the(record(steps(), at(time_look(module, factor=0.5, kind=kind))), "GR101")
+    form = "scan that computes" if kind == SCAN else "loop over"
+    assert (f"The recurrence is a {form} {sentence}" in found.because) == bool(sentence)
+    assert [remedy.id for remedy in found.remedies] == remedies
+
+
+@pytest.mark.parametrize(
+    ("kind", "remedy"), [(DECAY_LOOP, "bounded-decay"), (MATRIX_LOOP, "orthogonal"), (LOOP, "normalise-state")]
+)
+def test_what_keeps_a_loop_from_growing_goes_by_what_multiplies_its_state(kind: str, remedy: str) -> None:
+    found = the(record(steps(), at(time_look("net", factor=1.2, kind=kind))), "GR102")
+    assert [each.id for each in found.remedies] == [remedy]
+    assert "The recurrence is a loop over 60 steps in the forward of `net`" in found.because
 
 
 def test_the_rate_told_leads_from_one_to_the_first_value_under_one_percent() -> None:
@@ -182,3 +217,13 @@ def test_nothing_recurrent_is_not_passed() -> None:
 def test_a_short_last_batch_does_not_speak_for_its_layer() -> None:
     looks = (*at(time_look(factor=0.5)), *at(time_look(factor=0.2, T=12), count=1))
     assert the(record(steps(), looks), "GR101").evidence["T"] == 60
+
+
+def test_a_far_dependency_behind_a_short_loop_is_answered_in_the_loop() -> None:
+    """The reach at the head was probed; the loop on the way is what it ends at, unless it reaches far enough itself."""
+    probe = Probe("model.head", 60, 6, tuple(0.5**lag for lag in range(60)), 4)
+    far = dependency(lag(40), module="model.head")
+    for factor, remedy in ((0.5, "slow-decay"), (0.99, "receptive-field")):
+        loop = time_look("model.mix", factor=factor, kind=DECAY_LOOP)
+        found = the(record(steps(loss=flat), at(loop, probe), dependency=(far,)), "GR402")
+        assert [each.id for each in found.remedies] == [remedy]

@@ -133,6 +133,28 @@ def custom_loop() -> list[nn.Module]:
     return [model]
 
 
+class Decay(nn.Module):
+    """s_t = a_t s_{t−1} + b_t in a container's own forward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keep, self.take, self.head = nn.Linear(5, 8), nn.Linear(5, 8), nn.Linear(8, 3)
+        self.drop = nn.Dropout(0.2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        keep, take = self.keep(x).sigmoid(), self.drop(self.take(x))
+        state = torch.zeros_like(take[0])
+        for a_t, b_t in zip(keep, take, strict=True):
+            state = a_t * state + b_t
+        return self.head(state)
+
+
+def loop_without_modules() -> list[nn.Module]:
+    model = Decay()
+    _classify(model, lambda: torch.randn(12, 4, 5))
+    return [model]
+
+
 class Tied(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -250,6 +272,7 @@ ALL = (
     packed_lstm,
     cells_with_lbfgs,
     custom_loop,
+    loop_without_modules,
     tied_transformer,
     gan,
     gradient_penalty,

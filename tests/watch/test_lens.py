@@ -25,6 +25,7 @@ from gradreach.watch.lenses.recurrent_layers import RecurrentLayers
 from gradreach.watch.lenses.skip_connections import SkipConnections
 from gradreach.watch.lenses.stepped_states import SteppedStates
 from gradreach.watch.lenses.unmoved import Unmoved
+from gradreach.watch.lenses.unrolled_loops import UnrolledLoops
 from gradreach.watch.lenses.without_gradient import WithoutGradient
 from gradreach.watch.lenses.zero_gradients import ZeroGradients
 from tests.watch.conftest import Watched
@@ -36,7 +37,7 @@ def test_every_lens_is_found_after_those_that_it_names() -> None:
         *(CarriedGraph, FleetingParts, HiddenParts, SteppedStates),
         *(AlikeRows, GivenDataSizes, Losses, Outputs, PaddedData, ReadRows),
         *(Depth, DetachedStates, Feedforward, Loops, RecurrentLayers),
-        *(SkipConnections, Unmoved, WithoutGradient, ZeroGradients),
+        *(SkipConnections, Unmoved, UnrolledLoops, WithoutGradient, ZeroGradients),
     }
     assert all(lenses.index(earlier) < lenses.index(lens) for lens in lenses for earlier in lens.after)
 

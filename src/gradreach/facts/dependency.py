@@ -185,7 +185,7 @@ def _judged(found: Dependency, lag: Lag, reach: PlaceReach, thresholds: Threshol
 
 
 def _place_reach(found: Dependency, looks: Sequence[Look]) -> PlaceReach:
-    """The reach at the place where the error was seen: of its recurrent layers, or as probes found it.
+    """The reach at the place where the error was seen: as probes from there found it, or of its recurrent layers.
 
     Layers that run in reverse carry the gradient to later inputs, not to earlier ones.
     """
@@ -196,7 +196,7 @@ def _place_reach(found: Dependency, looks: Sequence[Look]) -> PlaceReach:
     probes: list[ReachCurve] = [
         probe for look in here for probe in look.probes if probe.module == found.module and _has_curve(probe)
     ]
-    curves = list(layers.values()) or ([probes] if probes else [])
+    curves = [probes] if probes else list(layers.values())
     own = [looks for looks in curves if of_one_stack(looks[0].module, found.module)] or curves
     longest = max((seen.T for looks in own for seen in looks), default=0)
     return PlaceReach(tuple(map(tuple, curves)), longest)

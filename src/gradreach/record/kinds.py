@@ -56,6 +56,16 @@ KINDS = {
 """Every kind by its name. The mathematics of each stands in a file of its own in `gradreach.engine.cells`."""
 
 
+MATRIX_LOOP = "loop with a matrix"
+DECAY_LOOP = "loop with a decay"
+LOOP = "loop"
+SCAN = "scan with a decay"
+LOOPS = (MATRIX_LOOP, DECAY_LOOP, LOOP, SCAN)
+DECAYS = (DECAY_LOOP, SCAN)
+"""Recurrences that no module shows, found in the graph: a trained matrix multiplies the state; a factor multiplies each
+entry of it, in a loop or in all steps at once; neither."""
+
+
 def known(name: str) -> CellKind | None:
     """The kind that a record names, in any letter case; None where it is none of these."""
     return _BY_NAME.get(name.upper())

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from gradreach.facts.dependency import back, strongest
 from gradreach.facts.facts import Facts
 from gradreach.facts.modules import of_one_stack
-from gradreach.facts.statistics import is_finite, known, most
+from gradreach.facts.statistics import is_finite
 from gradreach.facts.time import FAR_SHARE, LayerKey, rate_to_horizon, typical
 from gradreach.facts.wording import figure, percent
 from gradreach.record.look import HORIZON_LIMIT, TimeLook
@@ -17,44 +16,15 @@ from gradreach.rules import formula
 from gradreach.rules.longer_reach import longer_reach
 from gradreach.rules.references import BENGIO, PASCANU
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome
-from gradreach.rules.through_time import SHORTEST, unwatched, where
-
-SHORTCUT = 0.05
-"""Share of the far lags, FEWEST_FAR at least, that a shortcut of the state brings back."""
-
-FEWEST_FAR = 2
+from gradreach.rules.through_time import SHORTCUT, SHORTEST, fading, long_enough, unwatched, where, which_loop
 
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each direction of each recurrent layer whose gradient fades in most of its looks."""
-    layers = {
-        key: usable
-        for key, looks in facts.layers.items()
-        if (usable := [seen for seen in looks if seen.farthest + 1 >= SHORTEST and known(seen.reach[1:])])
-    }
+    layers = long_enough(facts)
     if not layers:
         return RuleOutcome(why_not=unwatched(facts, f"of {SHORTEST} steps or more was watched"))
-    far_share = facts.thresholds[FAR_SHARE]
-    fading = {
-        key: looks
-        for key, looks in layers.items()
-        if not facts.is_cut(key.module)
-        and _fades(typical(looks), far_share)
-        and most([_fades(seen, far_share) for seen in looks])
-    }
-    return RuleOutcome(tuple(_finding(facts, key, looks) for key, looks in fading.items()))
-
-
-def _fades(seen: TimeLook, far_share: float) -> bool:
-    """Whether the curve falls, and nothing of 1 % comes from that part of the sequence or farther.
-
-    A shortcut of the state brings back what came in between: then the curve falls under the horizon's limit and rises
-    above it again, at lag after lag. A single one that stands out brings nothing back.
-    """
-    if seen.horizon >= far_share * seen.farthest or (seen.factor or 0.0) >= 1.0:
-        return False
-    far = seen.reach[math.ceil(far_share * seen.farthest) :]
-    return sum(r >= HORIZON_LIMIT for r in far) < max(FEWEST_FAR, SHORTCUT * len(far))
+    return RuleOutcome(tuple(_finding(facts, key, looks) for key, looks in fading(facts).items()))
 
 
 def _finding(facts: Facts, key: LayerKey, looks: Sequence[TimeLook]) -> Finding:
@@ -83,7 +53,8 @@ def _because(seen: TimeLook, near: float | None, harm: str) -> str:
             "alone already forces it" if bound < 1.0 else "would allow more"
         )
     because += ". A step further back adds less than 1 % of what the nearest one adds"
-    return because + (f", {harm}." if harm else "; that does harm only where what is to be learned lies so far back.")
+    because += f", {harm}." if harm else "; that does harm only where what is to be learned lies so far back."
+    return because + which_loop(seen)
 
 
 def _harm(facts: Facts, key: LayerKey) -> str:
@@ -128,6 +99,7 @@ RULE = Rule(
             "Orthogonal W_hh: free, but training moves it away again unless it is held there.",
             "LSTM or GRU: longer reach, three to four times the weights.",
             "Forget bias of 1 or more: free; slows the forgetting of what is stale.",
+            "Factors that start near 1, in a loop that multiplies its state by them: free; what is stale stays longer.",
             "Shorter sequences or skip connections through time: cheaper steps; lags between the skips are seen "
             "coarsely.",
         ),
@@ -140,5 +112,5 @@ RULE = Rule(
     opening="Your gradients vanish through time in",
     aside=_short_reach,
     units={"factor_to_horizon": "per step"},
-    zoo=("gr101_vanishing_rnn", "gr402_adding_problem"),
+    zoo=("gr101_loop_forgets", "gr101_scan_forgets", "gr101_vanishing_rnn", "gr402_adding_problem"),
 )

@@ -11,13 +11,16 @@ from gradreach.facts.statistics import is_finite, most
 from gradreach.facts.thresholds import Threshold
 from gradreach.facts.time import FAR_GROWTH, LayerKey, typical
 from gradreach.facts.wording import figure
+from gradreach.record.kinds import DECAYS, LOOP
 from gradreach.record.look import TimeLook
-from gradreach.record.schema import Finding
+from gradreach.record.schema import Finding, Remedy, Severity
+from gradreach.remedies.advice.bounded_decay import BOUNDED_DECAY
+from gradreach.remedies.advice.normalise_state import NORMALISE_STATE
 from gradreach.remedies.advice.orthogonal import ORTHOGONAL
 from gradreach.rules import formula
 from gradreach.rules.references import PASCANU
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome
-from gradreach.rules.through_time import SHORTEST, unwatched, where
+from gradreach.rules.through_time import SHORTEST, unwatched, where, which_loop
 
 HARMFUL_GROWTH = Threshold(
     "harmful_growth",
@@ -79,10 +82,20 @@ def _finding(facts: Facts, key: LayerKey, looks: Sequence[TimeLook], limit: floa
         "lambda": seen.lambda_, "rho": seen.rho, "lyapunov": seen.lyapunov[0] if seen.lyapunov else None,
         "looks": len(looks), "exact": seen.exact,
     }  # fmt: skip
-    remedies = (ORTHOGONAL.remedy(seen.module, seen.kind, seen.layer, seen.direction),)
     how = f"{formula.against_bound(seen, lag, far)} ≥ {limit:g}"
     place = where(facts, key, seen.kind)
-    return RULE.finding("error" if _harmed(facts) else "warning", place, evidence, because + ".", remedies, how)
+    on_the_whole = " On the whole these factors lie above 1." if seen.kind in DECAYS else ""
+    severity: Severity = "error" if _harmed(facts) else "warning"
+    return RULE.finding(severity, place, evidence, f"{because}.{which_loop(seen)}{on_the_whole}", (_remedy(seen),), how)
+
+
+def _remedy(seen: TimeLook) -> Remedy:
+    """What keeps the product of the Jacobians from growing, by what the state is multiplied with."""
+    if seen.kind in DECAYS:
+        return BOUNDED_DECAY.remedy(seen.module)
+    if seen.kind == LOOP:
+        return NORMALISE_STATE.remedy()
+    return ORTHOGONAL.remedy(seen.module, seen.kind, seen.layer, seen.direction)
 
 
 RULE = Rule(
@@ -105,6 +118,8 @@ RULE = Rule(
         remedies=(
             "Clip the global norm: keeps the run alive; the direction still comes from the far past.",
             "Orthogonal W_hh or a smaller one: removes the cause; a small one makes it vanish instead.",
+            "Factors below 1, by a logistic function, in a loop that multiplies its state by them: removes the cause; "
+            "what lies far back fades.",
             "Truncated BPTT: cuts the product off at k2 steps; what lies beyond cannot be learned.",
         ),
         silence="Where chaos is wanted (reservoirs that are read out, never trained through).",
@@ -114,5 +129,10 @@ RULE = Rule(
     thresholds=(FAR_GROWTH, HARMFUL_GROWTH, BLOW_UP, DIVERGED),
     opening="Your gradients explode through time in",
     urgency=4,
-    zoo=("gr102_chaotic_tanh_rnn", "gr102_exploding_relu_rnn"),
+    zoo=(
+        "gr102_chaotic_tanh_rnn",
+        "gr102_exploding_relu_rnn",
+        "gr102_loop_factor_above_one",
+        "gr102_loop_of_the_script",
+    ),
 )

@@ -5,14 +5,16 @@ from __future__ import annotations
 from gradreach.facts.facts import Facts
 from gradreach.facts.losses import NO_BETTER, LossPart, over_guess
 from gradreach.facts.statistics import is_positive
-from gradreach.facts.time import MIN_LOOKS
+from gradreach.facts.time import MIN_LOOKS, share_reached, typical
 from gradreach.facts.wording import figure, percent
+from gradreach.record.kinds import of_layer
 from gradreach.record.look import LossLook
 from gradreach.record.schema import Finding
 from gradreach.remedies.advice.look_at_pairs import LOOK_AT_PAIRS
 from gradreach.remedies.advice.one_batch import ONE_BATCH
 from gradreach.rules.losses import headline, where, whose
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome
+from gradreach.rules.through_time import fading
 
 FEWEST = 100
 """Losses under which a training that got no further may only have begun."""
@@ -50,6 +52,7 @@ def _finding(facts: Facts, part: LossPart, over: float) -> Finding:
     alike = _alike(seen)
     if alike is not None and alike <= ALIKE:
         because += f" Indeed {whose(seen)} is nearly the same for every row."
+    because += _out_of_reach(facts, part.site)
     evidence: Evidence = {
         "loss": went.last, "constant_guess": part.guess, "over_guess": over, "losses": went.losses,
         "row_deviation": alike,
@@ -59,6 +62,16 @@ def _finding(facts: Facts, part: LossPart, over: float) -> Finding:
     return RULE.finding(
         "info" if (went.losses or 0) < FEWEST else "warning", where(facts, part), evidence, because, remedies, how
     )
+
+
+def _out_of_reach(facts: Facts, site: int) -> str:
+    """That the gradient fades on its way through time, where it does so at this line."""
+    short = [typical(looks) for key, looks in fading(facts).items() if key.site == site]
+    seen = min(short, key=share_reached, default=None)
+    if seen is None:
+        return ""
+    reach = f"1 % or more of the gradient of `{of_layer(seen)}` gets only {seen.horizon} of {seen.farthest} steps back"
+    return f" {reach} (GR101): if the target depends on what lies farther back, that is why."
 
 
 def _alike(seen: LossLook) -> float | None:

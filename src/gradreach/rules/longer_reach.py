@@ -5,7 +5,17 @@ from __future__ import annotations
 from gradreach.facts.dependency import DependencyTest
 from gradreach.facts.facts import Facts
 from gradreach.facts.modules import of_one_stack
-from gradreach.record.kinds import has_hidden_weights, is_cell, is_gated, keeping_gate, numbered
+from gradreach.facts.time import typical
+from gradreach.record.kinds import (
+    DECAYS,
+    LOOP,
+    LOOPS,
+    has_hidden_weights,
+    is_cell,
+    is_gated,
+    keeping_gate,
+    numbered,
+)
 from gradreach.record.look import TimeLook
 from gradreach.record.schema import Remedy
 from gradreach.remedies.advice.chrono_start import CHRONO_START
@@ -13,6 +23,7 @@ from gradreach.remedies.advice.forget_bias import FORGET_BIAS
 from gradreach.remedies.advice.gated_cell import GATED_CELL
 from gradreach.remedies.advice.orthogonal import ORTHOGONAL
 from gradreach.remedies.advice.receptive_field import RECEPTIVE_FIELD
+from gradreach.remedies.advice.slow_decay import SLOW_DECAY
 from gradreach.remedies.advice.spelling import parameter
 from gradreach.remedies.advice.update_bias import UPDATE_BIAS
 
@@ -23,6 +34,10 @@ def longer_reach(facts: Facts, seen: TimeLook, lag: int | None = None) -> tuple[
     """What lengthens a layer's reach to a lag, by default over its whole sequence: of gates an open one that keeps the
     state, else W_hh kept from shrinking, or gates."""
     steps = lag or max(seen.T - 1, 1)
+    if seen.kind in DECAYS:
+        return (SLOW_DECAY.remedy(seen.module, steps),)
+    if seen.kind == LOOP:
+        return ()
     if (gate := keeping_gate(seen.kind)) is not None:
         bias = parameter(gate.bias, seen.module, seen.kind, seen.layer, seen.direction)
         return (_BY_GATE[gate.name].remedy(seen.kind, bias, steps),)
@@ -36,12 +51,19 @@ def as_far_as(facts: Facts, test: DependencyTest, lag: int) -> tuple[Remedy, ...
     """What lets the gradient at the place of a test come from `lag` steps back."""
     module = test.dependency.module
     layers = [looks[-1] for looks in test.reach.layers]
-    recurrent = [seen for seen in layers if isinstance(seen, TimeLook)]
+    recurrent = [seen for seen in layers if isinstance(seen, TimeLook)] or _short_loops(facts, test, lag)
     if not recurrent:
         return (RECEPTIVE_FIELD.remedy(module, lag),)
     own = [seen for seen in recurrent if of_one_stack(seen.module, module)] or recurrent
     farthest = max(own, key=lambda seen: seen.horizon)
     return *_remembering(farthest, lag), *longer_reach(facts, farthest, lag)
+
+
+def _short_loops(facts: Facts, test: DependencyTest, lag: int) -> list[TimeLook]:
+    """The loops that no module shows on the way to the place of a test, where none reaches back so far."""
+    loops = [typical(looks) for key, looks in facts.layers.items() if key.site == test.dependency.site]
+    loops = [seen for seen in loops if seen.kind in LOOPS]
+    return loops if all(seen.horizon < lag for seen in loops) else []
 
 
 def _remembering(seen: TimeLook, lag: int) -> tuple[Remedy, ...]:

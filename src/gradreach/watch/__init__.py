@@ -24,6 +24,12 @@ backward_sites: the lines that call backward, and the parameters that each train
 frames: where the script called from, and what it calls its models
 module_hooks: global hooks on every module call
 graph: what the script's autograd graph tells
+topology: the graph by numbers, in an order from the loss to the leaves
+periods: what comes again and again in a row of labels
+graph_loops: loops over time that no module shows, found in the graph alone
+graph_scans: the same, computed for all steps at once by a cumulative sum
+state_gradients: the gradients at the states of a recurrence, by passes over the script's own graph
+state_look: what a look tells of a recurrence from these gradients
 loss_rows: the rows of what a loss was computed of
 comparisons: where a loss holds an output against a target
 tensors: the tensors in whatever a module is given or returns, and which of them can be measured

@@ -314,3 +314,32 @@ def test_layers_that_share_nothing_through_time_are_no_recurrence(watched: Watch
 
     _, record = watched(train)
     assert _time(record) == []
+
+
+def test_what_is_handed_on_unchanged_is_no_part_of_the_state(watched: Watched) -> None:
+    class Reads(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.mix = nn.Linear(8 + 3, 8)
+
+        def forward(self, x: Tensor, h: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+            return torch.tanh(self.mix(torch.cat([x, h], 1)) + memory), memory
+
+    torch.manual_seed(0)
+    cell, encoder = Reads().double(), nn.Linear(3, 8).double()
+    x = torch.randn(9, 4, 3).double()
+
+    def run() -> list[Tensor]:
+        h, memory = torch.zeros(4, 8).double(), encoder(x[0])
+        states = []
+        for x_t in x:
+            h, memory = cell(x_t, h, memory)
+            states.append(h)
+        return states
+
+    kept = []
+    _, record = watched(lambda: (kept.extend(run()), kept[-1].square().sum().backward()))
+    (look,) = _time(record)
+    states = run()
+    deltas = torch.autograd.grad(states[-1].square().sum(), states)
+    assert look.adjoint == pytest.approx([float(d.norm(dim=-1).mean()) for d in deltas], rel=1e-9)

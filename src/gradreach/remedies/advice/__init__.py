@@ -12,6 +12,7 @@ spelling: how a script's own modules and parameters are spelt in Python
 activation: tanh in place of a logistic function
 batch_first: the order of batch and time that a layer is told
 biased_deviation: take a deviation that exists for a single value
+bounded_decay: keep the factor of a loop's state below 1
 bounded_exponent: bound what an exponential is taken of
 carry_and_detach: carry a state from batch to batch without its history
 carry_state: hand the state that a step leaves to the next one
@@ -71,6 +72,7 @@ scale_logits: scale logits that are cosines
 scale_target: targets of mean 0 and deviation 1
 shuffle: batches drawn at random
 skip_step: take no update from a bad batch
+slow_decay: start the factor of a loop's state near 1
 slower_schedule: step the schedule of the learning rate once an epoch
 smooth_activation: an activation that can be derived twice
 split_values: keep singular values apart

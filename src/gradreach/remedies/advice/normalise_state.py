@@ -14,6 +14,6 @@ NORMALISE_STATE = Advice(
     id="normalise-state",
     does="what is multiplied or added to itself at every step grows without end; normalised it cannot",
     code=normalised,
-    answers=("GR301",),
+    answers=("GR102", "GR301"),
     unfit="Where the size of the state is meant: make the factor or the step smaller, as by scaling times to 0 … 1.",
 )

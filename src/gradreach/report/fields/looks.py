@@ -11,7 +11,13 @@ class TimeFields(Fields, rename={"lambda_": "lambda"}):
     """One direction of one recurrent layer."""
 
     module: Annotated[str, Meta(description="dotted path")]
-    kind: Annotated[str, Meta(description="RNN_TANH, RNN_RELU, GRU, LSTM, or the class of a recurrence of one's own")]
+    kind: Annotated[
+        str,
+        Meta(
+            description="RNN_TANH, RNN_RELU, GRU, LSTM, or the class of a recurrence of one's own; "
+            "`loop …` or `scan …` where no module shows one"
+        ),
+    ]
     layer: Annotated[Count, Meta(description="number of the stacked layer")]
     direction: Annotated[Literal["forward", "reverse"], Meta(description="along or against the data's order")]
     T: Annotated[Count, Meta(description="length of the sequences, steps")]

@@ -4,7 +4,8 @@ depth: what each leaf module puts out, and what gradient comes back to it
 recurrent_layers: the gradient through time of stock recurrent layers and cells
 recurrent_calls: one call of a stock layer or cell, and the sequences that calls make
 recurrent: the calls of stock recurrent layers and cells, and the engine run beside them
-loops: the gradient through time of recurrences that a script writes itself
+loops: the gradient through time of recurrences that a script writes itself, as modules that it calls in a loop
+unrolled_loops: the same of loops and scans that no module shows
 detached_states: recurrent states that come back without their history
 stepped_states: whether each step of a recurrent module begins from the same state
 feedforward: how far back the input moves the error of a model without a recurrence

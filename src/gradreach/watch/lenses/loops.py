@@ -10,28 +10,28 @@ import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gradreach.engine.look import kept_map
-from gradreach.engine.reach_curve import curve, factor, horizon
-from gradreach.engine.reach_map import table
 from gradreach.record.look import Look, TimeLook
 from gradreach.watch.graph import maker, mark, nearest
+from gradreach.watch.graph_loops import loop_through, shape_of
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
 from gradreach.watch.lenses.recurrent_layers import RecurrentLayers
 from gradreach.watch.models import modules_of, parameters_of
 from gradreach.watch.samples.local_errors import LocalErrors
+from gradreach.watch.state_gradients import Parts, State, StateGradients
+from gradreach.watch.state_look import LoopPlace, look_at_states
 from gradreach.watch.tensors import is_dense_and_real, tensors_of, unscaled
+from gradreach.watch.topology import Output, Topology
 
 FEWEST_CALLS = 3
 MOST_CALLS = 50_000
 MOST_STATES = 256
 """Of a longer loop the last states are looked at: each further one costs a pass over all before it."""
-
-MOST_ANCHORS = 8
 
 MOST_KEPT = 8
 """Entries of a list or dict in a module's attribute up to which it is taken for a state."""
@@ -84,6 +84,7 @@ class Loops(Lens):
         self._count = 0
         self._looks: list[TimeLook] = []
         self._errors: list[_LoopErrors] = []
+        self._seen: set[int] = set()
 
     def called(self, call: ModuleCall) -> None:
         """Take in one call."""
@@ -102,14 +103,15 @@ class Loops(Lens):
         """Find the recurrences, and take their reach by extra passes over the script's graph, which stays as it was."""
         if not self.step.may_pass_again(backward.graph):
             return
-        for loop in self._find(self.step.recurrent):
+        if not (found := self._find(self.step.recurrent) if backward.graph.whole else []):
+            return
+        topology = Topology(backward.graph)
+        for loop in found:
+            self.step.recurrent.append(loop.module)
             states = loop.states[-MOST_STATES:]
-            deltas = _total_adjoints(states, backward.losses, backward.weights)
-            if deltas is not None:
-                errors = _local_errors(states, deltas)
-                self._looks.append(self._look_at(loop, deltas, errors))
-                self._errors += _stacked(loop, states, errors, self.step.scale)
-                self.step.recurs = True
+            outputs = _without_constants([_outputs(topology, state) for state in states])
+            if any(part is not None for state in outputs for part in state):
+                self._measure(loop, StateGradients(topology, outputs), backward)
 
     def look(self, look: Look) -> Look:
         """What the loops add to the look's `time`."""
@@ -151,41 +153,31 @@ class Loops(Lens):
                     covered |= {id(part) for _, part in modules_of(module)}
         return found
 
-    def _look_at(self, loop: _Loop, deltas: Sequence[Any], errors: Sequence[tuple[Tensor, ...]]) -> TimeLook:
-        """The reach of a custom recurrence, from the adjoints and the local errors at its states."""
-        states, scale = loop.states[-MOST_STATES:], self.step.scale
-        sizes = [_size(error) for error in errors]
-        carrying = [t for t, size in enumerate(sizes) if size > 0.0]
-        anchors = _spread(carrying, MOST_ANCHORS)
-        rows = {t: [size / scale for size in _propagate(states, errors[t], t)] for t in anchors}
-        reach = table(list(rows.values()), tuple(rows))
-        r = curve(reach)
-        map_rows, map_columns, cells = kept_map(reach, len(states))
-        sampled = "" if len(anchors) == len(carrying) else f"{len(anchors)} of the steps with a local error"
-        if len(states) < len(loop.states):
-            sampled = f"the last {len(states)} of {len(loop.states)} steps"
-        return TimeLook(
+    def _measure(self, loop: _Loop, gradients: StateGradients, backward: BackwardPass) -> None:
+        """The gradients at a loop's states. Where the calls show but a part of the state, as an LSTM's h without its c,
+        the look is at the whole of it, as the graph has it."""
+        adjoints = gradients.adjoints(backward.losses, backward.weights)
+        if adjoints is None:
+            return
+        states = loop.states[-MOST_STATES:]
+        self._errors += _stacked(loop, states, adjoints[1], self.step.scale)
+        shapes = [tuple(tensor.shape) for tensor in states[0]]
+        if not gradients.is_cut() and (whole := loop_through(gradients, backward.graph)) is not None:
+            if whole.nodes & self._seen:
+                return  # another part of the same step, which the loop calls as well
+            self._seen |= whole.nodes
+            shapes = [shape_of(gradients.topology, part) for part in whole.states[0] if part is not None]
+            gradients = StateGradients(gradients.topology, whole.states[-MOST_STATES:])
+            adjoints = gradients.adjoints(backward.losses, backward.weights) or adjoints
+        place = LoopPlace(
             module=self.step.models.path(loop.module),
             kind=type(loop.module).__name__,
-            layer=0,
-            direction="forward",
-            T=len(states),
-            batch=states[0][0].numel() // max(states[0][0].shape[-1], 1) if states[0][0].dim() else 1,
-            hidden=sum(tensor.shape[-1] if tensor.dim() else 1 for tensor in states[0]),
-            horizon=horizon(r),
-            factor=factor(r),
-            reach=r,
-            lag_share=(),
-            truncation_bias=(),
-            adjoint=tuple(_size(delta) / scale for delta in deltas),
-            local_error=tuple(size / scale for size in sizes),
-            anchors=len(anchors),
-            exact=True,
-            sampled=sampled,
-            log10_map=cells,
-            map_rows=map_rows,
-            map_columns=map_columns,
+            steps=max(len(gradients.states), len(loop.states)),
+            batch=prod(shapes[0][:-1]),
+            hidden=sum(shape[-1] if shape else 1 for shape in shapes),
         )
+        self._looks.append(look_at_states(place, gradients, *adjoints, self.step.scale))
+        self.step.recurs = True
 
     def _fed_back(self, module: nn.Module, calls: Sequence[_LoopCall]) -> tuple[tuple[Tensor, ...], ...]:
         """States that pass through other operations: inputs of each call that came from the call before."""
@@ -203,76 +195,38 @@ class Loops(Lens):
         return tuple(states) if len(states) >= len(calls) - 1 else ()
 
 
+def _outputs(topology: Topology, state: Sequence[Tensor]) -> State:
+    """A state's parts in the graph."""
+    numbers = [topology.numbers.get(maker(tensor)) for tensor in state]
+    return tuple(
+        None if number is None else Output(number, tensor.output_nr)
+        for number, tensor in zip(numbers, state, strict=True)
+    )
+
+
+def _without_constants(states: Sequence[State]) -> list[State]:
+    """The states without what is handed on as it is from first to last, as what an encoder remembered."""
+    constant = set(states[0]).intersection(*states[1:])
+    return [tuple(None if part in constant else part for part in state) for state in states]
+
+
 def _stacked(
-    loop: _Loop, states: Sequence[Sequence[Tensor]], errors: Sequence[Sequence[Tensor]], scale: float
+    loop: _Loop, states: Sequence[Sequence[Tensor]], errors: Sequence[Parts], scale: float
 ) -> list[_LoopErrors]:
     """The errors of a loop side by side, where its states are (B, H) at every step."""
     if len({tuple(tensor.shape for tensor in state) for state in states}) > 1 or any(t.dim() != 2 for t in states[0]):
         return []
-    h, e = (torch.stack([torch.cat([t.detach() for t in step], -1) for step in each], 1) for each in (states, errors))
+    h, e = (torch.stack([torch.cat(list(step), -1) for step in each], 1) for each in (states, _filled(states, errors)))
     joined = str(states[0][0].grad_fn).startswith("<CatBackward")  # what goes into step t, with x_t beside h_{t−1}
     steps = len(loop.states) + joined
-    return [_LoopErrors(loop.module, h, unscaled(e, scale), steps - len(states), steps)]
+    return [_LoopErrors(loop.module, h.detach(), unscaled(e, scale), steps - len(states), steps)]
 
 
-def _total_adjoints(states: Sequence[Sequence[Tensor]], loss: Sequence[Tensor], weights: Any) -> list[Any] | None:
-    flat = [tensor for state in states for tensor in state]
-    gradients = iter(torch.autograd.grad(loss, flat, weights, retain_graph=True, allow_unused=True))
-    deltas = [tuple(next(gradients) for _ in state) for state in states]
-    return deltas if any(g is not None for delta in deltas for g in delta) else None
-
-
-def _local_errors(states: Sequence[Sequence[Tensor]], deltas: Sequence[Any]) -> list[tuple[Tensor, ...]]:
-    """e_t = δ_t − (∂h_{t+1}/∂h_t)ᵀ δ_{t+1}; what is lost in rounding counts as no error."""
-    errors = []
-    for t, state in enumerate(states):
-        error = _filled(state, deltas[t])
-        if t + 1 < len(states):
-            carried = _filled(state, _pull(states[t + 1], deltas[t + 1], state))
-            noise = 1e-4 if state[0].dtype != torch.float64 else 1e-9
-            small = [noise * torch.linalg.vector_norm(e) for e in error]
-            error = tuple(e - c for e, c in zip(error, carried, strict=True))
-            error = tuple(torch.where(e.norm() > s, e, 0.0) for e, s in zip(error, small, strict=True))
-        errors.append(error)
-    return errors
-
-
-def _propagate(states: Sequence[Sequence[Tensor]], error: tuple[Tensor, ...], t: int) -> list[float]:
-    """R[t, t], R[t, t−1], …, R[t, 0] of one anchor."""
-    sources = [tensor for state in states[:t] for tensor in state]
-    if not sources:
-        return [_size(error)]
-    gradients = iter(torch.autograd.grad(states[t], sources, error, retain_graph=True, allow_unused=True))
-    sizes = [_size(_filled(state, [next(gradients) for _ in state])) for state in states[:t]]
-    return [_size(error), *reversed(sizes)]
-
-
-def _pull(later: Sequence[Tensor], adjoint: Any, earlier: Sequence[Tensor]) -> Any:
-    return torch.autograd.grad(later, earlier, _filled(later, adjoint), retain_graph=True, allow_unused=True)
-
-
-def _filled(state: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
-    return tuple(torch.zeros_like(s) if g is None else g for s, g in zip(state, gradients, strict=True))
-
-
-def _size(parts: Sequence[Tensor | None]) -> float:
-    """Batch mean of the 2-norm over a state's last axis, all parts of the state together."""
-    squares = [
-        part.detach().double().square().reshape(-1, part.shape[-1] if part.dim() else 1).sum(-1)
-        for part in parts
-        if part is not None
+def _filled(states: Sequence[Sequence[Tensor]], errors: Sequence[Parts]) -> list[list[Tensor]]:
+    return [
+        [torch.zeros_like(s) if e is None else e for s, e in zip(state, error, strict=True)]
+        for state, error in zip(states, errors, strict=True)
     ]
-    if not squares:
-        return 0.0
-    rows = max(square.numel() for square in squares)
-    whole = torch.stack([square if square.numel() == rows else square.sum().expand(rows) for square in squares])
-    return float(whole.sum(0).sqrt().mean())
-
-
-def _spread(values: Sequence[int], most: int) -> list[int]:
-    if len(values) <= most:
-        return list(values)
-    return [values[round(i * (len(values) - 1) / (most - 1))] for i in range(most)]
 
 
 def _handed_on(_: nn.Module, calls: Sequence[_LoopCall]) -> tuple[tuple[Tensor, ...], ...]:
