@@ -108,6 +108,13 @@ def thrown_away(thrown: int, of: int) -> tuple[Look, ...]:
     return tuple(replace(look, stepped=lost if i < thrown else used) for i, look in enumerate(looks))
 
 
+def left_over() -> tuple[Look, ...]:
+    """Looks in turns at a maker's pass, which leaves the critic a gradient, and at the critic's own."""
+    maker = OptimizerSteps(1, ("maker.0.weight",), (), 0.1, left=("critic.0.weight",))
+    critic = OptimizerSteps(1, ("critic.0.weight",), (), 0.1)
+    return tuple(replace(look, stepped=critic if i % 2 else maker) for i, look in enumerate(at(*chain(1), count=8)))
+
+
 def carried(*nodes: int) -> tuple[Look, ...]:
     """Looks whose graph goes back to the first of them, and grows so."""
     looks = at(*chain(1), count=len(nodes), update=0.1)
@@ -202,6 +209,7 @@ SPEAKING: dict[str, Record] = {
     "GR107 without any": record(
         steps(), at(stepped_states=(SteppedState("model.gru", "GRU", 12, 11, is_given=False),))
     ),
+    "GR508": record(steps(), left_over()),
     "GR507": record(steps(), thrown_away(5, of=8)),
     "GR501": stopped("Trying to backward through the graph a second time"),
     "GR502": record(steps(), at(*chain(1), uncleared=("model.0.weight",), cleared=("model.1.weight",), count=5)),

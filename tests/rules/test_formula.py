@@ -20,7 +20,7 @@ from tests.rules.judging import findings
 from .arithmetic import figures, holds, relations
 
 LONGEST = 110
-WITHOUT_RELATION = {"GR301", "GR306", "GR501", "GR502", "GR504", "GR506", "GR507", "GR702"}
+WITHOUT_RELATION = {"GR301", "GR306", "GR501", "GR502", "GR504", "GR506", "GR507", "GR508", "GR702"}
 """Codes whose formula holds a NaN, a count or an index, no two figures to compare."""
 
 QUOTED: dict[str, tuple[str, ...]] = {
@@ -54,6 +54,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR505": ("parameters", "looks"),
     "GR506": ("parameters", "looks"),
     "GR507": ("thrown_away", "looks"),
+    "GR508": ("parameters", "looks"),
     "GR601": ("rows", "pairs"),
     "GR602": (),
     "GR603": ("least_loss",),

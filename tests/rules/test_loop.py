@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gradreach.facts.facts import Facts
-from gradreach.record.look import GraphLook
+from gradreach.record.look import GraphLook, OptimizerSteps
 from gradreach.record.schema import Record
 from gradreach.report.three_questions import answers
 from tests.records.parts import at, chain, falling, flat, record, steps
@@ -151,3 +151,16 @@ def test_gradients_that_are_thrown_away_at_some_passes() -> None:
     assert said(2) == said(7) == ["warning"]
     assert said(1) == said(8) == said(3, of=5) == []
     assert said(6, loss=flat) == ["error"]
+
+
+def test_gradients_of_another_models_pass_are_left_over_only_where_both_passes_are_apart() -> None:
+    def said(maker: OptimizerSteps, critic: OptimizerSteps, count: int = 8) -> list[str]:
+        looks = [replace(look, stepped=critic if i % 2 else maker) for i, look in enumerate(at(*chain(1), count=count))]
+        return codes(record(steps(), looks))
+
+    alone, left = OptimizerSteps(1, ("d.weight",), (), 0.1), ("d.weight",)
+    maker = OptimizerSteps(1, ("g.weight",), (), 0.1, left)
+    assert said(maker, alone) == ["GR508"]
+    assert said(replace(maker, left=()), alone) == [], "cleared"
+    assert said(maker, replace(alone, held=("d.weight", "g.weight"))) == [], "summed over passes for one update"
+    assert said(maker, maker) == [], "never stepped"

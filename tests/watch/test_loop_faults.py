@@ -240,3 +240,26 @@ def test_what_optimizers_do_after_a_look(fault: str, watched: Watched) -> None:
     assert all(set(each.empty) == (EVERY if fault == "cleared" else set()) for each in told)
     assert {each.rate for each in ordinary} == {0.0 if fault in ("rate", "not stepped") else 0.1}
     assert not optimizers._global_optimizer_pre_hooks
+
+
+@pytest.mark.parametrize("clears", [True, False])
+def test_what_a_pass_leaves_in_a_model_that_it_does_not_train(clears: bool, watched: Watched) -> None:
+    made, judged = nn.Linear(3, 4), net()
+
+    def train() -> None:
+        of_made = torch.optim.SGD(made.parameters(), 0.1)
+        of_judged = torch.optim.SGD(judged.parameters(), 0.1)
+        for _ in range(4):
+            judged(made(torch.randn(6, 3))).mean().backward()
+            of_made.step()
+            of_made.zero_grad()
+            if clears:
+                of_judged.zero_grad()
+            judged(made(torch.randn(6, 3)).detach()).square().mean().backward()
+            of_judged.step()
+            of_judged.zero_grad()
+
+    told = [look.stepped for look in watched(train)[1].looks if look.stepped is not None]
+    left = {f"judged.{i}.{name}" for i in (0, 2) for name in ("weight", "bias")}
+    assert [set(each.left) for each in told[:2]] == [set() if clears else left, set()]
+    assert [len(each.held) for each in told[:2]] == [2, 4]

@@ -368,14 +368,16 @@ class OptimizerSteps:
     """What torch's optimizers did between a look's backward pass and the next pass.
 
     They made `steps`. Of the parameters with a gradient they `held` these; those among them that are `empty` had a
-    gradient of None or 0 by then. `rate` is the largest learning rate of theirs. `is_discarded` says that there was no
-    step, and that no gradient of the pass was left by the time of the next one.
+    gradient of None or 0 by then. `rate` is the largest learning rate of theirs. The gradients of those that are `left`
+    stood there still when the next pass began, though nothing had stepped by them. `is_discarded` says that there was
+    no step, and that no gradient of the pass was left.
     """
 
     steps: int
     held: tuple[str, ...]
     empty: tuple[str, ...]
     rate: float
+    left: tuple[str, ...] = ()
     is_discarded: bool = False
 
 

@@ -43,6 +43,7 @@ gr504_idle_clipping: clipping in a place where it limits nothing
 gr505_hidden_parts: parts of a model that its optimizer cannot see
 gr506_made_anew: layers that each forward pass makes anew
 gr507_gradients_thrown_away: gradients that are cleared before any update is made by them
+gr508_leftover_gradients: gradients that another model's pass leaves behind
 gr601_broadcast: each output is held against every target
 gr602_probabilities_as_logits: a loss on logits, or on logarithms, is given probabilities
 gr603_targets_out_of_range: targets lie outside of what the end of the network can give

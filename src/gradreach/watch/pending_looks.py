@@ -65,14 +65,13 @@ class PendingLooks:
         for each in self._looks:
             if not each.has_update and each.update.settled(site):
                 each.has_update = True
-                if each.update.look.update is not None:
+                has_moved = each.update.look.update is not None
+                if has_moved:
                     self._sites.leave_out(each.update.look.site, each.update.idle)
+                if each.stepped is not None:
+                    each.stepped.end(before_pass=site is not None, has_moved=has_moved)
             if not each.uncleared.is_over:
                 each.uncleared.before_pass(site)
-            if each.stepped is not None and each.has_update:
-                if site is not None and each.update.look.update is None:
-                    each.stepped.before_pass()
-                each.stepped.release()
         written = 0
         while written < len(self._looks) and self._looks[written].is_whole:
             self._sink.write(self._looks[written].told())

@@ -17,13 +17,14 @@ from gradreach.watch.tensors import is_measurable
 
 
 class Stepped:
-    """Listens to every optimizer's step until `release`."""
+    """Listens to every optimizer's step until its `end`."""
 
     def __init__(self, names: dict[int, str], leaves: Sequence[Tensor], own_work: OwnWork) -> None:
         learning = [p for p in trainable(leaves) if id(p) in names and p.grad is not None]
         self._learning = learning
         self._is_for_these = all(id(leaf) in names for leaf in leaves if leaf.requires_grad)
         self._is_discarded = False
+        self._left: set[int] = set()
         self._names = {id(parameter): names[id(parameter)] for parameter in learning}
         self._steps = 0
         self._held: set[int] = set()
@@ -31,21 +32,22 @@ class Stepped:
         self._rate = 0.0
         self._handle = register_optimizer_step_pre_hook(own_work.hook(self._before_step))
 
-    def before_pass(self) -> None:
-        """The next pass begins: what is left of the gradients where nothing stepped by them."""
-        if not self._steps and self._is_for_these:
-            self._is_discarded = bool(self._learning) and not any(_gradient_norms(self._learning))
-
-    def release(self) -> None:
-        """Listen no more."""
-        self._learning.clear()
+    def end(self, *, before_pass: bool, has_moved: bool) -> None:
+        """Listen no more; where the next pass begins, see what is left of the gradients that nothing stepped by."""
         self._handle.remove()
+        unused = [p for p in self._learning if id(p) not in self._held] if before_pass else []
+        self._left = {id(p) for p, norm in zip(unused, _gradient_norms(unused), strict=True) if norm}
+        if before_pass and not self._steps and not has_moved and self._is_for_these:
+            self._is_discarded = bool(self._learning) and not self._left
+        self._learning.clear()
 
     def told(self, look: Look) -> Look:
         """The look's `stepped`."""
-        held = tuple(name for key, name in self._names.items() if key in self._held)
-        empty = tuple(name for key, name in self._names.items() if key in self._empty)
-        return replace(look, stepped=OptimizerSteps(self._steps, held, empty, self._rate, self._is_discarded))
+        held, empty, left = (
+            tuple(name for key, name in self._names.items() if key in some)
+            for some in (self._held, self._empty, self._left)
+        )
+        return replace(look, stepped=OptimizerSteps(self._steps, held, empty, self._rate, left, self._is_discarded))
 
     def _before_step(self, optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._steps += 1
