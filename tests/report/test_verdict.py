@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from gradreach.facts.facts import Facts
+from gradreach.record.look import OptimizerSteps
 from gradreach.record.schema import Finding, Outcome, Record
 from gradreach.report.report import Report
 from gradreach.report.verdict import verdict
@@ -192,3 +193,16 @@ def test_proof_of_harm_comes_first() -> None:
         "Your gradients vanish before they reach what the data holds in `rnn`: the error still depends on the input "
         "29–43 steps back (share 24 % of its variance, q = 0.0014, 256 sequences); "
     )
+
+
+def test_one_line_that_serves_two_trainings_is_not_judged_by_its_loss() -> None:
+    made = losing(lambda i: 2.0 + noise(i))
+    looks = [replace(made.looks[0], step=step) for step in (10, 50, 51, 100, 101, 190, 191)]
+
+    def told(*held: str) -> str:
+        steps = [OptimizerSteps(1, (held[i % len(held)],), (), 0.1) for i in range(len(looks))]
+        seen = tuple(replace(look, stepped=each) for look, each in zip(looks, steps, strict=True))
+        return level_and_sentence(replace(made, looks=seen))[1]
+
+    assert "one line calls backward in turns for models that are trained apart" in told("g.weight", "d.weight")
+    assert "does not learn" in told("g.weight")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 
 from gradreach.facts.clipping import Clipping, clipping, norm_quantile, unscaled
 from gradreach.facts.idle_clip import IdleClip, heeded, idle_clip
@@ -35,8 +37,8 @@ class Site:
 
     `steps` are its backward passes that were recorded, `every` one that there was or a part, and `end` is the step at
     which the run broke, if it did. `takes_turns` says whether another line calls backward between this one's first and
-    last call, as adversaries do:
-    their losses need not fall. `idle_clip` is its clipping where that limits nothing; the steps are without it.
+    last call, as adversaries do, or this one is called for models that are trained apart: their losses need not fall.
+    `idle_clip` is its clipping where that limits nothing; the steps are without it.
     """
 
     number: int
@@ -134,7 +136,7 @@ def sites_of(record: Record, end: int | None) -> dict[int, Site]:
             _name(record, number),
             tuple(unscaled(heeded(steps))),
             end,
-            _takes_turns(record, steps),
+            _takes_turns(record, steps) or _trains_several(record, number),
             every,
             idle_clip(steps),
         )
@@ -151,6 +153,13 @@ def _takes_turns(record: Record, steps: Sequence[Step]) -> bool:
         return False
     first, last, site = steps[0].step, steps[-1].step, steps[0].site
     return any(step.site != site and first < step.step < last for step in record.steps)
+
+
+def _trains_several(record: Record, number: int) -> bool:
+    """Whether one line serves several trainings: optimizers that have no parameter in common step after its passes."""
+    told = [look.stepped for look in record.looks if look.site == number and look.stepped is not None]
+    held = [each for each, times in Counter(frozenset(each.held) for each in told).items() if each and times > 1]
+    return any(one.isdisjoint(other) for one, other in combinations(held, 2))
 
 
 def _noise(first: Sequence[float], last: Sequence[float]) -> float:

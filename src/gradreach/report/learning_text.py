@@ -50,9 +50,9 @@ def grounds(facts: Facts) -> Grounds:
         return Grounds("learns", (alone or fallen)[0])
     if any(site.takes_turns for site in often) and told:
         went = ", ".join(f"{local(site.name)} {ends(site.learning)}" for site in told[:3])
-        why = (
-            f"{count(len(often), 'line')} call backward in turns, and the losses of adversaries need not fall ({went})"
-        )
+        lines = f"{len(often)} lines call backward in turns"
+        lines = lines if len(often) > 1 else "one line calls backward in turns for models that are trained apart"
+        why = f"{lines}, and the losses of adversaries need not fall ({went})"
         return Grounds("unknown", why_not=why)
     return Grounds("unknown", why_not=often[0].learning.why_not if often else "no loss could be read")
 
