@@ -83,7 +83,7 @@ def over_guess(site: Site, part: LossPart) -> float | None:
     batch.
     """
     went = site.learning
-    resting = site.rest is not None or went.until is not None or went.course == "hardly falls"
+    resting = site.rest is not None or went.until is not None or went.course in ("hardly falls", "does not fall")
     return part_of_guess(site, part) if resting else None
 
 
