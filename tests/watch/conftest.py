@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.optim import optimizer as optimizers
 
 from gradreach.record.schema import Record
 from gradreach.record.sinks.memory import MemorySink
@@ -22,6 +23,14 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def _no_hook_stays() -> Iterator[None]:
+    """Whatever a test does, no optimizer is listened to afterwards."""
+    before = len(optimizers._global_optimizer_pre_hooks)
+    yield
+    assert len(optimizers._global_optimizer_pre_hooks) == before
 
 
 @pytest.fixture

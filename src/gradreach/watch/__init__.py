@@ -4,6 +4,7 @@ session: one process under watch; wires the parts below to the script
 patches: reversible wrappings of the torch functions that tell what a script does
 steps: the run's steps: counts them, keeps the last one open until the next begins
 clip_place: whether a clipping call comes after the update that it should limit
+ordinary_pass: a backward pass that is told at a glance
 open_step: the last measured step, while its numbers are on their way
 look_plan: which backward passes are looked at
 loss_level: the level of the loss at each line that calls backward
@@ -14,6 +15,7 @@ lens: what a lens is, and how all lenses are found
 lenses: one file a lens
 pending_looks: looks whose update is still to come
 update: how far the weights moved after a watched step
+stepped: what optimizers did between a watched step and the next pass
 uncleared: whether the gradient of a watched step was cleared after its update
 samples: what the question to the data rests on
 nonfinite: where a value that is not finite began

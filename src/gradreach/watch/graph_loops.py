@@ -18,6 +18,7 @@ from torch import Tensor
 
 from gradreach.record.kinds import DECAY_LOOP, LOOP, MATRIX_LOOP
 from gradreach.watch.graph import Graph, operation, trainable
+from gradreach.watch.nonfinite.saved_values import saved_value
 from gradreach.watch.periods import Repeat, repeats
 from gradreach.watch.state_gradients import State, StateGradients
 from gradreach.watch.tensors import is_dense
@@ -316,7 +317,8 @@ class _Sides:
 
 
 def _kept(node: Any) -> list[Any]:
-    return [getattr(node, name) for name in dir(node) if name.startswith("_saved_")]
+    names = (name.removeprefix("_saved_") for name in dir(node) if name.startswith("_saved_"))
+    return [saved_value(node, name) for name in names]
 
 
 def _same(ones: Sequence[Any], others: Sequence[Any]) -> bool:
@@ -358,8 +360,10 @@ def _straight_down(topology: Topology, number: int) -> Iterator[int]:
 
 def _is_scaled(node: Any) -> bool:
     """Whether a product or quotient has but a plain number as its other operand."""
-    other = getattr(node, "_saved_other", None)
-    return operation(node) in ("MulBackward0", "DivBackward0") and (other is None or other.numel() == 1)
+    if operation(node) not in ("MulBackward0", "DivBackward0"):
+        return False
+    other = saved_value(node, "other")
+    return other is None or other.numel() == 1
 
 
 def _pattern(topology: Topology, loop: GraphLoop) -> tuple[object, ...]:

@@ -46,6 +46,12 @@ class PendingLooks:
         that follow, where it may listen."""
         self._looks.append(_Pending(update, uncleared, stepped))
 
+    def release(self) -> None:
+        """Hear of no more steps: the run is over."""
+        for each in self._looks:
+            if each.stepped is not None:
+                each.stepped.release()
+
     def charge(self, step: int, seconds: float) -> None:
         """Say what the look at this step cost."""
         for each in self._looks:

@@ -98,6 +98,7 @@ class Session:
             self._guards.release()
         self._end_watch()
         self._kept.release()
+        self._pending.release()
         if self._concerned():
             with self._own_work:
                 self._pending.settle(None)
@@ -289,6 +290,7 @@ class Session:
     def _before(self, site: int, call: BackwardCall, frame: FrameType | None, watch: StepWatch | None) -> None:
         """What is done before the script's backward pass: the last step is over, and the graph is still whole."""
         self._steps.settle()
+        self._steps.write()
         self._pending.settle(site)
         if watch is not None:
             for root in (*watch.roots, *self._compiled_roots):

@@ -34,12 +34,16 @@ class Stepped:
 
     def end(self, *, before_pass: bool, has_moved: bool) -> None:
         """Listen no more; where the next pass begins, see what is left of the gradients that nothing stepped by."""
-        self._handle.remove()
+        self.release()
         unused = [p for p in self._learning if id(p) not in self._held] if before_pass else []
         self._left = {id(p) for p, norm in zip(unused, _gradient_norms(unused), strict=True) if norm}
         if before_pass and not self._steps and not has_moved and self._is_for_these:
             self._is_discarded = bool(self._learning) and not self._left
         self._learning.clear()
+
+    def release(self) -> None:
+        """Listen no more."""
+        self._handle.remove()
 
     def told(self, look: Look) -> Look:
         """The look's `stepped`."""

@@ -17,7 +17,7 @@ FEWEST_CALLS = 4
 
 
 @dataclass(slots=True)
-class _Stepped:
+class _StepByStep:
     """A module, its calls so far, the state that the last one was given, and how often that was the one before's."""
 
     module: nn.Module
@@ -31,7 +31,7 @@ class SteppedStates(Lens):
 
     def __init__(self, step: WatchedStep) -> None:
         super().__init__(step)
-        self._stepped: dict[int, _Stepped] = {}
+        self._stepped: dict[int, _StepByStep] = {}
 
     def called(self, call: ModuleCall) -> None:
         """Take in one call."""
@@ -41,7 +41,7 @@ class SteppedStates(Lens):
         state = tuple(tensor.detach() for tensor in given if is_dense_and_real(tensor))
         seen = self._stepped.get(id(call.module))
         if seen is None:
-            self._stepped[id(call.module)] = _Stepped(call.module, state)
+            self._stepped[id(call.module)] = _StepByStep(call.module, state)
         else:
             seen.calls += 1
             if seen.same == seen.calls - 2:  # one that differed is enough
