@@ -72,6 +72,10 @@ def test_raw_input_counts_where_the_loss_came_hardly_under_a_constant_guess() ->
     part = replace(ERROR, guess=0.22, value=0.2)
     healthy = record(steps(400), at(*chain(3), losses=(part,), count=8, every=50))
     assert "little lower than the 0.22 that a constant guess gets" in verdict(Facts(healthy), ()).sentence
+    late = [replace(look, losses=(replace(part, value=2.0, guess=2.0),)) for look in healthy.looks]
+    assert "constant guess" not in verdict(Facts(replace(healthy, looks=tuple(late))), ()).sentence, (
+        "it fell at the end"
+    )
 
 
 def test_norms_that_explode_on_raw_input_come_of_it() -> None:

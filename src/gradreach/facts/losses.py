@@ -84,20 +84,26 @@ def over_guess(site: Site, part: LossPart) -> float | None:
     """
     went = site.learning
     resting = site.rest is not None or went.until is not None or went.course in ("hardly falls", "does not fall")
-    return part_of_guess(site, part) if resting else None
+    return _over(site, part, part.looks[len(part.looks) // 2 :]) if resting else None
 
 
 def part_of_guess(site: Site, part: LossPart) -> float | None:
-    """The same, whether the loss rests or not."""
+    """The same of a loss that may fall still: what it came to by the last looks, and by the end of the run."""
+    over, loss = _over(site, part, part.looks[-MIN_LOOKS:]), site.learning.last
+    if over is None or loss is None or not part.last.is_whole:
+        return over
+    return min(over, loss / (part.guess or math.inf))
+
+
+def _over(site: Site, part: LossPart, looks: Sequence[LossLook]) -> float | None:
     guess, loss = part.guess, site.learning.last
     if site.takes_turns or site.learning.course == "unknown" or len(part.looks) < MIN_LOOKS or not is_positive(guess):
         return None
-    half = part.looks[len(part.looks) // 2 :]
-    values = known(look.value for look in half)
+    values = known(look.value for look in looks)
     if not values or (not part.last.is_whole and median(values) < MOSTLY * abs(loss or 0.0)):
         is_steady = part.last.counts or part.last.kind.startswith("binary")
         return loss / guess if part.last.is_whole and loss is not None and is_steady else None
     if part.last.counts:
         return median(values) / guess
-    ratios = known((look.value or 0.0) / look.guess for look in half if is_positive(look.guess))
+    ratios = known((look.value or 0.0) / look.guess for look in looks if is_positive(look.guess))
     return median(ratios) if len(ratios) >= MIN_LOOKS else None
