@@ -137,5 +137,5 @@ def test_a_training_that_has_only_begun_is_told_as_information() -> None:
         made = record(steps(count, loss=lambda i: flat(i) - 0.0002 * i), parts)
         return [f.severity for f in findings(made) if f.code == "GR604"]
 
-    assert said(90) == ["info"]
-    assert said(120) == ["warning"]
+    assert said(150) == ["info"]
+    assert said(250) == ["warning"]

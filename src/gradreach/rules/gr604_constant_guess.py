@@ -16,7 +16,7 @@ from gradreach.rules.losses import headline, where, whose
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome
 from gradreach.rules.through_time import fading
 
-FEWEST = 100
+FEWEST = 200
 """Losses under which a training that got no further may only have begun."""
 
 ALIKE = 0.01
