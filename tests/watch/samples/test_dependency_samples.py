@@ -252,3 +252,12 @@ def test_a_run_that_is_killed_leaves_the_tests_on_the_way(watched: Watched, tmp_
     sink.flush()
     (found,) = read(tmp_path / "killed").dependency
     assert (found.module, found.sequences) == ("rnn", ENOUGH_SEQUENCES)
+
+
+def test_rows_of_one_and_the_same_error_are_one_sequence(sink: MemorySink, asked: Asked) -> None:
+    samples, inputs = DependencySamples(), torch.randn(5, 9, 2)
+    shared = torch.randn(1, 9, 4).expand(5, 9, 4)
+    for step, errors in enumerate((shared, torch.randn(5, 9, 4))):
+        samples.take(Look(step, 0, 0.0), [LocalErrors("rnn", inputs, errors, torch.randn(5, 9, 4), (inputs,))])
+    samples.test_at_the_end(sink)
+    assert [len(set(each.tolist())) for each in asked[0][3]] == [1, 5]

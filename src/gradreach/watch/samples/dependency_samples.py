@@ -40,6 +40,17 @@ PROBE_EVERY = 3
 """Each so many-th look has a probe, the first among them: its further backward passes may take most of a look."""
 
 
+ALIKE = 1e-3
+"""Relative difference up to which the errors of all rows are one and the same."""
+
+
+def _apart(sequences: Tensor, errors: Tensor) -> Tensor:
+    """The identities of sequences (B,), one for all of them where their errors (B, T, p) are one and the same, as where
+    the loss reads nothing but their mean: such rows say the same thing so many times."""
+    alike = (errors - errors[:1]).norm() <= ALIKE * errors.norm()
+    return sequences[:1].expand_as(sequences).clone() if alike else sequences
+
+
 @dataclass(frozen=True)
 class _LookSample:
     step: int
@@ -173,7 +184,7 @@ class DependencySamples:
                 self._narrowed("inputs", inputs).float().cpu() if real else inputs.long().cpu(),
                 self._narrowed("errors", errors / rms).half().cpu(),
                 self._narrowed("states", states).clamp(-6e4, 6e4).half().cpu(),
-                identities(each[rows] for each in local.source),
+                _apart(identities(each[rows] for each in local.source), errors),
             )
         )
 
