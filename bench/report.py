@@ -19,8 +19,10 @@ import timing
 
 from gradreach.record import store
 from gradreach.record.entries import Model, SiteEntry
-from gradreach.record.look import DepthLook, Look, TimeLook
+from gradreach.record.look import Look
 from gradreach.record.schema import Outcome, Overhead, Run, Step
+from gradreach.record.seen.depth import DepthLook
+from gradreach.record.seen.recurrence import TimeLook
 from gradreach.record.sinks.sqlite import SqliteSink
 from gradreach.report.report import Report
 

@@ -12,7 +12,7 @@ from gradreach.engine.adjoint import backward
 from gradreach.engine.look import MAP_COLUMNS, look_at, output_error
 from gradreach.engine.reach import reach
 from gradreach.engine.replay import replay
-from gradreach.record.look import TimeLook
+from gradreach.record.seen.recurrence import TimeLook
 
 from .cases import ONEDNN, Case, cases
 

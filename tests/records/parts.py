@@ -12,8 +12,11 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
-from gradreach.record.look import DepthLook, Look, Probe, TimeLook, ZeroGradient
+from gradreach.record.look import Look
 from gradreach.record.schema import Dependency, Lag, Outcome, Overhead, Record, Run, Step
+from gradreach.record.seen.depth import DepthLook
+from gradreach.record.seen.recurrence import Probe, TimeLook
+from gradreach.record.seen.zero_gradient import ZeroGradient
 
 NAN, INF = math.nan, math.inf
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gradreach.record.look import DepthLook
 from gradreach.record.schema import GuardDeed, GuardSummary, NonFinite, Outcome, Overhead, Record
+from gradreach.record.seen.depth import DepthLook
 
 from .parts import (
     INF,

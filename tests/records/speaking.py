@@ -6,23 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 from gradreach.record.kinds import DECAY_LOOP, LOOP
-from gradreach.record.look import (
-    DepthLook,
-    DetachedState,
-    FleetingPart,
-    GivenData,
-    GraphLook,
-    HiddenPart,
-    Look,
-    LossLook,
-    OptimizerSteps,
-    OutputLook,
-    Padding,
-    RowReading,
-    Spread,
-    SteppedState,
-)
+from gradreach.record.look import Look
 from gradreach.record.schema import NonFinite, Record, Step
+from gradreach.record.seen.data import GivenData, Padding, RowReading
+from gradreach.record.seen.depth import DepthLook
+from gradreach.record.seen.loop import FleetingPart, GraphLook, HiddenPart, OptimizerSteps
+from gradreach.record.seen.loss import LossLook, OutputLook, Spread
+from gradreach.record.seen.recurrence import DetachedState, SteppedState
 
 from .parts import (
     activation,

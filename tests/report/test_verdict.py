@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from gradreach.facts.facts import Facts
-from gradreach.record.look import OptimizerSteps
 from gradreach.record.schema import Finding, Outcome, Record
+from gradreach.record.seen.loop import OptimizerSteps
 from gradreach.report.report import Report
 from gradreach.report.verdict import verdict
 from gradreach.rules.registry import ranked

@@ -14,9 +14,11 @@ from torch import nn
 import gradreach
 from gradreach.facts.facts import Facts
 from gradreach.record.kinds import numbered
-from gradreach.record.look import DepthLook, TimeLook, ZeroCause
 from gradreach.record.nonfinite import Cause
 from gradreach.record.schema import NonFinite, Record
+from gradreach.record.seen.depth import DepthLook
+from gradreach.record.seen.recurrence import TimeLook
+from gradreach.record.seen.zero_gradient import ZeroCause
 from gradreach.remedies.advice.advice import Advice
 from gradreach.remedies.advice.clip import CLIP
 from gradreach.remedies.advice.find_out import FIND_OUT

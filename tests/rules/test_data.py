@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from gradreach.record.look import DepthLook, Look
+from gradreach.record.look import Look
 from gradreach.record.schema import Finding, Lag, Record
+from gradreach.record.seen.depth import DepthLook
 from gradreach.rules.data_dependency import UNASKED
 from gradreach.rules.registry import RULES
 from tests.records.parts import (

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from gradreach.record.look import DepthLook, Look
+from gradreach.record.look import Look
 from gradreach.record.schema import GuardSummary, NonFinite, Overhead, Record
+from gradreach.record.seen.depth import DepthLook
 from tests.records.parts import activation, at, between, chain, dependency, flat, lag, record, steps, time_look
 from tests.records.speaking import NOTHING, SPEAKING, blown
 from tests.rules.judging import codes, the

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from gradreach.facts.facts import Facts
-from gradreach.record.look import GivenData, LossLook, Padding, ReadAlong, RowReading, Spread
 from gradreach.record.schema import Record
+from gradreach.record.seen.data import GivenData, Padding, ReadAlong, RowReading
+from gradreach.record.seen.loss import LossLook, Spread
 from gradreach.report.verdict import verdict
 from tests.records.parts import activation, at, between, chain, falling, flat, record, steps, time_look, zero_gradient
 from tests.records.speaking import ERROR, SPEAKING, blown

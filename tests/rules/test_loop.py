@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from gradreach.facts.facts import Facts
-from gradreach.record.look import GraphLook, OptimizerSteps
 from gradreach.record.schema import Record
+from gradreach.record.seen.loop import GraphLook, OptimizerSteps
 from gradreach.report.three_questions import answers
 from tests.records.parts import at, chain, falling, flat, record, steps
 from tests.records.speaking import HIDDEN, SPEAKING, blown, carried, thrown_away

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gradreach.record.look import LossLook, OutputLook
+from gradreach.record.seen.loss import LossLook, OutputLook
 from tests.records.parts import at, falling, flat, record, steps, time_look
 from tests.records.speaking import BROADCAST, CUT_OFF, ERROR, SQUASHED, UNBOUNDED, WIDE
 from tests.rules.judging import codes, findings, not_judged, the

@@ -6,8 +6,8 @@ import pytest
 
 from gradreach.facts.facts import Facts
 from gradreach.record.kinds import DECAY_LOOP, LOOP, MATRIX_LOOP, SCAN
-from gradreach.record.look import Probe
 from gradreach.record.schema import NonFinite
+from gradreach.record.seen.recurrence import Probe
 from gradreach.rules.registry import RULES
 from tests.records.parts import at, dependency, flat, lag, record, steps, time_look
 from tests.rules.judging import codes, findings, not_judged, passed, the

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gradreach.record.look import DepthLook
+from gradreach.record.seen.depth import DepthLook
 from tests.records.parts import activation, at, between, chain, falling, flat, record, steps
 from tests.rules.judging import codes, not_judged, passed, the
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from gradreach.record.look import DepthLook, Look
+from gradreach.record.look import Look
+from gradreach.record.seen.depth import DepthLook
 from tests.records.parts import at, chain, depth_look, falling, flat, record, steps
 from tests.rules.judging import codes, findings, not_judged, passed, the
 

@@ -8,8 +8,12 @@ from typing import Any, get_args
 import pytest
 
 from gradreach.facts.facts import Facts
-from gradreach.record.look import DepthLook, DetachedState, Look, OptimizerSteps, ZeroCause, ZeroGradient
+from gradreach.record.look import Look
 from gradreach.record.schema import Record
+from gradreach.record.seen.depth import DepthLook
+from gradreach.record.seen.loop import OptimizerSteps
+from gradreach.record.seen.recurrence import DetachedState
+from gradreach.record.seen.zero_gradient import ZeroCause, ZeroGradient
 from gradreach.report.conclusions import Conclusions
 from gradreach.rules.registry import RULES, judge
 from tests.records.parts import at, chain, depth_look, flat, record, steps, time_look, zero_gradient

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import gradreach as gr
-from gradreach.record.look import LossLook
+from gradreach.record.seen.loss import LossLook
 
 ROWS = 32
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import gradreach as gr
-from gradreach.record.look import OutputLook
+from gradreach.record.seen.loss import OutputLook
 
 
 def outputs(model: nn.Module, rows: int) -> tuple[OutputLook, ...]:

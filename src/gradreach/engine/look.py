@@ -15,7 +15,7 @@ from gradreach.engine.reach_curve import curve, factor, horizon
 from gradreach.engine.reach_map import NEGLIGIBLE, ReachMap, choose_anchors, reach_map
 from gradreach.engine.replay import Replay
 from gradreach.engine.scan import Unroll
-from gradreach.record.look import TimeLook
+from gradreach.record.seen.recurrence import TimeLook
 
 TOLERANCE = 1e-6
 """The relative difference of outputs up to which a replay is exact, or four roundings of the output's dtype if that is

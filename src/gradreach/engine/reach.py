@@ -23,7 +23,7 @@ from gradreach.engine.reach_curve import curve, growth, horizon, log2_curve
 from gradreach.engine.reach_map import ReachMap, choose_anchors, reach_map
 from gradreach.engine.replay import Replay, replay, with_layer
 from gradreach.record.has_card import HasCard
-from gradreach.record.look import Direction
+from gradreach.record.seen.recurrence import Direction
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from gradreach.engine.reach_map import ReachMap, table
-from gradreach.record.look import HORIZON_LIMIT
+from gradreach.record.seen.recurrence import HORIZON_LIMIT
 
 
 def log2_curve(reach: ReachMap) -> tuple[float, ...]:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from gradreach.facts.thresholds import Threshold
-from gradreach.record.look import DepthLook, Look
+from gradreach.record.look import Look
+from gradreach.record.seen.depth import DepthLook
 
 SATURATED = Threshold("saturated", 0.8, 0.01, 1.0, "share of activations with less than 5 % of their largest slope")
 

@@ -13,8 +13,9 @@ from gradreach.facts.statistics import is_finite, known
 from gradreach.facts.thresholds import Threshold, Thresholds
 from gradreach.facts.time import typical
 from gradreach.facts.wording import percent
-from gradreach.record.look import HORIZON_LIMIT, Look, Probe, TimeLook
+from gradreach.record.look import Look
 from gradreach.record.schema import Dependency, Lag
+from gradreach.record.seen.recurrence import HORIZON_LIMIT, Probe, TimeLook
 
 Q_LEVEL = Threshold(
     "dependency_level", 0.01, 1e-6, 0.2, "q up to which the error counts as depending on the input at a lag"

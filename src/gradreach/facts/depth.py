@@ -18,7 +18,8 @@ from gradreach.facts.statistics import (
     slope,
 )
 from gradreach.facts.thresholds import Threshold
-from gradreach.record.look import DepthLook, Look
+from gradreach.record.look import Look
+from gradreach.record.seen.depth import DepthLook
 
 DEPTH_DECADES = Threshold(
     "depth_decades",

@@ -31,8 +31,11 @@ from gradreach.facts.time import (
     usual_length,
 )
 from gradreach.facts.zero_gradients import ZeroStretch, zero_stretches
-from gradreach.record.look import DepthLook, DetachedState, GivenData, Look, Probe, SteppedState, TimeLook
+from gradreach.record.look import Look
 from gradreach.record.schema import NonFinite, Record, Step
+from gradreach.record.seen.data import GivenData
+from gradreach.record.seen.depth import DepthLook
+from gradreach.record.seen.recurrence import DetachedState, Probe, SteppedState, TimeLook
 
 
 @dataclass(frozen=True)

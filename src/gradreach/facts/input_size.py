@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 
 from gradreach.facts.depth import in_order
 from gradreach.facts.statistics import is_positive
-from gradreach.record.look import DepthLook, GivenData, Look
+from gradreach.record.look import Look
+from gradreach.record.seen.data import GivenData
+from gradreach.record.seen.depth import DepthLook
 
 
 def given_data(looks: Sequence[Look], root_of: Callable[[str], str]) -> dict[str, GivenData]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from gradreach.facts.site import Site
 from gradreach.facts.statistics import is_positive, known, median
 from gradreach.facts.time import MIN_LOOKS
-from gradreach.record.look import Look, LossLook
+from gradreach.record.look import Look
+from gradreach.record.seen.loss import LossLook
 
 FEWEST_LABELS = 100
 """Targets from which the shares of the classes are known well enough for their entropy."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from gradreach.facts.statistics import is_finite, is_positive, known, median
 from gradreach.facts.thresholds import Threshold
-from gradreach.record.look import DetachedState, Look, Probe, SteppedState, TimeLook
+from gradreach.record.look import Look
+from gradreach.record.seen.recurrence import DetachedState, Probe, SteppedState, TimeLook
 
 FAR_SHARE = Threshold(
     "far_share", 0.5, 0.01, 1.0, "part of the sequence that the gradient must reach back over to be in order"
@@ -24,6 +25,7 @@ FEWEST_CALLS = 3
 """Calls of a module in one step that make a sequence."""
 
 SomeLook = TypeVar("SomeLook", TimeLook, Probe, TimeLook | Probe)
+SomeState = TypeVar("SomeState", DetachedState, SteppedState)
 
 
 class LayerKey(NamedTuple):
@@ -59,29 +61,28 @@ def layers_of(looks: Sequence[Look]) -> dict[LayerKey, list[Shown]]:
 def cut_states(looks: Sequence[Look]) -> tuple[tuple[list[Look], DetachedState], ...]:
     """The modules that were called three times or more a step and whose state came back without its history at every
     hand-over, in MIN_LOOKS looks and in all that saw them; each with these looks and as the last of them has it."""
-    seen: dict[str, list[tuple[Look, DetachedState]]] = {}
-    for look in looks:
-        for state in look.detached_states:
-            seen.setdefault(state.module, []).append((look, state))
-    return tuple(
-        ([look for look, _ in states], states[-1][1])
-        for states in seen.values()
-        if len(states) >= MIN_LOOKS
-        and all(state.calls >= FEWEST_CALLS and state.cut == state.calls - 1 for _, state in states)
-    )
+    seen = [(look, state) for look in looks for state in look.detached_states]
+    return _always(seen, lambda state: state.calls >= FEWEST_CALLS and state.cut == state.calls - 1)
 
 
 def uncarried_states(looks: Sequence[Look]) -> tuple[tuple[list[Look], SteppedState], ...]:
     """The modules each of whose steps began from the same state, in MIN_LOOKS looks and in all that saw them; each with
     these looks and as the last of them has it."""
-    seen: dict[str, list[tuple[Look, SteppedState]]] = {}
-    for look in looks:
-        for state in look.stepped_states:
-            seen.setdefault(state.module, []).append((look, state))
+    seen = [(look, state) for look in looks for state in look.stepped_states]
+    return _always(seen, lambda state: state.same == state.calls - 1)
+
+
+def _always(
+    seen: Sequence[tuple[Look, SomeState]], is_so: Callable[[SomeState], bool]
+) -> tuple[tuple[list[Look], SomeState], ...]:
+    """By module: the looks at it and what the last of them saw, where MIN_LOOKS or more saw it and it was always so."""
+    modules: dict[str, list[tuple[Look, SomeState]]] = {}
+    for look, state in seen:
+        modules.setdefault(state.module, []).append((look, state))
     return tuple(
         ([look for look, _ in states], states[-1][1])
-        for states in seen.values()
-        if len(states) >= MIN_LOOKS and all(state.same == state.calls - 1 for _, state in states)
+        for states in modules.values()
+        if len(states) >= MIN_LOOKS and all(is_so(state) for _, state in states)
     )
 
 

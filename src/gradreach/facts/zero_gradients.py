@@ -10,8 +10,10 @@ from itertools import combinations
 from gradreach.facts.site import Site
 from gradreach.facts.statistics import median
 from gradreach.facts.time import MIN_LOOKS
-from gradreach.record.look import DepthLook, Look, ZeroGradient
+from gradreach.record.look import Look
 from gradreach.record.schema import Step
+from gradreach.record.seen.depth import DepthLook
+from gradreach.record.seen.zero_gradient import ZeroGradient
 
 NEGLIGIBLE = 0.01
 """Part of the trained numbers below which zeros that no operation explains are left alone: a bias that something after

@@ -1,7 +1,8 @@
 """The data that all layers speak: frozen records of one run, how they are written as it goes on, and how they are read.
 
 schema: what was seen of one run, as frozen dataclasses.
-look: what was seen on one watched step.
+look: all that was seen on one watched step.
+seen: its parts, one file for each thing that lenses look at.
 entries: the entries that a run writes one after another, and the record that they add up to.
 nonfinite: when a number counts as not finite, and when the loss scale alone may have made it so.
 kinds: the kinds of recurrent cells, one line each, without torch.

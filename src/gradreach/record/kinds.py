@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gradreach.record.look import TimeLook
+from gradreach.record.seen.recurrence import TimeLook
 
 
 @dataclass(frozen=True, slots=True)

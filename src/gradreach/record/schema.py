@@ -11,8 +11,9 @@ from functools import cached_property
 from typing import Final, Literal
 
 from gradreach.record.has_card import HasCard
-from gradreach.record.look import Direction, Look
+from gradreach.record.look import Look
 from gradreach.record.nonfinite import Cause, NonFiniteValue, Phase, all_finite, may_be_overflow
+from gradreach.record.seen.recurrence import Direction
 
 SCHEMA: Final = "gradreach/1"
 

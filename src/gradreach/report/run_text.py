@@ -6,8 +6,8 @@ from collections import Counter
 
 from gradreach.facts.clipping import Clipping
 from gradreach.facts.wording import count, figure, local, percent, shortened
-from gradreach.record.look import DepthLook
 from gradreach.record.schema import GuardSummary, Overhead, Run
+from gradreach.record.seen.depth import DepthLook
 
 
 def of_module(seen: DepthLook) -> str:

@@ -13,8 +13,8 @@ from gradreach.facts.statistics import is_finite, known, quantile
 from gradreach.facts.time import rate_to_horizon, share_reached
 from gradreach.facts.wording import count, cut, figure, local, percent, shortened
 from gradreach.record.kinds import of_layer
-from gradreach.record.look import HORIZON_LIMIT, TimeLook
 from gradreach.record.schema import Finding
+from gradreach.record.seen.recurrence import HORIZON_LIMIT, TimeLook
 from gradreach.report import run_text
 from gradreach.report.why_broken import why_broken
 

@@ -8,8 +8,8 @@ from gradreach.facts.dependency import Q_LEVEL, WORTH, DependencyTest, LagResult
 from gradreach.facts.facts import Facts
 from gradreach.facts.site import PASSES
 from gradreach.facts.wording import figure, percent
-from gradreach.record.look import HORIZON_LIMIT
 from gradreach.record.schema import Lag
+from gradreach.record.seen.recurrence import HORIZON_LIMIT
 from gradreach.rules import formula
 from gradreach.rules.rule import Where
 

@@ -14,8 +14,9 @@ from gradreach.facts.depth import DEPTH_DECADES, in_order, update_ratio
 from gradreach.facts.facts import Facts
 from gradreach.facts.statistics import is_finite, is_positive, known
 from gradreach.facts.time import FAR_GROWTH
-from gradreach.record.look import DepthLook, TimeLook
 from gradreach.record.schema import Finding
+from gradreach.record.seen.depth import DepthLook
+from gradreach.record.seen.recurrence import TimeLook
 from gradreach.remedies.advice.find_out import FIND_OUT
 from gradreach.rules.gr204_dead_units import DEAD
 from gradreach.rules.gr305_update_size import REPLACED, USUAL

@@ -6,7 +6,7 @@ import math
 
 from gradreach.facts.statistics import is_finite
 from gradreach.facts.wording import figure, percent
-from gradreach.record.look import TimeLook
+from gradreach.record.seen.recurrence import TimeLook
 
 MEAN_SLOPE = "mean σ′ / max σ′ ≤ 1 − 0.95 · share, where the share has under 5 % of the largest slope"
 """The mathematics of saturation."""

@@ -10,8 +10,8 @@ from gradreach.facts.modules import of_one_stack
 from gradreach.facts.statistics import is_finite
 from gradreach.facts.time import FAR_SHARE, LayerKey, rate_to_horizon, typical
 from gradreach.facts.wording import figure, percent
-from gradreach.record.look import HORIZON_LIMIT, TimeLook
 from gradreach.record.schema import Finding, Severity
+from gradreach.record.seen.recurrence import HORIZON_LIMIT, TimeLook
 from gradreach.rules import formula
 from gradreach.rules.longer_reach import longer_reach
 from gradreach.rules.references import BENGIO, PASCANU

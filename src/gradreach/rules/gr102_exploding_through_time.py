@@ -12,8 +12,8 @@ from gradreach.facts.thresholds import Threshold
 from gradreach.facts.time import FAR_GROWTH, LayerKey, typical
 from gradreach.facts.wording import figure
 from gradreach.record.kinds import DECAYS, LOOP
-from gradreach.record.look import TimeLook
 from gradreach.record.schema import Finding, Remedy, Severity
+from gradreach.record.seen.recurrence import TimeLook
 from gradreach.remedies.advice.bounded_decay import BOUNDED_DECAY
 from gradreach.remedies.advice.normalise_state import NORMALISE_STATE
 from gradreach.remedies.advice.orthogonal import ORTHOGONAL

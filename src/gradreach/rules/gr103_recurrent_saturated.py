@@ -11,8 +11,8 @@ from gradreach.facts.thresholds import Threshold, Thresholds
 from gradreach.facts.time import FAR_SHARE, MIN_LOOKS, LayerKey, typical
 from gradreach.facts.wording import figure, percent
 from gradreach.record.kinds import is_gated, saturates
-from gradreach.record.look import TimeLook
 from gradreach.record.schema import Finding, Remedy
+from gradreach.record.seen.recurrence import TimeLook
 from gradreach.remedies.advice.initial_scale import INITIAL_SCALE
 from gradreach.remedies.advice.orthogonal import ORTHOGONAL
 from gradreach.remedies.advice.scale_input import SCALE_INPUT

@@ -7,8 +7,8 @@ import math
 from gradreach.facts.dependency import FOUND, Q_LEVEL, WORTH, DependencyTest, LagResult, not_enough, strongest
 from gradreach.facts.facts import Facts
 from gradreach.facts.wording import figure, percent
-from gradreach.record.look import HORIZON_LIMIT
 from gradreach.record.schema import Finding, Remedy, Severity
+from gradreach.record.seen.recurrence import HORIZON_LIMIT
 from gradreach.remedies.advice.longer_window import LONGER_WINDOW
 from gradreach.rules.data_dependency import all_spans, depends, lie, where
 from gradreach.rules.longer_reach import as_far_as

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from gradreach.facts.facts import Facts
 from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import count
-from gradreach.record.look import DetachedState, Look
+from gradreach.record.look import Look
 from gradreach.record.schema import Finding
+from gradreach.record.seen.recurrence import DetachedState
 from gradreach.remedies.advice.detach_between import DETACH_BETWEEN
 from gradreach.rules.references import WILLIAMS
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where

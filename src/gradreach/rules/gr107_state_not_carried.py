@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from gradreach.facts.facts import Facts
 from gradreach.facts.time import MIN_LOOKS
-from gradreach.record.look import Look, SteppedState
+from gradreach.record.look import Look
 from gradreach.record.schema import Finding
+from gradreach.record.seen.recurrence import SteppedState
 from gradreach.remedies.advice.carry_state import CARRY_STATE
 from gradreach.rules.references import WILLIAMS
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where

@@ -7,8 +7,8 @@ from gradreach.facts.facts import Facts
 from gradreach.facts.statistics import is_finite, known, median, most
 from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import percent
-from gradreach.record.look import DepthLook
 from gradreach.record.schema import Finding, Remedy
+from gradreach.record.seen.depth import DepthLook
 from gradreach.remedies.advice.initial_scale import INITIAL_SCALE
 from gradreach.remedies.advice.layer_norm import LAYER_NORM
 from gradreach.remedies.advice.scale_input import SCALE_INPUT

@@ -10,8 +10,8 @@ from gradreach.facts.statistics import is_finite, known, median, most
 from gradreach.facts.thresholds import Threshold
 from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import percent
-from gradreach.record.look import DepthLook
 from gradreach.record.schema import Finding, Severity
+from gradreach.record.seen.depth import DepthLook
 from gradreach.remedies.advice.fresh_start import FRESH_START
 from gradreach.remedies.advice.leaky import LEAKY
 from gradreach.remedies.advice.learning_rate import LEARNING_RATE

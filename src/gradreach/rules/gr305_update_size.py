@@ -11,8 +11,9 @@ from gradreach.facts.statistics import is_positive, known, median, positive
 from gradreach.facts.thresholds import Threshold
 from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import figure
-from gradreach.record.look import DepthLook, Look
+from gradreach.record.look import Look
 from gradreach.record.schema import Finding
+from gradreach.record.seen.depth import DepthLook
 from gradreach.remedies.advice.lower_rate import LOWER_RATE
 from gradreach.remedies.advice.raise_rate import RAISE_RATE
 from gradreach.remedies.advice.scale_input import SCALE_INPUT

@@ -9,8 +9,9 @@ from gradreach.facts.site import Site
 from gradreach.facts.statistics import known, median
 from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import figure, percent
-from gradreach.record.look import DepthLook, Look
+from gradreach.record.look import Look
 from gradreach.record.schema import Finding
+from gradreach.record.seen.depth import DepthLook
 from gradreach.remedies.advice.unsaturated_loss import UNSATURATED_LOSS
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from gradreach.facts.dependency import Q_LEVEL, WORTH, DependencyTest, not_enough, strongest
 from gradreach.facts.facts import Facts
 from gradreach.facts.wording import figure
-from gradreach.record.look import HORIZON_LIMIT
 from gradreach.record.schema import Finding, Severity
+from gradreach.record.seen.recurrence import HORIZON_LIMIT
 from gradreach.rules.data_dependency import (
     BANDS,
     DEPENDS,

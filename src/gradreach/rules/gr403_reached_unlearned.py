@@ -15,8 +15,10 @@ from gradreach.facts.thresholds import Threshold
 from gradreach.facts.time import FAR_GROWTH, MIN_LOOKS
 from gradreach.facts.wording import figure
 from gradreach.record.kinds import numbered, saturates
-from gradreach.record.look import HORIZON_LIMIT, DepthLook, Look, TimeLook
+from gradreach.record.look import Look
 from gradreach.record.schema import Finding, Remedy, Severity
+from gradreach.record.seen.depth import DepthLook
+from gradreach.record.seen.recurrence import HORIZON_LIMIT, TimeLook
 from gradreach.remedies.advice.one_batch import ONE_BATCH
 from gradreach.remedies.advice.raise_rate import RAISE_RATE
 from gradreach.remedies.advice.wider import WIDER

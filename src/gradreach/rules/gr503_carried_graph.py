@@ -10,8 +10,9 @@ from gradreach.facts.site import Site
 from gradreach.facts.statistics import median
 from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import figure, local
-from gradreach.record.look import GraphLook, Look
+from gradreach.record.look import Look
 from gradreach.record.schema import Finding
+from gradreach.record.seen.loop import GraphLook
 from gradreach.remedies.advice.carry_and_detach import CARRY_AND_DETACH
 from gradreach.rules import formula
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where

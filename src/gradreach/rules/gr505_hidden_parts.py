@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from gradreach.facts.facts import Facts
 from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import count, shortened
-from gradreach.record.look import HiddenPart, Look
+from gradreach.record.look import Look
 from gradreach.record.schema import Finding
+from gradreach.record.seen.loop import HiddenPart
 from gradreach.remedies.advice.freeze import FREEZE
 from gradreach.remedies.advice.module_list import MODULE_LIST
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where

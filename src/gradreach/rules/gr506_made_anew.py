@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from gradreach.facts.facts import Facts
 from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import count
-from gradreach.record.look import FleetingPart, Look
+from gradreach.record.look import Look
 from gradreach.record.schema import Finding
+from gradreach.record.seen.loop import FleetingPart
 from gradreach.remedies.advice.make_once import MAKE_ONCE
 from gradreach.rules.losses import headline
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from gradreach.facts.facts import Facts
 from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import local, shortened
-from gradreach.record.look import Look, OptimizerSteps
+from gradreach.record.look import Look
 from gradreach.record.schema import Finding
+from gradreach.record.seen.loop import OptimizerSteps
 from gradreach.remedies.advice.zero_grad import ZERO_GRAD
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 

@@ -9,8 +9,8 @@ from gradreach.facts.losses import LossPart
 from gradreach.facts.statistics import known, median
 from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import figure
-from gradreach.record.look import LossLook
 from gradreach.record.schema import Finding
+from gradreach.record.seen.loss import LossLook
 from gradreach.remedies.advice.raw_logits import RAW_LOGITS
 from gradreach.remedies.advice.scale_logits import SCALE_LOGITS
 from gradreach.rules.losses import NO_LOSS, headline, severity, where, whose

@@ -8,8 +8,8 @@ from gradreach.facts.statistics import is_positive
 from gradreach.facts.time import MIN_LOOKS, share_reached, typical
 from gradreach.facts.wording import figure, percent
 from gradreach.record.kinds import of_layer
-from gradreach.record.look import LossLook
 from gradreach.record.schema import Finding
+from gradreach.record.seen.loss import LossLook
 from gradreach.remedies.advice.look_at_pairs import LOOK_AT_PAIRS
 from gradreach.remedies.advice.one_batch import ONE_BATCH
 from gradreach.rules.losses import headline, where, whose

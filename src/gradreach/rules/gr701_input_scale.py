@@ -12,8 +12,8 @@ from gradreach.facts.site import Site
 from gradreach.facts.statistics import is_positive
 from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import capital, figure
-from gradreach.record.look import GivenData
 from gradreach.record.schema import SEVERITIES, Finding, Severity
+from gradreach.record.seen.data import GivenData
 from gradreach.remedies.advice.scale_input import SCALE_INPUT
 from gradreach.remedies.advice.scale_target import SCALE_TARGET
 from gradreach.rules import (

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from gradreach.facts.facts import Facts
 from gradreach.facts.site import Site
 from gradreach.facts.time import MIN_LOOKS
-from gradreach.record.look import RowReading
 from gradreach.record.schema import Finding, Remedy, Severity
+from gradreach.record.seen.data import RowReading
 from gradreach.remedies.advice.batch_first import BATCH_FIRST
 from gradreach.remedies.advice.transpose import TRANSPOSE
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where

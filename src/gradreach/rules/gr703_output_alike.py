@@ -8,8 +8,9 @@ from gradreach.facts.facts import Facts
 from gradreach.facts.statistics import is_positive
 from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import figure
-from gradreach.record.look import Look, OutputLook
+from gradreach.record.look import Look
 from gradreach.record.schema import Finding
+from gradreach.record.seen.loss import OutputLook
 from gradreach.remedies.advice.one_batch import ONE_BATCH
 from gradreach.rules.losses import headline
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where

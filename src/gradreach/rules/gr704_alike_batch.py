@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from gradreach.facts.facts import Facts
 from gradreach.facts.site import Site
 from gradreach.facts.wording import count, figure, percent
-from gradreach.record.look import Look, LossLook
+from gradreach.record.look import Look
 from gradreach.record.schema import Finding, Severity
+from gradreach.record.seen.loss import LossLook
 from gradreach.remedies.advice.distinct_rows import DISTINCT_ROWS
 from gradreach.remedies.advice.shuffle import SHUFFLE
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where

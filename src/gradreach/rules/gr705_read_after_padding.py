@@ -8,8 +8,10 @@ from gradreach.facts.facts import Facts
 from gradreach.facts.statistics import median
 from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import figure, percent
-from gradreach.record.look import Look, Padding, TimeLook
+from gradreach.record.look import Look
 from gradreach.record.schema import Finding, Severity
+from gradreach.record.seen.data import Padding
+from gradreach.record.seen.recurrence import TimeLook
 from gradreach.remedies.advice.last_real_step import LAST_REAL_STEP
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 

@@ -16,8 +16,8 @@ from gradreach.record.kinds import (
     keeping_gate,
     numbered,
 )
-from gradreach.record.look import TimeLook
 from gradreach.record.schema import Remedy
+from gradreach.record.seen.recurrence import TimeLook
 from gradreach.remedies.advice.chrono_start import CHRONO_START
 from gradreach.remedies.advice.forget_bias import FORGET_BIAS
 from gradreach.remedies.advice.gated_cell import GATED_CELL

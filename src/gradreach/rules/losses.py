@@ -5,8 +5,8 @@ from __future__ import annotations
 from gradreach.facts.facts import Facts
 from gradreach.facts.losses import LossPart
 from gradreach.facts.wording import count
-from gradreach.record.look import LossLook
 from gradreach.record.schema import Finding, Severity
+from gradreach.record.seen.loss import LossLook
 from gradreach.rules.rule import Where
 
 NO_LOSS = "no look saw the loss hold an output against a target by an operation that is known"

@@ -8,7 +8,7 @@ from gradreach.facts.facts import Facts
 from gradreach.facts.statistics import known, most
 from gradreach.facts.time import FAR_SHARE, LayerKey, typical
 from gradreach.record.kinds import DECAYS, LOOPS, SCAN
-from gradreach.record.look import HORIZON_LIMIT, TimeLook
+from gradreach.record.seen.recurrence import HORIZON_LIMIT, TimeLook
 from gradreach.rules.rule import Where
 
 SHORTEST = 10

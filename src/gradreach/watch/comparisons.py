@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradreach.record.look import LossKind
+from gradreach.record.seen.loss import LossKind
 from gradreach.watch.graph import Node, is_leaf, maker, operation, parents
 from gradreach.watch.nonfinite.operations import key_of, moves
 from gradreach.watch.nonfinite.saved_values import saved_value

@@ -10,7 +10,7 @@ import torch
 from gradreach.engine.look import kept_map
 from gradreach.engine.reach_curve import curve, factor, horizon
 from gradreach.engine.reach_map import table
-from gradreach.record.look import TimeLook
+from gradreach.record.seen.recurrence import TimeLook
 from gradreach.watch.state_gradients import Parts, StateGradients
 
 MOST_ANCHORS = 8

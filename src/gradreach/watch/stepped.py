@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from gradreach.engine.norms import each_norm, to_host
-from gradreach.record.look import Look, OptimizerSteps
+from gradreach.record.look import Look
+from gradreach.record.seen.loop import OptimizerSteps
 from gradreach.watch.graph import trainable
 from gradreach.watch.own_work import OwnWork
 from gradreach.watch.tensors import is_measurable

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from gradreach.engine.norms import each_norm, local, to_host
-from gradreach.record.look import DepthLook, Look
+from gradreach.record.look import Look
+from gradreach.record.seen.depth import DepthLook
 from gradreach.watch.models import Models, own_parameters
 from gradreach.watch.tensors import is_measurable
 

@@ -3,8 +3,8 @@
 import re
 
 from gradreach.facts.dependency import LagResult, LagVerdict
-from gradreach.record.look import Probe
 from gradreach.record.schema import Lag
+from gradreach.record.seen.recurrence import Probe
 from gradreach.report.charts.reach import reach_figure
 from tests.records.parts import curve, lag, time_look
 

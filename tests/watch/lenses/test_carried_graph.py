@@ -7,8 +7,8 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from gradreach.record.look import GraphLook
 from gradreach.record.schema import Record
+from gradreach.record.seen.loop import GraphLook
 from tests.watch.conftest import Watched
 
 

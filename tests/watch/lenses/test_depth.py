@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gradreach.record.look import DepthLook, Look
+from gradreach.record.look import Look
 from gradreach.record.schema import Record
+from gradreach.record.seen.depth import DepthLook
 from tests.watch import loops
 from tests.watch.conftest import Watched
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gradreach.record.look import DetachedState
 from gradreach.record.schema import Record
+from gradreach.record.seen.recurrence import DetachedState
 from tests.watch.conftest import Watched
 
 T, B, H = 6, 3, 5

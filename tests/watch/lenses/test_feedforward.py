@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.checkpoint import checkpoint
 
-from gradreach.record.look import Probe
 from gradreach.record.schema import Record
+from gradreach.record.seen.recurrence import Probe
 from tests.watch.conftest import Watched
 
 B, T, V, D = 8, 16, 11, 12

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gradreach.record.look import Look, RowReading
+from gradreach.record.look import Look
+from gradreach.record.seen.data import RowReading
 from tests.watch.conftest import Watched
 
 BATCH, T = 6, 10

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gradreach.record.look import SteppedState
+from gradreach.record.seen.recurrence import SteppedState
 from tests.watch.conftest import Watched
 
 T, B = 5, 3

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 import gradreach as gr
-from gradreach.record.look import TimeLook
 from gradreach.record.schema import Record
+from gradreach.record.seen.recurrence import TimeLook
 from gradreach.watch.tensors import tensors_of
 from tests.watch import loops
 from tests.watch.conftest import Watched

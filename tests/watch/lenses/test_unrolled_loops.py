@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from gradreach.record.kinds import DECAY_LOOP, LOOP, MATRIX_LOOP, SCAN
-from gradreach.record.look import TimeLook
 from gradreach.record.schema import Record
+from gradreach.record.seen.recurrence import TimeLook
 from tests.watch.conftest import Watched
 
 B, T, D = 3, 12, 4

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gradreach.record.look import ZeroGradient
 from gradreach.record.schema import Record
+from gradreach.record.seen.zero_gradient import ZeroGradient
 from gradreach.watch.lenses import zero_gradients
 from gradreach.watch.lenses.stopped_gradient import operation_of
 from tests.watch.conftest import Watched

@@ -10,7 +10,7 @@ from gradreach.engine.reach import Reach
 from gradreach.engine.spectrum import Spectrum
 from gradreach.facts.wording import figure
 from gradreach.record.kinds import numbered
-from gradreach.record.look import HORIZON_LIMIT
+from gradreach.record.seen.recurrence import HORIZON_LIMIT
 from gradreach.report.charts.card import Card, Drawing, Row, Table
 from gradreach.report.charts.chart import Frame, Line, Mark, plot
 from gradreach.report.charts.heat import heat

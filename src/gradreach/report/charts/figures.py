@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from gradreach.facts.statistics import known
 from gradreach.facts.wording import count, figure
 from gradreach.record.kinds import of_layer
-from gradreach.record.look import DepthLook, TimeLook
+from gradreach.record.seen.depth import DepthLook
+from gradreach.record.seen.recurrence import TimeLook
 from gradreach.report import run_text
 from gradreach.report.charts.chart import (
     Frame,

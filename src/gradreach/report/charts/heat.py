@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from gradreach.record.kinds import of_layer
-from gradreach.record.look import TimeLook
+from gradreach.record.seen.recurrence import TimeLook
 from gradreach.report.charts.chart import Frame, Scale, svg, text, ticks
 from gradreach.report.charts.figures import Figure
 

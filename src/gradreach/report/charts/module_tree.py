@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from gradreach.facts.statistics import known
-from gradreach.record.look import DepthLook
 from gradreach.record.schema import Finding, Severity
+from gradreach.record.seen.depth import DepthLook
 
 MOST = 60
 """Nodes that a page shows; what a subtree holds beyond is counted."""

@@ -9,8 +9,8 @@ from gradreach.facts.dependency import LagResult, LagVerdict, spans
 from gradreach.facts.statistics import known
 from gradreach.facts.wording import figure, percent
 from gradreach.record.kinds import of_layer
-from gradreach.record.look import HORIZON_LIMIT, Probe, TimeLook
 from gradreach.record.schema import Lag
+from gradreach.record.seen.recurrence import HORIZON_LIMIT, Probe, TimeLook
 from gradreach.report.charts.chart import Frame, Line, Mark
 from gradreach.report.charts.figures import FAINTEST, Figure, by_index, figure_of, lags_of
 

@@ -7,7 +7,7 @@ import math
 from gradreach.facts.statistics import known
 from gradreach.facts.wording import figure
 from gradreach.record.kinds import of_layer
-from gradreach.record.look import TimeLook
+from gradreach.record.seen.recurrence import TimeLook
 from gradreach.report.charts.chart import Frame, Number, Scale, spoken, svg, text, ticks
 from gradreach.report.charts.figures import Figure
 

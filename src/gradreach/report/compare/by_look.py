@@ -12,7 +12,9 @@ from gradreach.facts.statistics import known
 from gradreach.facts.time import layers_of, usual_length
 from gradreach.facts.wording import count
 from gradreach.record.kinds import of_layer
-from gradreach.record.look import DepthLook, Look, TimeLook
+from gradreach.record.look import Look
+from gradreach.record.seen.depth import DepthLook
+from gradreach.record.seen.recurrence import TimeLook
 from gradreach.report import run_text
 from gradreach.report.compare.measure import Measure, MeasureKey, Part, quotient
 from gradreach.report.compare.noise import FEWEST, unpaired

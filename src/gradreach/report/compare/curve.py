@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gradreach.facts.facts import Facts
 from gradreach.facts.statistics import known
 from gradreach.record.kinds import of_layer
-from gradreach.record.look import TimeLook
+from gradreach.record.seen.recurrence import TimeLook
 from gradreach.report import run_text
 from gradreach.report.charts.chart import Points, thinned
 from gradreach.report.compare.by_look import layers, modules

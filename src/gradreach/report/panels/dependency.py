@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gradreach.facts.dependency import LagResult
 from gradreach.facts.facts import Facts
-from gradreach.record.look import Probe
+from gradreach.record.seen.recurrence import Probe
 from gradreach.report import dependency_text
 from gradreach.report.charts.figures import Figure, present
 from gradreach.report.charts.reach import reach_figure

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gradreach.facts.depth import DepthShown
-from gradreach.record.look import DepthLook
 from gradreach.record.schema import Finding
+from gradreach.record.seen.depth import DepthLook
 from gradreach.report.charts.figures import Figure, gradient_figure, present, update_figure
 from gradreach.report.charts.module_tree import Node, bar, tree
 from gradreach.report.conclusions import Conclusions

@@ -9,7 +9,8 @@ from gradreach.facts.dependency import DependencyTest, LagResult
 from gradreach.facts.modules import of_one_stack
 from gradreach.facts.time import Shown
 from gradreach.record.kinds import of_layer
-from gradreach.record.look import Look, TimeLook
+from gradreach.record.look import Look
+from gradreach.record.seen.recurrence import TimeLook
 from gradreach.report.charts.figures import Figure, adjoint_figure, present, truncation_figure
 from gradreach.report.charts.heat import map_figure
 from gradreach.report.charts.reach import reach_figure

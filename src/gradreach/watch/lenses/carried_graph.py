@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from gradreach.record.look import GraphLook, Look
+from gradreach.record.look import Look
+from gradreach.record.seen.loop import GraphLook
 from gradreach.watch.graph import is_leaf
 from gradreach.watch.lens import BackwardPass, Lens, WatchedStep
 

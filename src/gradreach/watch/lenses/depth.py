@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from gradreach.engine.norms import each_norm, to_host
-from gradreach.record.look import DepthLook, Look
+from gradreach.record.look import Look
+from gradreach.record.seen.depth import DepthLook
 from gradreach.watch.graph import Graph, maker, mark, nearest, on_gradient
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
 from gradreach.watch.models import modules_of, own_parameters

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from gradreach.record.look import DetachedState, Look
+from gradreach.record.look import Look
+from gradreach.record.seen.recurrence import DetachedState
 from gradreach.watch.graph import maker, mark, nearest
 from gradreach.watch.lens import Lens, ModuleCall, WatchedStep
 from gradreach.watch.models import parameters_of

@@ -18,7 +18,8 @@ from torch.autograd.graph import GradientEdge
 from torch.nn.grad import conv1d_input
 
 from gradreach.engine.reach_curve import curve_from_norms, horizon
-from gradreach.record.look import Look, Probe
+from gradreach.record.look import Look
+from gradreach.record.seen.recurrence import Probe
 from gradreach.watch.graph import Graph, Node, maker, mark, on_gradient
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
 from gradreach.watch.lenses.loops import Loops

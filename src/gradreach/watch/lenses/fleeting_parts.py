@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from gradreach.record.look import FleetingPart, Look
+from gradreach.record.look import Look
+from gradreach.record.seen.loop import FleetingPart
 from gradreach.watch.lens import Lens, ModuleCall, WatchedStep
 from gradreach.watch.models import own_parameters
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from gradreach.record.look import GivenData, Look
+from gradreach.record.look import Look
+from gradreach.record.seen.data import GivenData
 from gradreach.watch.graph import maker
 from gradreach.watch.lens import Lens, ModuleCall, WatchedStep
 from gradreach.watch.models import own_parameters

@@ -8,7 +8,8 @@ from dataclasses import replace
 from torch import nn
 
 from gradreach.engine.norms import each_norm, to_host
-from gradreach.record.look import HiddenPart, Look
+from gradreach.record.look import Look
+from gradreach.record.seen.loop import HiddenPart
 from gradreach.watch.hidden_parts import held_in
 from gradreach.watch.lens import Lens
 from gradreach.watch.lenses.parameter_prints import Print, prints

@@ -16,7 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradreach.record.look import Look, TimeLook
+from gradreach.record.look import Look
+from gradreach.record.seen.recurrence import TimeLook
 from gradreach.watch.graph import maker, mark, nearest
 from gradreach.watch.graph_loops import loop_through, shape_of
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep

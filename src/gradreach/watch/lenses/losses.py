@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gradreach.record.look import Look, LossLook, Spread
+from gradreach.record.look import Look
+from gradreach.record.seen.loss import LossLook, Spread
 from gradreach.watch.comparisons import Compared, comparisons
 from gradreach.watch.graph import Node, maker, mark, operation
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep

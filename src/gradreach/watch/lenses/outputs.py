@@ -7,7 +7,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from gradreach.record.look import Look, OutputLook
+from gradreach.record.look import Look
+from gradreach.record.seen.loss import OutputLook
 from gradreach.watch.lens import Lens, ModuleCall, WatchedStep
 from gradreach.watch.tensors import first_tensor, is_dense_and_real
 

@@ -8,7 +8,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from gradreach.record.look import Look, Padding, TimeLook
+from gradreach.record.look import Look
+from gradreach.record.seen.data import Padding
+from gradreach.record.seen.recurrence import TimeLook
 from gradreach.watch.lens import Lens
 from gradreach.watch.lenses.loops import Loops
 from gradreach.watch.lenses.recurrent_layers import RecurrentLayers

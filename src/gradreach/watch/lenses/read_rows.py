@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge
 
-from gradreach.record.look import Look, ReadAlong, RowReading
+from gradreach.record.look import Look
+from gradreach.record.seen.data import ReadAlong, RowReading
 from gradreach.watch.graph import Graph, maker, mark, operation
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
 from gradreach.watch.loss_rows import rows_of

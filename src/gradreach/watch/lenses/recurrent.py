@@ -20,7 +20,7 @@ from gradreach.engine.cells.registry import cells
 from gradreach.engine.look import look_at
 from gradreach.engine.replay import Replay, replay_cells
 from gradreach.engine.replay import replay as replay_layer
-from gradreach.record.look import TimeLook
+from gradreach.record.seen.recurrence import TimeLook
 from gradreach.remedies.layers.recurrent_layer import RecurrentLayer
 from gradreach.watch.graph import maker, on_gradient
 from gradreach.watch.lenses.recurrent_calls import (

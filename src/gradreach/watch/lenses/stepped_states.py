@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradreach.record.look import Look, SteppedState
+from gradreach.record.look import Look
+from gradreach.record.seen.recurrence import SteppedState
 from gradreach.watch.lens import Lens, ModuleCall, WatchedStep
 from gradreach.watch.tensors import is_dense_and_real, tensors_of
 

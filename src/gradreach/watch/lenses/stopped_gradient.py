@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradreach.record.look import ZeroCause
+from gradreach.record.seen.zero_gradient import ZeroCause
 from gradreach.watch.graph import Node
 from gradreach.watch.graph import operation as name_of
 

@@ -10,7 +10,8 @@ from math import prod
 from torch import nn
 
 from gradreach.record.kinds import SCAN
-from gradreach.record.look import Look, TimeLook
+from gradreach.record.look import Look
+from gradreach.record.seen.recurrence import TimeLook
 from gradreach.watch.graph_loops import GraphLoop, graph_loops, shape_of, size_of
 from gradreach.watch.graph_scans import GraphScan, graph_scans
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep

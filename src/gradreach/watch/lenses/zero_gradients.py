@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from gradreach.engine.norms import each_norm, to_host, values
-from gradreach.record.look import Look, ZeroCause, ZeroGradient
+from gradreach.record.look import Look
+from gradreach.record.seen.zero_gradient import ZeroCause, ZeroGradient
 from gradreach.watch.graph import Graph, Node, trainable
 from gradreach.watch.graph import operation as name_of
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep

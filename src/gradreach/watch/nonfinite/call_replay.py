@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradreach.engine.replay import replay
-from gradreach.record.look import Direction
+from gradreach.record.seen.recurrence import Direction
 from gradreach.watch.graph import Node, walk
 from gradreach.watch.models import Models
 from gradreach.watch.module_hooks import ModuleHooks

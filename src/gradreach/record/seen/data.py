@@ -1,0 +1,64 @@
+"""What was seen of the script's own data on one watched step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class GivenData:
+    """How large the script's own data are that one layer with weights was given on one watched step.
+
+    `rms` is that of all values, `largest` and `middle` are the largest and the median rms of its `features`.
+    """
+
+    module: str
+    kind: str
+    rms: float
+    largest: float
+    middle: float
+    features: int
+
+
+ReadAlong = Literal["steps", "entries", "blocks", "other"]
+"""How the rows of a loss read a layer: row i reads what the layer put out at its step i; what it put out for its entry
+i; neighbours in memory, which belong to several entries; in another way."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowReading:
+    """How the rows of the loss read the last layer that goes through sequences, on one watched step.
+
+    The layer was told `batch_first` or not, and so went over `steps` steps of each of `entries` sequences. The loss has
+    `rows` rows, each of which reads `read` entries. `scrambled` says that a view exchanged the first two axes of what
+    the layer takes in, so that its entries are made of pieces of several. `one_each` says that a module put out just
+    one value, or one vector, for each of the rows.
+    """
+
+    module: str
+    kind: str
+    batch_first: bool
+    steps: int
+    entries: int
+    rows: int
+    along: ReadAlong
+    read: int
+    scrambled: bool
+    one_each: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Padding:
+    """Padding in the data of one recurrence of T steps on one watched step: one value at an end of the rows.
+
+    It stands at their end, or else `at_end` is False and it stands at their start. `rows` is the share of the rows that
+    have any, `share` that of all steps, `median` its median length in these rows.
+    """
+
+    module: str
+    T: int
+    at_end: bool
+    rows: float
+    share: float
+    median: float

@@ -1,0 +1,62 @@
+"""What was seen of the training's loop on one watched step: what it keeps, and what it does with the gradients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class GraphLook:
+    """The graph of one watched step: of its `nodes` those `older` than the end of the look before at the same line.
+
+    `since` is the step of the first look at that line that ended after the graph's oldest node was made; None where
+    all of it is new. The graph is `whole` unless it was too large to be walked to its end.
+    """
+
+    nodes: int
+    older: int = 0
+    since: int | None = None
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerSteps:
+    """What torch's optimizers did between a look's backward pass and the next pass.
+
+    They made `steps`. Of the parameters with a gradient they `held` these; those among them that are `empty` had a
+    gradient of None or 0 by then. `rate` is the largest learning rate of theirs. The gradients of those that are `left`
+    stood there still when the next pass began, though nothing had stepped by them. `is_discarded` says that there was
+    no step, and that no gradient of the pass was left.
+    """
+
+    steps: int
+    held: tuple[str, ...]
+    empty: tuple[str, ...]
+    rate: float
+    left: tuple[str, ...] = ()
+    is_discarded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenPart:
+    """A module or parameter that a model keeps in a container of Python's own, so that `parameters()` is without it.
+
+    It is named as a script reaches it. `parameters` of it, of `elements` numbers, got a gradient. `moved` says whether
+    they hold others than at the look before; None at the first.
+    """
+
+    name: str
+    kind: str
+    parameters: int
+    elements: int
+    moved: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FleetingPart:
+    """A module with weights that was made `inside` of the forward pass of another, got a gradient, and is held by
+    nothing; those of the look before were gone."""
+
+    kind: str
+    inside: str
+    parameters: int

@@ -1,0 +1,84 @@
+"""What was seen of the loss and of the model's outputs on one watched step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Literal
+
+LossKind = Literal[
+    "cross entropy",
+    "cross entropy on probabilities",
+    "negative log-likelihood",
+    "binary cross entropy",
+    "binary cross entropy on logits",
+    "squared error",
+    "absolute error",
+    "product",
+]
+"""How an output of the model is held against a target. "product": by a factor of the script's own, such as an
+advantage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How numbers lie: the lowest, the highest, the mean, and the standard deviation within the columns (over the
+    rows, the first dimension), pooled over the columns."""
+
+    low: float
+    high: float
+    mean: float
+    deviation: float
+
+
+@dataclass(frozen=True, slots=True)
+class LossLook:
+    """One operation by which a loss holds an output of the model against a target, on one watched step.
+
+    The comparison has `shape`; what the model gave to it `output_shape`, the target `target_shape`, both without what
+    broadcasting added; the target's is None where the script subtracts it by hand. `last` is the operation that
+    computed the output ("softmax", "matrix product") and `module` the module that returned it, empty where none did.
+    `is_whole` says that the loss is the mean over this comparison and nothing else.
+
+    `outputs` and `targets` are their numbers, of a cross entropy the logarithms of the probabilities; `counts` how
+    often each class was the target. `outside` is the share of the targets that lie outside of what `last` can give, and
+    `floor` the loss that is left for that alone. `guess` is the loss of the best constant guess on this step, of a
+    squared error from the unbiased variance; `value` what the comparison came to, at its mean. Both are None where they
+    cannot be known. `apart` is how far the logits of one row lie apart at most, of a cross entropy.
+    """
+
+    kind: LossKind
+    shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    target_shape: tuple[int, ...] | None = None
+    last: str = ""
+    module: str = ""
+    is_whole: bool = False
+    outputs: Spread | None = None
+    targets: Spread | None = None
+    counts: tuple[int, ...] = ()
+    outside: float | None = None
+    floor: float | None = None
+    guess: float | None = None
+    value: float | None = None
+    apart: float | None = None
+
+    @property
+    def is_square(self) -> bool:
+        """Whether broadcasting made a square of two rows: each output is held against every target."""
+        size = self.shape[-1:]
+        if len(self.shape) < 2 or size != self.shape[-2:-1] or size[0] < 2 or self.output_shape == self.shape:
+            return False
+        sides = (self.output_shape, self.target_shape or self.output_shape)
+        return all(prod(side) * size[0] == prod(self.shape) for side in sides)
+
+
+@dataclass(frozen=True, slots=True)
+class OutputLook:
+    """What a root module put out on one watched step, for `rows` samples: its rms, and the `deviation` from row to row,
+    pooled over the columns. Of several calls the last."""
+
+    module: str
+    rows: int
+    rms: float
+    deviation: float
