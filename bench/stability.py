@@ -1,5 +1,5 @@
-"""Whether the same script gets the same conclusions: each demo and zoo script several times, on an idle machine and
-while other processes keep every core busy.
+"""Whether the same script gets the same conclusions: each demo and zoo script several times with a core of its own,
+and several times on a crowded machine, where three runs and more share each core.
 
 The table names each script whose codes, severities or first sentence differ between any two of its runs.
 """
@@ -7,14 +7,13 @@ The table names each script whose codes, severities or first sentence differ bet
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,33 +36,25 @@ class Said:
     findings: tuple[str, ...]
 
 
-def spin() -> None:
-    while True:
-        sum(range(10_000))
-
-
-@contextmanager
-def hogs(count: int) -> Iterator[None]:
-    """So many processes that do nothing but keep a core busy."""
-    processes = [multiprocessing.Process(target=spin, daemon=True) for _ in range(count)]
-    for process in processes:
-        process.start()
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.terminate()
-
-
 def said(script: Path, steps: int | None) -> Said:
-    """Run a script under watch, and read what its report says."""
+    """Run a script under watch on one thread, and read what its report says."""
     with tempfile.TemporaryDirectory() as folder:
         limit = [] if steps is None else ["--steps", str(steps)]
         command = [sys.executable, "-m", "gradreach", "run", "--quiet", "--out", folder, *limit, str(script)]
-        subprocess.run(command, capture_output=True, check=False, cwd=folder)
+        one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
+        subprocess.run(command, capture_output=True, check=False, cwd=folder, env=one_thread)
         conclusions = Conclusions.of(Facts(read(folder)))
     findings = {f"{finding.code} {finding.severity}" for finding in conclusions.findings}
     return Said(conclusions.verdict.sentence, tuple(sorted(findings)))
+
+
+def runs_of(scripts: Mapping[Path, int | None], repeats: int, at_once: int) -> Iterator[tuple[Path, Said]]:
+    """So many runs of each script, so many of them at once."""
+    wanted = [script for _ in range(repeats) for script in scripts]
+    with ThreadPoolExecutor(at_once) as pool:
+        for number, each in enumerate(pool.map(lambda script: (script, said(script, scripts[script])), wanted)):
+            print(f"{number + 1} of {len(wanted)}, {at_once} at once: {each[0].stem}", file=sys.stderr, flush=True)
+            yield each
 
 
 def row(script: Path, runs: Sequence[Said]) -> tuple[str, str, str, str]:
@@ -81,19 +72,17 @@ def row(script: Path, runs: Sequence[Said]) -> tuple[str, str, str, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scripts", nargs="*", type=Path, help="scripts to run instead of the demos and the zoo")
-    parser.add_argument("--repeats", type=int, default=5, help="runs of each script idle, and as many beside the hogs")
-    parser.add_argument("--hogs", type=int, default=2 * (os.cpu_count() or 1))
+    parser.add_argument("--repeats", type=int, default=5, help="runs of each script, and as many on a crowded machine")
+    parser.add_argument("--crowd", type=int, default=3 * (os.cpu_count() or 1), help="runs at once on the crowded one")
     arguments = parser.parse_args()
     demos = {demo.script: DEMO_STEPS for demo in DEMOS.values()}
     zoo = sorted((*ZOO.glob("faulty/*.py"), *ZOO.glob("healthy/*.py")))
     scripts = {each.resolve(): None for each in arguments.scripts} or {**demos, **dict.fromkeys(zoo)}
-    rows = []
-    for script, steps in scripts.items():
-        runs = [said(script, steps) for _ in range(arguments.repeats)]
-        with hogs(arguments.hogs):
-            runs += [said(script, steps) for _ in range(arguments.repeats)]
-        rows.append(row(script, runs))
-        print(*rows[-1], file=sys.stderr, flush=True)
+    runs: dict[Path, list[Said]] = {script: [] for script in scripts}
+    for at_once in (os.cpu_count() or 1, arguments.crowd):
+        for script, each in runs_of(scripts, arguments.repeats, at_once):
+            runs[script].append(each)
+    rows = [row(script, each) for script, each in runs.items()]
     alike = sum(each[1].split("/")[0] == each[1].split("/")[1] for each in rows)
     print(f"{alike} of {len(rows)} scripts got the same findings in all of {2 * arguments.repeats} runs\n")
     print(timing.table([("script", "same findings", "same sentence", "findings"), *rows]))
