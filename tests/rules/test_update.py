@@ -89,7 +89,7 @@ def test_a_part_behind_a_detach() -> None:
     looks = at(part("model.encoder.0", grad=None), part("model.head", 1), without_gradient=("model.encoder.0.weight",))
     found = the(record(steps(), looks), "GR306")
     assert found.where["module"] == "model.encoder"
-    assert "no path leads from the loss" in found.because
+    assert "nothing uses what it put out" in found.because
 
 
 def test_one_parameter_of_a_module_that_learns() -> None:
@@ -171,3 +171,13 @@ def test_updates_that_died_away_early_are_named_and_those_at_the_end_are_not() -
     assert "GR310" not in dying(1e-3, 60)
     assert "GR310" not in dying(1e-9, 300), "a schedule may end at 0"
     assert "GR310" not in dying(1e-9, 60, norm=1e-9), "the gradient is gone as well"
+
+
+def test_a_small_head_that_runs_for_nothing_is_information_and_small_parts_add_up() -> None:
+    body = [part(f"model.{i}", i) for i in range(9)]
+    head, *others = (part(f"model.{name}", 9, grad=None) for name in ("pooler", "side.a", "side.b"))
+    found = the(record(steps(), at(*body, head, without_gradient=("model.pooler.weight",))), "GR306")
+    assert (found.severity, found.evidence["unused_share"]) == ("info", pytest.approx(0.1))
+    lost = ("model.pooler.weight", "model.side.a.weight", "model.side.b.weight")
+    made = record(steps(), at(*body, head, *others, without_gradient=lost))
+    assert [f.severity for f in findings(made) if f.code == "GR306"] == ["warning", "warning"]

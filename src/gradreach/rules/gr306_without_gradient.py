@@ -17,8 +17,8 @@ from gradreach.remedies.advice.with_gradients import WITH_GRADIENTS
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
 MUCH = 0.2
-"""Share of a model's layers with weights from which those that nothing calls are thought to be forgotten; fewer are
-often left over: a pooler, a classifier's head on a backbone, a gate that the first layer does not have."""
+"""Share of a model's layers with weights from which those that take no part are thought to be forgotten or cut off;
+fewer are often left over: a pooler, a classifier's head on a backbone, a gate that the first layer does not have."""
 
 SHOWN = 6
 """Parts that are named."""
@@ -48,7 +48,8 @@ def judge(facts: Facts) -> RuleOutcome:
     set_otherwise = {name for look in looks for name in look.set_otherwise}
     idle = {part: names for part, names in parts.items() if not set_otherwise.intersection(names)}
     uncalled = [part for part, names in idle.items() if part not in names and _is_uncalled(part, facts)]
-    found = [_finding(facts, part, names, ran) for part, names in idle.items() if part not in uncalled]
+    took_part = {part: names for part, names in idle.items() if part not in uncalled}
+    found = [_finding(facts, part, took_part, ran) for part in took_part]
     for root in dict.fromkeys(facts.root_of(part) for part in uncalled):
         unused = {part: idle[part] for part in uncalled if facts.root_of(part) == root}
         found.append(_of_uncalled(facts, unused, ran[root]))
@@ -94,15 +95,24 @@ def _part(facts: Facts, name: str, reached: set[str]) -> str:
     return next((part for part in parts if not is_within(part, reached)), name)
 
 
-def _finding(facts: Facts, part: str, names: Sequence[str], ran: Mapping[str, Sequence[Look]]) -> Finding:
-    looks = ran[facts.root_of(part)]
+def _finding(facts: Facts, part: str, parts: Mapping[str, Sequence[str]], ran: Mapping[str, Sequence[Look]]) -> Finding:
+    """One of the parts that ran, or that are a parameter by itself."""
+    names, looks = parts[part], ran[facts.root_of(part)]
     whole = part not in names
     reason, remedy = _reason(part, names, looks)
     who = f"{len(names)} trainable parameters of `{part}`" if whole else f"the trainable `{part}`"
     because = f"{who} had no gradient in any of {len(looks)} looks: {reason}."
     where: Where = {"module": part} if whole else {"module": part.rpartition(".")[0], "parameter": part}
+    evidence = _evidence(names, looks, called=True)
+    severity: Literal["warning", "info"] = "warning"
+    if whole and remedy.id == CONNECT.id:
+        beside = [name for other in parts if facts.root_of(other) == facts.root_of(part) for name in parts[other]]
+        severity = "warning" if _share(facts, beside, looks) >= MUCH else "info"
+        share = _share(facts, names, looks)
+        because += f" That is {percent(share)} of the layers with weights."
+        evidence = {**evidence, "unused_share": share}
     remedies = (remedy, FREEZE.remedy(part))
-    return RULE.finding("warning", where, _evidence(names, looks, called=True), because, remedies, _how(names, looks))
+    return RULE.finding(severity, where, evidence, because, remedies, _how(names, looks))
 
 
 def _of_uncalled(facts: Facts, parts: Mapping[str, Sequence[str]], looks: Sequence[Look]) -> Finding:
@@ -153,7 +163,10 @@ def _reason(part: str, names: Sequence[str], looks: Sequence[Look]) -> tuple[str
     if part in names:
         return "the loss does not depend on it", CONNECT.remedy()
     if is_within(part, (seen.module for look in looks for seen in look.depth)):
-        return "it ran, but no path leads from the loss back to it (detach, .data, .item(), argmax)", CONNECT.remedy()
+        reason = (
+            "it ran, but nothing uses what it put out, or it is cut off on the way (detach, .data, .item(), argmax)"
+        )
+        return reason, CONNECT.remedy()
     reason = (
         "it ran only where gradients are switched off, by torch.no_grad or by a reentrant checkpoint none of whose "
         "inputs asks for a gradient"
@@ -176,8 +189,9 @@ RULE = Rule(
         "there. Where other parts get one now and then (experts, layers left out at random), a part that was never "
         f"called is judged from {MANY_LOOKS} looks on. Frozen parameters do not count, nor a part that something "
         "else than its gradient sets: a target or teacher network copied or averaged from another one, weights that "
-        f"were loaded or swapped on the way, or that a functional call puts others in the place of. What nothing calls "
-        f"is information where it is less than {percent(MUCH)} of the layers with weights.",
+        f"were loaded or swapped on the way, or that a functional call puts others in the place of. What nothing "
+        f"calls, or what ran for nothing, is information where it is less than {percent(MUCH)} of the layers with "
+        "weights.",
         remedies=(
             "Connect it: if it should learn.",
             "requires_grad_(False): if it should not; saves its optimizer state.",
