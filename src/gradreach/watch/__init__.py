@@ -25,6 +25,7 @@ hidden_parts: what modules keep in containers of Python, out of torch's sight
 backward_sites: the lines that call backward, and the parameters that each trains
 frames: where the script called from, and what it calls its models
 module_hooks: global hooks on every module call
+module_spans: in which module's forward each operation was made
 graph: what the script's autograd graph tells
 topology: the graph by numbers, in an order from the loss to the leaves
 periods: what comes again and again in a row of labels

@@ -18,6 +18,7 @@ from gradreach.record.look import Look
 from gradreach.record.members import in_folder
 from gradreach.watch.graph import Graph
 from gradreach.watch.models import Models
+from gradreach.watch.module_spans import ModuleSpans
 from gradreach.watch.own_work import OwnWork
 from gradreach.watch.samples.local_errors import LocalErrors
 from gradreach.watch.samples.step_data import StepData
@@ -54,7 +55,8 @@ class BackwardPass:
 class WatchedStep:
     """What the lenses of one watched step share.
 
-    The driver of the lenses sets the first group, the lenses the second. `called` holds the identities of the modules
+    The driver of the lenses sets the first group, the lenses the second. `spans` tells in which module an operation was
+    made. `called` holds the identities of the modules
     that were called, under no_grad and in the middle of a transform too, each with its place in the order of first
     calls. `is_recording`: a gradient that arrives now is of the script's own backward pass. `is_stored_elsewhere`:
     hooks store what the graph saves, or make it anew (checkpointing, offloading), so that reading it or a further pass
@@ -69,6 +71,7 @@ class WatchedStep:
     models: Models
     own_work: OwnWork
     may_probe: bool = True
+    spans: ModuleSpans = field(default_factory=ModuleSpans)
     called: dict[int, int] = field(default_factory=dict)
     data: StepData = field(default_factory=StepData)
     is_recording: bool = False

@@ -106,6 +106,7 @@ class StepWatch:
                     self.roots.append(module)
             self._stack.append(module)
             self.step.is_stored_elsewhere = self.step.is_stored_elsewhere or _saves_elsewhere()
+            self.step.spans.entering(module)
             self._each(lambda lens: lens.entering(module))
         self.seconds += time.perf_counter() - begin
 
@@ -118,6 +119,7 @@ class StepWatch:
         with self.step.own_work:
             while self._stack.pop() is not module:  # calls that raised never came back
                 pass
+            self.step.spans.called(module)
             root = self._stack[0] if self._stack else module
             of_model = next(parameters_of(root), None) is not None  # transforms and criteria are none
             is_fed = of_model and self.step.data.called(args, kwargs, outermost=not self._stack)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
-
-import torch
 
 from gradreach.record.look import Look
 from gradreach.record.seen.loop import GraphLook
 from gradreach.watch.graph import is_leaf
 from gradreach.watch.lens import BackwardPass, Lens, WatchedStep
+from gradreach.watch.module_spans import next_number
 
 
 class CarriedGraph(Lens):
@@ -44,9 +42,3 @@ class CarriedGraph(Lens):
         made = GraphLook(len(self._numbers), older, since, self._is_whole)
         self._numbers = []
         return replace(look, graph=made)
-
-
-def next_number() -> int | None:
-    """The number that autograd gives to the next operation of this thread; None where torch does not tell."""
-    tell: Any = getattr(torch._C._autograd, "_get_sequence_nr", None)
-    return None if tell is None else int(tell())

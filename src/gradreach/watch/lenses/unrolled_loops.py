@@ -7,15 +7,12 @@ from dataclasses import replace
 from itertools import islice
 from math import prod
 
-from torch import nn
-
 from gradreach.record.kinds import SCAN
 from gradreach.record.look import Look
 from gradreach.record.seen.recurrence import TimeLook
 from gradreach.watch.graph_loops import GraphLoop, graph_loops, shape_of, size_of
 from gradreach.watch.graph_scans import GraphScan, graph_scans
-from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
-from gradreach.watch.lenses.carried_graph import next_number
+from gradreach.watch.lens import BackwardPass, Lens, WatchedStep
 from gradreach.watch.lenses.loops import MOST_STATES, Loops
 from gradreach.watch.lenses.recurrent_layers import RecurrentLayers
 from gradreach.watch.models import modules_of
@@ -23,36 +20,19 @@ from gradreach.watch.state_gradients import StateGradients
 from gradreach.watch.state_look import LoopPlace, look_at_states, look_from
 from gradreach.watch.topology import Output, Topology
 
-MOST_CALLS = 50_000
 MOST_SCANS = 8
 MOST_NUMBERS = 50_000_000
 """Numbers in all the states that are followed: of a longer loop the last ones are."""
 
 
 class UnrolledLoops(Lens):
-    """Notes which operations each module's call was made of, and finds the loops when the graph is whole."""
+    """Finds the loops when the graph is whole."""
 
     after = (RecurrentLayers, Loops)
 
     def __init__(self, step: WatchedStep) -> None:
         super().__init__(step)
-        self._entered: list[tuple[nn.Module, int]] = []
-        self._calls: list[tuple[nn.Module, int, int]] = []
         self._looks: list[TimeLook] = []
-        self._can_tell = next_number() is not None
-
-    def entering(self, module: nn.Module) -> None:
-        """Note which operation comes next."""
-        if self._can_tell and len(self._calls) < MOST_CALLS:
-            self._entered.append((module, next_number() or 0))
-
-    def called(self, call: ModuleCall) -> None:
-        """Note which operations the call was made of."""
-        while self._entered:
-            module, begin = self._entered.pop()
-            if module is call.module:  # others raised and never came back
-                self._calls.append((module, begin, next_number() or 0))
-                return
 
     def before_backward(self, backward: BackwardPass) -> None:
         """Find the loops and the scans, and take the gradients at their states by extra passes over the graph."""
@@ -68,7 +48,6 @@ class UnrolledLoops(Lens):
 
     def look(self, look: Look) -> Look:
         """What the loops add to the look's `time`."""
-        self._calls = []
         return replace(look, time=(*look.time, *self._looks))
 
     def _look_at_loop(self, topology: Topology, loop: GraphLoop, backward: BackwardPass) -> None:
@@ -90,18 +69,14 @@ class UnrolledLoops(Lens):
     def _is_followed(self, topology: Topology, nodes: Iterable[int]) -> bool:
         """Whether another lens follows a module whose calls made one of these operations."""
         followed = {id(part) for module in self.step.recurrent for _, part in modules_of(module)}
-        calls = [(begin, end) for module, begin, end in self._calls if id(module) in followed]
-        numbers = [topology.nodes[number]._sequence_nr() for number in nodes] if calls else []
-        return any(begin <= number < end for begin, end in calls for number in numbers)
+        return self.step.spans.are_of(followed, [topology.nodes[number]._sequence_nr() for number in nodes])
 
     def _place(
         self, topology: Topology, parts: Sequence[Output], kind: str, steps: int, shapes: Sequence[Sequence[int]]
     ) -> LoopPlace:
         """The innermost module in whose forward all states were made; none where the script itself made them."""
-        numbers = [topology.nodes[part.node]._sequence_nr() for part in parts]
-        around = (call for call in self._calls if call[1] <= min(numbers) and max(numbers) < call[2])
-        call = min(around, key=lambda call: call[2] - call[1], default=None)
-        path = "" if call is None else self.step.models.path(call[0])
+        module = self.step.spans.module_of(*(topology.nodes[part.node]._sequence_nr() for part in parts))
+        path = "" if module is None else self.step.models.path(module)
         return LoopPlace(
             module=path,
             kind=kind,

@@ -20,9 +20,9 @@ from gradreach.record.look import Look
 from gradreach.record.seen.zero_gradient import ZeroCause, ZeroGradient
 from gradreach.watch.graph import Graph, Node, trainable
 from gradreach.watch.graph import operation as name_of
-from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
-from gradreach.watch.lenses.carried_graph import next_number
+from gradreach.watch.lens import BackwardPass, Lens, WatchedStep
 from gradreach.watch.lenses.stopped_gradient import Stop, explained_later, operation_of
+from gradreach.watch.module_spans import next_number
 from gradreach.watch.tensors import is_dense_and_real, is_measurable
 
 MOST_NODES = 20_000
@@ -33,15 +33,6 @@ _CLARITY: dict[ZeroCause, int] = {"derivative": 2, "unknown": 0}
 
 MOST_BEFORE = 64
 """Operations that are gone through to find the module that a value came from."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """One call of a module: the autograd nodes that it made have numbers from `begin` up to `end`."""
-
-    module: nn.Module
-    begin: int
-    end: int
 
 
 @dataclass(slots=True)
@@ -80,23 +71,8 @@ class ZeroGradients(Lens):
     def __init__(self, step: WatchedStep) -> None:
         super().__init__(step)
         self._is_tracing = bool(step.carried.get(ZeroGradients)) and next_number() is not None
-        self._entered: list[tuple[nn.Module, int]] = []
-        self._calls: list[_Call] = []
         self._operations: list[_Operation] = []
         self._handles: list[Any] = []
-
-    def entering(self, module: nn.Module) -> None:
-        """Note which operation comes next."""
-        if self._is_tracing:
-            self._entered.append((module, next_number() or 0))
-
-    def called(self, call: ModuleCall) -> None:
-        """Note which operations the call was made of."""
-        while self._entered:
-            module, begin = self._entered.pop()
-            if module is call.module:  # others raised and never came back
-                self._calls.append(_Call(module, begin, next_number() or 0))
-                return
 
     def before_backward(self, backward: BackwardPass) -> None:
         """Hook into the operations, where the look before saw zeros."""
@@ -123,7 +99,7 @@ class ZeroGradients(Lens):
             told = {id(p) for other, cut in groups.items() if other.stop.why == "derivative" for p in cut}
             groups.setdefault(place, []).extend(p for p in silenced if id(p) not in told)
         found = tuple(self._found(place, cut, elements) for place, cut in groups.items())
-        self._operations, self._calls = [], []
+        self._operations = []
         return replace(look, zero_gradient=found)
 
     def _watcher(self, node: Node, operation: _Operation) -> Callable[..., None]:
@@ -242,7 +218,7 @@ class ZeroGradients(Lens):
             if stop.why == "factor" and any(map(self._is_leaf, others)):
                 stop = replace(stop, why="weights")
         behind = self._module_before(operation.edges[edge])
-        module = self._module_of(operation.number)
+        module = self.step.spans.module_of(operation.number)
         return _Place(stop, module, None if behind is module else behind)
 
     def _is_leaf(self, place: int | None) -> bool:
@@ -258,18 +234,12 @@ class ZeroGradients(Lens):
             place = operation.edges[0]
         return False
 
-    def _module_of(self, number: int) -> nn.Module | None:
-        """The innermost module in whose forward a node was made."""
-        around = (call for call in self._calls if call.begin <= number < call.end)
-        found = min(around, key=lambda call: call.end - call.begin, default=None)
-        return None if found is None else found.module
-
     def _module_before(self, place: int | None) -> nn.Module | None:
         """The module without parts whose output an operation works on."""
         pending = [] if place is None else [place]
         for each in pending:
             operation = self._operations[each]
-            module = self._module_of(operation.number)
+            module = self.step.spans.module_of(operation.number)
             if module is not None and not module._modules:
                 return module
             if len(pending) < MOST_BEFORE:
