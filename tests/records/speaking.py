@@ -8,7 +8,7 @@ from typing import Any
 from gradreach.record.kinds import DECAY_LOOP, LOOP
 from gradreach.record.look import Look
 from gradreach.record.schema import NonFinite, Record, Step
-from gradreach.record.seen.data import GivenData, Padding, RowReading
+from gradreach.record.seen.data import GivenData, MixedRows, Padding, RowReading, SoftmaxAxis
 from gradreach.record.seen.depth import DepthLook
 from gradreach.record.seen.loop import FleetingPart, GraphLook, HiddenPart, OptimizerSteps
 from gradreach.record.seen.loss import LossLook, OutputLook, Spread
@@ -219,7 +219,17 @@ SPEAKING: dict[str, Record] = {
     "GR702 of states": record(
         steps(), at(readings=(RowReading("model.gru", "GRU", True, 20, 48, 48, "blocks", 2, False, True),))
     ),
+    "GR702 behind a layer": record(steps(), at(mixed_rows=(MixedRows("model.embed", "Embedding", 64, 384, 2, 0, 2),))),
     "GR704": record(steps(), SORTED),
     "GR704 of rows": record(steps(loss=flat), at(same_rows=32, count=6)),
     "GR705": record(steps(), at(time_look(factor=0.999), padding=(Padding("model.rnn", 60, True, 1.0, 0.8, 48.0),))),
+    "GR706": record(
+        steps(), at(softmaxes=(SoftmaxAxis("softmax", "model.softmax", "Softmax", (48, 12), 0, over_rows=True),))
+    ),
+    "GR706 by hand": record(
+        steps(), at(softmaxes=(SoftmaxAxis("log_softmax", "model", "Net", (48, 12), 0, over_rows=True),))
+    ),
+    "GR706 in the script": record(
+        steps(), at(softmaxes=(SoftmaxAxis("log_softmax", "", "", (48, 12), 0, over_rows=True),))
+    ),
 }

@@ -20,7 +20,7 @@ from tests.rules.judging import findings
 from .arithmetic import figures, holds, relations
 
 LONGEST = 110
-WITHOUT_RELATION = {"GR301", "GR306", "GR501", "GR502", "GR504", "GR506", "GR507", "GR508", "GR702"}
+WITHOUT_RELATION = {"GR301", "GR306", "GR501", "GR502", "GR504", "GR506", "GR507", "GR508", "GR702", "GR706"}
 """Codes whose formula holds a NaN, a count or an index, no two figures to compare."""
 
 QUOTED: dict[str, tuple[str, ...]] = {
@@ -64,6 +64,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR703": ("deviation_first", "deviation_last"),
     "GR704": (),
     "GR705": ("padded",),
+    "GR706": ("rows",),
 }
 """The evidence that a formula of the rule must hold, whatever its form."""
 

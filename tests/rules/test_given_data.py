@@ -9,7 +9,7 @@ import pytest
 
 from gradreach.facts.facts import Facts
 from gradreach.record.schema import Record
-from gradreach.record.seen.data import GivenData, Padding, ReadAlong, RowReading
+from gradreach.record.seen.data import GivenData, MixedRows, Padding, ReadAlong, RowReading, SoftmaxAxis
 from gradreach.record.seen.loss import LossLook, Spread
 from gradreach.report.verdict import verdict
 from tests.records.parts import activation, at, between, chain, falling, flat, record, steps, time_look, zero_gradient
@@ -144,6 +144,44 @@ def test_views_name_their_side() -> None:
     before, behind = (the(SPEAKING[f"GR702 {name}"], "GR702") for name in ("by a view", "of states"))
     assert before.remedies[0].do.startswith("x = x.transpose(0, 1)  # before `model.gru`")
     assert behind.remedies[0].do.startswith("h = h.transpose(0, 1).reshape(len(x), -1)  # behind `model.gru`")
+
+
+MIXED = MixedRows("model.embed", "Embedding", 64, 384, 2, 0, 2)
+
+
+def test_rows_that_a_view_mixes_behind_a_layer() -> None:
+    assert the(record(steps(), at(mixed_rows=(MIXED,))), "GR702").severity == "warning"
+    found = the(record(steps(loss=flat), at(mixed_rows=(MIXED,))), "GR702")
+    assert (found.severity, found.where["module"]) == ("error", "model.embed")
+    assert "reads 2 of the 64 rows that it takes in, and not the one that it belongs to" in found.because
+
+
+@pytest.mark.parametrize("more", [{"own": 1}, {"read": 1}, {"read": 33}, {"read": 64}])
+def test_rows_that_may_be_mixed_on_purpose(more: dict[str, Any]) -> None:
+    assert "GR702" not in codes(record(steps(loss=flat), at(mixed_rows=(replace(MIXED, **more),))))
+
+
+def test_mixed_rows_take_every_look() -> None:
+    looks = at(mixed_rows=(MIXED,))
+    assert "GR702" not in codes(record(steps(), looks[:2]))
+    assert "GR702" not in codes(record(steps(), (*looks, *at(mixed_rows=(replace(MIXED, own=2),), start=90))))
+
+
+OVER_ROWS = SoftmaxAxis("softmax", "model.softmax", "Softmax", (48, 12), 0, over_rows=True)
+
+
+def test_a_softmax_over_the_rows_of_the_batch() -> None:
+    found = the(record(steps(), at(softmaxes=(OVER_ROWS,))), "GR706")
+    assert (found.severity, found.remedies[0].do) == ("warning", "model.softmax.dim = -1")
+    assert the(record(steps(loss=flat), at(softmaxes=(OVER_ROWS,))), "GR706").severity == "error"
+    assert "where the script calls it" in the(SPEAKING["GR706 in the script"], "GR706").remedies[0].do
+
+
+def test_a_softmax_over_another_axis_is_healthy() -> None:
+    other = replace(OVER_ROWS, over_rows=False)
+    assert "GR706" not in codes(record(steps(loss=flat), at(softmaxes=(other,))))
+    assert "GR706" not in codes(record(steps(), (*at(softmaxes=(OVER_ROWS,)), *at(softmaxes=(other,), start=90))))
+    assert "GR706" not in codes(record(steps(), at(softmaxes=(OVER_ROWS,))[:2]))
 
 
 def labelled(*counts: tuple[int, ...], site: int = 0) -> Record:

@@ -1,4 +1,4 @@
-"""GR702: batch and time are exchanged: a layer runs over the batch, or a view mixes its rows."""
+"""GR702: batch and time are exchanged: a layer runs over the batch, or a view mixes the rows."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from gradreach.facts.facts import Facts
 from gradreach.facts.site import Site
 from gradreach.facts.time import MIN_LOOKS
+from gradreach.record.look import Look
 from gradreach.record.schema import Finding, Remedy, Severity
-from gradreach.record.seen.data import RowReading
+from gradreach.record.seen.data import MixedRows, RowReading
 from gradreach.remedies.advice.batch_first import BATCH_FIRST
 from gradreach.remedies.advice.transpose import TRANSPOSE
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
@@ -26,10 +27,43 @@ def judge(facts: Facts) -> RuleOutcome:
         for reading in look.readings:
             seen.setdefault((look.site, reading.module), []).append(reading)
     usable = {key: readings for key, readings in seen.items() if len(readings) >= MIN_LOOKS}
-    if not usable:
-        return RuleOutcome(why_not=f"no rows of a loss were followed to a layer over time {MIN_LOOKS} times")
-    found = (_finding(facts, site, readings) for (site, _), readings in usable.items())
-    return RuleOutcome(tuple(each for each in found if each is not None))
+    mixed = _mixed_rows(facts.sound_looks)
+    if not usable and not mixed:
+        return RuleOutcome(why_not=f"no rows of a loss were followed to a layer {MIN_LOOKS} times")
+    found = [_finding(facts, site, readings) for (site, _), readings in usable.items()]
+    along_a_layer = tuple(each for each in found if each is not None)
+    behind = (_of_mixed(facts, site, rows) for (site, *_), rows in mixed.items() if all(map(_are_others, rows)))
+    return RuleOutcome(along_a_layer or tuple(behind))
+
+
+def _mixed_rows(looks: Sequence[Look]) -> dict[tuple[int, str, int], list[MixedRows]]:
+    """What was seen of each layer that takes in data, along one axis, look after look."""
+    seen: dict[tuple[int, str, int], list[MixedRows]] = {}
+    for look in looks:
+        for each in look.mixed_rows:
+            seen.setdefault((look.site, each.module, each.entries), []).append(each)
+    return {key: rows for key, rows in seen.items() if len(rows) >= MIN_LOOKS}
+
+
+def _are_others(rows: MixedRows) -> bool:
+    """Whether rows of the loss read a few rows of a layer, and none that they belong to."""
+    return not rows.own and 1 < rows.read <= rows.entries / 2
+
+
+def _of_mixed(facts: Facts, number: int, rows: Sequence[MixedRows]) -> Finding:
+    site, seen = facts.site(number), rows[-1]
+    because = (
+        f"the rows of the batch are mixed behind `{seen.module}` ({seen.kind}): a row of the loss reads {seen.read} of "
+        f"the {seen.entries} rows that it takes in, and not the one that it belongs to. So it is where a view or "
+        "reshape cuts the memory into other rows, and the axes should be exchanged before."
+    )
+    evidence: Evidence = {
+        "entries": seen.entries, "rows": seen.rows, "read": seen.read, "own": seen.own, "looks": len(rows),
+    }  # fmt: skip
+    where: Where = {"module": seen.module, "kind": seen.kind, "site": site.name}
+    how = f"∂L_i/∂x_j ≠ 0 for {seen.read} rows j, ∂L_i/∂x_i = 0"
+    severity: Severity = "error" if _stands(site) else "warning"
+    return RULE.finding(severity, where, evidence, because, (TRANSPOSE.remedy(seen.module, "behind"),), how)
 
 
 def _finding(facts: Facts, number: int, readings: Sequence[RowReading]) -> Finding | None:
@@ -50,11 +84,14 @@ def _finding(facts: Facts, number: int, readings: Sequence[RowReading]) -> Findi
 def _severity(site: Site, reading: RowReading) -> Severity | None:
     """An error where the loss does not fall. Where all sequences are read together it may be meant, as for several
     measurements of one sequence: then it is a warning, and only where the loss does not fall."""
-    course = "" if site.takes_turns else site.learning.course
-    stands = site.stalled or course in NO_GAIN
+    stands = _stands(site)
     if reading.along == "steps" and reading.read > 1:
-        return "warning" if stands and course != "rests" else None
+        return "warning" if stands and site.learning.course != "rests" else None
     return "error" if stands else "warning"
+
+
+def _stands(site: Site) -> bool:
+    return site.stalled or (not site.takes_turns and site.learning.course in NO_GAIN)
 
 
 def _told(reading: RowReading) -> tuple[str, str, Remedy]:
@@ -130,8 +167,10 @@ RULE = Rule(
         "recurrent layer or attention. It speaks where the loss has as many rows as the layer has steps, row i reads "
         f"its step i alone, and of {FEWEST_ENTRIES} or more sequences a single one; where all are read together, and a "
         "module puts out one vector a row, only if the loss does not fall. And where the rows are those of the "
-        "layer's batch, but a view made its input of another order of axes, or row i reads neighbours in memory. It is "
-        "an error where the loss does not fall or rests.",
+        "layer's batch, but a view made its input of another order of axes, or row i reads neighbours in memory. "
+        "And where rows of the loss, from the inside of the batch, read two rows or more of a layer that takes in "
+        "the data, half of them at most, and none that they belong to, in each of the first looks. It is an error "
+        "where the loss does not fall or rests.",
         remedies=(
             "batch_first as the data are laid out: free.",
             "x.transpose(0, 1) in place of a view: free, but for a copy where what follows needs one.",
@@ -147,5 +186,6 @@ RULE = Rule(
         "gr702_attention_over_the_batch",
         "gr702_view_for_transpose",
         "gr702_states_viewed",
+        "gr702_encoder_states_viewed",
     ),
 )

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gradreach.record.seen.loss import LossKind
-from gradreach.watch.graph import Node, is_leaf, maker, operation, parents
+from gradreach.watch.graph import Node, is_leaf, maker, operation, parents, softmax_axis
 from gradreach.watch.nonfinite.operations import key_of, moves
 from gradreach.watch.nonfinite.saved_values import saved_value
 from gradreach.watch.tensors import is_dense
@@ -120,6 +120,8 @@ def _named(node: Node, key: str, is_mean: bool) -> Compared | None:
     path, shape = _path(start), _shape(start)
     kind, before = NAMED[key], path[-1].next_functions
     if kind == "negative log-likelihood" and key_of(operation(path[-1])) == "logsoftmax" and before[0][0] is not None:
+        if not _is_over_classes(path, shape):
+            return None
         kind, start = "cross entropy", before[0][0]
         path = _path(start)
     if kind in ("squared error", "absolute error"):
@@ -129,6 +131,13 @@ def _named(node: Node, key: str, is_mean: bool) -> Compared | None:
         kind, shape, _shape(start), path, is_mean, _unexpanded(target), output, target,
         _signed(saved_value(node, "ignore_index")), any(weight is not None for weight in weights),
     )  # fmt: skip
+
+
+def _is_over_classes(path: Sequence[Node], shape: Sequence[int]) -> bool:
+    """Whether a log_softmax runs over the classes of a likelihood of this shape, and not over another axis."""
+    axis, normalised = softmax_axis(path[-1])
+    classes = min(1, len(shape) - 1)
+    return axis == classes if tuple(shape) == normalised else normalised[axis] == shape[classes]
 
 
 def _signed(number: int | None) -> int | None:

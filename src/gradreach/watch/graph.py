@@ -99,6 +99,13 @@ def mark(node: Node, key: object, value: object) -> None:
     node.metadata[key] = value
 
 
+def softmax_axis(node: Node) -> tuple[int, tuple[int, ...]]:
+    """The axis that a softmax or log_softmax runs over, counted from the first, and its shape."""
+    shape = tuple(node._input_metadata[0].shape)
+    axis = int(node._saved_dim)  # torch keeps a negative one without its sign
+    return (axis - 2**64 if axis >= 2**63 else axis) % max(len(shape), 1), shape
+
+
 def nearest(node: Node, key: object, most: int = 16) -> Any | None:
     """The mark on this node, or on the nearest node that feeds it among the first few."""
     front, seen = [node], {node}

@@ -15,14 +15,14 @@ MOST_NODES = 64
 """Operations on single numbers behind a loss, within which what it was computed of is looked for."""
 
 
-def rows_of(losses: Sequence[Tensor]) -> Iterator[tuple[GradientEdge, Sequence[int]]]:
-    """What the losses were computed of, where it has one or two axes, with its shape; the first axis has the rows."""
+def rows_of(losses: Sequence[Tensor], most_axes: int = 2) -> Iterator[tuple[GradientEdge, Sequence[int]]]:
+    """What the losses were computed of, where it has few axes, with its shape; the first axis has the rows."""
     pending = [(node, loss.output_nr, tuple(loss.shape)) for loss in losses if (node := maker(loss)) is not None]
     for node, output, shape in pending:  # grows while it is walked
         if len(pending) > MOST_NODES:
             return
         if prod(shape) > 1:
-            if len(shape) in (1, 2) and shape[0] >= FEWEST_ROWS:
+            if 0 < len(shape) <= most_axes and shape[0] >= FEWEST_ROWS:
                 yield GradientEdge(node, output), shape
             continue
         pending += [

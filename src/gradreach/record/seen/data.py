@@ -49,6 +49,39 @@ class RowReading:
 
 
 @dataclass(frozen=True, slots=True)
+class MixedRows:
+    """Which rows of a layer that is given the script's data single rows of the loss read, on one watched step.
+
+    The layer took `entries` rows; the loss has `rows`, as many or several for each. Of `asked` rows of the loss `own`
+    read the entry that they belong to, by either order in which several can be laid out; none read more than `read`.
+    """
+
+    module: str
+    kind: str
+    entries: int
+    rows: int
+    asked: int
+    own: int
+    read: int
+
+
+@dataclass(frozen=True, slots=True)
+class SoftmaxAxis:
+    """A softmax in the forward of `module`, over an axis of its `shape` that is as long as the batch or a multiple.
+
+    `over_rows` says that it is the axis of the rows: each place along it is computed from rows of its own, and through
+    the softmax a row of the loss reads several.
+    """
+
+    operation: str
+    module: str
+    kind: str
+    shape: tuple[int, ...]
+    axis: int
+    over_rows: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Padding:
     """Padding in the data of one recurrence of T steps on one watched step: one value at an end of the rows.
 

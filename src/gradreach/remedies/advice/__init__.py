@@ -75,6 +75,7 @@ skip_step: take no update from a bad batch
 slow_decay: start the factor of a loop's state near 1
 slower_schedule: step the schedule of the learning rate once an epoch
 smooth_activation: an activation that can be derived twice
+softmax_axis: a softmax along the classes or places of one sample
 split_values: keep singular values apart
 stabiliser: carry the largest exponent beside a state with exponential gates
 stable_loss: a loss that takes logits

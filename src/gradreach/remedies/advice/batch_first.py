@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from gradreach.remedies.advice.advice import Advice
+from gradreach.remedies.advice.spelling import expression
 
 
 def _code(module: str, batch_first: bool, attends: bool = False) -> str:
     if not attends:
-        return f"{module}.batch_first = {batch_first}"
+        return f"{expression(module)}.batch_first = {batch_first}"
     root = module.split(".", 1)[0]
     return (
         f"for layer in {root}.modules():\n    if isinstance(layer, torch.nn.MultiheadAttention):\n"

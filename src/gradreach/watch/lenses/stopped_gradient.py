@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gradreach.record.seen.zero_gradient import ZeroCause
-from gradreach.watch.graph import Node
+from gradreach.watch.graph import Node, softmax_axis
 from gradreach.watch.graph import operation as name_of
 
 FLAT = frozenset({"sign", "sgn", "round", "floor", "ceil", "trunc"})
@@ -128,9 +128,8 @@ def _is_over_one(operation: str, node: Node, saved: dict[str, Tensor | None]) ->
     result = saved.get("result")
     if operation not in _OVER_ONE or result is None or not result.dim():
         return False
-    dim = int(getattr(node, "_saved_dim", 0))
-    dim = dim - 2**64 if dim >= 2**63 else dim  # a negative one comes back as an unsigned number
-    return bool(result.shape[dim] == 1)
+    axis, shape = softmax_axis(node)
+    return shape[axis] == 1
 
 
 def _least(dtype: torch.dtype) -> float:
