@@ -11,7 +11,8 @@ import pytest
 from gradreach.facts.facts import Facts
 from gradreach.facts.site import PASSES, Rest, Site
 from gradreach.record.schema import Step
-from tests.records.parts import falling, flat, record, steps
+from gradreach.record.seen.loss import LossLook
+from tests.records.parts import at, falling, flat, record, steps
 
 
 def site(made: Sequence[Step], number: int = 0) -> Site:
@@ -43,13 +44,21 @@ def test_too_few_losses_prove_nothing() -> None:
 
 def test_adversaries_prove_nothing() -> None:
     turns = site(tuple(Step(i, 0.0, i % 2, 2.0, 1.0) for i in range(200)))
-    assert turns.takes_turns
+    assert turns.need_not_fall
     assert not turns.stalled
+
+
+def test_rows_weighed_by_advantages_prove_nothing() -> None:
+    made = record(steps(loss=flat), at(losses=(LossLook("product", (32,), (32,), (32,)),)))
+    weighed = Facts(made).site(0)
+    assert (weighed.free, weighed.stalled) == ("weighed", False)
+    square = record(steps(loss=flat), at(losses=(LossLook("product", (32, 32), (32,), (32, 1)),)))
+    assert Facts(square).site(0).stalled
 
 
 def test_one_phase_after_another_is_no_turn() -> None:
     phases = tuple(Step(i, 0.0, int(i >= 100), flat(i), 1.0) for i in range(200))
-    assert not site(phases).takes_turns
+    assert not site(phases).need_not_fall
     assert site(phases, 1).stalled
 
 

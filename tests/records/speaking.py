@@ -10,7 +10,7 @@ from gradreach.record.look import Look
 from gradreach.record.schema import NonFinite, Record, Step
 from gradreach.record.seen.data import GivenData, MixedRows, Padding, RowReading, SoftmaxAxis
 from gradreach.record.seen.depth import DepthLook
-from gradreach.record.seen.loop import FleetingPart, GraphLook, HiddenPart, OptimizerSteps
+from gradreach.record.seen.loop import FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
 from gradreach.record.seen.loss import LossLook, OutputLook, Spread
 from gradreach.record.seen.recurrence import DetachedState, SteppedState
 
@@ -201,6 +201,19 @@ SPEAKING: dict[str, Record] = {
     ),
     "GR508": record(steps(), left_over()),
     "GR507": record(steps(), thrown_away(5, of=8)),
+    "GR311": record(
+        steps(),
+        (
+            *at(modes=(Mode("model", norms=False, training=True, evaluates=False),), count=2),
+            *at(modes=(Mode("model", norms=False, training=False, evaluates=True),), start=50, count=4),
+        ),
+    ),
+    "GR311 in evaluation mode": record(
+        steps(), at(modes=(Mode("model", True, training=False, evaluates=True, momentum=0.1, blank=True, modules=2),))
+    ),
+    "GR311 without momentum": record(
+        steps(), at(modes=(Mode("model", True, training=True, evaluates=False, momentum=0.0, blank=True),))
+    ),
     "GR501": stopped("Trying to backward through the graph a second time"),
     "GR502": record(steps(), at(*chain(1), uncleared=("model.0.weight",), cleared=("model.1.weight",), count=5)),
     "GR503": record(steps(), carried(10, 40, 120, 500, 900)),

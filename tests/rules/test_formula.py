@@ -20,7 +20,7 @@ from tests.rules.judging import findings
 from .arithmetic import figures, holds, relations
 
 LONGEST = 110
-WITHOUT_RELATION = {"GR301", "GR306", "GR501", "GR502", "GR504", "GR506", "GR507", "GR508", "GR702", "GR706"}
+WITHOUT_RELATION = {"GR301", "GR306", "GR311", "GR501", "GR502", "GR504", "GR506", "GR507", "GR508", "GR702", "GR706"}
 """Codes whose formula holds a NaN, a count or an index, no two figures to compare."""
 
 QUOTED: dict[str, tuple[str, ...]] = {
@@ -44,6 +44,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR308": ("first_norm", "last_norm"),
     "GR309": ("parameters", "looks"),
     "GR310": ("update_first", "update_last"),
+    "GR311": ("looks",),
     "GR401": ("q", "detectable_share"),
     "GR402": ("lag", "reach", "share", "q"),
     "GR403": ("lag", "reach", "share", "q", "error_left"),

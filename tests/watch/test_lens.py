@@ -19,6 +19,7 @@ from gradreach.watch.lenses.hidden_parts import HiddenParts
 from gradreach.watch.lenses.loops import Loops
 from gradreach.watch.lenses.losses import Losses
 from gradreach.watch.lenses.mixed_rows import MixedRowsOfBatch
+from gradreach.watch.lenses.modes import Modes
 from gradreach.watch.lenses.outputs import Outputs
 from gradreach.watch.lenses.padding import PaddedData
 from gradreach.watch.lenses.read_rows import ReadRows
@@ -36,7 +37,7 @@ def test_every_lens_is_found_after_those_that_it_names() -> None:
     lenses = all_lenses()
     assert set(lenses) == {
         *(CarriedGraph, FleetingParts, HiddenParts, SteppedStates),
-        *(AlikeRows, GivenDataSizes, Losses, MixedRowsOfBatch, Outputs, PaddedData, ReadRows),
+        *(AlikeRows, GivenDataSizes, Losses, MixedRowsOfBatch, Modes, Outputs, PaddedData, ReadRows),
         *(Depth, DetachedStates, Feedforward, Loops, RecurrentLayers),
         *(SkipConnections, Unmoved, UnrolledLoops, WithoutGradient, ZeroGradients),
     }

@@ -93,6 +93,13 @@ def test_a_factor_that_makes_a_square_is_a_product() -> None:
     assert [(each.kind, each.shape, each.output_shape) for each in seen] == [("product", (ROWS, ROWS), (ROWS,))]
 
 
+def test_factors_of_both_signs_weigh_the_rows() -> None:
+    advantages, labels = torch.linspace(-1.0, 2.0, ROWS), torch.sign(torch.arange(ROWS) - ROWS / 2 + 0.5)
+    for factor, weighs in ((advantages, True), (advantages.abs(), False), (labels, False)):
+        seen = losses_of(net(), lambda model, x, by=factor: -(model(x).squeeze(1) * by).mean())
+        assert any(each.is_weighed for each in seen) == weighs
+
+
 def test_a_cross_entropy_tells_its_classes_and_what_it_was_given() -> None:
     labels = torch.arange(ROWS) % 4
     plain = losses_of(net(out=4), lambda model, x: F.cross_entropy(model(x), labels))[0]

@@ -116,7 +116,7 @@ class Facts:
 
     def site(self, number: int) -> Site:
         """The line that calls backward of that number; one of which nothing is known has no name and no steps."""
-        return self.all_sites.get(number, Site(number, "", (), self.first_break, False))
+        return self.all_sites.get(number, Site(number, "", (), self.first_break, ""))
 
     def site_name(self, number: int) -> str:
         """`file:line` of a line that calls backward; empty where it is not known."""

@@ -98,7 +98,7 @@ def part_of_guess(site: Site, part: LossPart) -> float | None:
 
 def _over(site: Site, part: LossPart, looks: Sequence[LossLook]) -> float | None:
     guess, loss = part.guess, site.learning.last
-    if site.takes_turns or site.learning.course == "unknown" or len(part.looks) < MIN_LOOKS or not is_positive(guess):
+    if site.need_not_fall or site.learning.course == "unknown" or len(part.looks) < MIN_LOOKS or not is_positive(guess):
         return None
     values = known(look.value for look in looks)
     if not values or (not part.last.is_whole and median(values) < MOSTLY * abs(loss or 0.0)):

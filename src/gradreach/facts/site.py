@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
+from typing import Literal
 
 from gradreach.facts.clipping import Clipping, clipping, norm_quantile, unscaled
 from gradreach.facts.idle_clip import IdleClip, heeded, idle_clip
 from gradreach.facts.learning import MEDIAN_ERROR, SMALL_FALL, Learning, learning
 from gradreach.facts.statistics import is_finite, known, median, spread
 from gradreach.record.schema import Record, Step
+
+Freedom = Literal["", "in turns", "trained apart", "weighed"]
 
 PASSES = 200
 """Backward passes below which a loss is not said to have stopped falling: it may not have begun to."""
@@ -36,8 +39,9 @@ class Site:
     """One line of the script that calls backward, by its `number` in the record and its `name`, `file:line`.
 
     `steps` are its backward passes that were recorded, `every` one that there was or a part, and `end` is the step at
-    which the run broke, if it did. `takes_turns` says whether another line calls backward between this one's first and
-    last call, as adversaries do, or this one is called for models that are trained apart: their losses need not fall.
+    which the run broke, if it did. `free` says why its losses need not fall, if so: another line calls backward
+    between this one's first and last call ("in turns"), as adversaries do; it is called for models that are "trained
+    apart"; its rows are "weighed" by factors of the script's own of both signs, such as advantages.
     `idle_clip` is its clipping where that limits nothing; the steps are without it.
     """
 
@@ -45,9 +49,14 @@ class Site:
     name: str
     steps: tuple[Step, ...]
     end: int | None
-    takes_turns: bool
+    free: Freedom = ""
     every: bool = True
     idle_clip: IdleClip | None = None
+
+    @property
+    def need_not_fall(self) -> bool:
+        """Whether a loss that does not fall says nothing of the training."""
+        return bool(self.free)
 
     @cached_property
     def sound_steps(self) -> tuple[Step, ...]:
@@ -84,10 +93,10 @@ class Site:
     def stalled(self) -> bool:
         """Whether the loss certainly did not fall: even with its noise on its side the fall stays under SMALL_FALL.
 
-        It is False where this cannot be told, as for fewer than 20 losses and for lines that take turns.
+        It is False where this cannot be told, as for fewer than 20 losses and where it need not fall.
         """
         losses = self.losses
-        if len(losses) < 20 or self.takes_turns or self.learning.course in ("falls", "rests", "rises again"):
+        if len(losses) < 20 or self.need_not_fall or self.learning.course in ("falls", "rests", "rises again"):
             return False
         fifth = max(len(losses) // 5, 4)
         first, last = losses[:fifth], losses[-fifth:]
@@ -99,11 +108,11 @@ class Site:
         """The loss where it no longer falls by more than its noise.
 
         It is None where the loss still falls, and where this cannot be told: for fewer than PASSES backward passes or
-        20 losses, and for lines that take turns.
+        20 losses, and where it need not fall.
         """
         losses = self.losses
         quarter = len(losses) // 4
-        if quarter < 5 or self.steps[-1].step - self.steps[0].step + 1 < PASSES or self.takes_turns:
+        if quarter < 5 or self.steps[-1].step - self.steps[0].step + 1 < PASSES or self.need_not_fall:
             return None
         middle = len(losses) // 2
         before, last = losses[middle - quarter : middle], losses[-quarter:]
@@ -113,9 +122,9 @@ class Site:
 
     @cached_property
     def worse_than_at_first(self) -> bool:
-        """Whether the loss ends above its first value by more than its noise; False for lines that take turns."""
+        """Whether the loss ends above its first value by more than its noise; False where it need not fall."""
         losses = self.losses
-        if len(losses) < 10 or self.takes_turns:
+        if len(losses) < 10 or self.need_not_fall:
             return False
         first, end = losses[0], losses[-max(len(losses) // 5, 3) :]
         return median(end) > first + SMALL_FALL * abs(first) + 2 * spread(end)
@@ -136,7 +145,7 @@ def sites_of(record: Record, end: int | None) -> dict[int, Site]:
             _name(record, number),
             tuple(unscaled(heeded(steps))),
             end,
-            _takes_turns(record, steps) or _trains_several(record, number),
+            _freedom(record, number, steps),
             every,
             idle_clip(steps),
         )
@@ -146,6 +155,14 @@ def sites_of(record: Record, end: int | None) -> dict[int, Site]:
 
 def _name(record: Record, number: int) -> str:
     return record.sites[number] if 0 <= number < len(record.sites) else ""
+
+
+def _freedom(record: Record, number: int, steps: Sequence[Step]) -> Freedom:
+    if _takes_turns(record, steps):
+        return "in turns"
+    if _trains_several(record, number):
+        return "trained apart"
+    return "weighed" if _weighs_rows(record, number) else ""
 
 
 def _takes_turns(record: Record, steps: Sequence[Step]) -> bool:
@@ -160,6 +177,13 @@ def _trains_several(record: Record, number: int) -> bool:
     told = [look.stepped for look in record.looks if look.site == number and look.stepped is not None]
     held = [each for each, times in Counter(frozenset(each.held) for each in told).items() if each and times > 1]
     return any(one.isdisjoint(other) for one, other in combinations(held, 2))
+
+
+def _weighs_rows(record: Record, number: int) -> bool:
+    """Whether most looks saw rows of the loss multiplied by factors of the script's own, one to each."""
+    looks = [look for look in record.looks if look.site == number and look.losses]
+    weighed = sum(any(each.is_weighed for each in look.losses) for look in looks)
+    return 2 * weighed > len(looks)
 
 
 def _noise(first: Sequence[float], last: Sequence[float]) -> float:

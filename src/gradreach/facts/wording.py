@@ -12,6 +12,8 @@ _ASCII = {
     "λ": "lambda",
     "ρ": "rho",
     "δ": "delta",
+    "μ": "mu",
+    "ε": "epsilon",
     "σ": "sigma",
     "Σ": "sum",
     "Π": "prod",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,24 +38,30 @@ class Grounds:
 def grounds(facts: Facts) -> Grounds:
     """Whether the run learns, by the losses of the lines that call backward often.
 
-    One that does not fall decides. Lines that take turns may be adversaries: they tell it only where all of them fall.
+    One that does not fall decides. Losses that need not fall, as those of adversaries, tell it only where all do.
     """
     often = [site for site in facts.sites if len(site.steps) >= COUNTS * len(facts.record.steps)]
     often.sort(key=lambda site: -len(site.steps))
     told = [site for site in often if site.learning.course != "unknown"]
-    alone = [site for site in told if not site.takes_turns]
+    alone = [site for site in told if not site.need_not_fall]
     fallen = [site for site in told if site.learning.course == "falls"]
     if stalled := [site for site in alone if site.learning.course != "falls"]:
         return Grounds("stalled", stalled[0])
     if alone or (fallen and len(fallen) == len(often)):
         return Grounds("learns", (alone or fallen)[0])
-    if any(site.takes_turns for site in often) and told:
+    if any(site.need_not_fall for site in often) and told:
         went = ", ".join(f"{local(site.name)} {ends(site.learning)}" for site in told[:3])
-        lines = f"{len(often)} lines call backward in turns"
-        lines = lines if len(often) > 1 else "one line calls backward in turns for models that are trained apart"
-        why = f"{lines}, and the losses of adversaries need not fall ({went})"
-        return Grounds("unknown", why_not=why)
+        return Grounds("unknown", why_not=f"{_freedom(often)} ({went})")
     return Grounds("unknown", why_not=often[0].learning.why_not if often else "no loss could be read")
+
+
+def _freedom(sites: Sequence[Site]) -> str:
+    """Why the losses of these lines need not fall."""
+    if any(site.free == "weighed" for site in sites):
+        return "the rows of the loss are weighed by factors of both signs, as advantages are, and so it need not fall"
+    lines = f"{len(sites)} lines call backward in turns"
+    lines = lines if len(sites) > 1 else "one line calls backward in turns for models that are trained apart"
+    return f"{lines}, and the losses of adversaries need not fall"
 
 
 def course(facts: Facts, site: Site) -> str:

@@ -84,7 +84,7 @@ def _course(facts: Facts, passed: int, *, bare: bool) -> tuple[Level, str]:
     if few := _too_few(facts):
         return "unseen", f"Not looked at enough: {few}{how}."
     if found.site is None:
-        if any(site.takes_turns or len(site.losses) >= FEWEST for site in facts.sites):
+        if any(site.need_not_fall or len(site.losses) >= FEWEST for site in facts.sites):
             return "unseen", f"Nothing found, but whether it learns cannot be told: {found.why_not}."
         return "unseen", f"Not looked at enough: {found.why_not}."
     looked = f"{count(len(record.looks), 'look')}, the last at step {facts.last_look}"

@@ -6,6 +6,7 @@ first (the size of the input, of the weights, of the updates), for these tell of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -172,7 +173,7 @@ def _orthogonal(case: Case) -> bool:
         return True
     lag, slope = case.evidence("lag"), seen.gamma_mean
     if code in ("GR104", "GR402") and lag is not None and is_positive(slope):
-        return bool(slope**lag < ENOUGH)
+        return lag * math.log(slope) < math.log(ENOUGH)
     return (code == "GR103" and norm < WIDE) or (code == "GR301" and norm <= 1.0)
 
 

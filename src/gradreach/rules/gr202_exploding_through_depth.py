@@ -76,7 +76,7 @@ def _harm(facts: Facts, site: int, trends: Sequence[Trend]) -> str:
 
 def _learns(site: Site) -> bool:
     """Whether the loss falls, or there are too few to tell."""
-    return site.takes_turns or site.learning.course == "falls" or len(site.losses) < FEWEST
+    return site.need_not_fall or site.learning.course == "falls" or len(site.losses) < FEWEST
 
 
 def _finding(facts: Facts, trend: Trend, harm: str) -> Finding:

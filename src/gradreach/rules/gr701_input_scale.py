@@ -104,7 +104,7 @@ def _far_targets(facts: Facts, site: Site) -> Finding | None:
     pairs = [(each.outputs, each.targets) for each in losses if each.kind in ("squared error", "absolute error")]
     known = [(output, target) for output, target in pairs if output is not None and target is not None]
     hardly = site.stalled or site.learning.course in ("does not fall", "hardly falls")
-    if len(known) < MIN_LOOKS or site.takes_turns or not hardly:
+    if len(known) < MIN_LOOKS or site.need_not_fall or not hardly:
         return None
     (first, aim), (last, target) = known[0], known[-1]
     away, before = abs(last.mean - target.mean), abs(first.mean - aim.mean)
@@ -147,7 +147,7 @@ def _severity(effects: Sequence[_Effect], course: _Course) -> Severity | None:
 def _course(facts: Facts, root: str) -> _Course:
     """Whether the loss at a line that trains this model surely does not fall, ends little lower than what a constant
     guess gets, or hardly lower than it began."""
-    sites = [site for site in facts.sites if root in facts.models_at(site.number) and not site.takes_turns]
+    sites = [site for site in facts.sites if root in facts.models_at(site.number) and not site.need_not_fall]
     if any(site.stalled and site.learning.course == "does not fall" for site in sites):
         return "stalled"
     parts = [(site, part) for site in sites for part in facts.loss_parts if part.site == site.number]

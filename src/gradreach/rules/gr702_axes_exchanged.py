@@ -91,7 +91,7 @@ def _severity(site: Site, reading: RowReading) -> Severity | None:
 
 
 def _stands(site: Site) -> bool:
-    return site.stalled or (not site.takes_turns and site.learning.course in NO_GAIN)
+    return site.stalled or (not site.need_not_fall and site.learning.course in NO_GAIN)
 
 
 def _told(reading: RowReading) -> tuple[str, str, Remedy]:

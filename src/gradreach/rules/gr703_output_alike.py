@@ -39,7 +39,7 @@ def judge(facts: Facts) -> RuleOutcome:
 def _is_alike(facts: Facts, series: Series) -> bool:
     first, last = series[0][1], [seen for _, seen in series[-MIN_LOOKS:]]
     site = facts.site(series[0][0].site)
-    rests = site.rest is not None or (site.learning.until is not None and not site.takes_turns)
+    rests = site.rest is not None or (site.learning.until is not None and not site.need_not_fall)
     if not rests or not is_positive(first.deviation):
         return False
     return all(

@@ -52,12 +52,12 @@ def _same_rows(site: Site, looks: Sequence[Look]) -> Finding | None:
 
 
 def _stands(site: Site) -> bool:
-    return site.stalled or (not site.takes_turns and site.learning.course in NO_GAIN)
+    return site.stalled or (not site.need_not_fall and site.learning.course in NO_GAIN)
 
 
 def _one_class(site: Site, looks: Sequence[Look]) -> Finding | None:
     """Labels that are all the same in each look, and others in another look."""
-    if site.takes_turns or not all(len(look.losses) == 1 for look in looks):
+    if site.need_not_fall or not all(len(look.losses) == 1 for look in looks):
         return None
     losses = [look.losses[0] for look in looks]
     single = [each for each in map(_class, losses) if each is not None]

@@ -63,7 +63,7 @@ def _finding(facts: Facts, key: tuple[int, str], seen: Sequence[tuple[Padding, T
     horizon = median([float(each.horizon) for _, each in seen])
     if share < NOTABLE:
         return None
-    stands = site.stalled or (not site.takes_turns and site.learning.course in NO_GAIN)
+    stands = site.stalled or (not site.need_not_fall and site.learning.course in NO_GAIN)
     beyond = horizon < pads
     because = (
         f"the state of `{padding.module}` that the loss reads has run over padding: the loss reads the last of "

@@ -51,6 +51,8 @@ _IN_ORDER = frozenset({"alias", "clone", "flatten", "reshape", "squeeze", "tocop
 MOST_NODES = 256
 MOST_MOVES = 32
 
+FEWEST_FACTORS = 4
+
 MEAN = 1
 """The saved number of `reduction="mean"`."""
 
@@ -224,7 +226,8 @@ def _term(node: Node) -> tuple[Tensor, Node] | None:
 
 
 def _product(node: Node) -> Compared | None:
-    """A product with a constant that makes a square of what was a row: every output meets every factor."""
+    """A product with a constant that makes a square of what was a row: every output meets every factor. Or one that
+    weighs the rows by factors of both signs, as advantages are."""
     edges = [parent for parent, _ in node.next_functions]
     if len(edges) != 2 or edges.count(None) != 1:
         return None
@@ -235,7 +238,16 @@ def _product(node: Node) -> Compared | None:
     found = Compared(
         "product", _shape(node), _shape(start), _path(start), is_whole=False, target_shape=_unexpanded(factor)
     )
-    return found if found.shape not in (found.output_shape, found.target_shape) else None
+    broadcasts = found.shape not in (found.output_shape, found.target_shape)
+    return found if broadcasts or _has_both_signs(factor) else None
+
+
+def _has_both_signs(factor: Tensor) -> bool:
+    """Whether factors are of either sign and of unlike sizes; labels of −1 and 1 are none."""
+    if factor.numel() < FEWEST_FACTORS or not is_dense(factor) or factor.is_complex():
+        return False
+    sizes = factor.abs()
+    return bool(factor.min() < 0 < factor.max()) and bool(sizes.max() > sizes.min())
 
 
 def _path(node: Node) -> tuple[Node, ...]:

@@ -60,3 +60,21 @@ class FleetingPart:
     kind: str
     inside: str
     parameters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """Dropouts, or batch norms that keep statistics (`norms`), of one model that ran alike on one watched step.
+
+    They were in `training` mode or in evaluation mode; `evaluates` says that the whole model was in the latter. Batch
+    norms with `momentum` 0 follow no batch; `blank` ones hold the statistics that they began with, 0 and 1. `modules`
+    is how many there were.
+    """
+
+    model: str
+    norms: bool
+    training: bool
+    evaluates: bool
+    momentum: float | None = None
+    blank: bool = False
+    modules: int = 1

@@ -64,6 +64,12 @@ class LossLook:
     apart: float | None = None
 
     @property
+    def is_weighed(self) -> bool:
+        """Whether each row is multiplied by a factor of its own: only such products of one shape are kept as have
+        factors of both signs."""
+        return self.kind == "product" and self.shape == self.output_shape
+
+    @property
     def is_square(self) -> bool:
         """Whether broadcasting made a square of two rows: each output is held against every target."""
         size = self.shape[-1:]

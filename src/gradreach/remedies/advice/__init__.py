@@ -29,6 +29,7 @@ double_where: choose before the operation as well as after it
 drop_rows: leave out the rows that hold values that are not finite
 find_out: what to ask where nothing is known that would help
 finite_mask: mask with a large finite number in place of infinity
+follow_batches: running statistics that follow the batches
 follow_gradient: print what gradient arrives
 forget_bias: start an LSTM's forget gate open
 freeze: say that a part is meant to stay as it is
@@ -80,6 +81,7 @@ split_values: keep singular values apart
 stabiliser: carry the largest exponent beside a state with exponential gates
 stable_loss: a loss that takes logits
 straight_through: let the gradient pass a step as if it were not there
+train_again: training mode for a model that is trained
 train_mode: training mode for a recurrent layer
 transpose: axes exchanged by a transpose in place of a view
 unsaturated_loss: a loss that keeps its slope where another model is certain

@@ -23,6 +23,7 @@ padding: values that fill up the ends of sequences
 alike_rows: whether all rows of a batch are the same
 losses: which outputs the loss holds against which targets, and how both lie
 outputs: whether the root modules put out something else for each row
+modes: whether models run in training mode, and whether batch norms keep statistics
 fleeting_parts: modules with weights that a forward pass makes for itself
 without_gradient: the parameters that ask for a gradient and have none
 """
