@@ -190,6 +190,18 @@ def test_what_nothing_moves() -> None:
     assert "GR309" not in codes(image), "the loss moves something else"
 
 
+def test_a_second_model_that_no_optimizer_was_given() -> None:
+    first = at(*chain(1), moved=True, count=5)
+    rest = [depth_look("second.0", "Linear", 0, weight_grad_norm=1.0, update_ratio=None)]
+    begun = at(*rest, start=90, count=1)
+    later = at(*rest, unmoved=("second.0.weight",), moved=False, start=100, count=4)
+    found = the(record(steps(), (*first, *begun, *later)), "GR309")
+    assert (found.severity, found.where["module"]) == ("error", "second.0")
+    assert "from step 90 to " in found.because
+    moves = replace(later[1], unmoved=())
+    assert "GR309" not in codes(record(steps(), (*first, *begun, later[0], moves, *later[2:])))
+
+
 @pytest.mark.parametrize(
     ("stepped", "why", "remedy"),
     [

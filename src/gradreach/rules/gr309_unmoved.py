@@ -18,30 +18,35 @@ from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
 
 def judge(facts: Facts) -> RuleOutcome:
-    """The parameters that a gradient reaches and that hold the same values from the first look to the last."""
-    looks = facts.sound_looks[1:]
-    if len(looks) < MIN_LOOKS:
+    """The parameters that a gradient reaches and that hold the same values from their first look to the last."""
+    looks = facts.sound_looks
+    if len(looks) <= MIN_LOOKS:
         return RuleOutcome(why_not=f"fewer than {MIN_LOOKS + 1} looks to compare the weights at")
     seen = dict.fromkeys(name for look in looks for name in look.unmoved)
-    names = [name for name in seen if _never_moves(facts, name, looks)]
+    names = [name for name in seen if _never_moves(name, looks)]
     order = {each.module: each.order for look in looks for each in look.depth}
     modules = sorted(dict.fromkeys(map(_owner, names)), key=lambda module: order.get(module, -1))
-    harm = _harm(modules, looks) if modules else None
-    return RuleOutcome() if harm is None else RuleOutcome((_finding(facts, names, modules, looks, harm),))
+    held = [look for look in looks if not set(names).isdisjoint(look.unmoved)]
+    harm = _harm(modules, held) if modules else None
+    return RuleOutcome() if harm is None else RuleOutcome((_finding(facts, names, modules, held, harm),))
 
 
 def _owner(name: str) -> str:
     return name.rpartition(".")[0] or name
 
 
-def _never_moves(facts: Facts, name: str, looks: Sequence[Look]) -> bool:
-    """Whether each look at a line that gives this parameter a gradient found it as the look before had it."""
+def _never_moves(name: str, looks: Sequence[Look]) -> bool:
+    """Whether each look that saw a gradient of this parameter, but the first, found it as the one before had it."""
     owner = name.rpartition(".")[0]
-    held = [look for look in looks if name in look.unmoved]
-    others = [look for look in looks if name not in look.unmoved]
-    trained = any(seen.module == owner and seen.update_ratio for look in facts.sound_looks for seen in look.depth)
-    reached = any(seen.module == owner and seen.weight_grad_norm for look in others for seen in look.depth)
-    return len(held) >= MIN_LOOKS and not trained and not reached
+    held = sum(name in look.unmoved for look in looks)
+    reached = _reached(owner, looks)
+    trained = any(seen.module == owner and seen.update_ratio for look in looks for seen in look.depth)
+    return held >= MIN_LOOKS and not trained and all(name in look.unmoved for look in reached[1:])
+
+
+def _reached(owner: str, looks: Sequence[Look]) -> list[Look]:
+    """The looks at which a gradient came to a module's weights."""
+    return [look for look in looks if any(each.module == owner and each.weight_grad_norm for each in look.depth)]
 
 
 def _harm(modules: Sequence[str], looks: Sequence[Look]) -> tuple[Severity, str] | None:
@@ -50,7 +55,7 @@ def _harm(modules: Sequence[str], looks: Sequence[Look]) -> tuple[Severity, str]
     A part that only what comes behind it moves, and a network for which an input is optimised, are meant to stay.
     """
     if not any(look.moved for look in looks):
-        return "error", "no weight moves"
+        return "error", "nothing that the loss leads to moves"
     order = {seen.module: seen.order for look in looks for seen in look.depth}
     resting = [order[module] for module in modules if module in order]
     moving = [seen.order for look in looks for seen in look.depth if seen.module not in modules and seen.update_ratio]
@@ -66,8 +71,9 @@ def _finding(
     told = ", ".join(f"`{shortened(module, 40)}`" for module in modules[:3])
     more = f" and {len(modules) - 3} more" if len(modules) > 3 else ""
     why, remedy = _why(facts, names, modules)
+    begun = min(look.step for module in modules for look in (*_reached(module, facts.sound_looks), *looks))
     because = (
-        f"{told}{more} got a gradient and held the very same values from step {facts.sound_looks[0].step:,} to "
+        f"{told}{more} got a gradient and held the very same values from step {begun:,} to "
         f"{looks[-1].step:,}: {meaning}. That is {count(len(names), 'parameter')}. {why}"
     )
     evidence: Evidence = {"parameters": len(names), "names": ", ".join(names[:8]), "looks": len(looks) + 1}
@@ -135,5 +141,10 @@ RULE = Rule(
     judge=judge,
     headline=_headline,
     urgency=2,
-    zoo=("gr309_optimizer_made_too_early", "gr309_cleared_before_step", "gr309_never_stepped"),
+    zoo=(
+        "gr309_optimizer_made_too_early",
+        "gr309_cleared_before_step",
+        "gr309_never_stepped",
+        "gr309_second_optimizer",
+    ),
 )
