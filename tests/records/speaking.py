@@ -11,7 +11,7 @@ from gradreach.record.schema import NonFinite, Record, Step
 from gradreach.record.seen.data import GivenData, MixedRows, Padding, RowReading, SoftmaxAxis
 from gradreach.record.seen.depth import DepthLook
 from gradreach.record.seen.loop import FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
-from gradreach.record.seen.loss import LossLook, OutputLook, Spread
+from gradreach.record.seen.loss import CopiedTargets, LossLook, OutputLook, Spread
 from gradreach.record.seen.recurrence import DetachedState, SteppedState
 
 from .parts import (
@@ -221,6 +221,7 @@ SPEAKING: dict[str, Record] = {
     "GR504 by value": record(steps(threshold=1.0, clip="value", late=True)),
     "GR505": record(steps(), at(*chain(1), hidden=(HIDDEN,), count=5)),
     "GR505 bare": record(steps(), at(*chain(1), hidden=(replace(HIDDEN, kind="Parameter"),), count=5)),
+    "GR605": record(steps(), at(copied_targets=CopiedTargets("model.embed", 12, 288))),
     "GR701": record(steps(), at(*between(TANH), given=(GivenData("model.0", "Linear", 150.0, 151.0, 150.0, 12),))),
     "GR701 of targets": record(steps(loss=flat), FAR_OFF),
     "GR702": record(

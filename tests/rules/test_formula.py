@@ -20,7 +20,10 @@ from tests.rules.judging import findings
 from .arithmetic import figures, holds, relations
 
 LONGEST = 110
-WITHOUT_RELATION = {"GR301", "GR306", "GR311", "GR501", "GR502", "GR504", "GR506", "GR507", "GR508", "GR702", "GR706"}
+WITHOUT_RELATION = {
+    *("GR301", "GR306", "GR311", "GR501", "GR502", "GR504", "GR506", "GR507", "GR508"),
+    *("GR605", "GR702", "GR706"),
+}
 """Codes whose formula holds a NaN, a count or an index, no two figures to compare."""
 
 QUOTED: dict[str, tuple[str, ...]] = {
@@ -60,6 +63,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR602": (),
     "GR603": ("least_loss",),
     "GR604": ("over_guess",),
+    "GR605": ("places",),
     "GR701": (),
     "GR702": (),
     "GR703": ("deviation_first", "deviation_last"),

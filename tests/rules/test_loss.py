@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gradreach.record.seen.loss import LossLook, OutputLook
+from gradreach.record.seen.loss import CopiedTargets, LossLook, OutputLook
 from tests.records.parts import at, falling, flat, record, steps, time_look
 from tests.records.speaking import BROADCAST, CUT_OFF, ERROR, SQUASHED, UNBOUNDED, WIDE
 from tests.rules.judging import codes, findings, not_judged, the
@@ -139,3 +139,11 @@ def test_a_training_that_has_only_begun_is_told_as_information() -> None:
 
     assert said(150) == ["info"]
     assert said(250) == ["warning"]
+
+
+def test_targets_that_the_model_is_just_given() -> None:
+    copied = CopiedTargets("model.embed", 12, 288)
+    found = the(record(steps(), at(copied_targets=copied)), "GR605")
+    assert (found.severity, found.where["module"], found.remedies[0].id) == ("warning", "model.embed", "shift-targets")
+    assert "GR605" not in codes(record(steps(), at(copied_targets=copied)[:2]))
+    assert "GR605" not in codes(record(steps(), at()))

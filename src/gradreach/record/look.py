@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gradreach.record.seen.data import GivenData, MixedRows, Padding, RowReading, SoftmaxAxis
 from gradreach.record.seen.depth import DepthLook
 from gradreach.record.seen.loop import FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
-from gradreach.record.seen.loss import LossLook, OutputLook
+from gradreach.record.seen.loss import CopiedTargets, LossLook, OutputLook
 from gradreach.record.seen.recurrence import DetachedState, Probe, SteppedState, TimeLook
 from gradreach.record.seen.zero_gradient import ZeroGradient
 
@@ -24,7 +24,8 @@ class Look:
     the modules whose recurrent state came back to them without its history, `stepped_states` those that take one step a
     call. `unmoved` names the parameters with a gradient that hold the values of the look before; `moved` says whether
     anything that the loss leads to holds others.
-    `losses` are the comparisons that the loss is made of, `outputs` what the root modules put out.
+    `losses` are the comparisons that the loss is made of, `copied_targets` those whose targets are what the model is
+    just given, `outputs` what the root modules put out.
     `uncleared` names the parameters whose gradient, which made the update after this look, was still there at the next
     one; `cleared` those whose gradient was gone by then. `stepped` is what optimizers did in between, where torch
     tells of it.
@@ -61,6 +62,7 @@ class Look:
     update: float | None = None
     probes: tuple[Probe, ...] = ()
     losses: tuple[LossLook, ...] = ()
+    copied_targets: CopiedTargets | None = None
     outputs: tuple[OutputLook, ...] = ()
     given: tuple[GivenData, ...] = ()
     readings: tuple[RowReading, ...] = ()

@@ -88,3 +88,15 @@ class OutputLook:
     rows: int
     rms: float
     deviation: float
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedTargets:
+    """Targets that are the ids which an embedding, `module`, was given on one watched step, each in its place.
+
+    There are `places` in rows of `steps`; one of them was seen to read its own id, and none behind it.
+    """
+
+    module: str
+    steps: int
+    places: int

@@ -22,6 +22,7 @@ mixed_rows: whether rows of the batch feed one another, by a softmax over them o
 padding: values that fill up the ends of sequences
 alike_rows: whether all rows of a batch are the same
 losses: which outputs the loss holds against which targets, and how both lie
+copied_targets: whether the targets are what the model is just given
 outputs: whether the root modules put out something else for each row
 modes: whether models run in training mode, and whether batch norms keep statistics
 fleeting_parts: modules with weights that a forward pass makes for itself

@@ -1,0 +1,67 @@
+"""GR605: the targets are what the model is just given, so that it learns to copy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gradreach.facts.facts import Facts
+from gradreach.facts.time import MIN_LOOKS
+from gradreach.record.look import Look
+from gradreach.record.schema import Finding
+from gradreach.record.seen.loss import CopiedTargets
+from gradreach.remedies.advice.shift_targets import SHIFT_TARGETS
+from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
+
+
+def judge(facts: Facts) -> RuleOutcome:
+    """Each embedding whose ids are the targets, in each look that compared them."""
+    seen: dict[tuple[int, str], list[tuple[Look, CopiedTargets]]] = {}
+    for look in facts.sound_looks:
+        if look.copied_targets is not None:
+            seen.setdefault((look.site, look.copied_targets.module), []).append((look, look.copied_targets))
+    return RuleOutcome(tuple(_finding(facts, looks) for looks in seen.values() if len(looks) >= MIN_LOOKS))
+
+
+def _finding(facts: Facts, looks: Sequence[tuple[Look, CopiedTargets]]) -> Finding:
+    look, seen = looks[-1]
+    because = (
+        f"the targets of the loss are the very ids that `{seen.module}` is given, place by place, and a place sees "
+        "none behind it: the model need only copy what it is just given. One that is to tell what comes next needs "
+        "targets that lie one place further on. A low loss says nothing here."
+    )
+    evidence: Evidence = {"T": seen.steps, "places": seen.places, "looks": len(looks)}
+    where: Where = {"module": seen.module, "site": facts.site_name(look.site)}
+    how = f"y_t = x_t for all {seen.places} places, ∂L_t/∂x_k = 0 for k > t"
+    return RULE.finding("warning", where, evidence, because, (SHIFT_TARGETS.remedy(),), how)
+
+
+def _headline(_: Facts, finding: Finding) -> str:
+    first = finding.because.split(". ", 1)[0]
+    return f"{first[:1].upper()}{first[1:]}."
+
+
+RULE = Rule(
+    code="GR605",
+    slug="copied-target",
+    title="targets that the model is just given",
+    severities=("warning",),
+    family="loss",
+    explain=Explanation(
+        cause="A model of sequences is trained to tell the next symbol from those up to now. Where the targets are not "
+        "shifted, each place is asked for the symbol that it is given: the loss falls at once to nearly 0, and what "
+        "was learned is to copy.",
+        mathematics=("meant: L = Σ_t −log p(x_{t+1} | x_1 … x_t);   here: L = Σ_t −log p(x_t | x_1 … x_t) → 0",),
+        thresholds="The targets of a cross entropy are the ids that an embedding is given, each in its place, and a "
+        "place in the middle of a row reads its own id and none behind it. So it is in "
+        f"{MIN_LOOKS} looks or more; the first looks alone ask. A model that sees the whole of what it is to give "
+        "back, as one that squeezes it into a code, does not count.",
+        remedies=("Targets one place further on: ids[:, 1:] for the input ids[:, :-1]: free.",),
+        silence="Where a causal model is to give back its input on purpose.",
+        references=("Bengio and others (2003): A neural probabilistic language model, equation 1",),
+    ),
+    judge=judge,
+    headline=_headline,
+    urgency=1,
+    labels={"places": "places compared"},
+    zoo=("gr605_labels_not_shifted",),
+)
