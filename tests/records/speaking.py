@@ -55,6 +55,22 @@ def blown(times: float, loss: float) -> tuple[Step, ...]:
     return steps(100, lambda i: grown(i, 3.0, times), lambda i: grown(i, 2.0, loss))
 
 
+def summed_passes(steps: int, of: int) -> tuple[Look, ...]:
+    """Looks after some of which an optimizer steps, and after the others of which the gradient stays."""
+    stepped = OptimizerSteps(1, ("model.0.weight",), (), 0.1)
+    stayed = OptimizerSteps(0, (), (), 0.0, left=("model.0.weight",))
+    return (*at(stepped=stayed, count=of - steps), *at(stepped=stepped, start=60, count=steps))
+
+
+def summed_until_it_overflows() -> Record:
+    """A norm that grew, and stood long enough to be the usual one before the values overflow, of summed passes."""
+    grown = steps(60, lambda i: 3.0 if i < 30 else 3.0 * 4.0 ** (i - 30), lambda i: 2.0 * 1.2**i)
+    slow = (*grown, *(replace(grown[-1], step=i) for i in range(60, 90)))
+    broke = NonFinite(90, 0, "forward", "inf", "model.2", "convolution", cause="overflow", replayed=True)
+    end = replace(slow[-1], step=90, loss=float("inf"))
+    return record((*slow, end), summed_passes(2, of=8), nonfinite=(broke,))
+
+
 def adversaries() -> Record:
     """A generator whose gradient falls to a thousandth behind a critic that is certain of everything."""
     critic = (
@@ -146,11 +162,13 @@ SPEAKING: dict[str, Record] = {
     "GR203": record(steps(), at(*between(TANH))),
     "GR204": record(steps(), at(*between(RELU))),
     "GR301": record((*steps(41), replace(steps(1, loss=lambda _: float("nan"))[0], step=41)), nonfinite=(BROKEN,)),
+    "GR301 of a sum": summed_until_it_overflows(),
     "GR301 without its origin": record(steps(50, norm=lambda i: float("inf") if i == 30 else 1.0)),
     "GR302": record(_spiked(900.0, harmed=False)),
     "GR302 with harm": record(_spiked(62.0, harmed=True)),
     "GR303": record(_clipped()),
     "GR304": record(blown(1000.0, 1e4)),
+    "GR304 of a sum": record(blown(1000.0, 1e4), summed_passes(2, of=8)),
     "GR305 too large": record(steps(loss=flat), at(*chain(3, update_ratio=0.2))),
     "GR305 thrown away": record(
         steps(loss=flat),

@@ -9,6 +9,7 @@ import pytest
 from gradreach.facts.facts import Facts
 from gradreach.record.schema import Overhead, Step
 from tests.records.parts import at, chain, falling, flat, record, steps
+from tests.records.speaking import SPEAKING
 from tests.rules.judging import codes, not_judged, passed, the
 
 
@@ -254,3 +255,10 @@ def test_no_rate_is_raised_more_than_tenfold_at_once() -> None:
     for ratio in (1e-7, 1e-9):
         found = the(clipping(1.0, 1e-3, ratio), "GR303")
         assert [each.do.split("  #")[0] for each in found.remedies if each.id == "raise-rate"] == ["lr = lr * 10"]
+
+
+def test_a_blow_up_of_summed_passes_says_so() -> None:
+    found = the(SPEAKING["GR304 of a sum"], "GR304")
+    assert "one followed 2 of 8 passes that were watched" in found.because
+    assert found.remedies[0].id == "average-passes"
+    assert "summed" not in the(SPEAKING["GR304"], "GR304").because

@@ -19,6 +19,7 @@ from gradreach.facts.losses import NO_BETTER, LossPart, loss_parts, over_guess
 from gradreach.facts.modules import is_within, root_of
 from gradreach.facts.site import Site, sites_of
 from gradreach.facts.spikes import Spike, spikes_of
+from gradreach.facts.summed_passes import SummedPasses, summed_passes
 from gradreach.facts.thresholds import DEFAULT, Thresholds
 from gradreach.facts.time import (
     LayerKey,
@@ -91,6 +92,11 @@ class Facts:
     def broke_by_growth(self) -> bool:
         """Whether the run broke, and the first non-finite value may come from growth: it did not come with the data."""
         return self.first_break is not None and (self.origin is None or self.origin.phase != "input")
+
+    @cached_property
+    def summed_passes(self) -> SummedPasses | None:
+        """That the gradients of several passes are summed for one update, where they are."""
+        return summed_passes(self.record.looks)
 
     @cached_property
     def nonfinite_steps(self) -> tuple[int, ...]:

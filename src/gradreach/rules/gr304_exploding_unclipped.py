@@ -7,6 +7,7 @@ from gradreach.facts.facts import Facts
 from gradreach.facts.statistics import is_finite
 from gradreach.facts.wording import figure
 from gradreach.record.schema import Finding
+from gradreach.remedies.advice.average_passes import AVERAGE_PASSES
 from gradreach.remedies.advice.clip import CLIP
 from gradreach.remedies.advice.lower_rate import LOWER_RATE
 from gradreach.remedies.advice.scale_input import SCALE_INPUT
@@ -31,11 +32,21 @@ def _clipping(facts: Facts, found: BlowUp) -> str:
     return "the script's clipping call limits nothing where it stands"
 
 
+def _summed(facts: Facts) -> str:
+    summed = facts.summed_passes
+    if summed is None:
+        return ""
+    return (
+        f" The gradients of several passes are summed for an update: one followed {summed.followed} of {summed.told} "
+        "passes that were watched. Unless the loss is divided by their number n, a step is n times as large."
+    )
+
+
 def _finding(facts: Facts, found: BlowUp) -> Finding:
     then = "and then became non-finite" if found.ends_nonfinite else f"and the loss went to {figure(found.loss_after)}"
     because = (
         f"the norm grew from {figure(found.before)} to {figure(found.peak)} by step {found.step}, {then}; "
-        f"{_clipping(facts, found)}."
+        f"{_clipping(facts, found)}.{_summed(facts)}"
     )
     evidence: Evidence = {
         "usual_norm": found.before, "largest_norm": found.peak, "times": found.peak / found.before,
@@ -43,6 +54,7 @@ def _finding(facts: Facts, found: BlowUp) -> Finding:
     }  # fmt: skip
     why = "bounds every step at twice the norm of the sound ones"
     remedies = (
+        *((AVERAGE_PASSES.remedy(),) if facts.summed_passes else ()),
         CLIP.remedy_because(why, facts.models_at(found.site), figure(2 * found.before), facts.is_scaled),
         LOWER_RATE.remedy_because("a rate above 2 / curvature diverges with any clipping, only slower", 10.0),
         SCALE_INPUT.remedy(max(facts.input_sizes, key=facts.input_sizes.__getitem__, default="the model")),

@@ -9,6 +9,7 @@ from gradreach.facts.wording import figure
 from gradreach.record.kinds import has_hidden_weights
 from gradreach.record.schema import NonFinite, Remedy
 from gradreach.remedies.advice.advice import Advice
+from gradreach.remedies.advice.average_passes import AVERAGE_PASSES
 from gradreach.remedies.advice.biased_deviation import BIASED_DEVIATION
 from gradreach.remedies.advice.bounded_exponent import BOUNDED_EXPONENT
 from gradreach.remedies.advice.check_data import CHECK_DATA
@@ -120,7 +121,8 @@ def _for_growth(facts: Facts, found: NonFinite) -> tuple[Remedy, ...]:
     blown = facts.blow_up
     if blown is not None and blown.site == found.site and blown.ends_nonfinite:
         why = f"over the steps before, the norm had grown from {figure(blown.before)} to {figure(blown.peak)}"
-        return (LOWER_RATE.remedy_because(why, 10.0),)
+        lower = LOWER_RATE.remedy_because(why, 10.0)
+        return (AVERAGE_PASSES.remedy(), lower) if facts.summed_passes else (lower,)
     return (NORMALISE_STATE.remedy(),)
 
 
