@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 import pytest
 
 from gradreach.report.charts.module_tree import MOST
+from gradreach.report.headline import headline
 from gradreach.report.html import inline
 from gradreach.report.page import render
-from gradreach.report.panels.verdict import headline
 from gradreach.report.report import Report
 from tests.records.findings import VANISHING
 from tests.records.parts import depth_look
@@ -229,6 +229,7 @@ def test_a_tree_of_twenty_thousand_modules_does_not_swell_the_page() -> None:
     [
         ("Training broke at step 3: the first NaN.", ("Training broke at step 3.", "The first NaN.")),
         ("Healthy.", ("Healthy.", "")),
+        ("No backward pass was seen: train.py ended.", ("No backward pass was seen.", "train.py ended.")),
         ("Gradients vanish in `a: b`: so.", ("Gradients vanish in `a: b`: so.", "")),
     ],
 )
@@ -263,4 +264,4 @@ def test_a_step_of_the_looks_is_named_wherever_their_figures_stand() -> None:
     assert "at step 182: horizon 12 of 59 steps." in text
     assert "At step 242; modules in execution order" in text
     assert "32 units, look at step 182" in text
-    assert '<th scope="col">look at step</th>' in text
+    assert ">at step</abbr></th>" in text

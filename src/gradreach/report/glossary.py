@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 TERMS: Mapping[str, str] = {
     "T": "The number of steps in the sequence.",
+    "step": "The watched step that the figures were taken on.",
     "horizon": "How many steps back 1 % or more of the gradient still arrives.",
     "factor": "What each step back multiplies the gradient by: below 1 it shrinks, above 1 it grows.",
     "factor over all lags": "What each step back multiplies the gradient by, fitted over all of them.",

@@ -49,13 +49,18 @@ class Assets:
 @cache
 def assets(*styles: str, scripts: tuple[str, ...] = ("report.js",)) -> Assets:
     """The assets of a page with charts: its shared style and script, and after them the templates named."""
-    style = "\n".join([_vendored("uPlot.min.css"), *map(_text, ("report.css", "charts.css", *styles))])
+    style = f"{_vendored('uPlot.min.css')}\n{style_sheet('report.css', 'charts.css', *styles)}"
     script = "\n".join([_vendored("uPlot.iife.min.js"), *map(_text, ("charts.js", *scripts))])
     policy = (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
     return Assets(Markup(style), Markup(script), policy)
+
+
+def style_sheet(*names: str) -> str:
+    """These style sheets as one."""
+    return "\n".join(map(_text, names))
 
 
 @cache
@@ -76,6 +81,7 @@ def template(name: str) -> Template:
         inline=inline,
         whole=whole,
         term=term,
+        typed=typed,
         titled=titled,
         svg=Markup,
     )
@@ -100,6 +106,12 @@ def inline(text: str) -> Markup:
 def whole(text: str) -> Markup:
     """`text` escaped, with no line ending within a figure."""
     return Markup(_FIGURE.sub(r'<span class="number">\g<0></span>', str(escape(_shown(text)))))
+
+
+def typed(code: str) -> Markup:
+    """Code whose long lines hang: what of them does not fit begins further right."""
+    lines = wording.printable(code).splitlines(keepends=True)
+    return Markup("").join(Markup('<span class="hang">{}</span>').format(line) for line in lines)
 
 
 def term(name: str, label: str = "") -> Markup:

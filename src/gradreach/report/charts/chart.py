@@ -171,11 +171,13 @@ def styles(line: Line, frame: Frame) -> str:
 
 
 def path(points: Points, x: Scale, y: Scale) -> str:
-    """The `d` of a polyline through the points, broken where y is None, NaN or infinite, or ≤ 0 on a log axis."""
+    """The `d` of a polyline through the points, broken where y is None, NaN or infinite, ≤ 0 on a log axis, or where it
+    runs under the axis."""
     parts: list[str] = []
-    pen = "M"
+    pen, under = "M", False
     for at, value in points:
-        if value is None or not math.isfinite(value) or (y.log and value <= 0):
+        was_under, under = under, value is not None and value < y.low
+        if value is None or not math.isfinite(value) or (y.log and value <= 0) or (under and was_under):
             pen = "M"
             continue
         parts.append(f"{pen}{_px(x.at(at))} {_px(y.at(value))}")
