@@ -110,7 +110,7 @@ def whole(text: str) -> Markup:
 
 def typed(code: str) -> Markup:
     """Code whose long lines hang: what of them does not fit begins further right."""
-    lines = wording.printable(code).splitlines(keepends=True)
+    lines = wording.printable(code).split("\n")
     return Markup("").join(Markup('<span class="hang">{}</span>').format(line) for line in lines)
 
 

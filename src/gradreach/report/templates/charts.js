@@ -389,7 +389,10 @@ class Chart {
 
   lead(u) {
     const place = u.cursor.left >= 0 && u.cursor.idx !== null ? this.data[0][u.cursor.idx] : null;
-    for (const chart of this.group.charts) if (chart.u && chart !== this) chart.follow(place);
+    const others = this.group.charts.filter((chart) => chart.u && chart !== this);
+    // A pointer that leaves, as when the page scrolls under it, takes no cursor from a chart that the keys steer.
+    if (place === null && others.some((chart) => chart.plot === document.activeElement)) return;
+    others.forEach((chart) => chart.follow(place));
     this.say(place);
   }
 

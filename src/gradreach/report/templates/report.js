@@ -23,7 +23,7 @@ addEventListener("scroll", () => requestAnimationFrame(markSection), { passive: 
 markSection();
 if (navigator.clipboard) {
   document.querySelectorAll(".remedies pre").forEach((block) => {
-    const source = block.textContent;
+    const source = [...block.querySelectorAll(".hang")].map((line) => line.textContent).join("\n");
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = "Copy";
