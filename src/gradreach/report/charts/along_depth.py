@@ -78,8 +78,9 @@ def overview(looks: Sequence[DepthLook], step: int, width: int, height: int) -> 
         return None
     if len(looks) <= FEW:
         hollow = " Hollow: exactly 0." if zeros else ""
-        drawn = _rows(title, names, [Column("gradient rms", [gradient])], width, 170)
-        return Figure(title, drawn, f"{caption}; input at the top.{hollow}")
+        columns = [Column("gradient rms", [gradient])]
+        wide, narrow = (_rows(title, names, columns, size, left) for size, left in ((width, 170), (NARROW, 130)))
+        return Figure(title, wide, f"{caption}; input at the top.{hollow}", narrow)
     if zeros:
         hollow = f" Exactly 0, and so not drawn: {count(len(zeros), 'module')}, the first of them {zeros[0]}."
         return _curve(title, names, [gradient], f"{caption}; input at the left.{hollow}", width, height)
