@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """What is made of the record: a JSON file, the page elsewhere than beside it, a severity that fails the run; and
-    the settings that it is judged by."""
+    """What is made of the record: a JSON file, the page elsewhere than beside it, a severity that fails the run; the
+    settings that it is judged by; and whether the page is opened in a browser."""
 
     json: Path | None = None
     html: Path | None = None
     fail_on: Severity | None = None
     settings: Settings = UNSET
+    show: bool = False
 
     def report_of(self, file: Path) -> Report:
         """Return the report of a recording. Raises Unreadable."""
@@ -111,9 +112,23 @@ def _report(watched: RunResult, options: ReportOptions) -> Report | None:
         _save(options.json, report.to_json)
     with suppress(OSError, ValueError):  # the program may have closed stderr
         print_summary(report.conclusions, console_for(stderr=True), str(page) if written else "")
+    if options.show and written:
+        _open(page)
     for sentence in _other_ranks(watched.out, report, options):
         _say(sentence)
     return report
+
+
+def _open(page: Path) -> None:
+    """Open the page in the person's browser, or say that there is none."""
+    import webbrowser
+
+    try:
+        opened = webbrowser.open(page.absolute().as_uri())
+    except webbrowser.Error:
+        opened = False
+    if not opened:
+        _say(f"no browser was found to open {page}")
 
 
 def _other_ranks(out: Path, report: Report, options: ReportOptions) -> list[str]:
