@@ -55,6 +55,10 @@ def blown(times: float, loss: float) -> tuple[Step, ...]:
     return steps(100, lambda i: grown(i, 3.0, times), lambda i: grown(i, 2.0, loss))
 
 
+KNOWN = MixedRows("model.target", "Embedding", 64, 384, 2, 2, 1)
+"""A layer that rows of the loss read at their own rows alone."""
+
+
 def summed_passes(steps: int, of: int) -> tuple[Look, ...]:
     """Looks after some of which an optimizer steps, and after the others of which the gradient stays."""
     stepped = OptimizerSteps(1, ("model.0.weight",), (), 0.1)
@@ -251,7 +255,9 @@ SPEAKING: dict[str, Record] = {
     "GR702 of states": record(
         steps(), at(readings=(RowReading("model.gru", "GRU", True, 20, 48, 48, "blocks", 2, False, True),))
     ),
-    "GR702 behind a layer": record(steps(), at(mixed_rows=(MixedRows("model.embed", "Embedding", 64, 384, 2, 0, 2),))),
+    "GR702 behind a layer": record(
+        steps(), at(mixed_rows=(MixedRows("model.embed", "Embedding", 64, 384, 2, 0, 2), KNOWN))
+    ),
     "GR704": record(steps(), SORTED),
     "GR704 of rows": record(steps(loss=flat), at(same_rows=32, count=6)),
     "GR705": record(steps(), at(time_look(factor=0.999), padding=(Padding("model.rnn", 60, True, 1.0, 0.8, 48.0),))),

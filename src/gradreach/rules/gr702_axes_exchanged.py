@@ -37,10 +37,14 @@ def judge(facts: Facts) -> RuleOutcome:
 
 
 def _mixed_rows(looks: Sequence[Look]) -> dict[tuple[int, str, int], list[MixedRows]]:
-    """What was seen of each layer that takes in data, along one axis, look after look."""
+    """What was seen of each layer that takes in data, along one axis, look after look.
+
+    Another layer must tell which row of the loss belongs to which of the batch: they may be laid out in another order.
+    """
     seen: dict[tuple[int, str, int], list[MixedRows]] = {}
     for look in looks:
-        for each in look.mixed_rows:
+        is_known = any(each.own == each.asked for each in look.mixed_rows)
+        for each in look.mixed_rows if is_known else ():
             seen.setdefault((look.site, each.module, each.entries), []).append(each)
     return {key: rows for key, rows in seen.items() if len(rows) >= MIN_LOOKS}
 
@@ -169,8 +173,8 @@ RULE = Rule(
         "module puts out one vector a row, only if the loss does not fall. And where the rows are those of the "
         "layer's batch, but a view made its input of another order of axes, or row i reads neighbours in memory. "
         "And where rows of the loss, from the inside of the batch, read two rows or more of a layer that takes in "
-        "the data, half of them at most, and none that they belong to, in each of the first looks. It is an error "
-        "where the loss does not fall or rests.",
+        "the data, half of them at most, and none that they belong to, while another such layer is read at their own "
+        "row: in each of the first looks. It is an error where the loss does not fall or rests.",
         remedies=(
             "batch_first as the data are laid out: free.",
             "x.transpose(0, 1) in place of a view: free, but for a copy where what follows needs one.",
