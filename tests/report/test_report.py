@@ -33,7 +33,7 @@ def test_shows_itself_in_a_notebook() -> None:
 def test_of_applies_the_rules() -> None:
     report = Report.of(ALL["broken"])
     assert "GR301" in {finding.code for finding in report.findings}
-    assert report.verdict.sentence.startswith("Training broke")
+    assert report.verdict.sentence.startswith("The script raised ValueError: loss is NaN. Training broke")
     assert "GR301" not in {finding.code for finding in Report.of(ALL["broken"], ignore=("GR301",)).findings}
 
 

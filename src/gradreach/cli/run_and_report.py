@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradreach.cli.output import FOUND, USAGE
+from gradreach.cli.why_unseen import why_unseen
 from gradreach.demo import DEMOS, Demo
 from gradreach.record.progress import Progress
 from gradreach.record.schema import Severity
@@ -26,13 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """What is made of the record: a JSON file, the page elsewhere than beside it, a severity that fails the run; and
-    the settings that it is judged by."""
+    """What is made of the record: a JSON file, the page elsewhere than beside it, a severity that fails the run;
+    the settings that it is judged by; and whether all of it is said on the terminal."""
 
     json: Path | None = None
     html: Path | None = None
     fail_on: Severity | None = None
     settings: Settings = UNSET
+    verbose: bool = False
 
     def report_of(self, file: Path) -> Report:
         """Return the report of a recording. Raises Unreadable."""
@@ -56,7 +58,7 @@ def run_and_report(program: Program, watching: WatchOptions, options: ReportOpti
     if rank() == 0:
         drawn = random.getstate()  # rich draws from it when it is imported
         try:
-            report = _report(watched, options)
+            report = _report(program, watched, options)
         except KeyboardInterrupt:
             report = None
         random.setstate(drawn)
@@ -91,11 +93,11 @@ def _live_line(quiet: bool) -> AbstractContextManager[Callable[[Progress], None]
     return live_line(alone=world_size() == 1)
 
 
-def _report(watched: RunResult, options: ReportOptions) -> Report | None:
+def _report(program: Program, watched: RunResult, options: ReportOptions) -> Report | None:
     if watched.trouble:
         _say(watched.trouble)
     if watched.backward_passes == 0:
-        _say("no backward pass was seen: the program called neither Tensor.backward nor torch.autograd.backward")
+        _say(why_unseen(program, watched.ended))
         return None
     from gradreach.report.charts.terminal_card import console_for
     from gradreach.report.terminal import print_summary
@@ -110,7 +112,8 @@ def _report(watched: RunResult, options: ReportOptions) -> Report | None:
     if options.json is not None:
         _save(options.json, report.to_json)
     with suppress(OSError, ValueError):  # the program may have closed stderr
-        print_summary(report.conclusions, console_for(stderr=True), str(page) if written else "")
+        console = console_for(stderr=True)
+        print_summary(report.conclusions, console, str(page) if written else "", verbose=options.verbose)
     for sentence in _other_ranks(watched.out, report, options):
         _say(sentence)
     return report

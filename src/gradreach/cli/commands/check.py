@@ -29,14 +29,14 @@ class CheckFormat(StrEnum):
     junit = "junit"
 
 
-@command.command(epilog="Example:  gradreach check gradreach-runs/last --fail-on warning")
+@command.command(epilog="Example:  gradreach check gradreach-out/train --fail-on warning")
 def check(
     folder: Recording,
     fail_on: Annotated[Level, typer.Option("--fail-on", help="Exit with 1 from this severity on.")] = Level.error,
     format: Annotated[CheckFormat, typer.Option("--format", help="What to print.")] = CheckFormat.text,
     ignore: Ignore = None,
 ) -> int:
-    """Exit with 1 where a recording holds findings at or above a level, for use in scripts and CI."""
+    """Exit with 1 where a recording holds findings: for CI."""
     made = load(folder, ignore)
     if isinstance(made, int):
         return made

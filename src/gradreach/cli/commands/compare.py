@@ -24,7 +24,10 @@ def compare(
     format: FormatOption = Format.text,
     ignore: Ignore = None,
 ) -> int:
-    """Say what changed from one recording to another: findings, figures beyond their noise, curves."""
+    """Say what changed from one recording to another.
+
+    Findings, figures beyond their noise, and curves.
+    """
     here = load(a, ignore)
     if isinstance(here, int):
         return here
