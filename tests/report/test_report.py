@@ -39,3 +39,23 @@ def test_of_applies_the_rules() -> None:
 
 def test_findings_are_at_hand() -> None:
     assert report_of(ALL["broken"], (BROKEN,)).findings[0].code == "GR301"
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_at_a_prompt_a_report_is_ten_lines(name: str) -> None:
+    shown = repr(report_of(ALL[name], FINDINGS.get(name, ()) * 8)).splitlines()
+    assert len(shown) <= 10
+    assert max(map(len, shown)) <= 120
+    assert shown[0].startswith("<gradreach.Report of ")
+    assert shown[-1].endswith(">")
+
+
+def test_a_report_shows_verdict_and_findings_at_a_prompt() -> None:
+    shown = repr(report_of(ALL["broken"], FINDINGS["broken"]))
+    for part in (
+        "The script raised ValueError: loss is NaN.",
+        "  error GR301 ",
+        "`rnn` layer 0",
+        ".save('report.html')",
+    ):
+        assert part in shown
