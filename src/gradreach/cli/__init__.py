@@ -7,6 +7,7 @@ commands: the commands, one file each
 run_and_report: what `run`, `demo` and `tasks` do
 why_unseen: why a program ended without a backward pass
 recording: the recording that a command names, read and judged
+still_working: a line while the report is made
 listings: what there is to run, by name and title
 arguments: the types, options and settings that commands share
 output: where what a command says goes, and its exit code

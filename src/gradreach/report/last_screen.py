@@ -27,14 +27,16 @@ LONGEST_CODE = 6
 Say = Callable[[str], str]
 
 
-def last_screen(conclusions: Conclusions, path: str, width: int, say: Say, *, verbose: bool = False) -> list[Text]:
-    """The rows; where `verbose`, all of it stands above, and nothing need be said of how to have it."""
+def last_screen(
+    conclusions: Conclusions, path: str, width: int, say: Say, *, verbose: bool = False, rows: int = ROWS
+) -> list[Text]:
+    """At most so many rows; where `verbose`, all of it stands above, and nothing need be said of how to have it."""
     groups = grouped(conclusions.findings)
     top = [*_headline(conclusions, width, say), Text(), *_verdict(conclusions, width, say)]
     found = [_title(group, width, say) for group in groups]
     todo = _apart(_first_remedy(conclusions.findings, width, say))
     end = _apart(_counts(conclusions, width, say, verbose=verbose) + _path(path))
-    free = ROWS - len(top) - len(todo) - len(end) - (len(found[0]) + 1 if found else 0)
+    free = rows - len(top) - len(todo) - len(end) - (len(found[0]) + 1 if found else 0)
     asked = [_answer(each, each.short or each.answer, conclusions.answers, width, say) for each in conclusions.answers]
     short = sum(map(len, asked)) + 1
     asked, free = (asked, free - short) if short <= free else ([], free)
@@ -44,7 +46,7 @@ def last_screen(conclusions: Conclusions, path: str, width: int, say: Say, *, ve
         if len(full) - len(asked[at]) <= free:
             free -= len(full) - len(asked[at])
             asked[at] = full
-    answered = [row for rows in asked for row in rows]
+    answered = [row for each in asked for row in each]
     return [*top, *_apart(titles), *todo, *_apart(answered), *end]
 
 

@@ -23,9 +23,9 @@ from gradreach.report.charts.terminal_card import INDENT, CardDrawing, grid, hea
 from gradreach.report.conclusions import Conclusions
 from gradreach.report.explanation import not_made, title
 from gradreach.report.grouped_findings import FindingGroup, grouped
-from gradreach.report.last_screen import Say, last_screen
+from gradreach.report.last_screen import ROWS, Say, last_screen
 
-ROWS = 12
+MOST_LAYERS = 12
 """Recurrent layers that the table shows; the rest are in the files."""
 
 
@@ -36,22 +36,29 @@ class Summary:
     each check that could not be made with the reason.
     """
 
-    def __init__(self, conclusions: Conclusions, path: str = "", *, verbose: bool = False) -> None:
+    def __init__(self, conclusions: Conclusions, path: str = "", *, verbose: bool = False, spare: int = 0) -> None:
         self.conclusions = conclusions
         self.path = path
         self.verbose = verbose
+        self.spare = spare
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         """Draw, with every string spelt in ASCII where the console's encoding asks for it."""
         say: Say = partial(safe, ascii_only=options.ascii_only)
         if self.verbose:
             yield from _in_full(self.conclusions, say, options)
-        yield from last_screen(self.conclusions, self.path, options.max_width, say, verbose=self.verbose)
+        width, rows = options.max_width, ROWS - self.spare
+        yield from last_screen(self.conclusions, self.path, width, say, verbose=self.verbose, rows=rows)
 
 
-def print_summary(conclusions: Conclusions, console: Console, path: str = "", *, verbose: bool = False) -> None:
-    """Print what a run comes to on `console`, at most 100 columns wide; only the closing path may be longer."""
-    print_within(Summary(conclusions, path, verbose=verbose), console)
+def print_summary(
+    conclusions: Conclusions, console: Console, path: str = "", *, verbose: bool = False, spare: int = 0
+) -> None:
+    """Print what a run comes to on `console`, at most 100 columns wide; only the closing path may be longer.
+
+    The last screen leaves `spare` of its rows to what is printed after it.
+    """
+    print_within(Summary(conclusions, path, verbose=verbose, spare=spare), console)
 
 
 def _in_full(conclusions: Conclusions, say: Say, options: ConsoleOptions) -> Iterator[RenderableType]:
@@ -82,8 +89,8 @@ def _measured(facts: Facts, say: Say, ascii_only: bool) -> Iterator[RenderableTy
     layers = facts.time_shown
     if layers:
         yield _layers(layers, say, ascii_only)
-        if len(layers) > ROWS:
-            yield Text(f"  and {count(len(layers) - ROWS, 'more recurrent layer')} in the report")
+        if len(layers) > MOST_LAYERS:
+            yield Text(f"  and {count(len(layers) - MOST_LAYERS, 'more recurrent layer')} in the report")
     rows = grid()
     for test in facts.dependency_tests:
         rows.add_row("data", Flow(say(dependency_text.line(test))))
@@ -101,7 +108,7 @@ def _layers(layers: Sequence[Shown], say: Say, ascii_only: bool) -> Table:
     bounded = any(shown.layer.bound_factor is not None for shown in layers)
     for name in ("T", "horizon", "a step", *([say("γλ")] if bounded else []), "exact", "step"):
         table.add_column(name, justify="right", no_wrap=True)
-    for look, seen, _ in layers[:ROWS]:
+    for look, seen, _ in layers[:MOST_LAYERS]:
         table.add_row(
             Text(say(f"{of_layer(seen)} ({seen.kind})")),
             str(seen.T),
