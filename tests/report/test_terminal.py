@@ -114,6 +114,14 @@ def test_a_place_is_shortened_before_it_takes_a_row() -> None:
     assert "info    GR101 vanishing through time  `rnn` layer 0\n" in text
 
 
+def test_the_scripts_line_that_broke_stands_before_the_remedy() -> None:
+    broken = ALL["broken"]
+    origin = replace(broken.nonfinite[0], source="train.py:4", code="p = torch.log(q)")
+    text = of(FINDINGS["broken"], replace(broken, nonfinite=(origin,)), verbose=False)
+    assert "\nline    p = torch.log(q)\ndo      " in text
+    assert "line    " not in of((VANISHING,), verbose=False)
+
+
 def test_long_code_is_left_to_the_page() -> None:
     code = Remedy("long", "\n".join(f"line {n}" for n in range(9)), "why")
     text = of((replace(VANISHING, severity="warning", remedies=(code,)),), verbose=False)

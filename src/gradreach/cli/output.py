@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,14 @@ def say(text: str) -> None:
     """Print a result, in ASCII where stdout holds nothing else."""
     text = wording.printable(text)
     print(text if (sys.stdout.encoding or "").lower().startswith("utf") else wording.to_ascii(text))
+
+
+def say_in_lines(text: str) -> None:
+    """Print prose: at a terminal in lines that end between words, elsewhere, as in a log, as it stands."""
+    from gradreach.report.charts.flow import lines
+
+    width = min(shutil.get_terminal_size().columns, 100)
+    say("\n".join(lines(text, width)) if sys.stdout.isatty() else text)
 
 
 def say_as_json(value: Any) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gradreach.report.report import Report
 
 
-ASKING = "the script has ended; asking of the data what its errors depend on, some seconds to half a minute"
+ASKING = "the script has ended; asking the data, half a minute at most"
 REPORTING = "making the report, some seconds"
 
 

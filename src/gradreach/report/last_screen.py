@@ -34,7 +34,7 @@ def last_screen(
     groups = grouped(conclusions.findings)
     top = [*_headline(conclusions, width, say), Text(), *_verdict(conclusions, width, say)]
     found = [_title(group, width, say) for group in groups]
-    todo = _apart(_first_remedy(conclusions.findings, width, say))
+    todo = _apart(_broken_line(conclusions, width, say) + _first_remedy(conclusions.findings, width, say))
     end = _apart(_counts(conclusions, width, say, verbose=verbose) + _path(path))
     free = rows - len(top) - len(todo) - len(end) - (len(found[0]) + 1 if found else 0)
     asked = [_answer(each, each.short or each.answer, conclusions.answers, width, say) for each in conclusions.answers]
@@ -81,6 +81,14 @@ def _title(group: FindingGroup, width: int, say: Say) -> list[Text]:
     return [first.append(f"  {behind}" if behind else "")]
 
 
+def _broken_line(conclusions: Conclusions, width: int, say: Say) -> list[Text]:
+    """The script's own line that made the first value that is not finite, which the remedy speaks of."""
+    origin = conclusions.facts.origin
+    if origin is None or not origin.code or not any(finding.code == "GR301" for finding in conclusions.findings[:1]):
+        return []
+    return _named("line", _indented(lines(say(origin.code), width - INDENT)[:LONGEST_CODE], "cyan"))
+
+
 def _first_remedy(findings: Sequence[Finding], width: int, say: Say) -> list[Text]:
     """The code to paste, or where it is long its name alone, and why; nothing where no finding is a fault."""
     remedy = next((each for finding in findings if finding.severity != "info" for each in finding.remedies), None)
@@ -89,8 +97,7 @@ def _first_remedy(findings: Sequence[Finding], width: int, say: Say) -> list[Tex
     code = lines(say(remedy.do), width - INDENT)
     code = code if len(code) <= LONGEST_CODE else [f"{code[0]}  # and what follows it on the page"]
     why = lines(say(remedy.why[:1].upper() + remedy.why[1:]), width - INDENT)
-    rows = [*_indented(code, "cyan"), *_indented(why)]
-    return [Text.assemble((f"{'do':<{INDENT}}", "dim"), rows[0][INDENT:]), *rows[1:]]
+    return _named("do", [*_indented(code, "cyan"), *_indented(why)])
 
 
 def _answer(each: Answer, told: str, among: Sequence[Answer], width: int, say: Say) -> list[Text]:
@@ -135,6 +142,11 @@ def _path(path: str) -> list[Text]:
 
 def _flow(text: str, width: int, style: str = "") -> list[Text]:
     return [Text(line, style=style) for line in lines(text, width)]
+
+
+def _named(name: str, rows: list[Text]) -> list[Text]:
+    """Indented rows with a name before the first."""
+    return [Text.assemble((f"{name:<{INDENT}}", "dim"), rows[0][INDENT:]), *rows[1:]]
 
 
 def _indented(rows: Sequence[str], style: str = "") -> list[Text]:
