@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from threading import Event
 
+import pytest
+
+from gradreach.cli.output import fitting
 from gradreach.cli.still_working import still_working
 
 
@@ -24,3 +27,10 @@ def test_what_does_not_is_not() -> None:
     with still_working("making the report", said.append, patience=3600.0):
         pass
     assert said == []
+
+
+def test_a_sentence_breaks_between_words_at_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    sentence = "gradreach: a sentence that is longer than a row"
+    assert fitting(sentence, at_a_terminal=False) == sentence
+    assert fitting(sentence, at_a_terminal=True) == "gradreach: a\nsentence that is\nlonger than a row"

@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from gradreach.facts import wording
@@ -22,10 +23,15 @@ def say(text: str) -> None:
 
 def say_in_lines(text: str) -> None:
     """Print prose: at a terminal in lines that end between words, elsewhere, as in a log, as it stands."""
-    from gradreach.report.charts.flow import lines
+    say(fitting(text, at_a_terminal=sys.stdout.isatty()))
 
+
+def fitting(text: str, *, at_a_terminal: bool) -> str:
+    """`text` in lines that end between words where that is asked, else as it stands."""
+    if not at_a_terminal:
+        return text
     width = min(shutil.get_terminal_size().columns, 100)
-    say("\n".join(lines(text, width)) if sys.stdout.isatty() else text)
+    return "\n".join(fill(each, width, break_on_hyphens=False, break_long_words=False) for each in text.split("\n"))
 
 
 def say_as_json(value: Any) -> None:
@@ -37,7 +43,8 @@ def say_as_json(value: Any) -> None:
 
 def complain(text: str) -> None:
     """Print to stderr what went wrong."""
-    print(wording.to_ascii(wording.printable(f"gradreach: {text}")), file=sys.stderr)
+    sentence = wording.to_ascii(wording.printable(f"gradreach: {text}"))
+    print(fitting(sentence, at_a_terminal=sys.stderr.isatty()), file=sys.stderr)
 
 
 def write(path: Path, content: Callable[[], str]) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from threading import Timer
 
+from gradreach.cli.output import fitting
+
 PATIENCE = 1.0
 """Seconds after which it is said what is being done."""
 
@@ -15,7 +17,7 @@ def tell(line: str) -> None:
     """Print to stderr, which the program may have closed or taken away."""
     if sys.stderr is not None:
         with suppress(OSError, ValueError):
-            print(line, file=sys.stderr, flush=True)
+            print(fitting(line, at_a_terminal=sys.stderr.isatty()), file=sys.stderr, flush=True)
 
 
 @contextmanager
