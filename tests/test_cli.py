@@ -58,6 +58,43 @@ def test_report_as_json_is_json_alone(broken: Path) -> None:
     assert json.loads(done.stdout)["norm"]["nonfinite_steps"][0] == 121
 
 
+def test_report_as_markdown_is_markdown_alone(broken: Path) -> None:
+    done = gradreach("report", broken, "--markdown")
+    assert done.returncode == 0
+    assert done.stdout.startswith("### Training broke at step 121.\n\nThe first NaN arose")
+    assert not (broken / "card.svg").exists()
+
+
+def test_report_writes_the_card(broken: Path, tmp_path: Path) -> None:
+    assert main(["report", str(broken), "--card", str(tmp_path / "card.svg")]) == 0
+    assert (tmp_path / "card.svg").read_text(encoding="utf-8").startswith("<svg ")
+    assert main(["report", str(broken), "--card", str(tmp_path / "card.gif")]) == 2
+    assert main(["report", str(broken), "--card", str(tmp_path / "no" / "card.svg")]) == 2
+
+
+def test_a_png_card_without_a_browser_says_what_is_missing(
+    broken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    assert main(["report", str(broken), "--card", str(tmp_path / "card.png")]) == 2
+    assert "a PNG is drawn by Chromium or Chrome, and neither is on the PATH" in capsys.readouterr().err
+
+
+def test_run_opens_the_page_where_that_is_asked(tmp_path: Path) -> None:
+    script, told = tmp_path / "train.py", tmp_path / "opened"
+    script.write_text(
+        "import torch, webbrowser\n"
+        f"webbrowser.open = lambda url: not open({str(told)!r}, 'w').write(url) or True\n"
+        "w = torch.ones(1, requires_grad=True)\n"
+        "for _ in range(3): (w * w).sum().backward()\n"
+    )
+    assert gradreach("run", "--open", "--out", tmp_path / "out", script).returncode == 0
+    assert told.read_text() == (tmp_path / "out" / "report.html").as_uri()
+    told.unlink()
+    assert gradreach("run", "--out", tmp_path / "out", script).returncode == 0
+    assert not told.exists()
+
+
 def test_a_page_older_than_the_recording_is_drawn_anew(tmp_path: Path) -> None:
     folder = write(tmp_path, ALL["healthy"])
     page = folder / "report.html"

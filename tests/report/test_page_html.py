@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 import pytest
 
 from gradreach.report.charts.module_tree import MOST
+from gradreach.report.headline import headline
 from gradreach.report.html import inline
 from gradreach.report.page import render
-from gradreach.report.panels.verdict import headline
 from gradreach.report.report import Report
 from tests.records.findings import VANISHING
 from tests.records.parts import depth_look
@@ -125,7 +125,7 @@ def test_information_of_one_code_shares_an_entry() -> None:
 
 def test_norm_figure_marks_broken_steps() -> None:
     text = made_page("broken")
-    assert text.count("not finite from step 121 to 126</title>") == 2  # once for each width
+    assert text.count("not finite from step 121 to 126</title>") == 3  # norm, and loss for each width
     assert 'class="broken"' in text
 
 
@@ -186,14 +186,26 @@ def test_stays_under_a_megabyte(name: str) -> None:
 
 
 def test_the_map_and_the_spectrum_stand_with_their_layer() -> None:
-    text = judged_page("vanishing")
+    looks = (
+        replace(look, time=tuple(replace(seen, local_error=(1e-2,) * seen.T, anchors=seen.T) for seen in look.time))
+        for look in ALL["vanishing"].looks
+    )
+    text = render(Report.of(replace(ALL["vanishing"], looks=tuple(looks))).conclusions)
     assert text.count('aria-label="Reach map of rnn layer 0"') == 1
+    assert text.count('aria-label="Adjoint over time of rnn layer 0"') == 1
     assert "Largest exponent −0.36: the state forgets" in text
     empty = {"log10_map": (), "map_rows": (), "map_columns": (), "lyapunov": ()}
-    looks = (replace(look, time=tuple(replace(seen, **empty) for seen in look.time)) for look in ALL["vanishing"].looks)
-    without = render(Report.of(replace(ALL["vanishing"], looks=tuple(looks))).conclusions)
+    bare = (replace(look, time=tuple(replace(seen, **empty) for seen in look.time)) for look in ALL["vanishing"].looks)
+    without = render(Report.of(replace(ALL["vanishing"], looks=tuple(bare))).conclusions)
     assert "Reach map" not in without
     assert "Lyapunov" not in without
+
+
+def test_what_only_repeats_the_reach_curve_is_not_drawn() -> None:
+    text = judged_page("vanishing")
+    assert "Reach map of" not in text
+    assert "Adjoint over time of" not in text
+    assert text.count("Only one step carries an error, so the adjoint over time and the reach map are") == 2
 
 
 def test_the_formula_stands_with_its_finding() -> None:
@@ -217,8 +229,39 @@ def test_a_tree_of_twenty_thousand_modules_does_not_swell_the_page() -> None:
     [
         ("Training broke at step 3: the first NaN.", ("Training broke at step 3.", "The first NaN.")),
         ("Healthy.", ("Healthy.", "")),
+        ("No backward pass was seen: train.py ended.", ("No backward pass was seen.", "train.py ended.")),
         ("Gradients vanish in `a: b`: so.", ("Gradients vanish in `a: b`: so.", "")),
     ],
 )
 def test_a_headline_is_the_first_clause(sentence: str, parts: tuple[str, str]) -> None:
     assert headline(sentence) == parts
+
+
+def test_no_line_ends_within_a_figure() -> None:
+    assert inline("it fell to 1.77e-20 <b>") == 'it fell to <span class="number">1.77e-20</span> &lt;b&gt;'
+    assert '<span class="number">5.5e-14</span>' in judged_page("deep")
+
+
+def test_symbols_say_what_they_mean() -> None:
+    text = judged_page("asked")
+    for word in ("γ", "mean γ", "λ", "ρ", "q", "horizon, steps", "factor a step", "bound γλ a step", "T, steps"):
+        assert re.search(rf'<abbr tabindex="0" title="[^"]{{20,}}\.">{word}</abbr>', text), word
+
+
+def test_the_loss_shows_where_it_broke_and_says_what_its_axis_is() -> None:
+    text = made_page("broken")
+    loss = text[text.index("Loss by step") :]
+    assert "not finite from step 121 to 126</title>" in loss
+    assert loss.index('class="broken"') < loss.index("The loss that backward was called on.")
+    steps = tuple(replace(step, loss=10.0 ** (step.step / 20)) for step in ALL["deep"].steps)
+    assert "The loss that backward was called on. On a log axis." in render(
+        conclusions_of(replace(ALL["deep"], steps=steps))
+    )
+
+
+def test_a_step_of_the_looks_is_named_wherever_their_figures_stand() -> None:
+    text = judged_page("vanishing")
+    assert "at step 182: horizon 12 of 59 steps." in text
+    assert "At step 242; modules in execution order" in text
+    assert "32 units, look at step 182" in text
+    assert ">at step</abbr></th>" in text

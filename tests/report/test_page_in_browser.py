@@ -85,16 +85,22 @@ def test_dark_is_dark(browser: Any, page_file: Path) -> None:
 
 
 @pytest.mark.parametrize("name", every_run("empty"))
-def test_first_screen_holds_verdict_answers_and_the_first_finding(browser: Any, tmp_path: Path, name: str) -> None:
+def test_first_screen_holds_verdict_figure_remedy_and_answers(browser: Any, tmp_path: Path, name: str) -> None:
     report = judged(name)
     page = opened(browser, judged_page(name), tmp_path)
+    serious = [finding for finding in report.findings if finding.severity != "info"]
+    assert page.locator(".lead figure").count() == 1
+    assert page.locator(".first pre").count() == bool(serious)
     assert page.locator(".answers > div").count() == 3
+    assert bottom(page, "h1") < bottom(page, ".lead figure") <= 800
     assert bottom(page, ".answers > div") <= 800
-    assert bottom(page, "#findings > h2") <= 800
-    if report.findings:
-        assert page.locator("details.finding > summary").first.evaluate("e => e.getBoundingClientRect().bottom") <= 800
+    if serious:
+        assert page.locator(".first code").inner_text() == serious[0].remedies[0].do
+        assert bottom(page, ".first pre") <= 800
     page.set_viewport_size({"width": 390, "height": 844})
-    assert bottom(page, "h1") < bottom(page, ".answers > div") <= 844
+    page.wait_for_timeout(100)
+    drawn = page.locator(".lead .plot, .lead .drawing, .lead svg[role=img]").first
+    assert bottom(page, "h1") < drawn.evaluate("e => e.getBoundingClientRect().bottom") <= 844
     page.close()
 
 

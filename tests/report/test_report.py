@@ -15,12 +15,14 @@ from tests.report.reports import report_of
 def test_saves_by_suffix(tmp_path: Path) -> None:
     report = report_of(ALL["broken"], FINDINGS["broken"])
     page, fields = report.save(tmp_path / "a.html"), report.save(str(tmp_path / "b.JSON"))
+    assert report.save(tmp_path / "c.md").read_text(encoding="utf-8") == report.to_markdown()
+    assert report.save(tmp_path / "d.svg").read_text(encoding="utf-8") == report.to_svg()
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert json.loads(fields.read_text(encoding="utf-8")) == json.loads(json.dumps(report.as_dict()))
 
 
 def test_refuses_other_suffixes(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"path: expected a name that ends in \.html or \.json, got 'a\.pdf'"):
+    with pytest.raises(ValueError, match=r"path: expected .* ends in \.html, .* \.svg or \.png, got 'a\.pdf'"):
         report_of(ALL["healthy"]).save(tmp_path / "a.pdf")
 
 

@@ -129,7 +129,7 @@ def test_long_code_is_left_to_the_page() -> None:
 
 
 def test_the_answer_in_short_stands_out_on_a_terminal() -> None:
-    short = report_of(ALL["broken"], FINDINGS["broken"]).answers[2].short
+    short = report_of(ALL["broken"], FINDINGS["broken"]).answers[-1].short
     assert short
     assert f"\x1b[1m{short}" in printed("broken", force_terminal=True, color_system="standard")
 

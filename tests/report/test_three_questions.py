@@ -11,14 +11,17 @@ from gradreach.report.three_questions import answers
 from tests.records.findings import BROKEN, VANISHING
 from tests.records.runs import ALL
 
+TOPICS = ("vanishing", "NaN", "clip")
+
 WORDS = 45
 """Words that an answer has room for on a first screen."""
 
 
 def told(record: Record, *findings: Finding) -> tuple[str, str, str]:
-    """The three answers, by the findings given or else by those of the rules."""
+    """The answers on vanishing, NaN and clipping, by the findings given or else by those of the rules."""
     made = answers(Facts(record), findings) if findings else Report.of(record).answers
-    rnn, nan, clip = (each.answer for each in made)
+    by_topic = {topic: each.answer for each in made for topic in TOPICS if topic in each.question}
+    rnn, nan, clip = (by_topic[topic] for topic in TOPICS)
     return rnn, nan, clip
 
 
@@ -62,7 +65,18 @@ def test_what_the_data_says_decides_whether_vanishing_harms() -> None:
     elsewhere = replace(ALL["free"], dependency=(replace(ALL["free"].dependency[0], module="other"),))
     assert "Whether that harms is open" in told(elsewhere)[0]
     assert "3 sequences are too few" in told(ALL["scarce"])[0]
+    assert Report.of(ALL["probed"]).answers[0].question == "Is my gradient vanishing?"
     assert "though no recurrent layer ran: 31–46 steps back" in told(ALL["probed"])[0]
+
+
+def test_what_is_open_is_said_in_whole_clauses() -> None:
+    long = (
+        "not enough data yet: "
+        + "128 positions in 2 sequences are few, and those at hand repeat each other so that " * 2
+    )
+    (found,) = ALL["scarce"].dependency
+    said = told(replace(ALL["scarce"], dependency=(replace(found, why_not=long),)))[0]
+    assert said.endswith("Whether that harms is open: not enough data yet: 128 positions in 2 sequences are few.")
 
 
 def test_what_lies_before_the_chunk_is_told_of_a_layer_that_reaches_all_of_it() -> None:
@@ -79,9 +93,27 @@ def test_an_explosion_is_no_vanishing() -> None:
     )
 
 
-def test_no_recurrent_layer_no_vanishing_through_time() -> None:
-    rnn, _, clip = told(ALL["gan"])
-    assert rnn.startswith("No recurrent layer")
+def test_a_model_without_a_recurrence_is_asked_about_its_depth() -> None:
+    assert Report.of(ALL["gan"]).answers[0].question == "Is my gradient vanishing?"
+    assert told(ALL["gan"])[0] == (
+        "It cannot be told: its rms is 0.01 at `netD.main.6` and 1e-5 at `netD.main.0`; too few layers for a trend, "
+        "as of step 2."
+    )
+    assert told(ALL["deep"])[0] == (
+        "Yes: from `net.blocks.11.ff` down to `net.blocks.0.attn.q`, over 24 layers, its rms goes from 0.001 to 1e-14, "
+        "× 0.318 a layer, as of step 122."
+    )
+    none = replace(ALL["deep"], looks=tuple(replace(look, depth=()) for look in ALL["deep"].looks))
+    assert told(none)[0].startswith("It cannot be told: no gradient was seen")
+    cut = tuple(
+        replace(look, depth=(replace(look.depth[0], grad_rms=0.0), *look.depth[1:2])) for look in ALL["deep"].looks
+    )
+    zero = told(replace(ALL["deep"], looks=cut))[0]
+    assert zero == "It is exactly 0: the gradient at the output of `net.blocks.0.attn.q` was 0 at step 122."
+
+
+def test_each_line_of_a_model_without_a_recurrence_has_its_threshold() -> None:
+    clip = told(ALL["gan"])[2]
     assert "dcgan.py:210" in clip
     assert "dcgan.py:225" in clip
 
@@ -92,7 +124,7 @@ def test_a_run_that_never_had_a_finite_gradient_is_not_told_that_none_vanishes()
 
 
 def test_nan_is_answered_with_place_growth_and_way_out() -> None:
-    _, nan, _ = Report.of(ALL["broken"]).answers
+    nan, *_ = Report.of(ALL["broken"]).answers
     assert nan.question == "Why did I get NaN at step 121?"
     assert nan.answer == (
         "The forward pass of `rnn` (RNN_RELU) made the first NaN, at its time step 41. In the 20 steps before, "

@@ -37,14 +37,15 @@ SPARE = 8
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """What is made of the record: a JSON file, the page elsewhere than beside it, a severity that fails the run;
-    the settings that it is judged by; whether all of it is said on the terminal; and for how many rows its last
-    screen leaves room."""
+    """What is made of the record: a JSON file, the page elsewhere than beside it, a severity that fails the run; the
+    settings that it is judged by; whether the page is opened in a browser; whether all of it is said on the terminal,
+    and for how many rows its last screen leaves room."""
 
     json: Path | None = None
     html: Path | None = None
     fail_on: Severity | None = None
     settings: Settings = UNSET
+    show: bool = False
     verbose: bool = False
     spare: int = 0
 
@@ -151,9 +152,23 @@ def _report(program: Program, watched: RunResult, options: ReportOptions) -> Rep
         print_summary(
             report.conclusions, console, str(page) if written else "", verbose=options.verbose, spare=options.spare
         )
+    if options.show and written:
+        _open(page)
     for sentence in _other_ranks(watched.out, report, options):
         _say(sentence)
     return report
+
+
+def _open(page: Path) -> None:
+    """Open the page in the person's browser, or say that there is none."""
+    import webbrowser
+
+    try:
+        opened = webbrowser.open(page.absolute().as_uri())
+    except webbrowser.Error:
+        opened = False
+    if not opened:
+        _say(f"no browser was found to open {page}")
 
 
 def _other_ranks(out: Path, report: Report, options: ReportOptions) -> list[str]:

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from gradreach.facts import wording
 from gradreach.facts.dependency import spans
@@ -19,10 +19,16 @@ from gradreach.record.kinds import of_layer
 from gradreach.report.charts import notebook_card as notebook
 from gradreach.report.explanation import titled
 from gradreach.report.finding_text import evidence, label
+from gradreach.report.glossary import TERMS
 from gradreach.report.run_text import of_module
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _UPLOT = Path(__file__).with_name("vendor") / "uplot"
+
+_FIGURE = re.compile(r"[\d.]*\de-\d+")
+"""Figures that a browser would break at their minus."""
+
+_Q = re.compile(r"\bq(?= = )")
 
 _GLUED = re.compile(r"(?<=\d) (?=%)|(?<=×) (?=\d)")
 """Spaces at which no line may end."""
@@ -43,13 +49,18 @@ class Assets:
 @cache
 def assets(*styles: str, scripts: tuple[str, ...] = ("report.js",)) -> Assets:
     """The assets of a page with charts: its shared style and script, and after them the templates named."""
-    style = "\n".join([_vendored("uPlot.min.css"), *map(_text, ("report.css", "charts.css", *styles))])
+    style = f"{_vendored('uPlot.min.css')}\n{style_sheet('report.css', 'charts.css', *styles)}"
     script = "\n".join([_vendored("uPlot.iife.min.js"), *map(_text, ("charts.js", *scripts))])
     policy = (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
     return Assets(Markup(style), Markup(script), policy)
+
+
+def style_sheet(*names: str) -> str:
+    """These style sheets as one."""
+    return "\n".join(map(_text, names))
 
 
 @cache
@@ -68,6 +79,9 @@ def template(name: str) -> Template:
         percent=wording.percent,
         quantile=quantile,
         inline=inline,
+        whole=whole,
+        term=term,
+        typed=typed,
         titled=titled,
         svg=Markup,
     )
@@ -84,8 +98,31 @@ def template(name: str) -> Template:
 
 
 def inline(text: str) -> Markup:
-    """`text` escaped, what stands between backticks as code, and no line ending between a figure and its sign."""
-    return notebook.inline(_GLUED.sub("\u00a0", text), NAME)
+    """`text` escaped, what stands between backticks as code, no line ending within a figure or before its sign, and q
+    explained."""
+    return Markup(_Q.sub(str(term("q")), whole(notebook.inline(_GLUED.sub("\u00a0", text), NAME))))
+
+
+def whole(text: str) -> Markup:
+    """`text` escaped, with no line ending within a figure."""
+    return Markup(_FIGURE.sub(r'<span class="number">\g<0></span>', str(escape(_shown(text)))))
+
+
+def typed(code: str) -> Markup:
+    """Code whose long lines hang: what of them does not fit begins further right."""
+    lines = wording.printable(code).split("\n")
+    return Markup("").join(Markup('<span class="hang">{}</span>').format(line) for line in lines)
+
+
+def term(name: str, label: str = "") -> Markup:
+    """A word of the glossary that says what it means where a pointer or the focus is on it; others as they are.
+
+    It is written as `label` where that is given.
+    """
+    words = label or name
+    if name not in TERMS:
+        return escape(words)
+    return Markup('<abbr tabindex="0" title="{}">{}</abbr>').format(TERMS[name], words)
 
 
 def _shown(value: object) -> object:

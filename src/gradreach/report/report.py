@@ -76,15 +76,28 @@ class Report:
         return as_dict(report_fields(self.conclusions))
 
     def save(self, path: str | Path) -> Path:
-        """Write the report as its suffix says, .html or .json, and return the path.
+        """Write the report as its suffix says and return the path: .html, .json, .md, or the verdict's card as .svg or
+        .png.
 
-        Raises ValueError for any other suffix, OSError where the file cannot be written.
+        Raises ValueError for any other suffix, OSError where the file cannot be written, RuntimeError for a PNG where
+        no browser draws it.
         """
         path = Path(path)
-        forms = {".html": self.to_html, ".htm": self.to_html, ".json": self.to_json}
-        if path.suffix.lower() not in forms:
-            raise ValueError(f"path: expected a name that ends in .html or .json, got {path.name!r}; rename it")
-        path.write_text(forms[path.suffix.lower()](), encoding="utf-8")
+        forms = {
+            ".html": self.to_html,
+            ".htm": self.to_html,
+            ".json": self.to_json,
+            ".md": self.to_markdown,
+            ".svg": self.to_svg,
+        }
+        suffix = path.suffix.lower()
+        if suffix == ".png":
+            path.write_bytes(self.to_png())
+            return path
+        if suffix not in forms:
+            known = ", ".join(name for name in forms if name != ".htm")
+            raise ValueError(f"path: expected a name that ends in {known} or .png, got {path.name!r}; rename it")
+        path.write_text(forms[suffix](), encoding="utf-8")
         return path
 
     def to_html(self) -> str:
@@ -92,6 +105,24 @@ class Report:
         from gradreach.report.page import render
 
         return render(self.conclusions)
+
+    def to_markdown(self) -> str:
+        """The report as Markdown, to be pasted into an issue or a chat."""
+        from gradreach.report.markdown import markdown
+
+        return markdown(self.conclusions)
+
+    def to_svg(self) -> str:
+        """The verdict, its figure and what to do first as one picture."""
+        from gradreach.report.verdict_card import svg_card
+
+        return svg_card(self.conclusions)
+
+    def to_png(self) -> bytes:
+        """The same picture as PNG, drawn by a browser of this machine. Raises RuntimeError where there is none."""
+        from gradreach.report.verdict_card import png_card
+
+        return png_card(self.conclusions)
 
     def to_json(self) -> str:
         """The report's fields as one line of JSON."""

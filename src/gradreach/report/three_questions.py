@@ -1,9 +1,12 @@
-"""The three questions that people come with, each answered in a breath: vanishing, NaN, threshold."""
+"""The three questions that people come with, each answered in a breath: vanishing, NaN, threshold; first the one that
+matters most for this model and this run."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from gradreach.facts.clipping import Clipping
 from gradreach.facts.dependency import DependencyTest, back, spans, strongest
@@ -11,11 +14,12 @@ from gradreach.facts.facts import Facts
 from gradreach.facts.modules import of_one_stack
 from gradreach.facts.statistics import is_finite, known, quantile
 from gradreach.facts.time import rate_to_horizon, share_reached
-from gradreach.facts.wording import count, cut, figure, local, percent, shortened
+from gradreach.facts.wording import count, figure, local, percent, shortened
 from gradreach.record.kinds import of_layer
 from gradreach.record.schema import Finding
 from gradreach.record.seen.recurrence import HORIZON_LIMIT, TimeLook
 from gradreach.report import run_text
+from gradreach.report.depth_answer import through_depth
 from gradreach.report.why_broken import why_broken
 
 KEEP = 0.1
@@ -44,7 +48,10 @@ class Answer:
 
 
 def answers(facts: Facts, findings: Sequence[Finding]) -> tuple[Answer, ...]:
-    """Is my RNN vanishing? Why did I get NaN at step N? Which clip threshold? None where no step was seen."""
+    """Is my RNN vanishing? Why did I get NaN at step N? Which clip threshold? None where no step was seen.
+
+    A model without a recurrence is asked about its depth instead of its RNN, and what broke the run comes first.
+    """
     if not facts.record.steps:
         return ()
     first = facts.first_break
@@ -54,11 +61,13 @@ def answers(facts: Facts, findings: Sequence[Finding]) -> tuple[Answer, ...]:
         usual = _before_the_explosion(findings)
         why = why_broken(facts, first, None if usual is None else 2 * usual)
         broken = _answer(f"Why did I get NaN at step {first}?", *why)
-    return (
-        _answer("Is my RNN vanishing?", *_vanishing(facts, findings)),
-        broken,
-        _answer("Which clip threshold?", *_threshold(facts, findings)),
-    )
+    codes = {finding.code for finding in findings}
+    recurrent = bool(facts.time_shown) or not codes.isdisjoint({"GR106", "GR107"})
+    over_time = recurrent or "GR402" in codes
+    told = _vanishing(facts, findings) if over_time else through_depth(facts, findings)
+    vanishing = _answer("Is my RNN vanishing?" if recurrent else "Is my gradient vanishing?", *told)
+    threshold = _answer("Which clip threshold?", *_threshold(facts, findings))
+    return (vanishing, broken, threshold) if first is None else (broken, vanishing, threshold)
 
 
 def _answer(question: str, short: str, rest: str) -> Answer:
@@ -73,8 +82,6 @@ def _vanishing(facts: Facts, findings: Sequence[Finding]) -> tuple[str, str]:
         return "Yes, with harm", f", though no recurrent layer ran: {lags or 'what the error depends on'} out of reach."
     if not shown and "GR107" in codes:
         return "No, none is carried back", ": each step begins from the same state, whatever the one before left."
-    if not shown:
-        return "No recurrent layer", " ran on a watched step, so there is no gradient through time to vanish."
     if "GR106" in codes:
         return "No, it is cut", ": the state is detached at every step, so no gradient goes back at all."
     shown = [each for each in shown if known(each.layer.reach)]
@@ -99,8 +106,7 @@ def _vanishing(facts: Facts, findings: Sequence[Finding]) -> tuple[str, str]:
         return short, f": {reaches}{_again(seen)}{past}."
     if any(f.code == "GR401" and of_one_stack(str(f.where.get("module")), seen.module) for f in findings):
         return "Short, but harmless", f": {reaches}; {_nothing_beyond(tests)}."
-    open_for = _untested(tests)
-    return "Yes", f": {reaches}. Whether that harms is open: {open_for}{'' if open_for.endswith('…') else '.'}"
+    return "Yes", f": {reaches}. Whether that harms is open: {_untested(tests)}."
 
 
 def _reaches(seen: TimeLook) -> str:
@@ -149,7 +155,14 @@ def _nothing_beyond(tests: Sequence[DependencyTest]) -> str:
 
 def _untested(tests: Sequence[DependencyTest]) -> str:
     lacking = next((each.dependency.why_not for each in tests if each.dependency.why_not), "")
-    return cut(lacking, 90) if lacking else "it does only where what is to be learned lies further back"
+    return _clauses(lacking, 90) or "it does only where what is to be learned lies further back"
+
+
+def _clauses(sentence: str, most: int) -> str:
+    """As many whole clauses from the start of a sentence as fit into `most` characters; empty where not one does."""
+    parts = re.split(r"(?=[:;,] )", sentence)
+    kept = list(accumulate(parts))
+    return next((text for text in reversed(kept) if len(text) <= most), "")
 
 
 def _name(seen: TimeLook) -> str:

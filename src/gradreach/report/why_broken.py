@@ -46,7 +46,9 @@ def _where(found: NonFinite) -> str:
     link = "for" if found.phase == "input" else "in"
     module = f" {link} `{shortened(found.module.replace('`', ''), 40)}`" if found.module else ""
     at = f", at its time step {found.time_step:,}" if found.time_step is not None else ""
-    source = shortened(line(found), 100) if found.source else ""
+    source = line(found) if found.source else ""
+    if len(source) > 100:  # what stands there says more than where, but not in part
+        source = shortened(source.partition(" (`")[0], 100)
     return f"{row}{module}{at}" + (f", at {source}" if source else "")
 
 

@@ -1,13 +1,16 @@
 """Scales, ticks, paths and plots."""
 
 import math
+import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradreach.report.charts.chart import Frame, Line, Mark, Scale, path, plot, span, thinned, ticks
+from gradreach.report.charts.chart import Frame, Line, Mark, Scale, path, plot, short_name, span, thinned, ticks
+from gradreach.report.charts.figures import figure_of
 
 FRAME = Frame("norms", "step", "norm")
 
@@ -89,3 +92,40 @@ def test_plot_holds_only_numbers_in_its_paths(series: list[float | None], log: b
         for element in ElementTree.fromstring(drawn).iter("path"):
             assert "nan" not in element.attrib["d"]
             assert "inf" not in element.attrib["d"]
+
+
+def test_words_of_rules_stand_where_no_curve_runs() -> None:
+    marks = [
+        Mark("a", x=3, word="horizon 3"),
+        Mark("b", x=5, until=8, word="depends", row=1),
+        Mark("c", y=2.0, word="2"),
+    ]
+    drawn = plot(FRAME, [Line("a", [(i, float(i)) for i in range(10)])], marks)
+    words = {each.text: float(each.attrib["y"]) for each in ElementTree.fromstring(drawn).iter("text")}
+    top = min(float(y) for y in re.findall(r'class="grid" d="M[\d.]+ ([\d.]+)H', drawn))
+    assert words["horizon 3"] < words["depends"] < top - 10
+    assert 'class="label">2<' not in drawn
+    figure = figure_of(FRAME, [Line("a", [(0, 1.0), (1, 2.0)])], marks, "")
+    assert figure is not None
+    assert figure.legend == (("a", "s0"), ("2", "limit"))
+
+
+def test_names_at_ticks_fit_within_the_plot() -> None:
+    names = tuple(f"encoder.block.{i}.projection" for i in range(9))
+    drawn = plot(replace(FRAME, names=names), [Line("a", [(i, 1.0) for i in range(9)])])
+    shown = [
+        (float(e.attrib["x"]), e.text or "")
+        for e in ElementTree.fromstring(drawn).iter("text")
+        if "…" in (e.text or "")
+    ]
+    assert shown
+    for at, name in shown:
+        assert at + 3.4 * len(name) <= FRAME.width
+    assert short_name("net.0") == "net.0"
+    assert short_name("net.blocks.10.attn.q") == "…10.attn.q"
+
+
+def test_a_curve_ends_where_it_goes_under_the_axis() -> None:
+    y = Scale(1, 100, 100, 0, log=True)
+    falling = [(0, 100.0), (1, 1.0), (2, 0.1), (3, 0.01), (4, 0.001), (5, 10.0)]
+    assert path(falling, Scale(0, 5, 0, 5), y) == "M0 0L1 100L2 100M5 50"

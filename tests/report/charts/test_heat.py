@@ -97,3 +97,11 @@ def test_a_hostile_title_is_only_text() -> None:
     drawn = heat('<script>"\x1b', [[0.0]], [0], [0])
     assert "<script>" not in drawn
     ElementTree.fromstring(drawn)
+
+
+def test_no_label_of_the_colour_scale_is_cut() -> None:
+    drawn = heat("map", [[0.0, -3.0, -9.0], [-1.0, -2.0, -12.0]], [0, 1], [0, 1, 2])
+    for each in ElementTree.fromstring(drawn).iter("text"):
+        wide = 7 * len(each.text or "")
+        right = {"start": wide, "middle": wide / 2, "end": 0}[each.attrib["text-anchor"]]
+        assert float(each.attrib["x"]) + right <= 460

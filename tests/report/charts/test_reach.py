@@ -16,7 +16,7 @@ def band(found: Lag, verdict: LagVerdict) -> LagResult:
 
 
 def drawn(*asked: LagResult, **changes: object) -> str:
-    figure = reach_figure(time_look(**{"factor": 0.7, **changes}), asked=asked)  # type: ignore[arg-type]
+    figure = reach_figure(time_look(**{"factor": 0.7, **changes}), 90, asked=asked)  # type: ignore[arg-type]
     assert figure is not None
     return figure.svg
 
@@ -56,7 +56,7 @@ def test_words_stand_on_lines_of_their_own() -> None:
 
 def test_the_legend_tells_the_bands_apart_without_colour() -> None:
     asked = (band(lag(5, 6, 0.1), "vanishing"), band(lag(10, 12, 0.1), "reached"))
-    figure = reach_figure(time_look(factor=0.7), asked=asked)
+    figure = reach_figure(time_look(factor=0.7), 90, asked=asked)
     assert figure is not None
     assert ("error depends, no gradient from there", "band lost") in figure.legend
     assert ("error depends, gradient arrives", "band learnable") in figure.legend
@@ -65,14 +65,14 @@ def test_the_legend_tells_the_bands_apart_without_colour() -> None:
 
 
 def test_a_lag_that_another_layer_reaches_is_said_to_be_so() -> None:
-    figure = reach_figure(time_look(factor=0.7), asked=(band(lag(40, 40, 0.1), "reached"),))
+    figure = reach_figure(time_look(factor=0.7), 90, asked=(band(lag(40, 40, 0.1), "reached"),))
     assert figure is not None
     assert "What another layer reaches counts as reached." in figure.caption
 
 
 def test_a_probe_has_a_curve_without_a_bound() -> None:
-    figure = reach_figure(Probe("net.head", 60, 12, curve(60, 0.7), 4))
+    figure = reach_figure(Probe("net.head", 60, 12, curve(60, 0.7), 4), 90)
     assert figure is not None
     assert 'aria-label="Reach curve of net.head"' in figure.svg
     assert "bound" not in figure.svg
-    assert reach_figure(Probe("net.head", 60, 0, (), 4)) is None
+    assert reach_figure(Probe("net.head", 60, 0, (), 4), 90) is None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gradreach.cli.arguments import Format, FormatOption, Ignore, JsonFile, Recording, in_force
-from gradreach.cli.output import CLEAN, USAGE, write
+from gradreach.cli.output import CLEAN, USAGE, complain, say, write
 from gradreach.cli.recording import load
 
 if TYPE_CHECKING:
@@ -26,6 +26,12 @@ def report(
         Path | None, typer.Option(metavar="FILE", help="Write the page here; default: DIR/report.html.")
     ] = None,
     json: JsonFile = None,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the report as Markdown, for an issue or a chat, and nothing else.")
+    ] = False,
+    card: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the verdict as one picture here, FILE.svg or FILE.png.")
+    ] = None,
     format: FormatOption = Format.text,
     ignore: Ignore = None,
     follow: Annotated[
@@ -39,14 +45,24 @@ def report(
     if follow:
         from gradreach.report.live import follow as following
 
-        if json or format is Format.json:
-            raise typer.BadParameter("takes no --json and no --format json beside it", param_hint="--follow")
+        if json or markdown or card or format is Format.json:
+            told = "takes no --json, no --markdown, no --card and no --format json beside it"
+            raise typer.BadParameter(told, param_hint="--follow")
         return following.follow(folder, lambda: _conclusions(load(folder, ignore)), html)
+    if card is not None and card.suffix.lower() not in (".svg", ".png"):
+        raise typer.BadParameter(f"{card} ends in neither .svg nor .png", param_hint="--card")
+    if markdown and format is Format.json:
+        raise typer.BadParameter("takes no --format json beside it", param_hint="--markdown")
     made = load(folder, ignore)
     if isinstance(made, int):
         return made
+    if card is not None and not _write_card(card, made):
+        return USAGE
     if (html and not write(html, made.to_html)) or (json and not write(json, made.to_json)):
         return USAGE
+    if markdown:
+        say(made.to_markdown().rstrip("\n"))
+        return CLEAN
     if format is Format.json:
         sys.stdout.write(made.to_json())
         return CLEAN
@@ -60,6 +76,16 @@ def report(
 
 def _conclusions(made: Report | int) -> Conclusions | int:
     return made if isinstance(made, int) else made.conclusions
+
+
+def _write_card(path: Path, made: Report) -> bool:
+    """Write the picture; whether that worked, with a complaint where it did not."""
+    try:
+        made.save(path)
+    except (OSError, RuntimeError) as error:
+        complain(f"cannot write {path}: {error}")
+        return False
+    return True
 
 
 def _page_beside(recording: Path, made: Report, settings: Path | None) -> Path | None:

@@ -35,6 +35,7 @@ def run(
     ] = None,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as JSON.")] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the page here, not to DIR.")] = None,
+    show: Annotated[bool, typer.Option("--open", help="Open the page in a browser at the end.")] = False,
     fail_on: Annotated[
         Level | None, typer.Option("--fail-on", help="Exit with 1 on findings from this severity on.")
     ] = None,
@@ -72,7 +73,7 @@ def run(
     folder = out or Path("gradreach-out") / (name or "script")
     from gradreach.cli.run_and_report import ReportOptions, run_and_report
 
-    options = ReportOptions(json, html, fail_on.value if fail_on else None, settings, verbose)
+    options = ReportOptions(json, html, fail_on.value if fail_on else None, settings, show=show, verbose=verbose)
     watching = WatchOptions(folder, budget, every, steps, guard)
     return partial(run_and_report, Program(target, tuple(given), module is not None), watching, options, quiet=quiet)
 

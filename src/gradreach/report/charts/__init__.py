@@ -2,7 +2,8 @@
 
 chart: scales, ticks, paths and one kind of plot, as SVG.
 chart_data: the same charts as data, for the page's script.
-figures: a figure with its legend and caption, and those of one step: adjoints, truncation, depth, updates.
+figures: a figure with its title, legend and caption, and those of one recurrence: adjoints, truncation.
+along_depth: the figures along the modules of a model.
 norm: the figures over the steps of a run.
 reach: the reach curve, with the lags that the error depends on.
 heat: the reach map as a heat map.

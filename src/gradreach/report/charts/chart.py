@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup, escape
 
@@ -28,6 +28,15 @@ STRIP = 4
 
 TIPS = 40
 """Points of a series that carry a tooltip."""
+
+WORD = 14
+"""Height of a line of words above the plot, in pixels."""
+
+TICK_NAME = 13
+"""Characters of a name beside a tick: its end, which says most."""
+
+NAMED = 44
+"""Pixels at the right of a plot for half of the last tick's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +74,8 @@ class Line:
 class Mark:
     """A place worth a word: a vertical rule at `x`, or a horizontal one at `y`; both given, a triangle there.
 
-    `name` is its tooltip; `word` is written beside a rule, `row` lines down; `until` widens a vertical rule to a band.
+    `name` is its tooltip; `until` widens a vertical rule to a band. The `word` of a vertical rule stands above the
+    plot, `row` lines down, where no curve runs; that of a horizontal one in the legend.
     """
 
     name: str
@@ -96,7 +106,7 @@ class Axes:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Size, axes and title of a plot, in pixels and words."""
+    """Size, axes and title of a plot, in pixels and words; `names` are those of the places 0, 1, 2 … of its x axis."""
 
     title: str
     x: str
@@ -106,6 +116,7 @@ class Frame:
     log: bool = False
     left: int = 58
     floor: Number = 0.0
+    names: tuple[str, ...] = ()
 
 
 def ticks(low: Number, high: Number, log: bool, most: int = 6) -> list[float]:
@@ -160,11 +171,13 @@ def styles(line: Line, frame: Frame) -> str:
 
 
 def path(points: Points, x: Scale, y: Scale) -> str:
-    """The `d` of a polyline through the points, broken where y is None, NaN or infinite, or ≤ 0 on a log axis."""
+    """The `d` of a polyline through the points, broken where y is None, NaN or infinite, ≤ 0 on a log axis, or where it
+    runs under the axis."""
     parts: list[str] = []
-    pen = "M"
+    pen, under = "M", False
     for at, value in points:
-        if value is None or not math.isfinite(value) or (y.log and value <= 0):
+        was_under, under = under, value is not None and value < y.low
+        if value is None or not math.isfinite(value) or (y.log and value <= 0) or (under and was_under):
             pen = "M"
             continue
         parts.append(f"{pen}{_px(x.at(at))} {_px(y.at(value))}")
@@ -185,13 +198,29 @@ def axes(frame: Frame, lines: Sequence[Line], marks: Sequence[Mark] = ()) -> Axe
     return Axes((first, last if last > first else first + 1), span(values, frame.log, frame.floor))
 
 
+def headroom(marks: Sequence[Mark]) -> int:
+    """The pixels above a plot that the words of its vertical rules need."""
+    return WORD * max((mark.row + 1 for mark in marks if mark.word and mark.x is not None), default=0)
+
+
+def short_name(name: str) -> str:
+    """The end of a name, as it fits beside a tick, cut at a dot where one is near."""
+    if len(name) <= TICK_NAME:
+        return name
+    tail = name[1 - TICK_NAME :]
+    part = tail[: TICK_NAME // 2].find(".")
+    return f"…{tail[part + 1 :]}"
+
+
 def plot(frame: Frame, lines: Sequence[Line], marks: Sequence[Mark] = (), strips: Sequence[Strip] = ()) -> str:
     """An SVG figure of `lines` over one x axis, with grid, labelled axes and tooltips; empty if no point is finite."""
     ranges = axes(frame, lines, marks)
     if ranges is None:
         return ""
-    x = Scale(*ranges.x, frame.left, frame.width - 12)
-    y = Scale(*ranges.y, frame.height - 40, 12, frame.log)
+    top = headroom(marks)
+    frame = replace(frame, height=frame.height + top)
+    x = Scale(*ranges.x, frame.left, frame.width - (NAMED if frame.names else 12))
+    y = Scale(*ranges.y, frame.height - 40, 12 + top, frame.log)
     parts = [_grid(frame, x, y), *(_mark(mark, x, y) for mark in marks), *(_strip(strip, x, y) for strip in strips)]
     return svg(frame, "".join([*parts, *(_line(line, x, y, frame) for line in lines)]))
 
@@ -223,12 +252,17 @@ def _grid(frame: Frame, x: Scale, y: Scale) -> str:
         parts.append(text(x.start - 6, y.at(value) + 4, figure(value), "end"))
     for value in (v for v in ticks(x.low, x.high, False, max(3, frame.width // 90)) if v == int(v)):
         parts.append(f'<path class="grid" d="M{_px(x.at(value))} {_px(y.start)}v4"/>')
-        parts.append(text(x.at(value), y.start + 17, f"{value:,.0f}", "middle"))
+        parts.append(text(x.at(value), y.start + 17, _place(value, frame), "middle"))
     parts.append(f'<path class="axis" d="M{_px(x.start)} {_px(y.start)}H{_px(x.end)}"/>')
     parts.append(text((x.start + x.end) / 2, frame.height - 6, frame.x, "middle", "name"))
     middle = (y.start + y.end) / 2
     parts.append(f'<g transform="rotate(-90 13 {_px(middle)})">{text(13, middle, frame.y, "middle", "name")}</g>')
     return "".join(parts)
+
+
+def _place(value: float, frame: Frame) -> str:
+    """What stands beside a tick of the x axis: the name of the place where it has one."""
+    return short_name(frame.names[int(value)]) if frame.names else f"{value:,.0f}"
 
 
 def _line(line: Line, x: Scale, y: Scale, frame: Frame) -> str:
@@ -255,12 +289,12 @@ def _mark(mark: Mark, x: Scale, y: Scale) -> str:
     if mark.x is not None:
         at, end = x.at(mark.x), x.at(mark.until if mark.until is not None else mark.x)
         back = f"H{_px(end)}V{_px(y.end)}z" if end - at >= 1 else ""
-        rule = f'<path class="{mark.style}" d="M{_px(at)} {_px(y.end)}V{_px(y.start)}{back}">{tip}</path>'
+        top = 2 + WORD * mark.row if mark.word and not back else y.end
+        rule = f'<path class="{mark.style}" d="M{_px(at)} {_px(top)}V{_px(y.start)}{back}">{tip}</path>'
         side, anchor = (5, "start") if at < (x.start + x.end) / 2 else (-5, "end")
-        return rule + (text(at + side, y.end + 10 + 14 * mark.row, mark.word, anchor, "label") if mark.word else "")
+        return rule + (text(at + side, 12 + WORD * mark.row, mark.word, anchor, "label") if mark.word else "")
     level = y.at(mark.y if mark.y is not None else y.low)
-    rule = f'<path class="{mark.style}" d="M{_px(x.start)} {_px(level)}H{_px(x.end)}">{tip}</path>'
-    return rule + (text(x.start + 5, level + 14, mark.word, "start", "label") if mark.word else "")
+    return f'<path class="{mark.style}" d="M{_px(x.start)} {_px(level)}H{_px(x.end)}">{tip}</path>'
 
 
 def _strip(strip: Strip, x: Scale, y: Scale) -> str:

@@ -9,10 +9,13 @@ from itertools import groupby
 from typing import Any
 
 from gradreach.facts.wording import printable
-from gradreach.report.charts.chart import Frame, Line, Mark, Number, Strip, axes, styles
+from gradreach.report.charts.chart import Frame, Line, Mark, Number, Strip, axes, headroom, short_name, styles
 
 DIGITS = 5
 """Significant digits of a value; a readout shows three."""
+
+MOST_NAMES = 1000
+"""Names of places that the data hold; where there are more the script tells them by their numbers."""
 
 _HARMLESS = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
@@ -33,6 +36,8 @@ def chart_data(
         "y": frame.y,
         "log": frame.log,
         "height": frame.height,
+        "head": headroom(marks),
+        "names": [short_name(name) for name in frame.names] if len(frame.names) <= MOST_NAMES else [],
         "floor": _rounded(frame.floor),
         "span": [_rounded(end) for end in ranges.x],
         "range": list(ranges.y),

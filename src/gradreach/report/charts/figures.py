@@ -1,4 +1,4 @@
-"""The figures of the page, and those of what was seen on one step: adjoints, truncation, depth, updates."""
+"""What a figure of the page is, and those of what was seen of one recurrence: adjoints, truncation."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gradreach.facts.statistics import known
-from gradreach.facts.wording import count, figure
 from gradreach.record.kinds import of_layer
-from gradreach.record.seen.depth import DepthLook
 from gradreach.record.seen.recurrence import TimeLook
-from gradreach.report import run_text
 from gradreach.report.charts.chart import (
     Frame,
     Line,
@@ -18,20 +15,11 @@ from gradreach.report.charts.chart import (
     Points,
     Strip,
     plot,
-    span,
-    spoken,
-    svg,
-    text,
     thinned,
-    ticks,
 )
-from gradreach.report.charts.chart import Scale as Axis
 from gradreach.report.charts.chart_data import chart_data
 
 WIDE, NARROW = 1040, 400
-ROWS = 44
-"""Modules up to which the depth is drawn as named rows; a deeper model is drawn as a curve."""
-
 TOLERANCE = 0.05
 """The truncation bias that a recommended k2 may have."""
 
@@ -41,11 +29,12 @@ FAINTEST = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A drawn figure: SVG by width of the screen (`narrow` empty where one fits all), its legend and a caption.
+    """A drawn figure under its title: SVG by width of the screen (`narrow` empty where one fits all), legend, caption.
 
     `data` describes the same chart as JSON for the page's script, empty where the drawing is all there is.
     """
 
+    title: str
     svg: str
     caption: str
     narrow: str = ""
@@ -96,28 +85,6 @@ def lags_of(seen: TimeLook) -> str:
     return f"lags of {of_layer(seen)}"
 
 
-def gradient_figure(looks: Sequence[DepthLook]) -> Figure | None:
-    """Rms of the gradient that reached each module's output, and of that output, in execution order."""
-    series = (
-        ("gradient rms", [seen.grad_rms for seen in looks], 0),
-        ("activation rms", [seen.activation_rms for seen in looks], 4),
-    )
-    return _along_depth("Gradient along the depth", "rms", looks, series, "Modules in execution order, input first.")
-
-
-def update_figure(looks: Sequence[DepthLook]) -> Figure | None:
-    """‖Δw‖ / ‖w‖ of each module that has weights, in execution order."""
-    trained = [seen for seen in looks if known([seen.update_ratio])]
-    series = (("update ratio ‖Δw‖/‖w‖", [seen.update_ratio for seen in trained], 3),)
-    return _along_depth(
-        "Update ratios along the depth",
-        "update ratio",
-        trained,
-        series,
-        "Change of the weights in one step, relative to them.",
-    )
-
-
 def figure_of(
     frame: Frame,
     lines: Sequence[Line],
@@ -131,7 +98,7 @@ def figure_of(
     """Lines, marks and strips drawn with their legend and given as data; None where there is nothing to draw.
 
     `both` draws it for two widths of screen, `group` links it to other figures over the same x axis, `key` adds to the
-    legend.
+    legend, where the words of horizontal rules stand too.
     """
     lines = [replace(line, points=thinned(line.points, points_of(frame.width, len(lines)))) for line in lines]
     drawn = plot(frame, lines, marks, strips)
@@ -139,9 +106,10 @@ def figure_of(
         return None
     small = replace(frame, width=NARROW, height=min(frame.height, 240))
     narrow = plot(small, lines, marks, strips) if both else ""
-    shown = (*((line.name, _key(line)) for line in lines if _drawn(line, frame)), *key)
+    curves = [(line.name, _key(line)) for line in lines if _drawn(line, frame)]
+    shown = (*curves, *((mark.word, mark.style) for mark in marks if mark.word and mark.x is None), *key)
     data = chart_data(frame, lines, marks, strips, group)
-    return Figure(drawn, caption, narrow, shown if len(shown) > 1 else (), data)
+    return Figure(frame.title, drawn, caption, narrow, shown if len(shown) > 1 else (), data)
 
 
 def points_of(width: int, lines: int) -> int:
@@ -155,57 +123,6 @@ def _key(line: Line) -> str:
 
 def _drawn(line: Line, frame: Frame) -> bool:
     return any(value > 0 or not frame.log for value in known(value for _, value in line.points))
-
-
-Series = tuple[str, Sequence[float | None], int]
-
-
-def _along_depth(
-    title: str, axis: str, looks: Sequence[DepthLook], series: Sequence[Series], caption: str
-) -> Figure | None:
-    if len(looks) < 2 or not any(value > 0 for _, values, _ in series for value in known(values)):
-        return None
-    if len(looks) > ROWS:
-        lines = [Line(name, by_index(values), style) for name, values, style in series]
-        caption += f" {count(len(looks), 'module')}; their names are in the table below."
-        return figure_of(Frame(title, "module", axis, WIDE, 280, log=True), lines, [], caption, both=True)
-    legend = tuple((name, f"s{style}") for name, _, style in series)
-    return Figure(_rows(title, axis, looks, series), caption, legend=legend if len(legend) > 1 else ())
-
-
-def _rows(title: str, axis: str, looks: Sequence[DepthLook], series: Sequence[Series]) -> str:
-    """One named row a module, in execution order downward; the figures as points on a common log axis."""
-    frame = Frame(title, axis, "", height=22 * len(looks) + 44, left=168)
-    x = Axis(
-        *span([value for _, values, _ in series for value in values], log=True), frame.left, frame.width - 14, log=True
-    )
-    base = frame.height - 36
-    parts = [
-        f'<path class="grid" d="M{x.at(value):.1f} 4V{base}"/>{text(x.at(value), base + 15, figure(value), "middle")}'
-        for value in ticks(x.low, x.high, True, 5)
-    ]
-    parts.append(text((x.start + x.end) / 2, frame.height - 4, axis, "middle", "name"))
-    parts += [
-        text(frame.left - 8, 22 * row + 19, run_text.of_module(seen), "end", "row", 24)
-        for row, seen in enumerate(looks)
-    ]
-    for name, values, style in series:
-        places = [(x.at(v), 22 * row + 15, v) for row, v in enumerate(values) if known([v]) and v]
-        parts.append(_joined(places, style))
-        parts += [
-            _point(at, y, style, f"{name} of {run_text.of_module(looks[(y - 15) // 22])}: {figure(v)}")
-            for at, y, v in places
-        ]
-    return svg(frame, "".join(parts))
-
-
-def _joined(places: Sequence[tuple[float, int, float]], style: int) -> str:
-    d = "".join(f"{'L' if i else 'M'}{at:.1f} {y}" for i, (at, y, _) in enumerate(places))
-    return f'<path class="line s{style}" d="{d}"/>'
-
-
-def _point(at: float, y: int, style: int, tip: str) -> str:
-    return f'<circle class="dot s{style}" cx="{at:.1f}" cy="{y}" r="4"><title>{spoken(tip)}</title></circle>'
 
 
 def by_index(values: Sequence[float | None]) -> Points:

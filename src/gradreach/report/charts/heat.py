@@ -64,12 +64,13 @@ def heat(
 
 def map_figure(seen: TimeLook) -> Figure | None:
     """The reach map R[t, k] of a recurrent layer as a heat map; None where the look has none."""
-    drawn = heat(f"Reach map of {of_layer(seen)}", seen.log10_map, seen.map_rows, seen.map_columns)
+    title = f"Reach map of {of_layer(seen)}"
+    drawn = heat(title, seen.log10_map, seen.map_rows, seen.map_columns)
     if not drawn:
         return None
     rows = seen.map_rows
     shown = f"the only error, at step {rows[0]:,}" if len(rows) == 1 else f"the errors at {len(rows)} steps t"
-    return Figure(drawn, f"Reach map R[t, k]: how much of the error at step t arrives at step k; here {shown}.")
+    return Figure(title, drawn, f"R[t, k]: how much of the error at step t arrives at step k; here {shown}.")
 
 
 def sheet() -> str:
@@ -171,7 +172,7 @@ def _bar(low: int, high: int, top: int, x: Scale) -> str:
     stride = max(1, math.ceil((high - low) / 5))
     for decade in range(high, low - 1, -stride):
         place = x.start + (decade - low) / (high - low) * (x.end - x.start)
-        parts.append(text(place, top + 24, _decade(decade), "middle"))
+        parts.append(text(place, top + 24, _decade(decade), "end" if decade == high else "middle"))
     parts.append(text(_LEFT - 6, top + 9, "R[t, k]", "end", "name"))
     return "".join(parts)
 

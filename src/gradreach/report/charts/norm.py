@@ -10,6 +10,7 @@ from gradreach.facts.clipping import limit_of
 from gradreach.facts.facts import Facts
 from gradreach.facts.site import Site
 from gradreach.facts.spikes import Spike
+from gradreach.facts.statistics import known
 from gradreach.facts.wording import figure, local
 from gradreach.record.schema import Step
 from gradreach.report.charts.chart import SERIES, Frame, Line, Mark, Number, Strip, merged, thinned
@@ -19,13 +20,16 @@ from gradreach.report.run_text import of_rate
 MARKS = 60
 """Spikes, and runs of non-finite steps, that are marked one by one."""
 
+DECADES = 1e4
+"""The largest loss over the smallest from which a linear axis would show the largest alone."""
+
 STEPS = "steps"
 """The group of the figures over the steps of the run."""
 
 _LEGEND = {"spike": "spike", "broken": "not finite", "clipped": "clipped"}
 
 
-def norm_figure(facts: Facts) -> Figure | None:
+def norm_figure(facts: Facts, width: int = WIDE, height: int = 300) -> Figure | None:
     """The global norm before clipping, step by step on a log axis, one line for each site that calls backward."""
     steps = facts.steps
     lines = [
@@ -44,25 +48,35 @@ def norm_figure(facts: Facts) -> Figure | None:
         strips = [Strip("clipped", _drawable(_runs(clipped, steps)))]
     key = ((spiky, "spike"), (broken, "broken"), (clipped, "clipped"))
     return figure_of(
-        Frame("Global gradient norm by step", "step", "norm", WIDE, 300, log=True),
+        Frame("Global gradient norm by step", "step", "norm", width, height, log=True),
         [*lines, *moving],
         marks,
-        caption + _thinning(lines),
-        both=True,
+        caption + _thinning(lines, width),
+        both=width == WIDE,
         group=STEPS,
         strips=strips,
         key=tuple((_LEGEND[style], style) for there, style in key if there),
     )
 
 
-def loss_figure(facts: Facts) -> Figure | None:
-    """The loss, step by step, one line for each site."""
+def loss_figure(facts: Facts, width: int = WIDE, height: int = 190) -> Figure | None:
+    """The loss, step by step, one line for each site; on a log axis where it is above 0 and spans many decades."""
+    steps, broken = facts.steps, facts.nonfinite_steps
     lines = [
         Line(name, [(step.step, step.loss) for step in site.steps], style)
         for style, (name, site) in enumerate(_named(facts, "loss"))
     ]
-    frame = Frame("Loss by step", "step", "loss", WIDE, 190)
-    return figure_of(frame, lines, [], "The loss that backward was called on.", both=True, group=STEPS)
+    losses = known(step.loss for step in steps)
+    log = bool(losses) and 0 < DECADES * min(losses) < max(losses)
+    return figure_of(
+        Frame("Loss by step", "step", "loss", width, height, log=log),
+        lines,
+        _broken_marks(broken, steps),
+        "The loss that backward was called on." + (" On a log axis." if log else ""),
+        both=width == WIDE,
+        group=STEPS,
+        key=((_LEGEND["broken"], "broken"),) if broken else (),
+    )
 
 
 def _named(facts: Facts, what: str) -> list[tuple[str, Site]]:
@@ -121,10 +135,10 @@ def _drawable(runs: Sequence[tuple[Number, Number]]) -> list[tuple[Number, Numbe
     return merged(runs, (runs[-1][1] - runs[0][0]) / (2 * WIDE)) if runs else []
 
 
-def _thinning(lines: Sequence[Line]) -> str:
+def _thinning(lines: Sequence[Line], width: int) -> str:
     """What a caption says where not every step is drawn."""
     whole = sum(len(line.points) for line in lines)
-    kept = sum(len(thinned(line.points, points_of(WIDE, len(lines)))) for line in lines)
+    kept = sum(len(thinned(line.points, points_of(width, len(lines)))) for line in lines)
     return f" Of each {2 * whole // kept} steps the lowest and the highest are drawn." if kept < whole else ""
 
 

@@ -24,10 +24,14 @@ _BANDS: tuple[tuple[LagVerdict, str], ...] = (
 
 
 def reach_figure(
-    seen: TimeLook | Probe, first: TimeLook | None = None, asked: Sequence[LagResult] = ()
+    seen: TimeLook | Probe,
+    step: int,
+    first: TimeLook | None = None,
+    asked: Sequence[LagResult] = (),
+    size: tuple[int, int] = (460, 250),
 ) -> Figure | None:
-    """The reach curve r(ℓ) on a log axis with its horizon, of a recurrent layer with the bound (γλ)^ℓ; `first` is drawn
-    faint, and bands mark the lags of `asked` on which the error depends."""
+    """The reach curve r(ℓ) of a look at `step` on a log axis with its horizon, of a recurrent layer with the bound
+    (γλ)^ℓ; `first` is drawn faint, and bands mark the lags of `asked` on which the error depends."""
     if not known(seen.reach):
         return None
     least = min((r for r in known(seen.reach) if r > 0), default=HORIZON_LIMIT) / 10
@@ -41,12 +45,13 @@ def reach_figure(
         Mark("reach of 1 %", y=HORIZON_LIMIT, word="1 %"),
         Mark(horizon, x=float(seen.horizon), style="horizon", word=f"horizon {seen.horizon}"),
     ]
-    caption = f"Share of the gradient that travels ℓ steps back. Horizon: {seen.horizon} of {seen.T - 1} steps."
+    caption = f"Share of the gradient that travels ℓ steps back, at step {step:,}: {horizon}."
     if told := _told(asked):
         caption += f" Shaded: the lags that the error depends on, {told}."
         if any(each.verdict == "reached" and each.lag.at > seen.horizon for each in asked):
             caption += " What another layer reaches counts as reached."
-    frame = Frame(f"Reach curve of {_name(seen)}", "lag ℓ, steps back", "reach", log=True, floor=floor)
+    title = f"Reach curve of {_name(seen)}"
+    frame = Frame(title, "lag ℓ, steps back", "reach r(ℓ)", *size, log=True, floor=floor)
     group = lags_of(seen) if isinstance(seen, TimeLook) else ""
     drawn = figure_of(frame, lines, marks, caption, group=group)
     if drawn is None or not told:
@@ -54,6 +59,12 @@ def reach_figure(
     curves = drawn.legend or ((lines[0].name, "s0"),)
     styles = dict.fromkeys(style for verdict, style in _BANDS if _of(asked, verdict))
     return replace(drawn, legend=(*curves, *((_LEGEND[style], f"band {style}") for style in styles)))
+
+
+def only_error(seen: TimeLook) -> bool:
+    """Whether a single step of a sequence carries an error: then what arrives at each step is what the reach curve
+    says."""
+    return sum(error > 0 for error in known(seen.local_error)) == 1
 
 
 _LEGEND = {

@@ -42,7 +42,7 @@ def spectrum_figure(seen: TimeLook) -> Figure | None:
         )
     parts.append(text(WIDTH / 2, base + 35, "growth per step, log e", "middle", "name"))
     frame = Frame(f"Lyapunov exponents of {of_layer(seen)}", "", "", WIDTH, base + 42)
-    return Figure(svg(frame, "".join(parts)), told(seen))
+    return Figure(frame.title, svg(frame, "".join(parts)), told(seen))
 
 
 def told(seen: TimeLook) -> str:

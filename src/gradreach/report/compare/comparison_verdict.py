@@ -11,6 +11,7 @@ from gradreach.facts.wording import count, figure, percent
 from gradreach.record.schema import Record
 from gradreach.report.compare.matching import FindingMatch, State
 from gradreach.report.compare.measure import Measure, signed, tested
+from gradreach.report.compare.other_loss import other_loss
 
 Level = Literal["better", "worse", "mixed", "changed", "same", "incomparable"]
 """Of B: "mixed" where something is better and something worse, "changed" where there is a difference but neither loss
@@ -31,21 +32,22 @@ class ComparisonVerdict:
 def judge(a: Facts, b: Facts, findings: Sequence[FindingMatch], figures: Sequence[Measure]) -> ComparisonVerdict:
     """Better, worse or neither: by the loss beyond its noise, by what broke, and by errors that came or went.
 
-    A lower loss is taken for better where one line of the script calls backward: where several do, as with adversaries,
-    the losses decide nothing.
+    A lower loss is taken for better where one line of the script calls backward, by the same loss on targets of the
+    same scale: where several do, as with adversaries, the losses decide nothing.
     """
     if why := _incomparable(a.record, b.record):
         return ComparisonVerdict("incomparable", f"Not comparable: {why}.")
     if repeated := _repeated(a.record, b.record):
         return ComparisonVerdict("same", f"No difference: the two runs have the same loss and norm at {repeated}.")
-    good, bad = _for_and_against(a, b, findings, figures)
+    other = other_loss(a, b)
+    good, bad = _for_and_against(a, b, findings, figures, loss_decides=not other)
     if good and bad:
         return ComparisonVerdict("mixed", f"B is better and worse: {_joined(good)}; but {_joined(bad)}.")
     if good:
         return ComparisonVerdict("better", f"B is better: {_joined(good)}.")
     if bad:
         return ComparisonVerdict("worse", f"B is worse: {_joined(bad)}.")
-    return _neither(findings, figures)
+    return _neither(findings, figures, other)
 
 
 def _incomparable(a: Record, b: Record) -> str:
@@ -83,7 +85,7 @@ def _repeated(a: Record, b: Record) -> str:
 
 
 def _for_and_against(
-    a: Facts, b: Facts, matches: Sequence[FindingMatch], figures: Sequence[Measure]
+    a: Facts, b: Facts, matches: Sequence[FindingMatch], figures: Sequence[Measure], *, loss_decides: bool
 ) -> tuple[list[str], list[str]]:
     """What speaks for B, and what against."""
     good: list[str] = []
@@ -96,7 +98,7 @@ def _for_and_against(
     if broke[1] is None and broke[0] is not None:
         good.append(f"it stays finite, where A breaks at step {broke[0]:,}")
     loss = deciding(figures)
-    if loss is not None and loss.changed and loss.change is not None:
+    if loss_decides and loss is not None and loss.changed and loss.change is not None:
         (good if loss.change.value < 0 else bad).append(_of_loss(loss))
     good += _errors(findings, "gone", -1)
     bad += _errors(findings, "new", 1)
@@ -133,11 +135,14 @@ def _errors(findings: Sequence[FindingMatch], state: State, way: int) -> list[st
     return said
 
 
-def _neither(findings: Sequence[FindingMatch], figures: Sequence[Measure]) -> ComparisonVerdict:
+def _neither(findings: Sequence[FindingMatch], figures: Sequence[Measure], other: str) -> ComparisonVerdict:
+    """No way that it goes; `other` says why the losses cannot be held against each other."""
     loss = deciding(figures)
-    changed = [each for each in figures if each.changed]
+    changed = [each for each in figures if each.changed and not (other and each.key == "loss")]
     moved = [each for each in findings if each.state in ("new", "gone", "changed")]
-    if loss is not None and loss.change is not None:
+    if other:
+        of_loss = f"the losses cannot be held against each other ({other})"
+    elif loss is not None and loss.change is not None:
         change = loss.change
         of_loss = (
             f"the loss differs by {signed(change.value)}, 95 % interval {signed(change.low)} to {signed(change.high)}"
@@ -153,6 +158,9 @@ def _neither(findings: Sequence[FindingMatch], figures: Sequence[Measure]) -> Co
         return ComparisonVerdict(
             "incomparable", f"Not comparable: {of_loss}, and no figure has enough measured steps to compare."
         )
+    if other:
+        nothing = "nothing else changed more than the noise would make it"
+        return ComparisonVerdict("incomparable", f"Not comparable: {of_loss}, and {nothing}.")
     return ComparisonVerdict("same", f"No difference that the noise would not make: {of_loss}.")
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gradreach.facts import wording
 from gradreach.facts.statistics import known
+from gradreach.report.charts.along_depth import ROWS, Column, Series, row_figure
 from gradreach.report.charts.chart import Frame, Line, Mark
 from gradreach.report.charts.figures import FAINTEST, WIDE, Figure, figure_of
 from gradreach.report.compare import wording as words
@@ -52,8 +54,8 @@ def render(comparison: Comparison) -> str:
         groups=[(heading, group) for state, heading in _STATES if (group := _in(comparison.findings, state))],
         figures=comparison.figures[:FIGURES],
         more_figures=max(len(comparison.figures) - FIGURES, 0),
-        wide=_drawn(comparison.curves, comparison.part, {"step"}),
-        narrow=_drawn(comparison.curves, comparison.part, {"lag ℓ, steps back", "module"}),
+        wide=_drawn(comparison.curves, comparison.part, {"step", "module"}),
+        narrow=_drawn(comparison.curves, comparison.part, {"lag ℓ, steps back"}),
         of_command=of_command,
         length=LENGTH,
         words=words,
@@ -76,10 +78,16 @@ def _drawn(curves: Sequence[CurvePair], part: Part, over: set[str]) -> list[Figu
 def _figure(curve: CurvePair, part: Part) -> Figure | None:
     """Both curves over the same axes: A in full, B in dashes."""
     by_step = curve.x == "step"
+    if 0 < len(curve.names) <= ROWS:
+        series = [
+            Series(name, [y for _, y in side], n) for n, (name, side) in enumerate((("A", curve.a), ("B", curve.b)))
+        ]
+        return row_figure(curve.title, curve.names, [Column(curve.y, series)], _caption(curve))
     largest = max(known(y for _, y in [*curve.a, *curve.b]), default=0.0)
-    frame = Frame(curve.title, curve.x, curve.y, log=curve.log, floor=FAINTEST * largest)
-    if by_step:
-        frame = Frame(curve.title, curve.x, curve.y, WIDE, 280, log=curve.log)
+    wide = by_step or bool(curve.names)
+    frame = Frame(curve.title, curve.x, curve.y, log=curve.log, floor=FAINTEST * largest, names=curve.names)
+    if wide:
+        frame = replace(frame, width=WIDE, height=280)
     marks = []
     if by_step and not part.empty:
         span = f"steps {part.first} to {part.last}: the figures compare these"
@@ -96,12 +104,10 @@ def _figure(curve: CurvePair, part: Part) -> Figure | None:
             for row, (letter, horizon) in enumerate(zip("AB", curve.marks, strict=True))
         ]
     lines = [Line("A", curve.a, 0), Line("B", curve.b, 1)]
-    return figure_of(frame, lines, marks, _caption(curve), both=by_step, group="steps" if by_step else "")
+    return figure_of(frame, lines, marks, _caption(curve), both=wide, group="steps" if by_step else "")
 
 
 def _caption(curve: CurvePair) -> str:
     if curve.marks is not None:
-        return f"{curve.title}. Horizons: A {curve.marks[0]}, B {curve.marks[1]} steps."
-    if curve.names:
-        return f"{curve.title}, in order of execution, from {curve.names[0]} to {curve.names[-1]}."
-    return f"{curve.title}."
+        return f"Horizons: A {curve.marks[0]}, B {curve.marks[1]} steps."
+    return "Modules in order of execution, input first." if curve.names else ""

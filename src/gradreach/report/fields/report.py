@@ -49,7 +49,10 @@ class ReportFields(Fields):
     verdict: Annotated[RunVerdictFields, Meta(description="what the run comes to")]
     answers: Annotated[
         list[AnswerFields],
-        Meta(description="is my RNN vanishing, did anything turn NaN, which clip threshold; none without a step"),
+        Meta(
+            description="is my RNN (without a recurrence: my gradient) vanishing, did anything turn NaN, which clip "
+            "threshold; the one that broke the run first; none without a step"
+        ),
     ]
     models: Annotated[
         dict[str, str],

@@ -2,7 +2,7 @@
 
 panel: what a panel is, and how much of everything the page shows.
 verdict: the run in one sentence.
-three_questions: the answers to what people come with.
+lead: the one figure that shows it, what to do first, and the answers to what people come with.
 findings: place, figures, reason, formula and remedies of each finding.
 norm: the gradient's norm and the loss, step by step.
 through_time: every recurrent layer.

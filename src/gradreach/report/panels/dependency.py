@@ -12,6 +12,7 @@ from gradreach.report import dependency_text
 from gradreach.report.charts.figures import Figure, present
 from gradreach.report.charts.reach import reach_figure
 from gradreach.report.conclusions import Conclusions
+from gradreach.report.key_figure import key_figure
 from gradreach.report.panels.panel import Data, Limits, Panel
 
 
@@ -28,26 +29,31 @@ class DependencyView:
 
 
 def _data(conclusions: Conclusions, limits: Limits) -> Data | None:
-    views = _views(conclusions.facts, limits)
+    key = key_figure(conclusions)
+    views = _views(conclusions.facts, limits, key.place if key is not None and key.kind == "probe" else None)
     return {"views": views[: limits.layers]} if views else None
 
 
-def _views(facts: Facts, limits: Limits) -> list[DependencyView]:
-    probes = {(look.site, probe.module): probe for look, probe in facts.probes_shown}
+def _views(facts: Facts, limits: Limits, key: int | None) -> list[DependencyView]:
+    """A view of each test and of each other probe; the probe at place `key` is drawn under the verdict."""
+    probes = {
+        (look.site, probe.module): (look.step, None if n == key else probe)
+        for n, (look, probe) in enumerate(facts.probes_shown)
+    }
     views = []
     for test in facts.dependency_tests:
         found, lags = test.dependency, test.lags[: limits.lags]
-        drawn = _probed(probes.pop((found.site, found.module), None), test.lags)
+        drawn = _probed(*probes.pop((found.site, found.module), (0, None)), test.lags)
         said = dependency_text.question(test), dependency_text.answers(test)
         views.append(DependencyView(dependency_text.name(test), facts.site_name(found.site), *said, lags, drawn))
-    for (site, module), probe in probes.items():
+    for (site, module), (step, probe) in probes.items():
         title = f"`{module}`" if module else "the model"
-        views.append(DependencyView(title, facts.site_name(site), "", (), (), _probed(probe, ())))
+        views.append(DependencyView(title, facts.site_name(site), "", (), (), _probed(step, probe, ())))
     return views
 
 
-def _probed(probe: Probe | None, lags: Sequence[LagResult]) -> tuple[Figure, ...]:
-    return present(reach_figure(probe, asked=lags)) if probe is not None else ()
+def _probed(step: int, probe: Probe | None, lags: Sequence[LagResult]) -> tuple[Figure, ...]:
+    return present(reach_figure(probe, step, asked=lags)) if probe is not None else ()
 
 
 PANEL = Panel("dependency", 70, _data, "Data", "data")

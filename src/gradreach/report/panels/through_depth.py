@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from gradreach.facts.depth import DepthShown
 from gradreach.record.schema import Finding
 from gradreach.record.seen.depth import DepthLook
-from gradreach.report.charts.figures import Figure, gradient_figure, present, update_figure
+from gradreach.report.charts.along_depth import ROWS, depth_figures
+from gradreach.report.charts.figures import Figure
 from gradreach.report.charts.module_tree import Node, bar, tree
 from gradreach.report.conclusions import Conclusions
 from gradreach.report.grouped_findings import grouped
@@ -17,12 +18,18 @@ from gradreach.report.panels.panel import Data, Limits, Panel
 
 @dataclass(frozen=True, slots=True)
 class DepthView:
-    """The modules that one site's backward pass went through."""
+    """The modules that one site's backward pass went through, on the watched step `step`."""
 
     site: str
+    step: int
     looks: tuple[DepthLook, ...]
     figures: tuple[Figure, ...]
     tree: Node
+
+    @property
+    def has_bars(self) -> bool:
+        """Whether the tree shows the range of each part's gradient: where no row of a figure shows it already."""
+        return len(self.looks) > ROWS or not self.figures
 
     @property
     def tops(self) -> tuple[Node, ...]:
@@ -49,8 +56,8 @@ def _data(conclusions: Conclusions, limits: Limits) -> Data | None:
 
 def _view(site: str, shown: DepthShown, findings: Sequence[Finding]) -> DepthView:
     """One line that calls backward; the places of `findings` in the tree are those in this list."""
-    looks = shown.modules
-    return DepthView(site, looks, present(gradient_figure(looks), update_figure(looks)), tree(looks, findings))
+    looks, step = shown.modules, shown.look.step
+    return DepthView(site, step, looks, depth_figures(looks, step), tree(looks, findings))
 
 
 PANEL = Panel("through_depth", 60, _data, "Depth", "depth")

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gradreach.facts.dependency import DependencyTest, LagResult
-from gradreach.facts.modules import of_one_stack
+from gradreach.facts.facts import Facts
+from gradreach.facts.statistics import known
 from gradreach.facts.time import Shown
 from gradreach.record.kinds import of_layer
 from gradreach.record.look import Look
 from gradreach.record.seen.recurrence import TimeLook
+from gradreach.report.asked_lags import asked_of
 from gradreach.report.charts.figures import Figure, adjoint_figure, present, truncation_figure
 from gradreach.report.charts.heat import map_figure
-from gradreach.report.charts.reach import reach_figure
+from gradreach.report.charts.reach import only_error, reach_figure
 from gradreach.report.charts.spectrum import spectrum_figure
 from gradreach.report.conclusions import Conclusions
+from gradreach.report.key_figure import key_figure
 from gradreach.report.panels.panel import Data, Limits, Panel
 
 LAYERS = 8
@@ -24,36 +25,37 @@ LAYERS = 8
 
 @dataclass(frozen=True, slots=True)
 class LayerView:
-    """One direction of one recurrent layer as the page shows it: its curves, and its map and spectrum."""
+    """One direction of one recurrent layer as the page shows it: its curves, and its map and spectrum. Its reach curve
+    stands under the verdict where it `is_key`; where one step alone carries an error, it `repeats` adjoint and map."""
 
     name: str
     look: Look
     seen: TimeLook
     figures: tuple[Figure, ...]
     maps: tuple[Figure, ...]
+    is_key: bool
+    repeats: bool
 
 
 def _data(conclusions: Conclusions, limits: Limits) -> Data | None:
-    shown, tests = conclusions.facts.time_shown, conclusions.facts.dependency_tests
+    facts, shown = conclusions.facts, conclusions.facts.time_shown
     if not shown:
         return None
-    drawn = [_view(each, _needed(tests, each)) for each in shown[: min(LAYERS, limits.layers)]]
-    table = [each.layer for each in shown][: limits.modules]
+    key = key_figure(conclusions)
+    place = key.place if key is not None and key.kind == "reach" else None
+    drawn = [_view(facts, each, n == place) for n, each in enumerate(shown[: min(LAYERS, limits.layers)])]
+    table = shown[: limits.modules]
     return {"table": table, "count": len(table), "layers": drawn}
 
 
-def _view(shown: Shown, needed: Sequence[LagResult]) -> LayerView:
-    seen = shown.layer
-    curves = present(reach_figure(seen, shown.first, needed), adjoint_figure(seen), truncation_figure(seen))
-    return LayerView(of_layer(seen), shown.look, seen, curves, present(map_figure(seen), spectrum_figure(seen)))
-
-
-def _needed(tests: Sequence[DependencyTest], shown: Shown) -> tuple[LagResult, ...]:
-    """What the error depends on at the place of a layer whose gradient goes to earlier inputs."""
-    if shown.layer.direction != "forward":
-        return ()
-    here = [test for test in tests if test.dependency.site == shown.look.site]
-    return next((test.depends for test in here if of_one_stack(test.dependency.module, shown.layer.module)), ())
+def _view(facts: Facts, shown: Shown, is_key: bool) -> LayerView:
+    """One layer; what only repeats its reach curve is left out, and so is that where it stands under the verdict."""
+    seen, step = shown.layer, shown.look.step
+    reach = None if is_key else reach_figure(seen, step, shown.first, asked_of(facts, shown))
+    repeats = only_error(seen) and bool(known(seen.reach))
+    curves = present(reach, None if repeats else adjoint_figure(seen), truncation_figure(seen))
+    maps = present(None if repeats else map_figure(seen), spectrum_figure(seen))
+    return LayerView(of_layer(seen), shown.look, seen, curves, maps, is_key, repeats)
 
 
 PANEL = Panel("through_time", 50, _data, "Time", "time")

@@ -3,6 +3,8 @@
 const NUMBER = new Intl.NumberFormat("en-US", { maximumFractionDigits: 3 });
 const KEYS = "Left and right arrows move the cursor, with shift ten points at a time, home and end to the ends; "
   + "plus and minus zoom, escape shows all.";
+const WORD = 14;
+const NAMED = 44;
 const NEAR = 8;
 const STRIP = 4;
 const groups = new Map();
@@ -123,7 +125,10 @@ class Chart {
     return made;
   }
 
-  height(width) { return width < 600 ? Math.min(this.told.height, 250) : this.told.height; }
+  height(width) { return this.told.head + (width < 600 ? Math.min(this.told.height, 250) : this.told.height); }
+
+  // A place of the x axis: its name where it has one.
+  place(value) { return this.told.names[value] ?? NUMBER.format(value); }
 
   options(width) {
     const { told } = this;
@@ -137,7 +142,7 @@ class Chart {
     return {
       width,
       height: this.height(width),
-      padding: [12, 12, 0, 0],
+      padding: [12 + told.head, told.names.length ? NAMED : 12, 0, 0],
       legend: { show: false },
       scales: {
         x: { time: false, range: () => this.span },
@@ -150,7 +155,7 @@ class Chart {
           ticks: { ...rule, size: 4 },
           border: { show: true, stroke: soft, width: 1 },
           splits: (u, _, low, high) => ticks(low, high, false, Math.max(3, Math.floor(u.width / 90))),
-          values: (_, splits) => splits.map((value) => (Number.isInteger(value) ? NUMBER.format(value) : "")),
+          values: (_, splits) => splits.map((value) => (Number.isInteger(value) ? this.place(value) : "")),
         }),
         axis(told.y, {
           size: 44,
@@ -267,7 +272,7 @@ class Chart {
     ctx.stroke();
   }
 
-  // Triangles, the strips along the bottom, and words, over the lines.
+  // Triangles and the strips along the bottom, over the lines; words above the plot.
   over() {
     this.context((ctx, box, ratio, at) => {
       for (const strip of this.told.strips) {
@@ -282,9 +287,12 @@ class Chart {
       }
       for (const mark of this.told.marks) {
         if (mark.x !== undefined && mark.y !== undefined) this.triangle(ctx, mark, ratio, at(mark.x), box);
-        else if (mark.word) this.word(ctx, mark, ratio, box, at);
       }
     });
+    const { ctx, bbox } = this.u;
+    ctx.save();
+    for (const mark of this.told.marks) if (mark.word && mark.x !== undefined) this.word(ctx, mark, uPlot.pxRatio, bbox);
+    ctx.restore();
   }
 
   triangle(ctx, mark, ratio, left, box) {
@@ -297,29 +305,21 @@ class Chart {
     ctx.fill();
   }
 
-  word(ctx, mark, ratio, box, at) {
+  word(ctx, mark, ratio, box) {
+    const place = this.u.valToPos(mark.x, "x", true);
+    if (place < box.left || place > box.left + box.width) return;
     const ink = this.ink("label", "text");
-    ctx.font = ink.font.replace(/^[\d.]+/, (size) => size * ratio);
-    ctx.textAlign = "left";
-    let left = box.left + 5 * ratio;
-    let base = 0;
-    if (mark.x === undefined) base = this.u.valToPos(mark.y, "y", true) + 14 * ratio;
-    else {
-      const place = at(mark.x);
-      if (place < box.left || place > box.left + box.width) return;
-      const right = place < box.left + box.width / 2;
-      ctx.textAlign = right ? "left" : "right";
-      left = place + (right ? 5 : -5) * ratio;
-      base = box.top + (10 + 14 * mark.row) * ratio;
+    const right = place < box.left + box.width / 2;
+    const row = box.top - (this.told.head - WORD * mark.row) * ratio;
+    if (mark.until === undefined) {
+      this.pen(ctx, this.ink(mark.style), ratio);
+      this.rule(ctx, place, row - 10 * ratio, place, box.top);
     }
+    ctx.font = ink.font.replace(/^[\d.]+/, (size) => size * ratio);
+    ctx.textAlign = right ? "left" : "right";
     ctx.textBaseline = "alphabetic";
-    ctx.setLineDash([]);
-    ctx.lineJoin = "round";
-    ctx.lineWidth = ink.width * ratio;
-    ctx.strokeStyle = ink.stroke;
     ctx.fillStyle = ink.fill;
-    ctx.strokeText(mark.word, left, base);
-    ctx.fillText(mark.word, left, base);
+    ctx.fillText(mark.word, place + (right ? 5 : -5) * ratio, row);
   }
 
   select(area) {
@@ -389,7 +389,10 @@ class Chart {
 
   lead(u) {
     const place = u.cursor.left >= 0 && u.cursor.idx !== null ? this.data[0][u.cursor.idx] : null;
-    for (const chart of this.group.charts) if (chart.u && chart !== this) chart.follow(place);
+    const others = this.group.charts.filter((chart) => chart.u && chart !== this);
+    // A pointer that leaves, as when the page scrolls under it, takes no cursor from a chart that the keys steer.
+    if (place === null && others.some((chart) => chart.plot === document.activeElement)) return;
+    others.forEach((chart) => chart.follow(place));
     this.say(place);
   }
 
@@ -406,15 +409,15 @@ class Chart {
     if (place === null || place === undefined) {
       const hint = document.createElement("span");
       hint.className = "hint";
-      hint.textContent = matchMedia("(hover: none)").matches ? "Tap for values" : "Drag to zoom, double click to show all";
+      hint.textContent = matchMedia("(hover: none)").matches ? "Tap for values, + to zoom in" : "Drag to zoom in, double click to show all";
       parts.push(hint);
     } else {
       const name = this.told.x.split(/[ ,]/)[0];
-      parts.push(this.part(name, NUMBER.format(place)));
+      parts.push(this.part(name, this.place(place)));
       this.lines.forEach((line, i) => {
         const there = this.u.cursor.idxs[i + 1];
         if (there === null || there === undefined) return;
-        const elsewhere = this.data[0][there] === place ? "" : ` at ${NUMBER.format(this.data[0][there])}`;
+        const elsewhere = this.data[0][there] === place ? "" : ` at ${this.place(this.data[0][there])}`;
         parts.push(this.part(line.name, figure(this.data[i + 1][there]) + elsewhere));
       });
       for (const words of this.marked(place)) parts.push(this.part("", words));
