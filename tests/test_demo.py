@@ -58,6 +58,8 @@ def test_each_demo_is_found_to_be_what_it_is(name: str, tmp_path: Path, browser:
     said = done.stderr.splitlines()
     assert DEMOS[name].question in said[0]
     assert f"what to look at: {DEMOS[name].look_at}" in said
+    assert any(line.startswith("as promised: ") for line in said)
+    assert DEMOS[name].shows in codes | {""}
     assert done.stdout.startswith("step    0  ")
     for width, scheme in product((1280, 390), ("light", "dark")):
         opens_well(browser, tmp_path / "out" / "report.html", width, scheme)

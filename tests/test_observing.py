@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import doctest
 import inspect
+import sys
+from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,6 +15,7 @@ from torch import nn
 
 import gradreach as gr
 from gradreach import observing
+from gradreach.watch.frames import is_library_file, line_of
 
 
 def _model() -> nn.Module:
@@ -110,7 +114,53 @@ def test_diagnose_names_what_is_wrong() -> None:
         gr.diagnose(_model(), [batch], lambda out, y: out - y)
 
 
+@pytest.mark.parametrize(
+    ("batch", "got"),
+    [
+        (torch.zeros(5, 3), "a Tensor"),
+        ((torch.zeros(5, 3), torch.zeros(5, 1), torch.zeros(5)), "a tuple of 3"),
+        ({"x": torch.zeros(5, 3), "y": torch.zeros(5, 1)}, "a dict of 2"),
+    ],
+)
+def test_diagnose_says_which_batches_it_takes(batch: object, got: str) -> None:
+    with pytest.raises(
+        ValueError, match=rf"loss_fn\(model\(x\), y\) for each \(x, y\) of batches, got {got}: make pairs"
+    ):
+        gr.diagnose(_model(), [batch], nn.functional.mse_loss)
+
+
+def test_diagnose_says_which_outputs_a_loss_met() -> None:
+    batch = (torch.zeros(5, 2, 3), torch.zeros(5, 2, 8))
+    with pytest.raises(AttributeError) as raised:
+        gr.diagnose(nn.RNN(3, 8), [batch], nn.functional.mse_loss)
+    (note,) = raised.value.__notes__
+    assert "model(x) gave a tuple: take the tensor out of it" in note
+
+
+def test_a_watch_says_where_it_stands(tmp_path: Path) -> None:
+    model = _model()
+    watch = gr.observe(model, out=tmp_path / "out")
+    assert repr(watch) == f"<gradreach.Watch of Sequential, not begun: 0 backward passes, in {tmp_path / 'out'}>"
+    with pytest.raises(RuntimeError, match="nothing was watched yet; ask within its `with` block"):
+        watch.report()
+    with watch:
+        model(torch.ones(1, 3)).sum().backward()
+        assert "Sequential, on: 1 backward pass, in" in repr(watch)
+    assert "Sequential, ended: 1 backward pass, in" in repr(watch)
+
+
+def test_lines_of_a_notebook_are_named_by_their_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = SimpleNamespace(compile=SimpleNamespace(_filename_map={"/tmp/ipykernel_1/2.py": 7}))
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))  # type: ignore[arg-type]
+    assert line_of("/tmp/ipykernel_1/2.py", 4) == "cell [7], line 4"
+    assert line_of("/tmp/other.py", 4) == "/tmp/other.py:4"
+    assert not is_library_file("<ipython-input-7-abc>")
+    assert is_library_file("<string>")
+
+
 def test_names_and_help() -> None:
+    assert gr.__version__ == version("gradreach")
+    assert not [name for name in dir(gr) if name.startswith("_")]
     assert set(gr.__all__) <= set(dir(gr))
     with pytest.raises(AttributeError, match="it has"):
         gr.nothing  # noqa: B018

@@ -44,6 +44,8 @@ def _homes() -> dict[str, str]:
 def __getattr__(name: str) -> Any:
     if name == "__all__":
         return sorted(_homes())
+    if name == "__version__":
+        return import_module("importlib.metadata").version("gradreach")
     if name not in _homes():
         raise AttributeError(f"module 'gradreach' has no attribute {name!r}; it has {', '.join(sorted(_homes()))}")
     place, _, attribute = _homes()[name].rpartition(".")

@@ -28,4 +28,5 @@ from gradreach.remedies.tbptt.truncation_bias import truncation_bias as truncati
 from gradreach.report.report import Report as Report
 from gradreach.score.dependency import dependency as dependency
 
+__version__: str
 nn = gradreach.remedies.layers

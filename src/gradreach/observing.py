@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gradreach.facts.wording import count
 from gradreach.record.schema import Outcome, Record
 from gradreach.record.sinks.recorder import Recorder
 from gradreach.record.sinks.sqlite import SqliteSink
@@ -24,6 +25,8 @@ from gradreach.watch.nonfinite.kept_calls import Generators
 from gradreach.watch.session import Session
 
 _active: list[Watch] = []
+
+_TAKES = "diagnose calls loss_fn(model(x), y) for each (x, y) of batches"
 
 
 class Watch:
@@ -50,7 +53,7 @@ class Watch:
         if _active:
             raise RuntimeError("observe: another watch is on in this process; leave its `with` block first")
         device = next((p.device.type for p in self._model.parameters()), "cpu")
-        run = describe_run(sys.argv[0] or "python", (), device)
+        run = describe_run(_running(), (), device)
         self._recorder = Recorder(run, [SqliteSink(rank_file(self.out, run.rank), run)])
         self._session = Session(self._recorder, self._budget, only=self._model)
         _active.append(self)
@@ -70,14 +73,22 @@ class Watch:
             self._recorder.write(Outcome("raised", 1, f"{type(error).__name__}: {error}", seconds))
         self._recorder.close()
 
+    def __repr__(self) -> str:
+        state = "not begun" if self._session is None else "on" if self in _active else "ended"
+        passes = 0 if self._session is None else self._session.count
+        seen = count(passes, "backward pass", "backward passes")
+        return f"<gradreach.Watch of {type(self._model).__name__}, {state}: {seen}, in {self.out}>"
+
     def record(self) -> Record:
-        """All that was seen so far."""
-        if self._session is not None and self in _active:
+        """All that was seen so far. Raises RuntimeError before the `with` block is entered."""
+        if self._session is None:
+            raise RuntimeError("watch: nothing was watched yet; ask within its `with` block, or after it")
+        if self in _active:
             self._session.flush()
         return read(self.out)
 
     def report(self) -> Report:
-        """Findings, verdict and figures of what was seen so far."""
+        """Findings, verdict and figures of what was seen so far. Raises RuntimeError before the `with` block."""
         return Report.of(self.record())
 
 
@@ -102,7 +113,7 @@ def diagnose(
     """Look at a model's weights as they stand, without training: every batch is watched, nothing is changed.
 
     Each batch is `(x, y)`; `loss_fn(model(x), y)` is a scalar. Gradients, buffers, train/eval mode and generators are
-    put back as they were. Raises ValueError where there is no batch or a loss is no scalar tensor.
+    put back as they were. Raises ValueError where there is no batch, one is no pair, or a loss is no scalar tensor.
 
     >>> import torch, gradreach as gr
     >>> model = torch.nn.RNN(3, 8)
@@ -117,13 +128,10 @@ def diagnose(
     seen = 0
     try:
         with observe(model, every=1, out=out) as watch:
-            for x, y in batches:
+            for batch in batches:
+                x, y = _pair(batch)
                 model.zero_grad(set_to_none=True)
-                loss = loss_fn(model(x), y)
-                if not isinstance(loss, Tensor) or loss.numel() != 1:
-                    shape = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
-                    raise ValueError(f"loss_fn must return a scalar tensor, got {shape}: reduce it, as by .mean()")
-                loss.backward()
+                _loss(model(x), y, loss_fn).backward()
                 seen += 1
     finally:
         generators.restore()
@@ -135,3 +143,35 @@ def diagnose(
     if seen == 0:
         raise ValueError("batches must hold at least one (x, y) pair, got none")
     return watch.report()
+
+
+def _pair(batch: Any) -> tuple[Any, Any]:
+    """A batch as (x, y). Raises ValueError for anything else."""
+    if not isinstance(batch, Sequence) or len(batch) != 2:
+        form = f"a {type(batch).__name__}"
+        got = f"{form} of {len(batch)}" if isinstance(batch, Sequence | Mapping) else form
+        raise ValueError(f"{_TAKES}, got {got}: make pairs of it, as by ((b[0], b[1:]) for b in batches)")
+    return batch[0], batch[1]
+
+
+def _loss(output: Any, y: Any, loss_fn: Callable[..., Tensor]) -> Tensor:
+    """The loss of one batch, a scalar. Raises ValueError for another, and what `loss_fn` raises with a note."""
+    try:
+        loss = loss_fn(output, y)
+    except Exception as error:
+        if not isinstance(output, Tensor):
+            form = type(output).__name__
+            error.add_note(
+                f"{_TAKES}, and model(x) gave a {form}: take the tensor out of it, as by output[0], in loss_fn"
+            )
+        raise
+    if not isinstance(loss, Tensor) or loss.numel() != 1:
+        shape = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
+        raise ValueError(f"loss_fn must return a scalar tensor, got {shape}: reduce it, as by .mean()")
+    return loss
+
+
+def _running() -> str:
+    """The script that runs, or that it is a notebook."""
+    script = sys.argv[0] if sys.argv else ""
+    return "notebook" if Path(script).stem in ("ipykernel_launcher", "ipython") else script or "python"

@@ -71,6 +71,20 @@ def test_compare_never_imports_torch(pair: tuple[str, str], tmp_path: Path) -> N
     assert done.stderr.strip() == "0 []"
 
 
+def test_check_breaks_lines_between_words_at_a_terminal_alone(
+    broken: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    assert main(["check", broken]) == 1
+    in_a_log = capsys.readouterr().out
+    assert max(map(len, in_a_log.splitlines())) > 100
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert main(["check", broken]) == 1
+    at_a_terminal = capsys.readouterr().out
+    assert max(map(len, at_a_terminal.splitlines())) <= 60
+    assert at_a_terminal.split() == in_a_log.split()
+
+
 def test_check_as_github(broken: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", broken, "--format", "github"]) == 1
     first, *_, last = capsys.readouterr().out.splitlines()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gradreach.cli import main
+from gradreach.cli import listings, main
 from gradreach.cli.arguments import in_force
 from gradreach.doctor import check as doctor_check
 from gradreach.doctor.check import Check, Diagnosis
@@ -37,6 +38,39 @@ def test_what_needs_no_run_imports_nothing_heavy(args: list[str]) -> None:
     out, names = loaded(*args)
     assert out
     assert names == set()
+
+
+@pytest.mark.parametrize("command", ["tasks", "experiments"])
+def test_lists_need_no_torch(command: str) -> None:
+    _, names = loaded(command)
+    assert names <= {"pydantic"}
+
+
+def test_lists_are_those_of_the_families() -> None:
+    from gradreach.experiments.registry import experiments
+    from gradreach.tasks.offers import OFFERS
+
+    assert listings.experiments() == {name: each.title for name, each in experiments().items()}
+    assert listings.tasks() == {name: offer.says for name, offer in OFFERS.items()}
+    assert list(listings.experiments()) == list(experiments())
+    assert list(listings.tasks()) == list(OFFERS)
+
+
+def test_a_list_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    rows = listings.table({"one": "many words " * 20, "another": "few"}).splitlines()
+    assert max(map(len, rows)) <= 60
+    assert rows[0].startswith("one      many words")
+    assert rows[1].startswith("         ")
+    assert rows[-1] == "another  few"
+
+
+def test_a_shell_can_complete() -> None:
+    asked = {"_GRADREACH_COMPLETE": "complete_bash", "COMP_WORDS": "gradreach re", "COMP_CWORD": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "gradreach"], capture_output=True, text=True, check=False, env={**os.environ, **asked}
+    )
+    assert done.stdout.split() == ["report"]
 
 
 def test_explain_takes_several_codes(capsys: pytest.CaptureFixture[str]) -> None:

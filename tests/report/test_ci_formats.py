@@ -83,6 +83,17 @@ def test_a_line_is_named_where_it_is_one_of_this_folder(
     assert {key: value for key, value in properties.items() if key != "title"} == expected
 
 
+def test_in_a_repository_paths_count_from_its_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = tmp_path / "models" / "rnn"
+    here.mkdir(parents=True)
+    (tmp_path / ".git").mkdir()
+    (here / "train.py").write_text("")
+    monkeypatch.chdir(here)
+    finding = replace(CLIPPED, where={"site": "train.py:7"})
+    ((_, properties, _),) = map(read, as_github(conclusions_of(ALL["vanishing"]), [finding]))
+    assert (properties["file"], properties["line"]) == ("models/rnn/train.py", "7")
+
+
 def test_no_file_is_invented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     ((_, properties, _),) = map(read, as_github(conclusions_of(ALL["vanishing"]), [CLIPPED]))

@@ -65,7 +65,7 @@ class Seen:
     @cached_property
     def printed(self) -> str:
         console = Console(file=io.StringIO(), width=100)
-        print_summary(self.report.conclusions, console)
+        print_summary(self.report.conclusions, console, verbose=True)
         return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
     @cached_property

@@ -35,9 +35,29 @@ def test_shows_itself_in_a_notebook() -> None:
 def test_of_applies_the_rules() -> None:
     report = Report.of(ALL["broken"])
     assert "GR301" in {finding.code for finding in report.findings}
-    assert report.verdict.sentence.startswith("Training broke")
+    assert report.verdict.sentence.startswith("The script raised ValueError: loss is NaN. Training broke")
     assert "GR301" not in {finding.code for finding in Report.of(ALL["broken"], ignore=("GR301",)).findings}
 
 
 def test_findings_are_at_hand() -> None:
     assert report_of(ALL["broken"], (BROKEN,)).findings[0].code == "GR301"
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_at_a_prompt_a_report_is_ten_lines(name: str) -> None:
+    shown = repr(report_of(ALL[name], FINDINGS.get(name, ()) * 8)).splitlines()
+    assert len(shown) <= 10
+    assert max(map(len, shown)) <= 120
+    assert shown[0].startswith("<gradreach.Report of ")
+    assert shown[-1].endswith(">")
+
+
+def test_a_report_shows_verdict_and_findings_at_a_prompt() -> None:
+    shown = repr(report_of(ALL["broken"], FINDINGS["broken"]))
+    for part in (
+        "The script raised ValueError: loss is NaN.",
+        "  error GR301 ",
+        "`rnn` layer 0",
+        ".save('report.html')",
+    ):
+        assert part in shown

@@ -9,9 +9,10 @@ import pytest
 from rich.console import Console
 
 from gradreach.record.look import Look
-from gradreach.record.schema import Finding, Overhead, Record
+from gradreach.record.schema import Finding, Overhead, Record, Remedy
 from gradreach.report.charts.flow import lines
 from gradreach.report.charts.terminal_card import WIDTH, console_for
+from gradreach.report.last_screen import ROWS
 from gradreach.report.terminal import print_summary
 from tests.records.findings import FINDINGS, VANISHING
 from tests.records.parts import run
@@ -19,13 +20,14 @@ from tests.records.runs import ALL
 from tests.report.reports import report_of
 
 
-def printed(name: str, path: str = "", encoding: str = "utf-8", **console: object) -> str:
+def printed(name: str, path: str = "", encoding: str = "utf-8", *, verbose: bool = True, **console: object) -> str:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding=encoding)
     report = report_of(
         ALL[name], FINDINGS.get(name, ()), ("GR201",), {"GR105": "not recorded", "GR204": "no ReLU was seen"}
     )
-    print_summary(report.conclusions, Console(file=stream, **{"width": WIDTH, **console}), path)  # type: ignore[arg-type]
+    screen = Console(file=stream, **{"width": WIDTH, **console})  # type: ignore[arg-type]
+    print_summary(report.conclusions, screen, path, verbose=verbose)
     stream.flush()
     return raw.getvalue().decode(encoding)
 
@@ -46,13 +48,9 @@ def test_an_ascii_log_spells_the_symbols() -> None:
     assert "?" not in text.replace("vanishing?", "").replace("NaN?", "").replace("threshold?", "")
 
 
-def test_order_from_verdict_to_path() -> None:
+def test_all_that_is_known_stands_above_the_last_screen() -> None:
     text = printed("vanishing", "out/report.html")
     parts = [
-        "Clipping threshold far too low",
-        "Is my RNN vanishing?",
-        "Did anything turn NaN?",
-        "Which clip threshold?",
         "warning GR303",
         "info    GR101",
         "recurrent layer",
@@ -61,15 +59,73 @@ def test_order_from_verdict_to_path() -> None:
         "passed   1 check found nothing: vanishing through depth",
         "not made dead units: no ReLU was seen",
         "overhead",
+        "Clipping threshold far too low",
+        "\nwarning GR303 clipping",
+        "\ndo ",
+        "Is my RNN vanishing?",
+        "Did anything turn NaN?",
+        "Which clip threshold?",
+        "1 check passed, 1 not made; ",
     ]
-    places = [text.index(part) for part in [*parts, "report: out/report.html"]]
+    at = 0
+    for part in [*parts, "report: out/report.html"]:
+        at = text.index(part, at)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_last_screen_is_eighty_columns_by_twenty_three_rows(name: str) -> None:
+    rows = printed(name, "out/report.html", verbose=False, width=80).splitlines()
+    assert len(rows) <= ROWS
+    assert max(map(len, rows)) <= 80
+    assert rows[-1] == "report: out/report.html"
+
+
+def test_the_last_screen_holds_verdict_findings_remedy_and_answers() -> None:
+    text = printed("vanishing", "out/report.html", verbose=False, width=80)
+    parts = [
+        "Clipping threshold far too low",
+        "\nwarning GR303 ",
+        "\ninfo    GR101 ",
+        "\ndo      ",
+        "Is my RNN vanishing?",
+    ]
+    places = [text.index(part) for part in [*parts, "1 check passed, 1 not made (--verbose lists them)"]]
     assert places == sorted(places)
+    assert "evidence" not in text
+    assert "…" not in text
+    assert "Is my RNN vanishing?" not in printed("empty", verbose=False)
 
 
-def test_the_three_questions_are_answered_before_the_findings() -> None:
-    text = printed("broken")
-    assert text.index("Why did I get NaN at step 121?") < text.index("error   GR301")
-    assert "Is my RNN vanishing?" not in printed("empty")
+def test_of_findings_that_find_no_room_the_number_is_told() -> None:
+    many = tuple(replace(VANISHING, severity="warning", where={"module": f"part{n}.rnn"}) for n in range(40))
+    out = io.StringIO()
+    print_summary(report_of(ALL["vanishing"], many).conclusions, Console(file=out, width=80))
+    rows = out.getvalue().splitlines()
+    assert len(rows) <= ROWS
+    shown = sum(row.startswith("warning GR101") for row in rows)
+    assert f"        and {40 - shown} more on the page" in rows
+
+
+def test_a_place_is_shortened_before_it_takes_a_row() -> None:
+    text = of(
+        (replace(VANISHING, where={**VANISHING.where, "kind": "LSTM", "site": f"{'deep/' * 15}train.py:12"}),),
+        verbose=False,
+    )
+    assert "info    GR101 vanishing through time  `rnn` layer 0\n" in text
+
+
+def test_the_scripts_line_that_broke_stands_before_the_remedy() -> None:
+    broken = ALL["broken"]
+    origin = replace(broken.nonfinite[0], source="train.py:4", code="p = torch.log(q)")
+    text = of(FINDINGS["broken"], replace(broken, nonfinite=(origin,)), verbose=False)
+    assert "\nline    p = torch.log(q)\ndo      " in text
+    assert "line    " not in of((VANISHING,), verbose=False)
+
+
+def test_long_code_is_left_to_the_page() -> None:
+    code = Remedy("long", "\n".join(f"line {n}" for n in range(9)), "why")
+    text = of((replace(VANISHING, severity="warning", remedies=(code,)),), verbose=False)
+    assert "do      line 0  # and what follows it on the page\n        Why\n" in text
 
 
 def test_the_answer_in_short_stands_out_on_a_terminal() -> None:
@@ -81,7 +137,7 @@ def test_the_answer_in_short_stands_out_on_a_terminal() -> None:
 def test_checks_that_lacked_the_same_are_named_together_under_one_word() -> None:
     lacking = {"GR203": "no tanh", "GR204": "no ReLU", "GR201": "no tanh"}
     out = io.StringIO()
-    print_summary(report_of(ALL["healthy"], (), (), lacking).conclusions, Console(file=out, width=WIDTH))
+    print_summary(report_of(ALL["healthy"], (), (), lacking).conclusions, Console(file=out, width=WIDTH), verbose=True)
     text = out.getvalue()
     assert "not made saturated activations; vanishing through depth: no tanh\n         dead units: no ReLU\n" in text
 
@@ -125,9 +181,9 @@ def test_rich_prints_a_report_itself() -> None:
     assert "Learns, and nothing found:" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
-def of(findings: tuple[Finding, ...], record: Record = ALL["vanishing"]) -> str:
+def of(findings: tuple[Finding, ...], record: Record = ALL["vanishing"], *, verbose: bool = True) -> str:
     out = io.StringIO()
-    print_summary(report_of(record, findings).conclusions, Console(file=out, width=WIDTH))
+    print_summary(report_of(record, findings).conclusions, Console(file=out, width=WIDTH), verbose=verbose)
     return out.getvalue()
 
 
@@ -149,8 +205,10 @@ def test_layers_under_one_code_share_an_entry_and_a_warning_stands_alone() -> No
     assert "info    GR101 vanishing through time  `rnn`\n" in text
     assert "layer 0: R falls after lag 9.\n" in text
     assert "layer 1: R falls after lag 8.\n" in text
-    assert text.count(shared) == text.count("info    GR101") == 1
-    assert of((replace(first, severity="warning"), replace(second, severity="warning"))).count("warning GR101") == 2
+    assert text.count(shared) == 1
+    assert text.count("info    GR101") == 2  # in full, and on the last screen
+    apart = of((replace(first, severity="warning"), replace(second, severity="warning")))
+    assert apart.count("warning GR101") == 4
 
 
 def test_checks_that_nothing_can_record_yet_are_not_named() -> None:
@@ -208,13 +266,13 @@ def test_no_bound_where_no_layer_has_one_and_no_layer_of_a_cell() -> None:
 
 def test_the_command_is_cut_between_words() -> None:
     made = replace(ALL["healthy"], run=run("main.py", "--model", "LSTM", "--data", "/" + 60 * "d"))
-    assert of((), made).startswith("gradreach: main.py --model LSTM --data …, 200 steps")
+    assert of((), made, verbose=False).startswith("gradreach: main.py --model LSTM --data …, 200 steps")
 
 
 def test_paths_in_the_current_folder_are_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     made = replace(ALL["vanishing"], notes=(f"read {tmp_path}/a.py:3 and {tmp_path}x/b.py",))
-    note = of((), made).partition("\nnote ")[2].replace("\n", " ").replace(" ", "")
+    note = of((), made).partition("\nnote ")[2].partition("\n\n")[0].replace("\n", " ").replace(" ", "")
     assert note == f"reada.py:3and{tmp_path}x/b.py"
 
 

@@ -127,14 +127,24 @@ def test_an_exception_is_part_of_the_sentence() -> None:
     assert level_and_sentence(raised, CLIPPED)[1].startswith(
         "The script raised RuntimeError: no graph. Before that: Cl"
     )
-    assert level_and_sentence(ALL["broken"], BROKEN)[1].endswith("The script raised ValueError: loss is NaN.")
+    assert level_and_sentence(ALL["broken"], BROKEN)[1].startswith(
+        "The script raised ValueError: loss is NaN. Training "
+    )
+
+
+def test_an_exceptions_words_are_cut_between_sentences() -> None:
+    said = f"RuntimeError: {'Too bad ' * 15}it was. And much more than that: {'and so on ' * 20}."
+    sentence = level_and_sentence(replace(ALL["healthy"], outcome=Outcome("raised", 1, said, 1.0)))[1]
+    assert "it was, after 200 backward passes" in sentence
+    assert "much more" not in sentence
 
 
 def test_break_names_the_step() -> None:
     found = verdict(Facts(ALL["broken"]), ranked((CLIPPED, BROKEN)))
     assert found.level == "error"
     assert found.sentence.startswith(
-        "Training broke at step 121: the first NaN arose in the forward pass of `rnn` (RNN_RELU), at its time step 41."
+        "The script raised ValueError: loss is NaN. Training broke at step 121: the first NaN arose in the forward "
+        "pass of `rnn` (RNN_RELU), at its time step 41."
     )
     assert "1 more finding" in found.sentence
 
@@ -157,7 +167,8 @@ def test_no_backward_pass(outcome: Outcome, part: str) -> None:
 
 def test_a_break_outranks_every_other_error() -> None:
     other = replace(VANISHING, code="GR402", severity="error")
-    assert verdict(Facts(ALL["broken"]), ranked((other, BROKEN))).sentence.startswith("Training broke")
+    sentence = verdict(Facts(ALL["broken"]), ranked((other, BROKEN))).sentence
+    assert sentence.startswith("The script raised ValueError: loss is NaN. Training broke")
 
 
 def test_findings_come_by_severity_and_then_by_code() -> None:
@@ -168,7 +179,7 @@ def test_findings_come_by_severity_and_then_by_code() -> None:
 def test_a_break_of_unknown_origin_says_so() -> None:
     finding = replace(BROKEN, where={"step": 9}, evidence={})
     assert verdict(Facts(ALL["broken"]), (finding,)).sentence.startswith(
-        "Training broke at step 9: the loss or the gradient"
+        "The script raised ValueError: loss is NaN. Training broke at step 9: the loss or the gradient"
     )
 
 

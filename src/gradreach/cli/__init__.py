@@ -5,7 +5,10 @@ stand under the parser's handling of exceptions, exits and interrupts.
 
 commands: the commands, one file each
 run_and_report: what `run`, `demo` and `tasks` do
+why_unseen: why a program ended without a backward pass
 recording: the recording that a command names, read and judged
+still_working: a line while the report is made
+listings: what there is to run, by name and title
 arguments: the types, options and settings that commands share
 output: where what a command says goes, and its exit code
 quick: commands that answer at once
@@ -34,7 +37,6 @@ app = typer.Typer(
     help="How far does your gradient reach, how far does your data need it to, and what closes the difference?",
     epilog="Example:  gradreach run train.py",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from gradreach.facts import wording
@@ -19,6 +21,19 @@ def say(text: str) -> None:
     print(text if (sys.stdout.encoding or "").lower().startswith("utf") else wording.to_ascii(text))
 
 
+def say_in_lines(text: str) -> None:
+    """Print prose: at a terminal in lines that end between words, elsewhere, as in a log, as it stands."""
+    say(fitting(text, at_a_terminal=sys.stdout.isatty()))
+
+
+def fitting(text: str, *, at_a_terminal: bool) -> str:
+    """`text` in lines that end between words where that is asked, else as it stands."""
+    if not at_a_terminal:
+        return text
+    width = min(shutil.get_terminal_size().columns, 100)
+    return "\n".join(fill(each, width, break_on_hyphens=False, break_long_words=False) for each in text.split("\n"))
+
+
 def say_as_json(value: Any) -> None:
     """Print a result as one line of JSON, ASCII alone."""
     import json
@@ -28,7 +43,8 @@ def say_as_json(value: Any) -> None:
 
 def complain(text: str) -> None:
     """Print to stderr what went wrong."""
-    print(wording.to_ascii(wording.printable(f"gradreach: {text}")), file=sys.stderr)
+    sentence = wording.to_ascii(wording.printable(f"gradreach: {text}"))
+    print(fitting(sentence, at_a_terminal=sys.stderr.isatty()), file=sys.stderr)
 
 
 def write(path: Path, content: Callable[[], str]) -> bool:

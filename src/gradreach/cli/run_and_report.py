@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradreach.cli.output import FOUND, USAGE
+from gradreach.cli.still_working import still_working, tell
+from gradreach.cli.why_unseen import why_unseen
 from gradreach.demo import DEMOS, Demo
+from gradreach.facts.wording import local
 from gradreach.record.progress import Progress
 from gradreach.record.schema import Severity
 from gradreach.record.store import Unreadable, rank_file, ranks, read
@@ -24,16 +27,27 @@ if TYPE_CHECKING:
     from gradreach.report.report import Report
 
 
+ASKING = "the script has ended; asking the data, half a minute at most"
+REPORTING = "making the report, some seconds"
+
+
+SPARE = 8
+"""Rows of 80 columns that a demo's own words take after the summary."""
+
+
 @dataclass(frozen=True)
 class ReportOptions:
     """What is made of the record: a JSON file, the page elsewhere than beside it, a severity that fails the run; the
-    settings that it is judged by; and whether the page is opened in a browser."""
+    settings that it is judged by; whether the page is opened in a browser; whether all of it is said on the terminal,
+    and for how many rows its last screen leaves room."""
 
     json: Path | None = None
     html: Path | None = None
     fail_on: Severity | None = None
     settings: Settings = UNSET
     show: bool = False
+    verbose: bool = False
+    spare: int = 0
 
     def report_of(self, file: Path) -> Report:
         """Return the report of a recording. Raises Unreadable."""
@@ -50,14 +64,15 @@ def run_and_report(program: Program, watching: WatchOptions, options: ReportOpti
     options = replace(options, json=_absolute(options.json), html=_absolute(options.html))
     try:
         with _live_line(quiet) as progress:
-            watched = watch(program, watching, progress)
+            watched = watch(program, watching, progress, partial(_while, ASKING, quiet))
     except (NotRunnable, OSError) as error:
         _say(str(error))
         return USAGE
     if rank() == 0:
         drawn = random.getstate()  # rich draws from it when it is imported
         try:
-            report = _report(watched, options)
+            with _while(REPORTING, quiet):
+                report = _report(program, watched, options)
         except KeyboardInterrupt:
             report = None
         random.setstate(drawn)
@@ -70,19 +85,41 @@ def run_and_report(program: Program, watching: WatchOptions, options: ReportOpti
 def run_demo(demo: Demo, out: Path, steps: int | None = None, *, quiet: bool = False) -> int:
     """Watch a demo's script, then say what to look at and what to try next."""
     _say(f"{demo.question} Watching {demo.script}: {demo.about}")
-    code = run_and_report(Program(str(demo.script)), WatchOptions(out, stop_after=steps), ReportOptions(), quiet=quiet)
+    code = run_and_report(
+        Program(str(demo.script)), WatchOptions(out, stop_after=steps), ReportOptions(spare=SPARE), quiet=quiet
+    )
+    kept, promise = _promise(demo, out, cut=steps is not None)
     others = " ".join(name for name in DEMOS if name != demo.name)
     told = (
         f"what to look at: {demo.look_at}",
-        "what to try next:",
-        f"  open {out / 'report.html'} in a browser",
-        f"  gradreach run {demo.script} {demo.options}        {demo.then}",
-        f"  gradreach demo NAME        another question, NAME one of {others}",
-        "  gradreach run your_training_script.py",
+        promise,
+        f"what to try next: gradreach run {local(str(demo.script))} {demo.options}  ({demo.then})",
+        f"another question: gradreach demo NAME, one of {others}",
+        "your own: gradreach run your_training_script.py",
     )
     for line in told:
-        _print(line)
-    return code
+        tell(line)
+    return code if kept or code else FOUND
+
+
+def _promise(demo: Demo, out: Path, *, cut: bool) -> tuple[bool, str]:
+    """Whether the run shows what the demo is there for, and a sentence on it; a run that was `cut` short may not."""
+    try:
+        findings = ReportOptions().report_of(out).findings
+    except (Unreadable, OSError) as error:
+        return False, f"what was promised could not be checked: {error}"
+    faults = sorted({finding.code for finding in findings if finding.severity != "info"})
+    kept = demo.shows in {finding.code for finding in findings} if demo.shows else not faults
+    wanted = f"{demo.shows} found" if demo.shows else "no error and no warning"
+    if kept:
+        return True, f"as promised: {wanted}"
+    why = "it was cut short by --steps" if cut else "please report this, with the output of `gradreach doctor`"
+    return cut, f"promised was: {wanted}; found was {', '.join(faults) or 'nothing'}: {why}"
+
+
+def _while(what: str, quiet: bool) -> AbstractContextManager[None]:
+    """Say what is done where it takes long, on rank 0."""
+    return nullcontext() if quiet or rank() != 0 else still_working(what)
 
 
 def _live_line(quiet: bool) -> AbstractContextManager[Callable[[Progress], None] | None]:
@@ -92,11 +129,11 @@ def _live_line(quiet: bool) -> AbstractContextManager[Callable[[Progress], None]
     return live_line(alone=world_size() == 1)
 
 
-def _report(watched: RunResult, options: ReportOptions) -> Report | None:
+def _report(program: Program, watched: RunResult, options: ReportOptions) -> Report | None:
     if watched.trouble:
         _say(watched.trouble)
     if watched.backward_passes == 0:
-        _say("no backward pass was seen: the program called neither Tensor.backward nor torch.autograd.backward")
+        _say(why_unseen(program, watched.ended))
         return None
     from gradreach.report.charts.terminal_card import console_for
     from gradreach.report.terminal import print_summary
@@ -111,7 +148,10 @@ def _report(watched: RunResult, options: ReportOptions) -> Report | None:
     if options.json is not None:
         _save(options.json, report.to_json)
     with suppress(OSError, ValueError):  # the program may have closed stderr
-        print_summary(report.conclusions, console_for(stderr=True), str(page) if written else "")
+        console = console_for(stderr=True)
+        print_summary(
+            report.conclusions, console, str(page) if written else "", verbose=options.verbose, spare=options.spare
+        )
     if options.show and written:
         _open(page)
     for sentence in _other_ranks(watched.out, report, options):
@@ -162,11 +202,4 @@ def _absolute(path: Path | None) -> Path | None:
 
 
 def _say(sentence: str) -> None:
-    _print(f"gradreach: {sentence}")
-
-
-def _print(line: str) -> None:
-    """To stderr, which the program may have closed or taken away."""
-    if sys.stderr is not None:
-        with suppress(OSError, ValueError):
-            print(line, file=sys.stderr)
+    tell(f"gradreach: {sentence}")

@@ -16,7 +16,10 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Demo:
-    """One script of this folder: the question that it answers, where the answer stands, and what to try next."""
+    """One script of this folder: the question that it answers, where the answer stands, and what to try next.
+
+    `shows` is the code of the finding that it is there to show; where there is none, no fault is to be found.
+    """
 
     name: str
     question: str
@@ -24,6 +27,7 @@ class Demo:
     look_at: str
     options: str
     then: str
+    shows: str = ""
 
     @property
     def script(self) -> Path:
@@ -41,6 +45,7 @@ DEMOS = {
             "the horizon: how far back the gradient of an error still carries 1 %, beside the 100 characters it may",
             "--length 25",
             "a shorter window: what is lost?",
+            "GR101",
         ),
         Demo(
             "vanishing",
@@ -49,6 +54,7 @@ DEMOS = {
             "GR402: the proof that the error depends on inputs which the gradient does not reach",
             "--length 10 --steps 2000",
             "ten steps, and the same network learns",
+            "GR402",
         ),
         Demo(
             "nan",
@@ -57,6 +63,7 @@ DEMOS = {
             "the first sentence: the step, and the operation that made the first value that is not finite",
             "--stable",
             "torch's own loss, from the logits: it stays finite",
+            "GR301",
         ),
         Demo(
             "clip",
@@ -65,6 +72,7 @@ DEMOS = {
             "the threshold that this run's own norms tell of, and the share of steps that yours cuts",
             "--clip 1",
             "another threshold: the loss falls",
+            "GR303",
         ),
         Demo(
             "deep",
@@ -73,6 +81,7 @@ DEMOS = {
             "GR201, and in the page the gradient of each layer from the last to the first",
             "--depth 3",
             "three layers: it learns",
+            "GR201",
         ),
         Demo(
             "healthy",

@@ -19,12 +19,6 @@ NEEDED = {"matplotlib": "matplotlib", "sklearn": "scikit-learn", "scipy": "scipy
 INSTALL = 'python -m pip install "gradreach[experiments]"'
 
 
-def listing() -> str:
-    """List every experiment: its name and its title."""
-    width = max(map(len, experiments()))
-    return "\n".join(f"{name:<{width}}  {each.title}" for name, each in experiments().items())
-
-
 def perform(names: Iterable[str], form: Form, lab: Lab, out: Path, say: Callable[[str], None]) -> int:
     """Run experiments; NAME.json and FIGURE.svg of each go to `out`, its claims to `say`.
 
@@ -40,10 +34,12 @@ def perform(names: Iterable[str], form: Form, lab: Lab, out: Path, say: Callable
         print(f"gradreach: {name}, {form} sizes", file=sys.stderr)
         save(run(experiment, form, lab), path)
         done = load(experiment, path)
-        for figure, draw in experiment.figures.items():
-            write(draw, done.measured, out / f"{figure}.svg")
+        drawn = {out / f"{figure}.svg": draw for figure, draw in experiment.figures.items()}
+        for file, draw in drawn.items():
+            write(draw, done.measured, file)
         claims = experiment.claims(done.measured)
         lines = [f"  {claim_text.line(claim)}" for claim in claims]
-        say("\n".join([experiment.title, *lines, f"  {claim_text.provenance(done)}"]))
+        written = [f"  figure: {file}" for file in drawn] + [f"  numbers: {path}"]
+        say("\n".join([experiment.title, *lines, f"  {claim_text.provenance(done)}", *written]))
         hold = hold and all(claim.holds for claim in claims)
     return 0 if hold else 1

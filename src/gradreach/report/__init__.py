@@ -17,7 +17,9 @@ explanation: what a rule has to say of itself.
 run_text: how a command, what watching cost and what a guard did read.
 
 report: the report as an object, `gr.Report`.
+report_repr: how Python shows it at its prompt.
 terminal: the report on a terminal or in a log.
+last_screen: what of it stands on the last 24 rows.
 page: the report as one HTML page, put together from its panels.
 panels: the parts of the page, one file each.
 html: what the pages share: style, script, policy, how a template prints.

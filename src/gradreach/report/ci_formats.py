@@ -20,7 +20,7 @@ _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def as_github(conclusions: Conclusions, failing: Sequence[Finding]) -> list[str]:
-    """A workflow command for each finding, at the line of the script where that lies under the current folder."""
+    """A workflow command for each finding, at the line of the script where that lies in the repository."""
     return [_command(finding, conclusions.record.run.script) for finding in failing]
 
 
@@ -68,18 +68,20 @@ def _told(finding: Finding) -> str:
 
 
 def _location(site: str, script: str) -> dict[str, str]:
-    """File and line of a place that calls backward, or the script alone; nothing that is no file under this folder."""
+    """File and line of a place that calls backward, or the script alone; nothing that is no file of the repository."""
     file, _, line = site.rpartition(":")
-    if (path := _under_here(file)) and line.isdecimal() and int(line) > 0:
+    if (path := _in_repository(file)) and line.isdecimal() and int(line) > 0:
         return {"file": path, "line": line}
-    return {"file": path} if (path := _under_here(script)) else {}
+    return {"file": path} if (path := _in_repository(script)) else {}
 
 
-def _under_here(name: str) -> str:
-    """The path of a file relative to the current folder, with slashes; empty where it does not lie under it."""
+def _in_repository(name: str) -> str:
+    """The path of a file relative to the root of the repository, or to the current folder where that is in none, with
+    slashes; empty where it does not lie under it."""
     try:
         here, path = Path.cwd().resolve(), Path(name).resolve()
-        return path.relative_to(here).as_posix() if name and path.is_file() else ""
+        root = next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
+        return path.relative_to(root).as_posix() if name and path.is_file() else ""
     except (OSError, ValueError):
         return ""
 

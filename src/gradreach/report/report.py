@@ -24,6 +24,11 @@ class Report:
 
     conclusions: Conclusions
 
+    def __repr__(self) -> str:
+        from gradreach.report.report_repr import in_ten_lines
+
+        return in_ten_lines(self.conclusions)
+
     @classmethod
     def of(cls, record: Record, ignore: Collection[str] = (), thresholds: Thresholds = DEFAULT) -> Report:
         """Apply every rule to `record`, save those whose codes are in `ignore`, each from its threshold on."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from rich.box import ASCII, SIMPLE_HEAD
@@ -13,80 +13,68 @@ from rich.text import Text
 
 from gradreach.facts.facts import Facts
 from gradreach.facts.statistics import known
-from gradreach.facts.time import Shown
+from gradreach.facts.time import Shown, rate_to_horizon
 from gradreach.facts.wording import count, figure, safe
 from gradreach.record.kinds import of_layer
 from gradreach.report import dependency_text, run_text
 from gradreach.report.charts.finding_card import card
 from gradreach.report.charts.flow import Flow
-from gradreach.report.charts.terminal_card import INDENT, STYLE, CardDrawing, grid, head, print_within
+from gradreach.report.charts.terminal_card import INDENT, CardDrawing, grid, head, print_within
 from gradreach.report.conclusions import Conclusions
 from gradreach.report.explanation import not_made, title
 from gradreach.report.grouped_findings import FindingGroup, grouped
-from gradreach.report.three_questions import Answer
-from gradreach.report.verdict import ending
+from gradreach.report.last_screen import ROWS, Say, last_screen
 
-ROWS = 12
+MOST_LAYERS = 12
 """Recurrent layers that the table shows; the rest are in the files."""
-
-_Say = Callable[[str], str]
 
 
 class Summary:
-    """What a run comes to as rich draws it; `path` names the file that holds the whole of it, and ends the text."""
+    """What a run comes to as rich draws it: one screen, which ends with `path`, the file that holds the whole of it.
 
-    def __init__(self, conclusions: Conclusions, path: str = "") -> None:
+    Where `verbose`, all that is known stands above that screen: every finding with its grounds, what was measured, and
+    each check that could not be made with the reason.
+    """
+
+    def __init__(self, conclusions: Conclusions, path: str = "", *, verbose: bool = False, spare: int = 0) -> None:
         self.conclusions = conclusions
         self.path = path
+        self.verbose = verbose
+        self.spare = spare
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         """Draw, with every string spelt in ASCII where the console's encoding asks for it."""
-        say: _Say = partial(safe, ascii_only=options.ascii_only)
-        conclusions, facts = self.conclusions, self.conclusions.facts
-        yield Flow(say(_headline(facts)), style="dim")
+        say: Say = partial(safe, ascii_only=options.ascii_only)
+        if self.verbose:
+            yield from _in_full(self.conclusions, say, options)
+        width, rows = options.max_width, ROWS - self.spare
+        yield from last_screen(self.conclusions, self.path, width, say, verbose=self.verbose, rows=rows)
+
+
+def print_summary(
+    conclusions: Conclusions, console: Console, path: str = "", *, verbose: bool = False, spare: int = 0
+) -> None:
+    """Print what a run comes to on `console`, at most 100 columns wide; only the closing path may be longer.
+
+    The last screen leaves `spare` of its rows to what is printed after it.
+    """
+    print_within(Summary(conclusions, path, verbose=verbose, spare=spare), console)
+
+
+def _in_full(conclusions: Conclusions, say: Say, options: ConsoleOptions) -> Iterator[RenderableType]:
+    for group in grouped(conclusions.findings):
+        if group.first.severity == "info":
+            yield from _information(group, say, options)
+        else:
+            yield CardDrawing(card(group.first))
         yield Text()
-        yield Flow(say(conclusions.verdict.sentence), style=STYLE[conclusions.verdict.level])
-        if conclusions.answers:
-            yield Text()
-            yield _answers(conclusions.answers, say)
-        for group in grouped(conclusions.findings):
-            yield Text()
-            if group.first.severity == "info":
-                yield from _information(group, say, options)
-            else:
-                yield CardDrawing(card(group.first))
-        if facts.record.steps:
-            yield from _measured(facts, say, options.ascii_only)
-        yield from _closing(conclusions, say)
-        if self.path:
-            yield Text(f"\nreport: {safe(self.path)}", no_wrap=True, overflow="ignore")
+    if conclusions.record.steps:
+        yield from _measured(conclusions.facts, say, options.ascii_only)
+        yield Text()
+    yield from _closing(conclusions, say)
 
 
-def print_summary(conclusions: Conclusions, console: Console, path: str = "") -> None:
-    """Print what a run comes to on `console`, at most 100 columns wide; only the closing path may be longer."""
-    print_within(Summary(conclusions, path), console)
-
-
-def _headline(facts: Facts) -> str:
-    record = facts.record
-    parts = [f"gradreach: {run_text.of_command(record.run, 60)}", count(record.passes, "step")]
-    if (spent := facts.seconds) is not None:
-        parts.append(f"{figure(spent)} s")
-    if how := ending(record):
-        parts.append(how)
-    return ", ".join(parts)
-
-
-def _answers(answers: Sequence[Answer], say: _Say) -> Table:
-    rows = Table.grid(padding=(0, 1))
-    rows.add_column(no_wrap=True, style="dim")
-    rows.add_column(overflow="fold")
-    for each in answers:
-        rows.add_row(say(each.question), Flow(say(each.answer), bold=len(say(each.short))))
-    return rows
-
-
-def _information(group: FindingGroup, say: _Say, options: ConsoleOptions) -> Iterator[RenderableType]:
+def _information(group: FindingGroup, say: Say, options: ConsoleOptions) -> Iterator[RenderableType]:
     """What is true and harmless: title, place and reason."""
     finding = group.first
     yield from head(finding.severity, f"{finding.code} {finding.title}", group.place, options)
@@ -97,35 +85,35 @@ def _information(group: FindingGroup, say: _Say, options: ConsoleOptions) -> Ite
     yield Padding(Text(f"gradreach explain {finding.code}", style="dim"), (0, 0, 0, INDENT))
 
 
-def _measured(facts: Facts, say: _Say, ascii_only: bool) -> Iterator[RenderableType]:
+def _measured(facts: Facts, say: Say, ascii_only: bool) -> Iterator[RenderableType]:
     layers = facts.time_shown
     if layers:
-        yield Text()
         yield _layers(layers, say, ascii_only)
-        if len(layers) > ROWS:
-            yield Text(f"  and {count(len(layers) - ROWS, 'more recurrent layer')} in the report")
+        if len(layers) > MOST_LAYERS:
+            yield Text(f"  and {count(len(layers) - MOST_LAYERS, 'more recurrent layer')} in the report")
     rows = grid()
     for test in facts.dependency_tests:
         rows.add_row("data", Flow(say(dependency_text.line(test))))
     if depth := _depth(facts):
         rows.add_row("depth", Flow(say(depth)))
     rows.add_row("norm", Flow(say(_norm(facts))))
-    yield Text()
+    if layers:
+        yield Text()
     yield rows
 
 
-def _layers(layers: Sequence[Shown], say: _Say, ascii_only: bool) -> Table:
+def _layers(layers: Sequence[Shown], say: Say, ascii_only: bool) -> Table:
     table = Table(box=ASCII if ascii_only else SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column("recurrent layer", overflow="fold", max_width=44)
     bounded = any(shown.layer.bound_factor is not None for shown in layers)
-    for name in ("T", "horizon", "factor", *([say("γλ")] if bounded else []), "exact", "step"):
+    for name in ("T", "horizon", "a step", *([say("γλ")] if bounded else []), "exact", "step"):
         table.add_column(name, justify="right", no_wrap=True)
-    for look, seen, _ in layers[:ROWS]:
+    for look, seen, _ in layers[:MOST_LAYERS]:
         table.add_row(
             Text(say(f"{of_layer(seen)} ({seen.kind})")),
             str(seen.T),
             str(seen.horizon) if known(seen.reach) else say("–"),
-            say(figure(seen.factor)),
+            say(figure(rate_to_horizon(seen) or seen.factor)),
             *([say(figure(seen.bound_factor))] if bounded else []),
             "yes" if seen.exact else "no",
             f"{look.step:,}",
@@ -165,7 +153,7 @@ def _norm(facts: Facts) -> str:
     return text if rate is None else f"{text}; threshold {figure(limit)} clips {run_text.of_rate(facts.clipping)}"
 
 
-def _closing(conclusions: Conclusions, say: _Say) -> Iterator[RenderableType]:
+def _closing(conclusions: Conclusions, say: Say) -> Iterator[RenderableType]:
     record = conclusions.record
     rows = grid()
     if conclusions.passed:
@@ -180,8 +168,8 @@ def _closing(conclusions: Conclusions, say: _Say) -> Iterator[RenderableType]:
     for note in record.notes:
         rows.add_row("note", Flow(say(note)))
     if rows.row_count:
-        yield Text()
         yield rows
+        yield Text()
 
 
 def _lacking(conclusions: Conclusions) -> list[tuple[list[str], str]]:

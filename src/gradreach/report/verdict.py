@@ -24,6 +24,9 @@ from gradreach.rules.registry import RULES
 
 Level = Literal["error", "warning", "learns", "stalled", "unseen"]
 
+LONGEST_ERROR = 160
+"""Characters of an exception's words from which on their later sentences are left to the traceback."""
+
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z`])")
 _ENDINGS = {
     "raised": "the script raised {error}",
@@ -67,14 +70,14 @@ def verdict(facts: Facts, findings: Sequence[Finding], passed: Sequence[str] = (
 
 
 def _fault(facts: Facts, serious: Sequence[Finding], others: int) -> str:
-    """The sentence on the worst finding, with the exception that ended the script where one did."""
+    """The sentence on the worst finding, after the exception that ended the script where one did."""
     worst, record = serious[0], facts.record
     more = f" ({count(others, 'more finding')} below.)" if others else ""
     sentence = f"{_sentence(facts, worst)}{more}"
     if record.outcome.how != "raised":
         return sentence
     raised = f"The script raised {_error(record)}."
-    return f"{sentence} {raised}" if worst.severity == "error" else f"{raised} Before that: {sentence}"
+    return f"{raised} {'' if worst.severity == 'error' else 'Before that: '}{sentence}"
 
 
 def _course(facts: Facts, passed: int, *, bare: bool) -> tuple[Level, str]:
@@ -187,6 +190,9 @@ def ending(record: Record) -> str:
 
 
 def _error(record: Record) -> str:
-    """The first line of the error that the script raised, cut between words."""
+    """What the script raised: of the first line the whole sentences that are not too long, the first in any case."""
     lines = record.outcome.error.strip().splitlines() or ["an error"]
-    return cut(lines[0], 160).rstrip(".")
+    sentences = _SENTENCE_END.split(lines[0])
+    while len(sentences) > 1 and len(" ".join(sentences)) > LONGEST_ERROR:
+        sentences.pop()
+    return cut(" ".join(sentences), 2 * LONGEST_ERROR).rstrip(".")

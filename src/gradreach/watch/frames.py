@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from functools import lru_cache
 from types import FrameType
 from typing import TypeGuard
@@ -20,8 +21,21 @@ def caller(frame: FrameType | None) -> FrameType | None:
 
 
 def place(frame: FrameType | None) -> str:
-    """A frame as `file:line`."""
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else "unknown"
+    """Where a frame stands, as `line_of` tells it."""
+    return line_of(frame.f_code.co_filename, frame.f_lineno) if frame is not None else "unknown"
+
+
+def line_of(file: str, number: int) -> str:
+    """A line as `file:line`, that of a notebook's cell as `cell [7], line 4`."""
+    cell = _cells().get(file)
+    return f"{file}:{number}" if cell is None else f"cell [{cell}], line {number}"
+
+
+def _cells() -> Mapping[str, int]:
+    """The number of each cell that IPython ran, by the name of the file that it was compiled under."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    cells = getattr(getattr(shell, "compile", None), "_filename_map", None)
+    return cells if isinstance(cells, Mapping) else {}
 
 
 def name_in_script(module: nn.Module, frame: FrameType | None) -> str:
@@ -42,7 +56,8 @@ def name_in_script(module: nn.Module, frame: FrameType | None) -> str:
 @lru_cache(maxsize=4096)
 def is_library_file(file: str) -> bool:
     """Whether a file is none of the script's own: a package's, torch's, the watch's, or no file at all."""
-    return "site-packages" in file or file.startswith((_TORCH, *_OURS, "<"))
+    is_no_file = file.startswith("<") and not file.startswith("<ipython-input")
+    return is_no_file or "site-packages" in file or file.startswith((_TORCH, *_OURS))
 
 
 def _is_library(frame: FrameType) -> bool:

@@ -106,7 +106,8 @@ class Session:
                 self._steps.settle()
             begin = time.perf_counter()
             with self._own_work:
-                self._samples.test_at_the_end(self._recorder)
+                if untested := self._samples.test_at_the_end(self._recorder):
+                    self._recorder.note(untested)
             self._schedule.budget.closing = time.perf_counter() - begin
             with self._own_work:
                 if self._guards is not None and (left := self._guards.left()):

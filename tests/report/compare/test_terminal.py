@@ -27,9 +27,13 @@ class Stream(io.StringIO):
         return self.name_of_encoding
 
 
-def printed(comparison: Comparison, encoding: str = "utf-8", width: int = 100, path: str = "") -> str:
+def printed(
+    comparison: Comparison, encoding: str = "utf-8", width: int = 100, path: str = "", *, verbose: bool = True
+) -> str:
     stream = Stream(encoding)
-    print_comparison(comparison, Console(file=stream, width=width, highlight=False, markup=False, emoji=False), path)
+    print_comparison(
+        comparison, Console(file=stream, width=width, highlight=False, markup=False, emoji=False), path, verbose=verbose
+    )
     return stream.getvalue()
 
 
@@ -72,3 +76,16 @@ def test_a_figure_that_changed_is_marked() -> None:
     assert loss.endswith("changed")
     (factor,) = [line for line in lines if line.startswith(" factor, rnn layer 0")]
     assert factor.endswith("noise")
+
+
+def test_what_did_not_change_is_a_number_unless_all_is_asked_for() -> None:
+    made = compare(bare(falling(1)), bare(falling(2, level=0.3)), ("one", "two"))
+    changed = [each for each in made.figures if each.changed]
+    text = printed(made, verbose=False)
+    assert 0 < len(changed) < len(made.figures)
+    assert text.count(" changed\n") == len(changed)
+    rest = len(made.figures) - len(changed)
+    assert f"  {rest} figures did not change beyond noise (--verbose lists all)\n" in text
+    assert "Holm" not in text
+    assert "seeds One run a side" in text
+    assert "Holm" in printed(made)

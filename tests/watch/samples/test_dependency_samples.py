@@ -261,3 +261,14 @@ def test_rows_of_one_and_the_same_error_are_one_sequence(sink: MemorySink, asked
         samples.take(Look(step, 0, 0.0), [LocalErrors("rnn", inputs, errors, torch.randn(5, 9, 4), (inputs,))])
     samples.test_at_the_end(sink)
     assert [len(set(each.tolist())) for each in asked[0][3]] == [1, 5]
+
+
+def test_the_last_questions_take_so_much_time_at_most_and_what_is_left_is_told(sink: MemorySink, asked: Asked) -> None:
+    samples = DependencySamples()
+    for number in range(3):
+        _take(samples, 0, 8 + number, 5, module=f"rnn{number}")
+    told = samples.test_at_the_end(sink, most_seconds=0.0)
+    assert told == "After 0 s the data was not asked a last time what the errors of `rnn1`, `rnn0` depend on."
+    assert len(asked) == 1
+    assert samples.test_at_the_end(sink) == ""
+    assert len(asked) == 3

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gradreach.cli.arguments import Ignore, Level, Recording
-from gradreach.cli.output import CLEAN, FOUND, say
+from gradreach.cli.output import CLEAN, FOUND, say, say_in_lines
 from gradreach.cli.recording import load
+from gradreach.facts.wording import capital, local
 
 if TYPE_CHECKING:
     from gradreach.record.schema import Finding
@@ -29,14 +30,14 @@ class CheckFormat(StrEnum):
     junit = "junit"
 
 
-@command.command(epilog="Example:  gradreach check gradreach-runs/last --fail-on warning")
+@command.command(epilog="Example:  gradreach check gradreach-out/train --fail-on warning")
 def check(
     folder: Recording,
     fail_on: Annotated[Level, typer.Option("--fail-on", help="Exit with 1 from this severity on.")] = Level.error,
     format: Annotated[CheckFormat, typer.Option("--format", help="What to print.")] = CheckFormat.text,
     ignore: Ignore = None,
 ) -> int:
-    """Exit with 1 where a recording holds findings at or above a level, for use in scripts and CI."""
+    """Exit with 1 where a recording holds findings: for CI."""
     made = load(folder, ignore)
     if isinstance(made, int):
         return made
@@ -50,8 +51,11 @@ def check(
 
         sys.stdout.write(as_junit(made.conclusions, failing))
     else:
-        verdict = [made.verdict.sentence] if format is CheckFormat.text else []
-        say("\n".join([*verdict, *_lines(made, failing, format), _total(made, failing, fail_on)]))
+        told = _lines(made, failing, format)
+        if format is CheckFormat.github:
+            say("\n".join([*told, _total(made, failing, fail_on)]))
+        else:
+            say_in_lines(local("\n".join([made.verdict.sentence, *told, _total(made, failing, fail_on)])))
     return FOUND if failing else CLEAN
 
 
@@ -63,7 +67,9 @@ def _lines(made: Report, failing: Sequence[Finding], format: CheckFormat) -> lis
         return as_github(made.conclusions, failing)
     from gradreach.report.finding_text import of_finding
 
-    return [f"{each.severity} {each.code} {each.title}, {of_finding(each)}: {each.because}" for each in failing]
+    return [
+        f"{each.severity} {each.code} {each.title}, {of_finding(each)}: {capital(each.because)}" for each in failing
+    ]
 
 
 def _total(made: Report, failing: Sequence[Finding], level: Level) -> str:

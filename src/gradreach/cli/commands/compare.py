@@ -23,8 +23,12 @@ def compare(
     json: JsonFile = None,
     format: FormatOption = Format.text,
     ignore: Ignore = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="List every figure, and say what is noise.")] = False,
 ) -> int:
-    """Say what changed from one recording to another: findings, figures beyond their noise, curves."""
+    """Say what changed from one recording to another.
+
+    Findings, figures beyond their noise, and curves.
+    """
     here = load(a, ignore)
     if isinstance(here, int):
         return here
@@ -46,5 +50,5 @@ def compare(
     from gradreach.report.charts.terminal_card import console_for
     from gradreach.report.compare.terminal import print_comparison
 
-    print_comparison(made, console_for(), str(html or ""))
+    print_comparison(made, console_for(), str(html or ""), verbose=verbose)
     return CLEAN

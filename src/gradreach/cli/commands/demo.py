@@ -25,7 +25,10 @@ def demo(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No line on how far it is while it runs.")] = False,
     listed: Annotated[bool, typer.Option("--list", help="Say what each one asks, and end.")] = False,
 ) -> ExitCode:
-    """Watch a small network train, in under a minute: one for each question that people come with."""
+    """Watch a small network train: one for each question.
+
+    Each takes under half a minute on two cores.
+    """
     if listed:
         say("\n".join(f"{each.name:<10} {each.question:<36} {each.about}" for each in DEMOS.values()))
         return CLEAN

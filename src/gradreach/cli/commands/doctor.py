@@ -18,7 +18,10 @@ command = typer.Typer()
 
 @command.command(epilog="Example:  gradreach doctor")
 def doctor(form: FormatOption = Format.text) -> int:
-    """Check that gradreach works here: versions, devices, hooks, compile, AMP, distributed, disk, settings."""
+    """Check that gradreach works here.
+
+    Versions, devices, hooks, compile, AMP, distributed, disk, settings.
+    """
     from gradreach.doctor.check import as_dict, checks, examine
 
     found = []

@@ -31,16 +31,19 @@ def experiments(
         "gradreach-out/experiments"
     ),
 ) -> int:
-    """Run what the theory claims, and set what is measured beside what is predicted."""
-    from gradreach.experiments.command import listing, perform
-    from gradreach.experiments.lab import Lab
-    from gradreach.experiments.registry import experiments as known
-
+    """Run what the theory claims: measured beside predicted."""
     if quick and full:
         raise typer.BadParameter("takes no --full beside it: name one of the two", param_hint="--quick")
     if not names:
-        say(listing())
+        from gradreach.cli.listings import experiments as listed
+        from gradreach.cli.listings import table
+
+        say(table(listed()))
         return CLEAN
+    from gradreach.experiments.command import perform
+    from gradreach.experiments.lab import Lab
+    from gradreach.experiments.registry import experiments as known
+
     unknown = [name for name in names if name not in (*known(), "all")]
     if unknown:
         raise typer.BadParameter(f"{unknown[0]}: expected all or one of {', '.join(known())}", param_hint="NAME")

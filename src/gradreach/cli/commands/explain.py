@@ -17,7 +17,7 @@ command = typer.Typer()
     epilog="Example:  gradreach explain GR101",
 )
 def explain(context: typer.Context) -> int:
-    """Say what a rule looks for, why it matters, when it does not, and what to do.
+    """Say what a rule looks for, why, and what to do.
 
     CODE is a rule's code, as in a finding.
     """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 command = typer.Typer()
 
 
-@command.command(epilog="Example:  gradreach report gradreach-runs/last --html report.html")
+@command.command(epilog="Example:  gradreach report gradreach-out/train --html report.html")
 def report(
     folder: Recording,
     html: Annotated[
@@ -36,6 +36,9 @@ def report(
     ignore: Ignore = None,
     follow: Annotated[
         bool, typer.Option("--follow", help="Show where a run that goes on stands, until it ends; then report.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say all: grounds, measurements, checks that were not made.")
     ] = False,
 ) -> int:
     """Say what a recording holds, in words and as one HTML page."""
@@ -67,7 +70,7 @@ def report(
     from gradreach.report.terminal import print_summary
 
     page = html or (None if ignore else _page_beside(folder, made, in_force().source))
-    print_summary(made.conclusions, console_for(), str(page or ""))
+    print_summary(made.conclusions, console_for(), str(page or ""), verbose=verbose)
     return CLEAN
 
 

@@ -18,6 +18,7 @@ command = typer.Typer()
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
 def run(
+    context: typer.Context,
     program: Annotated[
         list[str] | None, typer.Argument(metavar="SCRIPT [ARGS...]", help="The script and its own arguments.")
     ] = None,
@@ -44,14 +45,22 @@ def run(
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No line on how far it is while the script runs.")
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say all: grounds, measurements, checks that were not made.")
+    ] = False,
 ) -> ExitCode:
-    """Run a training script, unchanged, and report what happens to its gradients."""
+    """Run a training script under watch, and say what is wrong.
+
+    The script is not changed, and neither is its training.
+    """
     from gradreach.watch.launch.launch import WatchOptions
     from gradreach.watch.launch.program import Program
 
     given = list(program or ())
     if module is None and not given:
         raise typer.BadParameter("name a script, or a module after -m", param_hint="SCRIPT")
+    if module is None and given[0].startswith("-"):
+        context.fail(_unknown(given[0], context))
     settings = in_force()
     if budget is None:
         budget = settings.budget
@@ -64,6 +73,17 @@ def run(
     folder = out or Path("gradreach-out") / (name or "script")
     from gradreach.cli.run_and_report import ReportOptions, run_and_report
 
-    options = ReportOptions(json, html, fail_on.value if fail_on else None, settings, show)
+    options = ReportOptions(json, html, fail_on.value if fail_on else None, settings, show=show, verbose=verbose)
     watching = WatchOptions(folder, budget, every, steps, guard)
     return partial(run_and_report, Program(target, tuple(given), module is not None), watching, options, quiet=quiet)
+
+
+def _unknown(word: str, context: typer.Context) -> str:
+    """What stands before the script and is no option, with the options that it may stand for."""
+    from difflib import get_close_matches
+
+    option = word.partition("=")[0]
+    known = [name for each in context.command.params for name in each.opts if name.startswith("-")]
+    near = get_close_matches(option, known, n=2, cutoff=0.6)
+    hint = f"did you mean {' or '.join(near)}?" if near else "`gradreach run --help` lists them."
+    return f"gradreach run has no option {option}; {hint} The script's own options stand after its name."

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gradreach.cli.arguments import ExitCode, in_force
+from gradreach.cli.output import CLEAN, say
 
 command = typer.Typer()
 
@@ -26,9 +27,15 @@ def tasks(
         Path | None, typer.Option(metavar="DIR", help="Where to record; default gradreach-out/NAME.")
     ] = None,
 ) -> ExitCode:
-    """List the tasks that the theory is taught with, or train one and watch it."""
+    """List the theory's tasks, or train one and watch it."""
     given = tuple(program or ())
-    if not given or {"-h", "--help"} & set(given):
+    if not given:
+        from gradreach.cli.listings import table
+        from gradreach.cli.listings import tasks as listed
+
+        say(f"{table(listed())}\n\nOptions of one:  gradreach tasks NAME --help")
+        return CLEAN
+    if {"-h", "--help"} & set(given):
         from gradreach.tasks.__main__ import main as of_task
 
         return of_task(given)

@@ -37,11 +37,15 @@ _Say = Callable[[str], str]
 
 
 class ComparisonDrawing:
-    """A comparison that rich prints; `path` names the page, and ends the text."""
+    """A comparison that rich prints; `path` names the page, and ends the text.
 
-    def __init__(self, comparison: Comparison, path: str = "") -> None:
+    Where `verbose`, every figure stands in it, and what counts as noise; else the figures that changed beyond it.
+    """
+
+    def __init__(self, comparison: Comparison, path: str = "", *, verbose: bool = False) -> None:
         self.comparison = comparison
         self.path = path
+        self.verbose = verbose
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         """Draw the sentence, settings, findings, figures, and what the noise is."""
@@ -60,16 +64,17 @@ class ComparisonDrawing:
         yield from _findings(comparison.findings, say)
         if comparison.figures:
             yield Text()
-            yield from _figures(comparison.figures, say, options.ascii_only)
+            drawn = _figures if self.verbose else _changed_figures
+            yield from drawn(comparison.figures, say, options.ascii_only)
         yield Text()
-        yield _notes(comparison, say)
+        yield _notes(comparison, say, verbose=self.verbose)
         if self.path:
             yield Text(f"\ncomparison: {safe(self.path)}", no_wrap=True, overflow="ignore")
 
 
-def print_comparison(comparison: Comparison, console: Console, path: str = "") -> None:
+def print_comparison(comparison: Comparison, console: Console, path: str = "", *, verbose: bool = False) -> None:
     """Print a comparison to `console`, at most 100 columns wide; only the closing path may be longer."""
-    print_within(ComparisonDrawing(comparison, path), console)
+    print_within(ComparisonDrawing(comparison, path, verbose=verbose), console)
 
 
 def _settings(comparison: Comparison, say: _Say) -> Iterator[RenderableType]:
@@ -100,26 +105,40 @@ def _findings(findings: Sequence[FindingMatch], say: _Say) -> Iterator[Renderabl
 def _figures(figures: Sequence[Measure], say: _Say, ascii_only: bool) -> Iterator[RenderableType]:
     whole = [each for each in figures if each.key not in _BY_MODULE]
     by_module = sorted((each for each in figures if each.key in _BY_MODULE), key=lambda each: not each.changed)
+    yield _table([*whole, *by_module[:ROWS]], say, ascii_only)
+    if len(by_module) > ROWS:
+        yield Text(f"  and {count(len(by_module) - ROWS, 'more figure')} by module in the page and the JSON")
+
+
+def _changed_figures(figures: Sequence[Measure], say: _Say, ascii_only: bool) -> Iterator[RenderableType]:
+    changed = [each for each in figures if each.changed]
+    if changed:
+        yield _table(changed[:ROWS], say, ascii_only)
+    told = f"{count(len(changed) - ROWS, 'more figure')} changed; " if len(changed) > ROWS else ""
+    rest = count(len(figures) - len(changed), "figure")
+    yield Flow(f"  {told}{rest} did not change beyond noise (--verbose lists all)", style="dim")
+
+
+def _table(figures: Sequence[Measure], say: _Say, ascii_only: bool) -> Table:
     table = Table(box=ASCII if ascii_only else SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column("figure", overflow="fold", max_width=38)
     for name in ("A", "B"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("change (95 % interval)", overflow="fold")
     table.add_column("", no_wrap=True)
-    for each in [*whole, *by_module[:ROWS]]:
+    for each in figures:
         name = f"{each.name}, {each.place}" if each.place else each.name
         cells = (name, words.value(each, each.a), words.value(each, each.b), words.change(each))
         style = "bold" if each.changed else ""
         table.add_row(*(Text(say(cell)) for cell in cells), Text(words.standing(each), style=style))
-    yield table
-    if len(by_module) > ROWS:
-        yield Text(f"  and {count(len(by_module) - ROWS, 'more figure')} by module in the page and the JSON")
+    return table
 
 
-def _notes(comparison: Comparison, say: _Say) -> RenderableType:
+def _notes(comparison: Comparison, say: _Say, *, verbose: bool) -> RenderableType:
     rows = grid()
-    rows.add_row("part", Flow(say(words.of_part(comparison.part))))
-    if comparison.tested:
+    if verbose:
+        rows.add_row("part", Flow(say(words.of_part(comparison.part))))
+    if verbose and comparison.tested:
         rows.add_row("noise", Flow(say(capital(words.of_noise(comparison)))))
     rows.add_row("seeds", Flow(say(words.ONE_RUN)))
     return rows

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -57,9 +58,15 @@ class RunResult:
     trouble: str = ""
 
 
-def watch(program: Program, options: WatchOptions, told: Callable[[Progress], None] | None = None) -> RunResult:
+def watch(
+    program: Program,
+    options: WatchOptions,
+    told: Callable[[Progress], None] | None = None,
+    at_the_end: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> RunResult:
     """Run a program under watch; `told` hears about twice a second, between two steps, where it stands.
 
+    What is left to do when the program has ended, the last questions to the data, is done within `at_the_end()`.
     Raises NotRunnable where there is nothing to run, OSError where nothing can be written.
     """
     program.check()
@@ -84,7 +91,8 @@ def watch(program: Program, options: WatchOptions, told: Callable[[Progress], No
     ended = execute(program)
     count = 0
     for session in sessions:
-        session.close()
+        with at_the_end():
+            session.close()
         count = session.count
     is_stopped = options.stop_after is not None and count >= options.stop_after and ended.code == 0
     how = "stopped" if is_stopped else ended.how

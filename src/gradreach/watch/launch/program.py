@@ -42,6 +42,11 @@ class Program:
             raise NotRunnable(f"{self.target} is a folder without a __main__.py; name a Python script")
         if not path.exists():
             raise NotRunnable(f"{self.target} does not exist; name a Python script, or a module after -m")
+        if path.suffix == ".ipynb":
+            raise NotRunnable(
+                f"{self.target} is a notebook, and no script: put `with gr.observe(model) as watch:` around its "
+                f"training loop, or make a script of it with `jupyter nbconvert --to script {self.target}`"
+            )
 
 
 @dataclass(frozen=True)

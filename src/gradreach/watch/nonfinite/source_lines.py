@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType, FrameType
 
-from gradreach.watch.frames import is_library_file
+from gradreach.watch.frames import is_library_file, line_of
 from gradreach.watch.nonfinite.operations import key_of
 
 _CALLED: dict[str, frozenset[str]] = {
@@ -36,7 +36,7 @@ _SIGNS: dict[str, tuple[type[ast.operator], ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class SourceLine:
-    """One line of the script: its place as `file:line`, and its text."""
+    """One line of the script: its place as `frames.line_of` tells it, and its text."""
 
     source: str
     code: str
@@ -44,7 +44,7 @@ class SourceLine:
     @staticmethod
     def of(file: str, number: int) -> SourceLine:
         """The line of a file; its text is empty where the file cannot be read."""
-        return SourceLine(f"{file}:{number}", " ".join(linecache.getline(file, number).split()))
+        return SourceLine(line_of(file, number), " ".join(linecache.getline(file, number).split()))
 
 
 def line_running(frame: FrameType | None, last: FrameType) -> SourceLine | None:

@@ -33,6 +33,9 @@ MOST_POOLS = 4
 ENOUGH_SEQUENCES = 256
 """Looks from the first half of the run so far leave where so many sequences remain: the model has moved on."""
 
+MOST_SECONDS_AT_THE_END = 30.0
+"""Seconds after which, the script ended, no further module is asked about, as on an overloaded machine."""
+
 FIRST_TEST_SECONDS = 1.0
 """What a test is expected to cost before there was one."""
 
@@ -156,11 +159,17 @@ class DependencySamples:
                 sink.write(pool.test())
                 budget.spend(pool.seconds)
 
-    def test_at_the_end(self, sink: Sink) -> None:
-        """Test what has grown since its last test, the fullest first."""
+    def test_at_the_end(self, sink: Sink, most_seconds: float = MOST_SECONDS_AT_THE_END) -> str:
+        """Test what has grown since its last test, the fullest first; a sentence on what there was no time for."""
         untested = [pool for pool in self._pools.values() if pool.entered > pool.tested]
-        for pool in sorted(untested, key=lambda pool: -pool.entered):
-            sink.write(pool.test())
+        left, begin = sorted(untested, key=lambda pool: -pool.entered), time.perf_counter()
+        while left:
+            sink.write(left.pop(0).test())
+            if time.perf_counter() - begin > most_seconds:
+                break
+        names = ", ".join(f"`{pool.module}`" if pool.module else "the model" for pool in left)
+        lacking = f"the data was not asked a last time what the errors of {names} depend on"
+        return f"After {most_seconds:g} s {lacking}." if left else ""
 
     @torch.no_grad()
     def _add(self, site: int, step: int, local: LocalErrors, preceding: Sequence[Tensor]) -> None:
