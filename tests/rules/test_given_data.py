@@ -69,7 +69,7 @@ def test_raw_input_counts_where_the_loss_came_hardly_under_a_constant_guess() ->
     assert codes(raw(2.0)) == []
     found = the(raw(0.22), "GR701")
     assert found.severity == "warning"
-    assert found.because.endswith("the loss is little lower than what a constant guess gets.")
+    assert "not scaled: the loss is little lower than what a constant guess gets." in found.because
     part = replace(ERROR, guess=0.22, value=0.2)
     healthy = record(steps(400), at(*chain(3), losses=(part,), count=8, every=50))
     assert "little lower than the 0.22 that a constant guess gets" in verdict(Facts(healthy), ()).sentence

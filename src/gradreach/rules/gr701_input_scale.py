@@ -80,10 +80,11 @@ def _finding(facts: Facts, root: str, given: GivenData) -> Finding | None:
         return None
     uneven = ""
     if _is_uneven(given):
-        uneven = f", one of {given.features} features {figure(given.largest / given.middle)} times the median one"
+        other = "the other" if given.features == 2 else "the median one"
+        uneven = f", one of {given.features} features {figure(given.largest / given.middle)} times {other}"
     because = (
-        f"`{given.module}` takes in data of size {figure(given.rms)} (root mean square){uneven}, where weights start "
-        f"for inputs of size 1: {_chain(effects, course)}."
+        f"`{given.module}` takes in data that are not scaled: {_chain(effects, course)}. They are of size "
+        f"{figure(given.rms)} (root mean square){uneven}, and weights start for inputs of size 1."
     )
     evidence: Evidence = {
         "input_rms": given.rms, "largest_feature": given.largest, "middle_feature": given.middle,
