@@ -48,7 +48,7 @@ class Run:
 
 
 RUNS = {
-    "first": Run(DEMOS["vanishing"].script, page=(1180, 660), called="train.py"),
+    "first": Run(DEMOS["vanishing"].script, page=(1180, 690), called="train.py"),
     "lstm": Run(DOCS / "howto/forecast.py", page=(960, 730)),
     "lstm-after": Run(DOCS / "howto/forecast.py", ("--scaled",)),
     "nan": Run(DOCS / "howto/pairs.py", page=(960, 730)),

@@ -54,6 +54,16 @@ def test_the_threshold_that_is_told_is_the_one_that_is_tried() -> None:
     assert f"{pictures.RUNS['clip-after'].options[1]}, not 0.01" in stored("clip")
 
 
+def test_the_readme_shows_the_run_of_its_picture() -> None:
+    readme = (pictures.DOCS.parent / "README.md").read_text(encoding="utf-8")
+    quoted = re.search(r"^    Your gradients vanish.*?^    do      \S+$", readme, re.MULTILINE | re.DOTALL)
+    assert quoted
+    screen = stored("first").splitlines()
+    assert {line.removeprefix("    ") for line in quoted[0].splitlines()} <= set(screen)
+    for link in re.findall(r"\]\((?!http)([^)#]+)|(?:srcset|src)=\"([^\"]+)", readme):
+        assert (pictures.DOCS.parent / "".join(link)).is_file(), link
+
+
 @pytest.mark.parametrize("name", pictures.RUNS)
 def test_the_second_run_has_no_alarm_left(name: str) -> None:
     findings, verdict = told(stored(name))
