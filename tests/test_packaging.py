@@ -36,6 +36,14 @@ def test_the_wheel_is_the_package(built: Path) -> None:
 
 def test_the_sdist_can_be_tested_and_documented(built: Path) -> None:
     (sdist,) = built.glob("*.tar.gz")
-    held = {name.partition("/")[2] for name in tarfile.open(sdist).getnames()}
+    with tarfile.open(sdist) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
     assert {f"src/{name}" for name in PACKAGE} <= held
-    assert {"README.md", "LICENSE", "Makefile", "tests/conftest.py", "docs/conf.py", "docs/pictures/first-light.png"} <= held
+    assert {
+        "README.md",
+        "LICENSE",
+        "Makefile",
+        "tests/conftest.py",
+        "docs/conf.py",
+        "docs/pictures/first-light.png",
+    } <= held
