@@ -72,7 +72,8 @@ def test_ascii_spells_the_symbols() -> None:
 
 
 def test_printable_disarms_escape_codes() -> None:
-    assert wording.printable("a\x1b[31mb\nc\x07") == "a?[31mb\nc?"
+    assert wording.printable("a\x1b[2Jb\nc\x07") == "a?[2Jb\nc?"
+    assert wording.printable("a \x1b[1;31mred\x1b[0m word") == "a red word"
 
 
 @pytest.mark.parametrize(

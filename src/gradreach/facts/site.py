@@ -103,6 +103,12 @@ class Site:
         fall = median(first) - median(last)
         return fall + 2 * _noise(first, last) < SMALL_FALL * abs(median(first))
 
+    @property
+    def gains_nothing(self) -> bool:
+        """Whether the loss does not fall, hardly, or no longer; False where it need not."""
+        course = "unknown" if self.need_not_fall else self.learning.course
+        return self.stalled or course not in ("falls", "unknown")
+
     @cached_property
     def rest(self) -> Rest | None:
         """The loss where it no longer falls by more than its noise.

@@ -126,6 +126,9 @@ def cut(sentence: str, most: int) -> str:
     return f"{kept.rstrip(' ,;:.')} …"
 
 
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
 def to_ascii(text: str) -> str:
     """`text` for a log that holds nothing but ASCII: the field's symbols spelt out, the rest a question mark."""
     for symbol, spelt in _ASCII.items():
@@ -134,8 +137,10 @@ def to_ascii(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """`text` without the control characters that could steer a terminal; newlines and no-break spaces stay."""
-    return "".join(char if char.isprintable() or char in "\n\u00a0" else "?" for char in text)
+    """`text` without its colours, and with no control character that could steer a terminal; newlines and no-break
+    spaces stay."""
+    plain = _COLOURS.sub("", text)
+    return "".join(char if char.isprintable() or char in "\n\u00a0" else "?" for char in plain)
 
 
 def local(text: str) -> str:

@@ -14,8 +14,6 @@ from gradreach.remedies.advice.batch_first import BATCH_FIRST
 from gradreach.remedies.advice.transpose import TRANSPOSE
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
-NO_GAIN = ("does not fall", "hardly falls", "rises", "rises again", "rests")
-
 FEWEST_ENTRIES = 3
 """Entries of a layer from which it is no chance that the loss reads a single one of them, or all together."""
 
@@ -66,7 +64,7 @@ def _of_mixed(facts: Facts, number: int, rows: Sequence[MixedRows]) -> Finding:
     }  # fmt: skip
     where: Where = {"module": seen.module, "kind": seen.kind, "site": site.name}
     how = f"∂L_i/∂x_j ≠ 0 for {seen.read} rows j, ∂L_i/∂x_i = 0"
-    severity: Severity = "error" if _stands(site) else "warning"
+    severity: Severity = "error" if site.gains_nothing else "warning"
     return RULE.finding(severity, where, evidence, because, (TRANSPOSE.remedy(seen.module, "behind"),), how)
 
 
@@ -88,14 +86,10 @@ def _finding(facts: Facts, number: int, readings: Sequence[RowReading]) -> Findi
 def _severity(site: Site, reading: RowReading) -> Severity | None:
     """An error where the loss does not fall. Where all sequences are read together it may be meant, as for several
     measurements of one sequence: then it is a warning, and only where the loss does not fall."""
-    stands = _stands(site)
+    stands = site.gains_nothing
     if reading.along == "steps" and reading.read > 1:
         return "warning" if stands and site.learning.course != "rests" else None
     return "error" if stands else "warning"
-
-
-def _stands(site: Site) -> bool:
-    return site.stalled or (not site.need_not_fall and site.learning.course in NO_GAIN)
 
 
 def _told(reading: RowReading) -> tuple[str, str, Remedy]:

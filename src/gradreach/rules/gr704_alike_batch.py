@@ -24,8 +24,6 @@ SORTED = 0.8
 CHANCE = 1e-3
 """How likely that may be for a batch drawn at random: with one class that is nearly all of the data it is no sign."""
 
-NO_GAIN = ("does not fall", "hardly falls", "rises", "rises again", "rests")
-
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each line that calls backward, by the data and by the labels of its looks."""
@@ -40,7 +38,7 @@ def judge(facts: Facts) -> RuleOutcome:
 def _same_rows(site: Site, looks: Sequence[Look]) -> Finding | None:
     """Rows that are the same in every look, while the loss does not fall: a constant input may be meant."""
     rows = [look.same_rows for look in looks]
-    if not all(rows) or not _stands(site):
+    if not all(rows) or not site.gains_nothing:
         return None
     because = (
         f"all {rows[-1]} rows of a batch are one and the same in each of {len(looks)} looks: what the model is given "
@@ -49,10 +47,6 @@ def _same_rows(site: Site, looks: Sequence[Look]) -> Finding | None:
     evidence: Evidence = {"rows": rows[-1], "looks": len(looks)}
     how = f"x_i − x_1 = 0 for all {rows[-1]} rows i, in {len(looks)} ≥ {FEWEST_LOOKS} looks"
     return RULE.finding("error", {"site": site.name}, evidence, because, (DISTINCT_ROWS.remedy(),), how)
-
-
-def _stands(site: Site) -> bool:
-    return site.stalled or (not site.need_not_fall and site.learning.course in NO_GAIN)
 
 
 def _one_class(site: Site, looks: Sequence[Look]) -> Finding | None:
@@ -76,7 +70,7 @@ def _one_class(site: Site, looks: Sequence[Look]) -> Finding | None:
     where: Where = {"module": losses[-1].module, "site": site.name} if losses[-1].module else {"site": site.name}
     how = f"1 class in {percent(len(single) / len(looks))} ≥ {percent(SORTED)} of the looks; "
     how += f"by chance Σ p_c^{labels} = {figure(_by_chance(losses))} ≤ {CHANCE:g}"
-    severity: Severity = "error" if _stands(site) else "warning"
+    severity: Severity = "error" if site.gains_nothing else "warning"
     return RULE.finding(severity, where, evidence, because, (SHUFFLE.remedy(),), how)
 
 

@@ -19,8 +19,6 @@ NOTABLE = 0.1
 MUCH = 0.25
 """Share of all steps that are padding from which it is worth a word, and from which it may hold the training up."""
 
-NO_GAIN = ("does not fall", "hardly falls", "rises", "rises again", "rests")
-
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each recurrence whose data end in padding, and whose last state alone the loss reads."""
@@ -63,7 +61,6 @@ def _finding(facts: Facts, key: tuple[int, str], seen: Sequence[tuple[Padding, T
     horizon = median([float(each.horizon) for _, each in seen])
     if share < NOTABLE:
         return None
-    stands = site.stalled or (not site.need_not_fall and site.learning.course in NO_GAIN)
     beyond = horizon < pads
     because = (
         f"the state of `{padding.module}` that the loss reads has run over padding: the loss reads the last of "
@@ -77,8 +74,8 @@ def _finding(facts: Facts, key: tuple[int, str], seen: Sequence[tuple[Padding, T
     }  # fmt: skip
     where: Where = {"module": padding.module, "kind": layer.kind, "site": site.name}
     how = f"Σ padded steps / Σ steps = {percent(share)} ≥ {percent(NOTABLE)}; e_t = 0 for t < {padding.T - 1}"
-    severity: Severity = "warning" if beyond or (stands and share >= MUCH) else "info"
-    severity = "error" if beyond and stands else severity
+    severity: Severity = "warning" if beyond or (site.gains_nothing and share >= MUCH) else "info"
+    severity = "error" if beyond and site.gains_nothing else severity
     return RULE.finding(severity, where, evidence, because, (LAST_REAL_STEP.remedy(padding.module),), how)
 
 

@@ -29,7 +29,6 @@ def judge(facts: Facts) -> RuleOutcome:
 def _finding(facts: Facts, looks: Sequence[tuple[Look, SoftmaxAxis]]) -> Finding:
     look, seen = looks[-1]
     site = facts.site(look.site)
-    harmed = site.stalled or site.learning.course in ("does not fall", "hardly falls", "rises")
     place = f"`{seen.module}` ({seen.kind})" if seen.module else "the script"
     shape = " × ".join(map(str, seen.shape))
     because = (
@@ -42,7 +41,7 @@ def _finding(facts: Facts, looks: Sequence[tuple[Look, SoftmaxAxis]]) -> Finding
     where: Where = {"module": seen.module, "kind": seen.kind, "site": site.name} if seen.module else {"site": site.name}
     how = f"p_i = e^(s_i) / Σ_j e^(s_j) over {rows} rows j: ∂L_i/∂x_j ≠ 0 for j ≠ i"
     remedies = (SOFTMAX_AXIS.remedy(seen.module, seen.kind, seen.operation),)
-    return RULE.finding("error" if harmed else "warning", where, evidence, because, remedies, how)
+    return RULE.finding("error" if site.gains_nothing else "warning", where, evidence, because, remedies, how)
 
 
 def _headline(_: Facts, finding: Finding) -> str:
@@ -68,7 +67,7 @@ RULE = Rule(
         "beside. From three places along it the graph is followed back to the layers that take in the data: each "
         "place reads rows that the others do not read, no layer gives the same rows to all of them, as the query of a "
         "row of scores does, and a row of the loss reads more rows than one. So it is in each of "
-        f"{MIN_LOOKS} looks or more; the first looks alone ask. It is an error where the loss does not fall.",
+        f"{MIN_LOOKS} looks or more; the first looks alone ask. It is an error where the loss does not fall or rests.",
         remedies=("dim=-1, or whichever axis has the classes or places of one sample: free.",),
         silence="Where samples compete on purpose, as in assignments that are balanced over a batch.",
         references=(

@@ -27,6 +27,8 @@ from gradreach.watch.tensors import first_tensor, is_dense, is_dense_and_real
 MOST_LOOKS = 4
 MOST_CALLS = 64
 MOST_SOFTMAXES = 4
+MOST_NUMBERS = 1 << 26
+"""Numbers in what a pass begins from, for the memory that it takes: of more nothing is asked."""
 
 SOFTMAXES = {"SoftmaxBackward0": "softmax", "LogSoftmaxBackward0": "log_softmax"}
 
@@ -79,7 +81,7 @@ class MixedRowsOfBatch(Lens):
             return
         self.step.carried[MixedRowsOfBatch] = self.step.carried.get(MixedRowsOfBatch, 0) + 1
         found = next(rows_of(backward.losses, most_axes=4), None)
-        if found is None:
+        if found is None or prod(found[1]) > MOST_NUMBERS:
             return
         sources = [each for each in self._sources(graph, found[1][0]) if _are_rows(each, found[1][0])]
         if sources:
@@ -189,4 +191,8 @@ def _may_be_rows(axis: int, shape: Sequence[int], sources: Sequence[_Source]) ->
     """Whether an axis may have the rows of the batch. A square of scores holds each row against each other one, and a
     single row of scores weighs the rows: both are meant."""
     size = shape[axis] if shape else 0
-    return prod(shape) > size and shape.count(size) == 1 and any(_are_rows(source, size) for source in sources)
+    return (
+        MOST_NUMBERS >= prod(shape) > size
+        and shape.count(size) == 1
+        and any(_are_rows(source, size) for source in sources)
+    )
