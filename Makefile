@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test-fast test check bench study experiments schema docs clean
+.PHONY: demo test-fast test check bench study experiments schema docs pictures clean
 
 demo: $(READY) ## watch a small tanh RNN learn English, and report
 	$(BIN)/gradreach demo
@@ -44,6 +44,9 @@ schema: $(READY) ## the JSON schemas of the docs, drawn anew from the fields
 
 docs: $(READY) ## the pages, their code executed, their figures drawn; open docs/_build/html/index.html
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+pictures: $(READY) ## what README and how-tos show of terminal and page, from their scripts run anew; needs Chromium
+	$(BIN)/python docs/pictures.py $(PICTURES)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

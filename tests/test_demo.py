@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
+import sys
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import gradreach
 from gradreach.demo import DEMOS
 from gradreach.record.store import read
 from gradreach.report.report import Report
@@ -100,6 +104,20 @@ def opens_well(browser: Any, file: Path, width: int, scheme: str) -> None:
         found = axe.Axe().run(page).response["violations"]
         assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
     page.close()
+
+
+@pytest.mark.slow(10, "trains under a copy of the package in a folder of its own")
+def test_an_installed_demo_is_told_by_its_own_lines_and_names(tmp_path: Path) -> None:
+    installed = tmp_path / "site-packages"
+    shutil.copytree(
+        Path(gradreach.__file__).parent, installed / "gradreach", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    command = [sys.executable, "-m", "gradreach", "demo", "nan", "--out", str(tmp_path / "out"), "--steps", "320"]
+    environment = {**os.environ, "PYTHONPATH": str(installed), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    (broken,) = (each for each in Report.of(read(tmp_path / "out")).findings if each.code == "GR301")
+    assert "site-packages/gradreach/demo/nan.py:" in done.stderr
+    assert str(broken.where["site"]).rpartition(":")[0].endswith("demo/nan.py")
 
 
 def test_the_list_and_a_name_that_there_is_not(tmp_path: Path) -> None:

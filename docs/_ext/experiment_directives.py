@@ -1,6 +1,7 @@
-"""Two directives: `experiment-figure` draws what an experiment measured, `experiment-claims` sets it beside theory.
+"""Three directives: `experiment-figure` draws what an experiment measured, `experiment-claims` sets it beside theory,
+and `experiment-index` shows all of them small.
 
-Both read docs/results/NAME.json, which `gradreach experiments NAME --out docs/results` wrote.
+They read docs/results/NAME.json, which `gradreach experiments NAME --out docs/results` wrote.
 """
 
 from __future__ import annotations
@@ -19,13 +20,10 @@ from gradreach.experiments.experiment import Experiment, Run, load
 from gradreach.experiments.registry import experiments
 
 
-class OfExperiment(SphinxDirective):
-    """What both need: the experiment, and its recorded run."""
+class OfExperiments(SphinxDirective):
+    """What all need: an experiment with its recorded run, and the pictures of a figure of it."""
 
-    required_arguments = 1
-
-    def recorded(self) -> tuple[Experiment[Any, Any], Run[Any]]:
-        name = self.arguments[0]
+    def recorded(self, name: str) -> tuple[Experiment[Any, Any], Run[Any]]:
         path = Path(self.env.srcdir) / "results" / f"{name}.json"
         if not path.is_file():
             raise self.error(f"{path} is missing: gradreach experiments {name} --out {path.parent}")
@@ -33,8 +31,18 @@ class OfExperiment(SphinxDirective):
         found = experiments()[name]
         return found, load(found, path)
 
+    def drawn(self, name: str, figure: str, alt: str) -> list[nodes.Node]:
+        """The figure as two images, of which the light or the dark one is shown."""
+        found, run = self.recorded(name)
+        images: list[nodes.Node] = []
+        for theme in ("light", "dark"):
+            path = Path(self.env.srcdir) / "_drawn" / f"{figure}-{theme}.svg"
+            write(found.figures[figure], run.measured, path, theme)
+            images.append(nodes.image(uri=f"/_drawn/{path.name}", alt=alt, classes=[f"only-{theme}"]))
+        return images
 
-class ExperimentFigure(OfExperiment):
+
+class ExperimentFigure(OfExperiments):
     """`{experiment-figure} NAME FIGURE`; its content is the caption, a sentence that says what to see."""
 
     required_arguments = 2
@@ -43,33 +51,45 @@ class ExperimentFigure(OfExperiment):
 
     def run(self) -> list[nodes.Node]:
         name, figure = self.arguments
-        found, run = self.recorded()
+        found = experiments()[name]
         if figure not in found.figures:
             raise self.error(f"{name} has no figure {figure!r}, but {', '.join(found.figures)}")
         self.assert_has_content()
         caption, messages = self.state.inline_text(" ".join(self.content), self.lineno)
         whole = nodes.figure("", classes=["experiment"])
-        for theme in ("light", "dark"):
-            path = Path(self.env.srcdir) / "_drawn" / f"{figure}-{theme}.svg"
-            write(found.figures[figure], run.measured, path, theme)
-            alt = self.options.get("alt", nodes.Text("".join(each.astext() for each in caption)))
-            whole += nodes.image(uri=f"/_drawn/{path.name}", alt=str(alt), classes=[f"only-{theme}"])
+        alt = self.options.get("alt", "".join(each.astext() for each in caption))
+        whole += self.drawn(name, figure, alt)
         whole += nodes.caption("", "", *caption)
         self.set_source_info(whole)
         return [whole, *messages]
 
 
-class ExperimentClaims(OfExperiment):
+class ExperimentClaims(OfExperiments):
     """`{experiment-claims} NAME`: predicted, measured, the range and where it comes from, when and on what."""
 
+    required_arguments = 1
+
     def run(self) -> list[nodes.Node]:
-        found, run = self.recorded()
+        found, run = self.recorded(self.arguments[0])
         claims = found.claims(run.measured)
         header = ["Claim", "Predicted", "Measured", "Holds if", "Holds"]
         if any(claim.published for claim in claims):
             header.append("Published")
         rows = [[*claim_text.row(claim), *([claim.published] if "Published" in header else [])] for claim in claims]
         return [_table(header, rows), nodes.paragraph(text=claim_text.provenance(run), classes=["provenance"])]
+
+
+class ExperimentIndex(OfExperiments):
+    """`{experiment-index}`: each experiment by its first figure and its title, a link to its page."""
+
+    def run(self) -> list[nodes.Node]:
+        taught = sorted(experiments().values(), key=lambda each: each.lesson)
+        return [nodes.container("", *map(self._link, taught), classes=["thumbnails"])]
+
+    def _link(self, found: Experiment[Any, Any]) -> nodes.Node:
+        images = self.drawn(found.name, next(iter(found.figures)), "")
+        link = nodes.reference("", "", *images, nodes.inline(text=found.title), refuri=f"{found.name}.html")
+        return nodes.paragraph("", "", link)
 
 
 def _table(header: list[str], rows: list[list[str]]) -> nodes.container:
@@ -87,4 +107,5 @@ def _row(cells: list[str]) -> nodes.row:
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("experiment-figure", ExperimentFigure)
     app.add_directive("experiment-claims", ExperimentClaims)
+    app.add_directive("experiment-index", ExperimentIndex)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

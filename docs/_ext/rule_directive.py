@@ -14,10 +14,13 @@ from gradreach.rules.rule import Rule
 
 
 class Rules(SphinxDirective):
-    """One section a rule, its code as the anchor."""
+    """One section a rule, its code as the anchor and as a label that other pages link to: `[GR101](#gr101)`."""
 
     def run(self) -> list[nodes.Node]:
-        return [_of(rule) for rule in RULES.values()]
+        rules = [_of(rule) for rule in RULES.values()]
+        for section in rules:
+            self.state.document.note_explicit_target(section)
+        return [*rules]
 
 
 def _of(rule: Rule) -> nodes.section:
@@ -28,6 +31,7 @@ def _of(rule: Rule) -> nodes.section:
         nodes.paragraph(text=f"Severity: {severities}."),
         *(node for section in sections(rule) for node in _part(section)),
         ids=[rule.code.lower()],
+        names=[rule.code.lower()],
     )
 
 

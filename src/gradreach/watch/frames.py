@@ -57,7 +57,8 @@ def name_in_script(module: nn.Module, frame: FrameType | None) -> str:
 def is_library_file(file: str) -> bool:
     """Whether a file is none of the script's own: a package's, torch's, the watch's, or no file at all."""
     is_no_file = file.startswith("<") and not file.startswith("<ipython-input")
-    return is_no_file or "site-packages" in file or file.startswith((_TORCH, *_OURS))
+    is_installed = "site-packages" in file and not file.startswith(_TRAINED)
+    return is_no_file or is_installed or file.startswith((_TORCH, *_OURS))
 
 
 def _is_library(frame: FrameType) -> bool:
@@ -104,3 +105,5 @@ def _held_by_attribute(module: nn.Module, variables: dict[str, object]) -> str:
 
 _TORCH = torch.__path__[0]
 _OURS = (__file__.rpartition("/")[0] + "/", __file__.rpartition("/watch/")[0] + "/observing.py")
+_TRAINED = tuple(f"{__file__.rpartition('/watch/')[0]}/{folder}/" for folder in ("demo", "tasks"))
+"""What trains among our own files is watched as a script is, wherever it is installed."""

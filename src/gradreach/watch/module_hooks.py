@@ -15,6 +15,9 @@ from torch.nn.modules import module as torch_module
 OWN_FRAMES = 200
 """Frames that our own work may need on top of the script's."""
 
+_is_fx_tracing: Callable[[], bool] = getattr(_symbolic_trace, "is_fx_symbolic_tracing", _symbolic_trace.is_fx_tracing)
+"""The first where torch has it, for there the second warns."""
+
 Enter = Callable[[nn.Module, tuple[Any, ...]], None]
 Leave = Callable[[nn.Module, tuple[Any, ...], dict[str, Any], Any], None]
 
@@ -26,7 +29,7 @@ def is_transformed() -> bool:
         torch._C._are_functorch_transforms_active()
         or torch._C._get_tracing_state() is not None
         or torch.compiler.is_compiling()
-        or _symbolic_trace._is_fx_tracing_flag
+        or _is_fx_tracing()
     )
 
 
