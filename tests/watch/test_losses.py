@@ -183,3 +183,8 @@ def test_a_sum_of_losses_is_told_part_by_part_and_none_is_the_whole() -> None:
 def test_a_loss_of_another_kind_is_none_of_these() -> None:
     assert losses_of(net(), lambda model, x: model(x).square().mean()) == ()
     assert losses_of(net(), lambda model, x: model(x).logsumexp(0).sum()) == ()
+
+
+def test_a_mask_weighs_no_rows() -> None:
+    mask = torch.arange(ROWS) % 2 == 0
+    assert not any(each.is_weighed for each in losses_of(net(), lambda model, x: (model(x).squeeze(1) * mask).mean()))

@@ -105,11 +105,12 @@ def _course(facts: Facts, passed: int, *, bare: bool) -> tuple[Level, str]:
 
 
 def _guess(facts: Facts, site: Site) -> str:
-    """What a constant guess gets, where the loss has come little lower."""
+    """What a constant guess gets, where the loss has come little lower or not even there."""
     for part in facts.loss_parts:
         over = part_of_guess(site, part) if part.site == site.number and part.last.is_whole else None
-        if over is not None and over >= LITTLE:
-            return f", little lower than the {figure(part.guess)} that a constant guess gets"
+        if over is not None and over >= LITTLE and part.guess is not None:
+            how = "little" if (site.learning.last or 0.0) < part.guess else "no"
+            return f", {how} lower than the {figure(part.guess)} that a constant guess gets"
     return ""
 
 

@@ -12,7 +12,7 @@ from gradreach.record.seen.loss import LossKind
 from gradreach.watch.graph import Node, is_leaf, maker, operation, parents, softmax_axis
 from gradreach.watch.nonfinite.operations import key_of, moves
 from gradreach.watch.nonfinite.saved_values import saved_value
-from gradreach.watch.tensors import is_dense
+from gradreach.watch.tensors import is_dense, is_dense_and_real
 
 NAMED: dict[str, LossKind] = {
     "nllloss": "negative log-likelihood",
@@ -244,7 +244,7 @@ def _product(node: Node) -> Compared | None:
 
 def _has_both_signs(factor: Tensor) -> bool:
     """Whether factors are of either sign and of unlike sizes; labels of −1 and 1 are none."""
-    if factor.numel() < FEWEST_FACTORS or not is_dense(factor) or factor.is_complex():
+    if factor.numel() < FEWEST_FACTORS or not is_dense_and_real(factor):
         return False
     sizes = factor.abs()
     return bool(factor.min() < 0 < factor.max()) and bool(sizes.max() > sizes.min())
