@@ -61,7 +61,7 @@ def test_report_as_json_is_json_alone(broken: Path) -> None:
 def test_report_as_markdown_is_markdown_alone(broken: Path) -> None:
     done = gradreach("report", broken, "--markdown")
     assert done.returncode == 0
-    assert done.stdout.startswith("### Training broke at step 121.\n\nThe first NaN arose")
+    assert done.stdout.startswith("### The script raised ValueError.\n\nLoss is NaN. Training broke at step 121:")
     assert not (broken / "card.svg").exists()
 
 
@@ -196,8 +196,8 @@ def test_explain_every_rule(code: str, capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_explain_suggests(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["explain", "GR1O1"]) == 2
-    assert "did you mean GR101" in capsys.readouterr().err
+    assert main(["explain", "GR4O1"]) == 2
+    assert "did you mean GR401" in capsys.readouterr().err
     assert main(["explain", "spike"]) == 2
     assert "did you mean GR302" in capsys.readouterr().err
     assert main(["explain", "qqqqqq"]) == 2

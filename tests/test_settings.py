@@ -59,7 +59,7 @@ def test_the_current_folder_is_where_it_looks_first(tmp_path: Path, monkeypatch:
         ('budget = "2 %"', ["got '2 %'"]),
         ('ignore = "GR101"', ["ignore: expected a list of codes, got 'GR101'", '["GR101"]']),
         ("ignore = [101]", ["ignore: expected a list of codes, got [101]"]),
-        ('ignore = ["GR1O1"]', ["ignore: no rule has the code 'GR1O1'", "did you mean GR101?"]),
+        ('ignore = ["GR4O1"]', ["ignore: no rule has the code 'GR4O1'", "did you mean GR401?"]),
         ('ignore = ["???"]', ["`gradreach rules` lists them"]),
         ("thresholds = 3", ["[tool.gradreach.thresholds]: expected a table, got 3"]),
         ("thresholds.nonsense = 3", ["[tool.gradreach.thresholds]: unknown key 'nonsense'"]),

@@ -83,8 +83,10 @@ def _title(group: FindingGroup, width: int, say: Say) -> list[Text]:
 
 def _broken_line(conclusions: Conclusions, width: int, say: Say) -> list[Text]:
     """The script's own line that made the first value that is not finite, which the remedy speaks of."""
+    if not any(finding.code == "GR301" for finding in conclusions.findings[:1]):
+        return []
     origin = conclusions.facts.origin
-    if origin is None or not origin.code or not any(finding.code == "GR301" for finding in conclusions.findings[:1]):
+    if origin is None or not origin.code:
         return []
     return _named("line", _indented(lines(say(origin.code), width - INDENT)[:LONGEST_CODE], "cyan"))
 

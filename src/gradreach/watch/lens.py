@@ -12,6 +12,7 @@ from functools import cache
 from graphlib import TopologicalSorter
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from gradreach.record.look import Look
@@ -87,8 +88,11 @@ class WatchedStep:
     called_without_gradient: dict[int, nn.Module] = field(default_factory=dict)
 
     def may_pass_again(self, graph: Graph) -> bool:
-        """Whether a further pass over the script's graph is seen by nothing and nobody but us."""
-        return not (self.is_stored_elsewhere or self.is_hooked) and not graph.runs_functions_of_its_own()
+        """Whether a further pass over the script's graph is seen by nothing and nobody but us, nor by anomaly mode."""
+        return (
+            not (torch.is_anomaly_enabled() or self.is_stored_elsewhere or self.is_hooked)
+            and not graph.runs_functions_of_its_own()
+        )
 
 
 class Lens:
