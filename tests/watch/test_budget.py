@@ -56,6 +56,16 @@ def test_dear_looks_wait_once_they_took_more_than_ten_seconds() -> None:
     assert len(watched) * 4.0 <= LEAST_SECONDS + 4.0 + 0.02 * 600
 
 
+def test_a_crowded_machine_is_looked_at_on_the_same_steps() -> None:
+    """Eight processes to a core: each look takes eight times as long, and the process works in an eighth of it."""
+    alone, crowded = Budget(0.02), Budget(0.02)
+    for _ in range(12):
+        alone.look(0, 1.0, 1.0, 0.7)
+        crowded.look(0, 8.0, 8.0, 5.6, at_work=1 / 8)
+        assert alone.may_look() == crowded.may_look()
+    assert crowded.whole() == pytest.approx(alone.whole()), "what is told of is the time that was waited"
+
+
 @pytest.mark.parametrize("steps", [10, 50, 333, 1000, 4000, 30_000])
 def test_a_long_run_has_a_look_in_its_last_fifth(steps: int) -> None:
     watched = _run(Budget(0.02), steps, 1.5e-3, 5e-5, 3e-3)

@@ -12,8 +12,8 @@ WARM_UP = 50
 """Steps at the start that the stated overhead leaves out: a short run must still have a report."""
 
 LEAST_SECONDS = 10.0
-"""What the planned looks of a run may take whatever its budget says, so that a short run, or one on a busy machine, is
-looked at on the same steps as any other."""
+"""What the planned looks of a run may take whatever its budget says, in seconds of work: a short run, or one on a busy
+machine, is looked at on the same steps as any other."""
 
 LOOK_SHARE = 0.6
 """The share of the budget that is the looks' own; beyond LEAST_SECONDS a planned look waits until it fits."""
@@ -75,17 +75,18 @@ class Budget:
         if self._charged % _REVIEW == 0 and self.every is None and self.steps >= NORMS_AT_FIRST:
             self.norm_every = self._affordable_norms()
 
-    def look(self, site: int, seconds: float, busy: float, own: float) -> float:
+    def look(self, site: int, seconds: float, busy: float, own: float, at_work: float = 1.0) -> float:
         """Charge a watched step of `seconds` of wall time, `busy` of it from its first forward pass on.
 
-        Returns what it cost: our own time, or what it was busy longer than ordinary steps, if that is more.
+        Returns what it cost: our own time, or what it was busy longer than ordinary steps, if that is more. What the
+        looks may take counts only the share `at_work` of it, so that a crowded machine is looked at as often.
         """
         usual = self._plain.get(site)
         cost = max(own, busy - median(usual)) if usual and len(usual) >= 3 else own
         self._charge(1, seconds, cost)
-        self._spent_on_looks += cost
+        self._spent_on_looks += cost * at_work
         if not self._is_cold:  # the first look imports and allocates, and is no estimate of the next
-            self._looks.append(cost)
+            self._looks.append(cost * at_work)
         self._is_cold = False
         return cost
 

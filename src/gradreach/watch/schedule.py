@@ -46,7 +46,7 @@ class Schedule:
             began = self._last_end if watch.began is None else watch.began
             since = began if self._is_first else self._last_end
             own += watch.seconds + self._lead_seconds + kept
-            cost = self.budget.look(site, end - since, end - began, own)
+            cost = self.budget.look(site, end - since, end - began, own, _at_work(watch, end))
             self._lead_seconds = 0.0
         self._is_first = False
         self.start_next()
@@ -90,3 +90,10 @@ class Schedule:
     def flushed(self) -> None:
         """Note that all was flushed; the next step pays for it."""
         self._flushed_at, self.unmeasured_seconds = self._last_end, time.perf_counter() - self._last_end
+
+
+def _at_work(watch: StepWatch, end: float) -> float:
+    """The share of a watched step in which this process had a core: less than 1 where others keep them busy."""
+    if watch.began is None or end <= watch.began:
+        return 1.0
+    return min((time.process_time() - watch.worked_before) / (end - watch.began), 1.0)

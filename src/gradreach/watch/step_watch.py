@@ -40,6 +40,7 @@ class StepWatch:
         self.is_leading = is_leading
         self.roots: list[nn.Module] = []
         self.began: float | None = None
+        self.worked_before = 0.0
         self.seconds = 0.0
         self.step = step
         driven = (lens for lens in all_lenses() if lens.follows_streams or not is_leading)
@@ -98,7 +99,7 @@ class StepWatch:
             return
         begin = time.perf_counter()
         if self.began is None:
-            self.began = begin
+            self.began, self.worked_before = begin, time.process_time()
         with self.step.own_work:
             if not self._stack:
                 self._generators = Generators.now()
