@@ -10,9 +10,6 @@ from itertools import pairwise
 from gradreach.facts.statistics import is_finite, is_positive, median, weighted_quantile
 from gradreach.record.schema import Step
 
-KEEP = 0.1
-"""Share of clipped steps up to which a threshold acts on the exception, and is left alone."""
-
 EXCEPTION = 0.01
 """Share of the ordinary steps, those with the largest norms, that a threshold should act on."""
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from gradreach.facts.clipping import KEEP, Clipping
+from gradreach.facts.clipping import Clipping
 from gradreach.facts.dependency import DependencyTest, back, spans, strongest
 from gradreach.facts.facts import Facts
 from gradreach.facts.modules import of_one_stack
@@ -21,6 +21,9 @@ from gradreach.record.seen.recurrence import HORIZON_LIMIT, TimeLook
 from gradreach.report import run_text
 from gradreach.report.depth_answer import through_depth
 from gradreach.report.why_broken import why_broken
+
+KEEP = 0.1
+"""Share of clipped steps up to which a threshold acts on the exception, and is left alone."""
 
 NEAR = 5.0
 """Multiple of the largest norm up to which a threshold that never acted is still a net under the exception."""

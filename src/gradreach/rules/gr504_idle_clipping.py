@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from gradreach.facts.clipping import KEEP
 from gradreach.facts.facts import Facts
 from gradreach.facts.idle_clip import FEWEST_CALLS, IdleClip
 from gradreach.facts.site import Site
@@ -66,15 +65,7 @@ def _remedy(facts: Facts, site: Site, idle: IdleClip) -> Remedy:
     models = facts.models_at(site.number)
     parameters = f"{expression(min(models))}.parameters()" if len(models) == 1 else "parameters"
     call = "clip_grad_value_" if idle.kind == "value" else "clip_grad_norm_"
-    return CLIP_BETWEEN.remedy(call, parameters, _threshold(facts, site, idle))
-
-
-def _threshold(facts: Facts, site: Site, idle: IdleClip) -> str:
-    """The script's own, or the one that leaves ordinary steps alone, where in its place the script's would not."""
-    better = facts.suggested_threshold_at(site)
-    if idle.kind != "norm" or idle.over is None or idle.over <= KEEP or better is None:
-        return figure(idle.threshold)
-    return figure(better, 2)
+    return CLIP_BETWEEN.remedy(call, parameters, figure(idle.threshold))
 
 
 RULE = Rule(
