@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import timing
+import torch._dynamo  # the first optimizer of a script would import it: here once for all of them
 
+from gradreach.cli import main as gradreach
 from gradreach.demo import DEMOS
 from gradreach.facts.facts import Facts
 from gradreach.record.store import read
@@ -36,14 +36,26 @@ class Said:
     findings: tuple[str, ...]
 
 
-def said(script: Path, steps: int | None) -> Said:
-    """Run a script under watch on one thread, and read what its report says."""
-    with tempfile.TemporaryDirectory() as folder:
-        limit = [] if steps is None else ["--steps", str(steps)]
-        command = [sys.executable, "-m", "gradreach", "run", "--quiet", "--out", folder, *limit, str(script)]
-        one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
-        subprocess.run(command, capture_output=True, check=False, cwd=folder, env=one_thread)
-        conclusions = Conclusions.of(Facts(read(folder)))
+def started(script: Path, steps: int | None, folder: str) -> int:
+    """Start `gradreach run` of a script in a process of its own, which has torch already; returns the process's id."""
+    if pid := os.fork():
+        return pid
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in range(3):
+        os.dup2(nowhere, stream)
+    os.chdir(folder)
+    torch.set_num_threads(1)
+    limit = [] if steps is None else ["--steps", str(steps)]
+    sys.argv = ["gradreach", "run", "--quiet", "--out", folder, *limit, str(script)]
+    try:
+        gradreach()
+    finally:
+        os._exit(0)
+
+
+def said(folder: str) -> Said:
+    """What the report of a run says."""
+    conclusions = Conclusions.of(Facts(read(folder)))
     findings = {f"{finding.code} {finding.severity}" for finding in conclusions.findings}
     return Said(conclusions.verdict.sentence, tuple(sorted(findings)))
 
@@ -51,10 +63,16 @@ def said(script: Path, steps: int | None) -> Said:
 def runs_of(scripts: Mapping[Path, int | None], repeats: int, at_once: int) -> Iterator[tuple[Path, Said]]:
     """So many runs of each script, so many of them at once."""
     wanted = [script for _ in range(repeats) for script in scripts]
-    with ThreadPoolExecutor(at_once) as pool:
-        for number, each in enumerate(pool.map(lambda script: (script, said(script, scripts[script])), wanted)):
-            print(f"{number + 1} of {len(wanted)}, {at_once} at once: {each[0].stem}", file=sys.stderr, flush=True)
-            yield each
+    under_way: dict[int, tuple[Path, tempfile.TemporaryDirectory[str]]] = {}
+    for number, script in enumerate([*wanted, *[None] * at_once]):
+        if len(under_way) == at_once or (script is None and under_way):
+            done, folder = under_way.pop(os.wait()[0])
+            with folder:
+                yield done, said(folder.name)
+        if script is not None:
+            print(f"{number + 1} of {len(wanted)}, {at_once} at once: {script.stem}", file=sys.stderr, flush=True)
+            place = tempfile.TemporaryDirectory()
+            under_way[started(script, scripts[script], place.name)] = script, place
 
 
 def row(script: Path, runs: Sequence[Said]) -> tuple[str, str, str, str]:
