@@ -95,7 +95,10 @@ def main() -> None:
     arguments = parser.parse_args()
     demos = {demo.script: DEMO_STEPS for demo in DEMOS.values()}
     zoo = sorted((*ZOO.glob("faulty/*.py"), *ZOO.glob("healthy/*.py")))
-    scripts = {each.resolve(): None for each in arguments.scripts} or {**demos, **dict.fromkeys(zoo)}
+    scripts: dict[Path, int | None] = {each.resolve(): None for each in arguments.scripts} or {
+        **demos,
+        **dict.fromkeys(zoo),
+    }
     runs: dict[Path, list[Said]] = {script: [] for script in scripts}
     for at_once in (os.cpu_count() or 1, arguments.crowd):
         for script, each in runs_of(scripts, arguments.repeats, at_once):

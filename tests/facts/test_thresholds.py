@@ -138,7 +138,7 @@ def test_each_says_what_it_is(each: Threshold) -> None:
     assert each.key == each.name.replace("_", "-")
     assert each.low <= each.default <= each.high
     assert len(each.meaning) > 20
-    assert all(RULES[code].judge is not None for code in rules_moved_by(each))
+    assert set(rules_moved_by(each)) <= set(RULES)
 
 
 @pytest.mark.parametrize("each", THRESHOLDS.values(), ids=lambda each: each.name)

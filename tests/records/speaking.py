@@ -12,7 +12,7 @@ from gradreach.record.seen.data import GivenData, MixedRows, Padding, RowReading
 from gradreach.record.seen.depth import DepthLook
 from gradreach.record.seen.loop import FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
 from gradreach.record.seen.loss import CopiedTargets, LossLook, OutputLook, Spread
-from gradreach.record.seen.recurrence import DetachedState, SteppedState
+from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, SteppedState
 
 from .parts import (
     activation,
@@ -218,6 +218,15 @@ SPEAKING: dict[str, Record] = {
         ),
     ),
     "GR107": record(steps(), at(stepped_states=(SteppedState("model.cell", "LSTMCell", 12, 11, is_given=True),))),
+    "GR107 of a single step": record(
+        steps(),
+        at(
+            time_look(T=1),
+            zero_gradient=(zero_gradient("model.rnn.weight_hh_l0", why="input"),),
+        ),
+    ),
+    "GR105": record(steps(), at(chunk_seam=ChunkSeam("model.rnn", "GRU", 16, 8, 1, 0.07, "carried"))),
+    "GR105 from zeros": record(steps(), at(chunk_seam=ChunkSeam("model.rnn", "GRU", 16, 8, 8, 0.07, "anew"))),
     "GR107 without any": record(
         steps(), at(stepped_states=(SteppedState("model.gru", "GRU", 12, 11, is_given=False),))
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gradreach.facts.wording import figure
-from gradreach.report.explanation import WIDTH, as_text, not_made, sections, title, titled
+from gradreach.report.explanation import WIDTH, as_text, sections, title, titled
 from gradreach.rules.registry import RULES
 from gradreach.rules.rule import Rule
 
@@ -48,16 +48,6 @@ def test_the_keys_are_named_with_default_and_range(rule: Rule) -> None:
         assert f"{each.key} = {figure(each.default)} ({each.range}): {each.meaning}" in text
 
 
-def test_a_rule_that_never_speaks_says_so() -> None:
-    text = " ".join(as_text(RULES["GR105"]).split())
-    assert "never speaks" in text
-    assert "--ignore" not in text
-
-
 def test_titles_of_codes_and_of_what_is_none() -> None:
     assert (title("GR101"), titled("GR101")) == ("vanishing through time", "GR101 vanishing through time")
     assert (title("GR999"), titled("GR999")) == ("GR999", "GR999")
-
-
-def test_a_check_that_no_run_can_make_is_not_said_to_be_lacking() -> None:
-    assert not_made({"GR105": "its evidence is not recorded", "GR302": "few norms"}) == {"GR302": "few norms"}

@@ -23,9 +23,7 @@ from tests.report.reports import report_of
 def printed(name: str, path: str = "", encoding: str = "utf-8", *, verbose: bool = True, **console: object) -> str:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding=encoding)
-    report = report_of(
-        ALL[name], FINDINGS.get(name, ()), ("GR201",), {"GR105": "not recorded", "GR204": "no ReLU was seen"}
-    )
+    report = report_of(ALL[name], FINDINGS.get(name, ()), ("GR201",), {"GR204": "no ReLU was seen"})
     screen = Console(file=stream, **{"width": WIDTH, **console})  # type: ignore[arg-type]
     print_summary(report.conclusions, screen, path, verbose=verbose)
     stream.flush()
@@ -209,11 +207,6 @@ def test_layers_under_one_code_share_an_entry_and_a_warning_stands_alone() -> No
     assert text.count("info    GR101") == 2  # in full, and on the last screen
     apart = of((replace(first, severity="warning"), replace(second, severity="warning")))
     assert apart.count("warning GR101") == 4
-
-
-def test_checks_that_nothing_can_record_yet_are_not_named() -> None:
-    assert "GR105" not in printed("healthy")
-    assert "state thrown away" not in printed("healthy")
 
 
 def test_what_the_data_was_asked_and_what_came_out() -> None:

@@ -10,6 +10,7 @@ from gradreach.record.look import Look
 from gradreach.watch.lens import BackwardPass, ModuleCall, all_lenses
 from gradreach.watch.lenses.alike_rows import AlikeRows
 from gradreach.watch.lenses.carried_graph import CarriedGraph
+from gradreach.watch.lenses.chunk_seams import ChunkSeams
 from gradreach.watch.lenses.copied_targets import CopiedTargetsOfLoss
 from gradreach.watch.lenses.depth import Depth
 from gradreach.watch.lenses.detached_states import DetachedStates
@@ -37,7 +38,7 @@ from tests.watch.conftest import Watched
 def test_every_lens_is_found_after_those_that_it_names() -> None:
     lenses = all_lenses()
     assert set(lenses) == {
-        *(CarriedGraph, CopiedTargetsOfLoss, FleetingParts, HiddenParts, SteppedStates),
+        *(CarriedGraph, ChunkSeams, CopiedTargetsOfLoss, FleetingParts, HiddenParts, SteppedStates),
         *(AlikeRows, GivenDataSizes, Losses, MixedRowsOfBatch, Modes, Outputs, PaddedData, ReadRows),
         *(Depth, DetachedStates, Feedforward, Loops, RecurrentLayers),
         *(SkipConnections, Unmoved, UnrolledLoops, WithoutGradient, ZeroGradients),

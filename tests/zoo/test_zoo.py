@@ -17,7 +17,7 @@ HEALTHY = sorted(ZOO.glob("healthy/*.py"))
 FAULTY = sorted(ZOO.glob("faulty/*.py"))
 ALARMS = ("error", "warning")
 CODES = [
-    *(f"GR{n}" for n in (101, 102, 103, 106, 107, 201, 202, 203, 204)),
+    *(f"GR{n}" for n in (101, 102, 103, 105, 106, 107, 201, 202, 203, 204)),
     *(f"GR{n}" for n in (301, 302, 303, 304, 305, 306, 307, 308, 309, 402, 403)),
     *(f"GR{n}" for n in (310, 311, 502, 503, 504, 505, 506, 507, 508, 601, 602, 603, 604, 605)),
     *(f"GR{n}" for n in (701, 702, 703, 704, 705, 706)),

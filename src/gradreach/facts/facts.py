@@ -24,10 +24,12 @@ from gradreach.facts.thresholds import DEFAULT, Thresholds
 from gradreach.facts.time import (
     LayerKey,
     Shown,
+    chunk_seams,
     cut_states,
     layers_of,
     share_reached,
     shown_of,
+    single_steps,
     uncarried_states,
     usual_length,
 )
@@ -36,7 +38,7 @@ from gradreach.record.look import Look
 from gradreach.record.schema import NonFinite, Record, Step
 from gradreach.record.seen.data import GivenData
 from gradreach.record.seen.depth import DepthLook
-from gradreach.record.seen.recurrence import DetachedState, Probe, SteppedState, TimeLook
+from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, Probe, SteppedState, TimeLook
 
 
 @dataclass(frozen=True)
@@ -225,6 +227,16 @@ class Facts:
     def uncarried_states(self) -> tuple[tuple[Sequence[Look], SteppedState], ...]:
         """The modules each of whose steps begins from the same state, with the looks that saw them."""
         return uncarried_states(self.sound_looks)
+
+    @cached_property
+    def single_steps(self) -> Mapping[str, Sequence[Look]]:
+        """The recurrent modules that got a single step from a state of zeros in each look, with these looks."""
+        return single_steps(self.sound_looks)
+
+    @cached_property
+    def chunk_seams(self) -> tuple[tuple[Sequence[Look], Sequence[ChunkSeam]], ...]:
+        """The recurrent layers whose chunks were held against those before them, in which looks."""
+        return chunk_seams(self.sound_looks)
 
     @cached_property
     def cut_states(self) -> tuple[tuple[Sequence[Look], DetachedState], ...]:

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 from gradreach.facts.statistics import is_finite, is_positive, known, median
 from gradreach.facts.thresholds import Threshold
 from gradreach.record.look import Look
-from gradreach.record.seen.recurrence import DetachedState, Probe, SteppedState, TimeLook
+from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, Probe, SteppedState, TimeLook
 
 FAR_SHARE = Threshold(
     "far_share", 0.5, 0.01, 1.0, "part of the sequence that the gradient must reach back over to be in order"
@@ -70,6 +70,34 @@ def uncarried_states(looks: Sequence[Look]) -> tuple[tuple[list[Look], SteppedSt
     these looks and as the last of them has it."""
     seen = [(look, state) for look in looks for state in look.stepped_states]
     return _always(seen, lambda state: state.same == state.calls - 1)
+
+
+def single_steps(looks: Sequence[Look]) -> dict[str, list[Look]]:
+    """The recurrent modules that got a single step in each look at them, MIN_LOOKS or more, from a state of zeros: it
+    leaves their recurrent weights a gradient of exactly 0."""
+    modules: dict[str, list[Look]] = {}
+    others: set[str] = set()
+    for look in looks:
+        zero = {name for group in look.zero_gradient for name in group.parameters}
+        for module in dict.fromkeys(seen.module for seen in look.time):
+            start = f"{module}.weight_hh" if module else "weight_hh"
+            is_single = all(seen.T == 1 for seen in look.time if seen.module == module)
+            if is_single and any(name.startswith(start) for name in zero):
+                modules.setdefault(module, []).append(look)
+            else:
+                others.add(module)
+    return {name: seen for name, seen in modules.items() if name not in others and len(seen) >= MIN_LOOKS}
+
+
+def chunk_seams(looks: Sequence[Look]) -> tuple[tuple[list[Look], list[ChunkSeam]], ...]:
+    """By the line and the recurrent layer: the looks that held its chunk against the one before, MIN_LOOKS or more."""
+    layers: dict[tuple[int, str], list[tuple[Look, ChunkSeam]]] = {}
+    for look in looks:
+        if look.chunk_seam is not None:
+            layers.setdefault((look.site, look.chunk_seam.module), []).append((look, look.chunk_seam))
+    return tuple(
+        ([look for look, _ in seen], [seam for _, seam in seen]) for seen in layers.values() if len(seen) >= MIN_LOOKS
+    )
 
 
 def _always(

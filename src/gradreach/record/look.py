@@ -8,7 +8,7 @@ from gradreach.record.seen.data import GivenData, MixedRows, Padding, RowReading
 from gradreach.record.seen.depth import DepthLook
 from gradreach.record.seen.loop import FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
 from gradreach.record.seen.loss import CopiedTargets, LossLook, OutputLook
-from gradreach.record.seen.recurrence import DetachedState, Probe, SteppedState, TimeLook
+from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, Probe, SteppedState, TimeLook
 from gradreach.record.seen.zero_gradient import ZeroGradient
 
 
@@ -22,8 +22,9 @@ class Look:
     `called_without_gradient` names the modules with parameters that were called where gradients are switched off.
     `zero_gradient` are the parameters that the loss leads to and whose gradient was exactly 0. `detached_states` are
     the modules whose recurrent state came back to them without its history, `stepped_states` those that take one step a
-    call. `unmoved` names the parameters with a gradient that hold the values of the look before; `moved` says whether
-    anything that the loss leads to holds others.
+    call. `chunk_seam` is where the chunk met that of the step before, where the data tell. `unmoved` names the
+    parameters with a gradient that hold the values of the look before; `moved` says whether anything that the loss
+    leads to holds others.
     `losses` are the comparisons that the loss is made of, `copied_targets` those whose targets are what the model is
     just given, `outputs` what the root modules put out.
     `uncleared` names the parameters whose gradient, which made the update after this look, was still there at the next
@@ -49,6 +50,7 @@ class Look:
     zero_gradient: tuple[ZeroGradient, ...] = ()
     detached_states: tuple[DetachedState, ...] = ()
     stepped_states: tuple[SteppedState, ...] = ()
+    chunk_seam: ChunkSeam | None = None
     unmoved: tuple[str, ...] = ()
     moved: bool = False
     uncleared: tuple[str, ...] = ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from textwrap import fill
 
@@ -33,11 +32,6 @@ def titled(code: str) -> str:
     return f"{code} {RULES[code].title}" if code in RULES else code
 
 
-def not_made(not_judged: Mapping[str, str]) -> dict[str, str]:
-    """Of the checks that were not judged those that another run could have been judged by, and what was lacking."""
-    return {code: why for code, why in not_judged.items() if code in RULES and RULES[code].judge is not None}
-
-
 def sections(rule: Rule) -> tuple[Section, ...]:
     """All that a rule has to say, empty parts left out."""
     text = rule.explain
@@ -59,9 +53,7 @@ def _keys(rule: Rule) -> tuple[str, ...]:
 
 
 def _silence(rule: Rule) -> tuple[str, ...]:
-    """When it is right to silence a rule, and the two ways to do so; one that never speaks needs none."""
-    if rule.judge is None:
-        return (rule.explain.silence,)
+    """When it is right to silence a rule, and the two ways to do so."""
     return (
         rule.explain.silence,
         f"On the command line: --ignore {rule.code}",

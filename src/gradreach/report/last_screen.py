@@ -12,7 +12,6 @@ from gradreach.report import run_text
 from gradreach.report.charts.flow import lines
 from gradreach.report.charts.terminal_card import INDENT, STYLE
 from gradreach.report.conclusions import Conclusions
-from gradreach.report.explanation import not_made
 from gradreach.report.finding_text import place
 from gradreach.report.grouped_findings import FindingGroup, grouped
 from gradreach.report.three_questions import Answer
@@ -127,7 +126,7 @@ def _as_many_as_fit(found: Sequence[list[Text]], free: int) -> tuple[list[Text],
 
 def _counts(conclusions: Conclusions, width: int, say: Say, *, verbose: bool) -> list[Text]:
     """How many checks there were, what the guard did, and what share of the wall time watching took."""
-    record, lacking = conclusions.record, len(not_made(conclusions.not_judged))
+    record, lacking = conclusions.record, len(conclusions.not_judged)
     told = [f"{count(len(conclusions.passed), 'check')} passed"] if conclusions.passed else []
     told += [f"{lacking} not made"] if lacking else []
     told += [count(len(record.notes), "note")] if record.notes else []

@@ -21,7 +21,7 @@ from gradreach.report.charts.finding_card import card
 from gradreach.report.charts.flow import Flow
 from gradreach.report.charts.terminal_card import INDENT, CardDrawing, grid, head, print_within
 from gradreach.report.conclusions import Conclusions
-from gradreach.report.explanation import not_made, title
+from gradreach.report.explanation import title
 from gradreach.report.grouped_findings import FindingGroup, grouped
 from gradreach.report.last_screen import ROWS, Say, last_screen
 
@@ -175,6 +175,6 @@ def _closing(conclusions: Conclusions, say: Say) -> Iterator[RenderableType]:
 def _lacking(conclusions: Conclusions) -> list[tuple[list[str], str]]:
     """The checks that this run gave no evidence for, those that lacked the same together, and what they lacked."""
     by_reason: dict[str, list[str]] = {}
-    for code, reason in not_made(conclusions.not_judged).items():
+    for code, reason in conclusions.not_judged.items():
         by_reason.setdefault(reason, []).append(title(code))
     return [(titles, reason) for reason, titles in by_reason.items()]

@@ -85,6 +85,9 @@ def _vanishing(facts: Facts, findings: Sequence[Finding]) -> tuple[str, str]:
     if "GR106" in codes:
         return "No, it is cut", ": the state is detached at every step, so no gradient goes back at all."
     shown = [each for each in shown if known(each.layer.reach)]
+    if shown and all(each.layer.T == 1 for each in shown):
+        return "No, there is no way back", f": {_name(shown[0].layer)} is given a single step in each pass."
+    shown = [each for each in shown if each.layer.T > 1]
     if not shown:
         return "It cannot be told", ": no finite gradient through time was seen."
     shortest = min(shown, key=lambda each: share_reached(each.layer))

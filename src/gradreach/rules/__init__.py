@@ -16,7 +16,7 @@ gr101_vanishing_through_time: the gradient falls under 1 % within half of the se
 gr102_exploding_through_time: what comes from far back outweighs what comes from near
 gr103_recurrent_saturated: recurrent units sit where their activation is flat
 gr104_truncation_bias: the error depends on inputs from before the chunk
-gr105_state_between_chunks: a state is thrown away between chunks, or never detached
+gr105_state_between_chunks: the state and the data do not go on together from chunk to chunk
 gr106_state_detached: a state is detached at every step
 gr107_state_not_carried: each step begins from the same state
 gr201_vanishing_through_depth: the early layers get no gradient

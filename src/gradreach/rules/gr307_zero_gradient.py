@@ -42,8 +42,8 @@ def judge(facts: Facts) -> RuleOutcome:
 
 
 def _is_of_states(facts: Facts, found: ZeroStretch) -> bool:
-    """Whether these are recurrent matrices, whose gradient is 0 because their module is never given a state."""
-    unfed = {seen.module for _, seen in facts.uncarried_states if not seen.is_given}
+    """Whether these are recurrent matrices, whose gradient is 0 because their module never has a state behind it."""
+    unfed = {seen.module for _, seen in facts.uncarried_states if not seen.is_given} | set(facts.single_steps)
     owners = {name.rpartition(".weight_hh")[0] for name in found.cause.parameters}
     return owners <= unfed
 

@@ -66,8 +66,8 @@ class Explanation:
 class Rule:
     """One rule.
 
-    `severities` lists what its findings may be, worst first. `judge` is None where the evidence for it is not recorded.
-    `thresholds` are the figures that a user may set to make it speak earlier or later.
+    `severities` lists what its findings may be, worst first. `thresholds` are the figures that a user may set to make
+    it speak earlier or later.
 
     For the reports: `heading` stands over the remedies of a finding that is mere information, `opening` begins the
     verdict's sentence, and `headline` writes the whole of that sentence where an opening is not enough. `aside` adds
@@ -83,7 +83,7 @@ class Rule:
     severities: tuple[Severity, ...]
     family: Family
     explain: Explanation
-    judge: Callable[[Facts], RuleOutcome] | None = None
+    judge: Callable[[Facts], RuleOutcome]
     thresholds: tuple[Threshold, ...] = ()
     heading: str = ""
     opening: str = ""

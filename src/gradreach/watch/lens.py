@@ -66,12 +66,15 @@ class WatchedStep:
 
     `modules` are the leaf modules that the look tells of. `recurrent` are the modules whose recurrence a lens follows;
     `recurs` says that one was met at all. `carried` holds what each lens left for the looks that follow, by its class.
-    `called_without_gradient` are the modules that were called where gradients are switched off, by identity.
+    `called_without_gradient` are the modules that were called where gradients are switched off, by identity. `number`
+    is the step's own, from 0, and `lead` how many steps before the next look a lens asks to follow.
     """
 
     models: Models
     own_work: OwnWork
     may_probe: bool = True
+    number: int = 0
+    lead: int = 0
     spans: ModuleSpans = field(default_factory=ModuleSpans)
     called: dict[int, int] = field(default_factory=dict)
     data: StepData = field(default_factory=StepData)
@@ -105,7 +108,8 @@ class Lens:
 
     after: ClassVar[tuple[type[Lens], ...]] = ()
     follows_streams: ClassVar[bool] = False
-    """Whether it is also driven on steps that only lead up to a look; of these it gives the `chunk`."""
+    """Whether it is also driven on steps that only lead up to a look: of these it sees the calls, what it `leads` with,
+    and it gives the `chunk`."""
 
     def __init__(self, step: WatchedStep) -> None:
         self.step = step
@@ -129,6 +133,9 @@ class Lens:
         Those of the first lens that has any count.
         """
         return ()
+
+    def leads(self, losses: Sequence[Tensor]) -> None:
+        """On a step that only leads up to a look, before backward."""
 
     def chunk(self) -> Chunk | None:
         """On a step that only leads up to a look, before backward: what a recurrent module went through."""

@@ -43,10 +43,10 @@ class LookPlan:
         self._due: Counter[int | None] = Counter()
         self._quiet = 0
 
-    def is_due(self) -> bool:
-        """Whether the pass that comes next is to be looked at."""
+    def is_due(self, lead: int = 0) -> bool:
+        """Whether the pass that comes next is to be looked at; with `every`, whether the one `lead` passes later is."""
         if self._every is not None:
-            return self._passes[None] % self._every == 0
+            return (self._passes[None] + lead) % self._every == 0
         if self._quiet > 0:
             return False
         if self._passes:

@@ -61,15 +61,18 @@ class Schedule:
         self._look_plan.passed(site, looked=looked)
 
     def plan(self, count: int, lead: int, *, pending: bool) -> Plan:
-        """Plan the step after this backward pass: a look may have `lead` steps that lead up to it.
+        """Plan the step after this backward pass: a look may have `lead` steps that lead up to it. It waits for them,
+        unless each so-manieth step is looked at: then they are those before it.
 
         While an update is `pending` the next pass is measured, for an update is one step's only where the passes that
         follow are compared at once.
         """
+        if self.budget.every is not None:
+            lead = min(lead, self.budget.every - 1)
         if self._leads:
             self._leads -= 1
-        elif self._look_is_due():
-            self._leads = lead if self.budget.every is None else 0
+        elif self._look_is_due(lead):
+            self._leads = lead
         else:
             if count >= self.due:
                 self.due = count + (1 if pending else self.budget.norm_every)
@@ -77,8 +80,8 @@ class Schedule:
         self.due = count + 1
         return "leading" if self._leads else "look"
 
-    def _look_is_due(self) -> bool:
-        due = self._look_plan.is_due()
+    def _look_is_due(self, lead: int) -> bool:
+        due = self._look_plan.is_due(lead)
         waits = due and not self.budget.may_look()
         self.is_behind = self.is_behind or waits
         return due and not waits

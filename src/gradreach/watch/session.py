@@ -80,6 +80,7 @@ class Session:
         self._samples = DependencySamples()
         self._pending = PendingLooks(recorder, self._sites)
         self._carried: dict[type[Lens], Any] = {}
+        self._lead = 0
         if only is not None:
             self._add_root(only, name_in_script(only, sys._getframe(1)))
         self._watch: StepWatch | None = self._new_watch()
@@ -269,7 +270,7 @@ class Session:
         if watch is not None and watch.is_leading:
             look = None
             with self._own_work:
-                self._samples.stream.follow(self._steps.number, watch.chunk())
+                self._samples.stream.follow(self._steps.number, watch.lead(losses))
         with self._own_work:
             self._before(site, call, frame, look)
         with self._own_work:
@@ -315,6 +316,7 @@ class Session:
         if self._steps.scaler is not None:
             self._pending.rescaled()
         self._samples.take(look, watch.local_errors())
+        self._lead = step.lead
 
     def _charge(self, site: int, watch: StepWatch | None, own: float, again: float) -> None:
         """Account for this step, and settle what the next one gets."""
@@ -335,7 +337,9 @@ class Session:
             self._schedule.flushed()
 
     def _plan(self) -> None:
-        plan = self._schedule.plan(self.count, self._samples.stream.lead(), pending=bool(self._pending))
+        plan = self._schedule.plan(
+            self.count, max(self._samples.stream.lead(), self._lead), pending=bool(self._pending)
+        )
         if plan != "plain":
             self._watch = self._new_watch(is_leading=plan == "leading")
         if self._schedule.is_behind and not self._has_told_of_delay:
@@ -347,7 +351,8 @@ class Session:
         self._kept.is_armed = not self._alarm.is_raised
 
     def _new_watch(self, *, is_leading: bool = False) -> StepWatch:
-        step = WatchedStep(self._models, self._own_work, may_probe=self._samples.may_probe(), carried=self._carried)
+        may_probe = self._samples.may_probe()
+        step = WatchedStep(self._models, self._own_work, may_probe, number=self.count, carried=self._carried)
         watch = StepWatch(step, self._kept, self._only, is_leading=is_leading)
         if self._compiles:
             watch.detach()

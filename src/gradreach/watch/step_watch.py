@@ -74,8 +74,9 @@ class StepWatch:
         """After `look`: the errors where nothing recurs any more, for the test of what they depend on."""
         return next((errors for lens in self._lenses if (errors := lens.local_errors())), ())
 
-    def chunk(self) -> Chunk | None:
-        """What a step that leads up to a look was given."""
+    def lead(self, losses: Sequence[Tensor]) -> Chunk | None:
+        """Show a step that leads up to a look to the lenses that follow it; what it was given."""
+        self._each(lambda lens: lens.leads(losses))
         return next((chunk for lens in self._lenses if (chunk := lens.chunk()) is not None), None)
 
     def _each(self, act: Callable[[Lens], None]) -> None:

@@ -113,3 +113,21 @@ class SteppedState:
     calls: int
     same: int
     is_given: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkSeam:
+    """Where the chunk of T `steps` that a recurrent layer was given on one watched step met that of the step before.
+
+    `rows_on` of the `rows` begin with the last targets of the chunk before, of which `chance` is the probability for
+    two places at random. `state` says whether the layer began from what it left at the end of the chunk before
+    ("carried"), or from zeros ("anew").
+    """
+
+    module: str
+    kind: str
+    steps: int
+    rows: int
+    rows_on: int
+    chance: float
+    state: Literal["carried", "anew"]

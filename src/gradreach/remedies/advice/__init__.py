@@ -65,6 +65,7 @@ raise_threshold: clip at a higher norm
 random_start: weights that start at random
 receptive_field: let a model without a recurrence see farther back
 residual: a sum around a layer
+rows_in_order: batches whose rows go on where those before ended
 safe_divisor: keep a divisor away from 0
 safe_domain: keep an operation within its domain
 safe_slope: keep the slope of an operation finite
@@ -80,6 +81,7 @@ slower_schedule: step the schedule of the learning rate once an epoch
 smooth_activation: an activation that can be derived twice
 softmax_axis: a softmax along the classes or places of one sample
 split_values: keep singular values apart
+start_anew: a state of zeros for each batch
 stabiliser: carry the largest exponent beside a state with exponential gates
 stable_loss: a loss that takes logits
 straight_through: let the gradient pass a step as if it were not there
@@ -91,6 +93,7 @@ unscale: clip gradients without the loss scale
 update_bias: start a GRU's update gate open
 update_order: clear, run backward, step
 module_list: keep parts where torch finds them
+whole_sequence: the steps of a sequence as the steps of its layer
 wider: more hidden units
 wider_format: compute in a format with a wider range
 with_gradients: call a part where gradients are on

@@ -8,6 +8,6 @@ CARRY_AND_DETACH = Advice(
     id="carry-and-detach",
     does="the next batch starts from the state's numbers, and its gradient ends there",
     code=lambda: "state = tuple(s.detach() for s in state)  # or state.detach(); before the next forward pass",
-    answers=("GR501", "GR503"),
+    answers=("GR105", "GR501", "GR503"),
     unfit="Where every batch starts anew: then make a new state of zeros for each.",
 )

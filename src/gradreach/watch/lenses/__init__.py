@@ -8,6 +8,7 @@ loops: the gradient through time of recurrences that a script writes itself, as 
 unrolled_loops: the same of loops and scans that no module shows
 detached_states: recurrent states that come back without their history
 stepped_states: whether each step of a recurrent module begins from the same state
+chunk_seams: whether the chunks of a recurrent layer go on where those before ended, and from which state
 feedforward: how far back the input moves the error of a model without a recurrence
 skip_connections: whether sums join a value with something computed from it
 carried_graph: how much of the graph was made before the look before
