@@ -55,4 +55,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 clean: ## remove what was made
-	rm -rf $(VENV) gradreach-out docs/_build docs/_drawn .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) gradreach-out docs/_build docs/_drawn docs/rules .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jupyter_client.manager import KernelManager
 
-sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+sys.path[:0] = [str(Path(__file__).parent / "_ext"), str(Path(__file__).parents[1])]  # the second for tests.records
 os.environ["OMP_NUM_THREADS"] = "1"
 KernelManager.transport_encryption.default_value = "auto"  # between Sphinx and the kernel that runs the pages
 logging.getLogger("traitlets").setLevel(logging.WARNING)
@@ -25,7 +25,8 @@ extensions = [
     "sphinx_copybutton",
     "experiment_directives",
     "mathml",
-    "rule_directive",
+    "rule_links",
+    "rule_pages",
     "threshold_directive",
 ]
 exclude_patterns = ["_build", "_drawn", "jupyter_execute", "results"]
@@ -33,6 +34,7 @@ html_theme = "furo"
 html_title = "gradreach"
 html_static_path = ["_static"]
 html_css_files = ["gradreach.css"]
+html_js_files = [("search_excerpts.js", {"defer": "defer"})]
 html_math_renderer = "mathml"
 smartquotes = False
 html_copy_source = False
