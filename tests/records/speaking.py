@@ -252,6 +252,13 @@ SPEAKING: dict[str, Record] = {
     "GR504 by value": record(steps(threshold=1.0, clip="value", late=True)),
     "GR505": record(steps(), at(*chain(1), hidden=(HIDDEN,), count=5)),
     "GR505 bare": record(steps(), at(*chain(1), hidden=(replace(HIDDEN, kind="Parameter"),), count=5)),
+    "GR606": record(steps(200, loss=lambda i: -1.0 - 5.0 * i)),
+    "GR606 of weights": record(steps(200), at(losses=(replace(ERROR, has_negative_weights=True),))),
+    "GR606 of targets": record(
+        steps(200, loss=lambda i: -1.0 - 5.0 * i),
+        at(losses=(replace(ERROR, kind="binary cross entropy on logits", targets=Spread(0.0, 255.0, 90.0, 120.0)),)),
+    ),
+    "GR606 of a sign": record(steps(200, loss=lambda i: -1.0 - 5.0 * i), at(losses=(replace(ERROR, is_turned=True),))),
     "GR605": record(steps(), at(copied_targets=CopiedTargets("model.embed", 12, 288))),
     "GR701": record(steps(), at(*between(TANH), given=(GivenData("model.0", "Linear", 150.0, 151.0, 150.0, 12),))),
     "GR701 of targets": record(steps(loss=flat), FAR_OFF),

@@ -188,3 +188,56 @@ def test_a_loss_of_another_kind_is_none_of_these() -> None:
 def test_a_mask_weighs_no_rows() -> None:
     mask = torch.arange(ROWS) % 2 == 0
     assert not any(each.is_weighed for each in losses_of(net(), lambda model, x: (model(x).squeeze(1) * mask).mean()))
+
+
+@pytest.mark.parametrize(
+    ("turn", "is_turned"),
+    [
+        (lambda error: error, False),
+        (lambda error: -error, True),
+        (lambda error: 1 - error, True),
+        (lambda error: error - 1, False),
+        (lambda error: -(2 - error) / 3, False),
+        (lambda error: error * -0.5, True),
+        (lambda error: error / -4, True),
+        (lambda error: torch.zeros(()) - error, True),
+    ],
+)
+def test_a_minus_before_an_error_is_seen(turn: Callable[[Tensor], Tensor], is_turned: bool) -> None:
+    y, labels = torch.randn(ROWS, 1), torch.arange(ROWS) % 4
+    by_torch = losses_of(net(), lambda model, x: turn(F.mse_loss(model(x), y)))[0]
+    by_hand = losses_of(net(), lambda model, x: turn(((y - model(x)) ** 2).mean()))[0]
+    of_classes = losses_of(net(out=4), lambda model, x: turn(F.cross_entropy(model(x), labels)))[0]
+    assert [each.is_turned for each in (by_torch, by_hand, of_classes)] == [is_turned] * 3
+
+
+def test_the_minus_of_a_likelihood_by_hand_is_none_before_an_error() -> None:
+    shares = torch.softmax(torch.randn(ROWS, 4), 1)
+    seen = losses_of(net(out=4), lambda model, x: -(shares * model(x).log_softmax(1)).sum(1).mean())[0]
+    assert (seen.kind, seen.is_turned) == ("cross entropy", False)
+
+
+@pytest.mark.parametrize(
+    ("weights", "reduction", "expected"),
+    [
+        ([1.0, 2.0, 0.5, 1.0], "mean", False),
+        ([-1.0, 2.0, 0.5, 1.0], "mean", True),
+        ([-1.0, -2.0, -0.5, -1.0], "mean", False),
+        ([-1.0, -2.0, -0.5, -1.0], "sum", True),
+    ],
+)
+def test_class_weights_below_zero_are_seen_where_they_turn_the_loss(
+    weights: list[float], reduction: str, expected: bool
+) -> None:
+    labels, weight = torch.arange(ROWS) % 4, torch.tensor(weights)
+    seen = losses_of(
+        net(out=4), lambda model, x: F.cross_entropy(model(x), labels, weight=weight, reduction=reduction)
+    )[0]
+    assert seen.has_negative_weights is expected
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_a_weight_of_the_ones_below_zero_is_seen(sign: float) -> None:
+    y, weight = (torch.arange(ROWS) % 2).float()[:, None], torch.tensor([3.0 * sign])
+    seen = losses_of(net(), lambda model, x: F.binary_cross_entropy_with_logits(model(x), y, pos_weight=weight))[0]
+    assert seen.has_negative_weights is (sign < 0)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Literal
 
 from gradreach.facts.clipping import Clipping, clipping, norm_quantile, unscaled
@@ -21,6 +21,15 @@ Freedom = Literal["", "in turns", "trained apart", "weighed"]
 PASSES = 200
 """Backward passes below which a loss is not said to have stopped falling: it may not have begun to."""
 
+
+FALLS_ON = 0.7
+"""Part of the mean fall of the five fifths of a run that the last must still have where the loss knows no bound."""
+
+FAR_BELOW = 10.0
+"""How many times its first size, or 1 if that is more, a loss must have fallen below 0 there."""
+
+FEWEST_UNBOUNDED = 40
+"""Losses that are needed to say so."""
 
 NEGLIGIBLE = 0.002
 """Part of itself by which a loss may fall over a quarter of a run and still count as one that rests."""
@@ -102,6 +111,19 @@ class Site:
         first, last = losses[:fifth], losses[-fifth:]
         fall = median(first) - median(last)
         return fall + 2 * _noise(first, last) < SMALL_FALL * abs(median(first))
+
+    @cached_property
+    def falls_without_bound(self) -> bool:
+        """Whether the loss is far below 0 and falls at the end about as fast as before: a likelihood that is learned
+        slows down. It is False where the loss need not fall."""
+        losses = self.losses
+        if len(losses) < FEWEST_UNBOUNDED or self.need_not_fall:
+            return False
+        size, start = len(losses) // 5, max(abs(median(losses[:5])), 1.0)
+        fifths = [median(losses[at * size : (at + 1) * size]) for at in range(5)]
+        falls = [a - b for a, b in pairwise(fifths)]
+        steady = min(falls) > 0 and falls[-1] >= FALLS_ON * (fifths[0] - fifths[-1]) / len(falls)
+        return steady and fifths[-1] < -FAR_BELOW * start
 
     @property
     def gains_nothing(self) -> bool:

@@ -50,6 +50,7 @@ gr602_probabilities_as_logits: a loss on logits, or on logarithms, is given prob
 gr603_targets_out_of_range: targets lie outside of what the end of the network can give
 gr604_constant_guess: the loss ends no lower than what the best constant guess gets
 gr605_copied_target: the targets are what the model is just given
+gr606_unbounded_loss: nothing bounds the loss from below
 gr701_input_scale: inputs out of scale, and what comes of it
 gr702_axes_exchanged: a layer runs over the batch in place of time, or a view mixes the rows
 gr703_output_alike: a model puts out nearly the same for every row

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -31,6 +31,7 @@ _REDUCING = frozenset(
         "sum",
         "add",
         "sub",
+        "rsub",
         "mul",
         "div",
         "neg",
@@ -48,6 +49,8 @@ _REDUCING = frozenset(
 _IN_ORDER = frozenset({"alias", "clone", "flatten", "reshape", "squeeze", "tocopy", "unsafeview", "unsqueeze", "view"})
 """Moves that leave the order of the numbers as it is."""
 
+_ERRORS = frozenset({"squared error", "absolute error"})
+
 MOST_NODES = 256
 MOST_MOVES = 32
 
@@ -63,7 +66,8 @@ class Compared:
     it, and last the one that computed it.
 
     `output` and `target` are None where the graph does not hold them; `output_shape` and `target_shape` are without
-    what broadcasting added.
+    what broadcasting added. `is_turned` says that the loss falls where the comparison rises, `is_weighted` that classes
+    or rows have weights, `has_negative_weights` that one of these is below 0.
     """
 
     kind: LossKind
@@ -76,6 +80,8 @@ class Compared:
     target: Tensor | None = None
     ignored: int | None = None
     is_weighted: bool = False
+    has_negative_weights: bool = False
+    is_turned: bool = False
 
 
 ValueOf = Callable[[Node], "Tensor | None"]
@@ -84,22 +90,31 @@ ValueOf = Callable[[Node], "Tensor | None"]
 
 def comparisons(losses: Sequence[Tensor], value_of: ValueOf) -> list[Compared]:
     """The comparisons behind these losses, nearest the loss first."""
-    pending: list[tuple[Node, frozenset[str]]] = [
-        (node, frozenset()) for loss in losses if (node := maker(loss)) is not None
+    pending: list[tuple[Node, frozenset[str], bool]] = [
+        (node, frozenset(), False) for loss in losses if (node := maker(loss)) is not None
     ]
-    seen = {node for node, _ in pending}
+    seen = {node for node, _, _ in pending}
     found: list[Compared] = []
-    for node, through in pending:  # grows while it is walked
+    for node, through, turned in pending:  # grows while it is walked
         key = key_of(operation(node))
         compared = _compared(node, key, through, value_of)
         if compared is not None:
-            found.append(compared)
+            found.append(replace(compared, is_turned=turned) if key in NAMED or compared.kind in _ERRORS else compared)
         elif (key in _REDUCING or moves(operation(node))) and len(seen) < MOST_NODES:
-            for parent in parents(node):
-                if parent not in seen:
+            for edge, (parent, _) in enumerate(node.next_functions):
+                if parent is not None and parent not in seen:
                     seen.add(parent)
-                    pending.append((parent, through | {key}))
+                    pending.append((parent, through | {key}, turned != _turns(node, key, edge)))
     return found
+
+
+def _turns(node: Node, key: str, edge: int) -> bool:
+    """Whether a node falls where what comes to it by this edge rises."""
+    if key in ("mul", "div"):
+        factor = saved_value(node, "other" if edge == 0 else "self")
+        is_number = isinstance(factor, Tensor) and factor.numel() == 1 and is_dense(factor)
+        return is_number and not factor.is_complex() and factor.item() < 0
+    return key == "neg" or (key, edge) in (("sub", 1), ("rsub", 0))
 
 
 def _compared(node: Node, key: str, through: frozenset[str], value_of: ValueOf) -> Compared | None:
@@ -128,11 +143,21 @@ def _named(node: Node, key: str, is_mean: bool) -> Compared | None:
         path = _path(start)
     if kind in ("squared error", "absolute error"):
         start = _before_expanding(start)
-    weights = (saved_value(node, name) for name in ("weight", "pos_weight"))
+    weights = [each for name in ("weight", "pos_weight") if (each := saved_value(node, name)) is not None]
     return Compared(
         kind, shape, _shape(start), path, is_mean, _unexpanded(target), output, target,
-        _signed(saved_value(node, "ignore_index")), any(weight is not None for weight in weights),
+        _signed(saved_value(node, "ignore_index")), is_weighted=bool(weights),
+        has_negative_weights=any(_some_count_below_0(each, node, kind) for each in weights),
     )  # fmt: skip
+
+
+def _some_count_below_0(weights: Tensor, node: Node, kind: LossKind) -> bool:
+    """Whether weights turn some of a loss round. A mean over classes divides by the weights: below 0 all of them are as
+    good as above."""
+    if not is_dense_and_real(weights) or not bool((weights < 0).any()):
+        return False
+    divides = kind in ("cross entropy", "negative log-likelihood") and saved_value(node, "reduction") == MEAN
+    return not divides or bool((weights > 0).any())
 
 
 def _is_over_classes(path: Sequence[Node], shape: Sequence[int]) -> bool:

@@ -44,7 +44,8 @@ class LossLook:
     often each class was the target. `outside` is the share of the targets that lie outside of what `last` can give, and
     `floor` the loss that is left for that alone. `guess` is the loss of the best constant guess on this step, of a
     squared error from the unbiased variance; `value` what the comparison came to, at its mean. Both are None where they
-    cannot be known. `apart` is how far the logits of one row lie apart at most, of a cross entropy.
+    cannot be known. `apart` is how far the logits of one row lie apart at most, of a cross entropy. `is_turned` says
+    that the loss falls where the comparison rises, `has_negative_weights` that it weighs some of it below 0.
     """
 
     kind: LossKind
@@ -62,6 +63,8 @@ class LossLook:
     guess: float | None = None
     value: float | None = None
     apart: float | None = None
+    is_turned: bool = False
+    has_negative_weights: bool = False
 
     @property
     def is_weighed(self) -> bool:

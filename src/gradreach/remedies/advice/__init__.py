@@ -60,6 +60,7 @@ optimizer_eps: an eps that the weights' format can hold
 orthogonal: start the recurrent matrix orthogonal
 out_of_place: new tensors in place of changed ones
 positive_argument: make an argument positive by construction
+positive_weights: weights of a cross entropy above 0
 raise_rate: multiply the learning rate
 raise_threshold: clip at a higher norm
 random_start: weights that start at random
@@ -85,9 +86,11 @@ start_anew: a state of zeros for each batch
 stabiliser: carry the largest exponent beside a state with exponential gates
 stable_loss: a loss that takes logits
 straight_through: let the gradient pass a step as if it were not there
+targets_as_shares: targets of a binary cross entropy between 0 and 1
 train_again: training mode for a model that is trained
 train_mode: training mode for a recurrent layer
 transpose: axes exchanged by a transpose in place of a view
+turn_sign: the negative of what is to be maximised
 unsaturated_loss: a loss that keeps its slope where another model is certain
 unscale: clip gradients without the loss scale
 update_bias: start a GRU's update gate open

@@ -79,6 +79,7 @@ class Losses(Lens):
         seen = LossLook(
             each.kind, each.shape, each.output_shape, each.target_shape, last,
             "" if module is None else self.step.models.path(module), each.is_whole, _spread(each.output),
+            is_turned=each.is_turned, has_negative_weights=each.has_negative_weights,
         )  # fmt: skip
         if each.target is None or not is_dense(each.target) or each.output_shape != each.shape:
             return seen
