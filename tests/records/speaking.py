@@ -203,6 +203,7 @@ SPEAKING: dict[str, Record] = {
     "GR601": record(steps(), at(losses=(BROADCAST,))),
     "GR601 of a factor": record(steps(), at(losses=(replace(BROADCAST, kind="product", target_shape=(32, 1)),))),
     "GR602": record(steps(loss=lambda i: 1.5 + falling(i)), at(losses=(SQUASHED,))),
+    "GR602 of a divergence": record(steps(), at(losses=(replace(UNBOUNDED, kind="divergence"),))),
     "GR602 of no logarithm": record(steps(), at(losses=(UNBOUNDED,))),
     "GR602 of cosines": record(
         steps(loss=lambda i: 1.4 + 0.9 * 0.97**i),

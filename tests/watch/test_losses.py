@@ -241,3 +241,24 @@ def test_a_weight_of_the_ones_below_zero_is_seen(sign: float) -> None:
     y, weight = (torch.arange(ROWS) % 2).float()[:, None], torch.tensor([3.0 * sign])
     seen = losses_of(net(), lambda model, x: F.binary_cross_entropy_with_logits(model(x), y, pos_weight=weight))[0]
     assert seen.has_negative_weights is (sign < 0)
+
+
+@pytest.mark.parametrize("reduction", ["batchmean", "sum", "mean"])
+def test_a_divergence_of_probabilities_is_seen_and_one_of_logarithms_is_a_cross_entropy(reduction: str) -> None:
+    shares = torch.softmax(torch.randn(ROWS, 4), 1)
+    wrong = losses_of(net(out=4), lambda model, x: F.kl_div(model(x).softmax(1), shares, reduction=reduction))[0]
+    right = losses_of(net(out=4), lambda model, x: F.kl_div(model(x).log_softmax(1), shares, reduction=reduction))[0]
+    assert (wrong.kind, wrong.last) == ("divergence", "softmax")
+    assert wrong.outputs is not None
+    assert 0 < wrong.outputs.high < 1
+    assert right.kind == "cross entropy"
+
+
+def test_an_overlap_of_probabilities_is_no_divergence() -> None:
+    shares, labels = torch.softmax(torch.randn(ROWS, 4), 1), torch.eye(4)[torch.arange(ROWS) % 4]
+    for loss in (
+        lambda model, x: 1 - (shares * model(x).softmax(1)).sum(1).mean(),
+        lambda model, x: (labels - labels * model(x).softmax(1)).sum(1).mean(),
+        lambda model, x: (torch.zeros(ROWS, 1) - shares[:, :1] * model(x).softmax(1)).mean(),
+    ):
+        assert not [seen for seen in losses_of(net(out=4), loss) if seen.kind == "divergence"]

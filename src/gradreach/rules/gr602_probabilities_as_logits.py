@@ -22,6 +22,12 @@ PROBABILITIES = ("softmax", "sigmoid")
 BOUNDED = {"softmax": (0.0, 1.0), "sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 """What these can give as logits."""
 
+TAKE_LOGARITHMS = {
+    "negative log-likelihood": "negative log-likelihood",
+    "divergence": "Kullback–Leibler divergence (`kl_div`)",
+}
+"""The losses that take logarithms of probabilities, in words."""
+
 NO_LOGARITHM = 1e-3
 """A logarithm of a probability lies below 0; above this it is none, whatever the rounding."""
 
@@ -43,7 +49,7 @@ def judge(facts: Facts) -> RuleOutcome:
     """Each cross entropy whose logits are probabilities, and each likelihood whose logarithms are none."""
     if not facts.loss_parts:
         return RuleOutcome(why_not=NO_LOSS)
-    found = [part for part in facts.loss_parts if _is_squashed(part) or _is_no_logarithm(part)]
+    found = [part for part in facts.loss_parts if _is_squashed(part) or is_no_logarithm(part)]
     close = [part for part in facts.loss_parts if part not in found and _is_close(facts, part)]
     return RuleOutcome((*(_finding(facts, part) for part in found), *(_of_cosines(facts, part) for part in close)))
 
@@ -54,10 +60,10 @@ def _is_squashed(part: LossPart) -> bool:
     return part.last.kind == "cross entropy" and part.last.last in BOUNDED
 
 
-def _is_no_logarithm(part: LossPart) -> bool:
-    """Whether a likelihood was given what is not below 0, look after look."""
+def is_no_logarithm(part: LossPart) -> bool:
+    """Whether a loss that takes logarithms was given what is not below 0, look after look."""
     highest = [seen.outputs.high for seen in part.looks if seen.outputs is not None]
-    return part.last.kind == "negative log-likelihood" and bool(highest) and min(highest) > NO_LOGARITHM
+    return part.last.kind in TAKE_LOGARITHMS and bool(highest) and min(highest) > NO_LOGARITHM
 
 
 def least(seen: LossLook) -> float | None:
@@ -106,12 +112,12 @@ def _of_cosines(facts: Facts, part: LossPart) -> Finding:
 
 def _finding(facts: Facts, part: LossPart) -> Finding:
     seen, low = part.last, least(part.last)
-    if _is_no_logarithm(part):
+    if is_no_logarithm(part):
         high = seen.outputs.high if seen.outputs is not None else None
         because = (
-            f"The negative log-likelihood takes logarithms of probabilities, and {whose(seen)} is none: it goes up to "
-            f"{figure(high)}. The loss is then minus the output itself: it falls below 0 without end or stops at −1, "
-            "and its slope is the same for right and wrong."
+            f"The {TAKE_LOGARITHMS[seen.kind]} takes logarithms of probabilities, and {whose(seen)} is none: it goes "
+            f"up to {figure(high)}. The loss is then minus the output itself: it falls below 0 without end or to a "
+            "bound, and its slope is the same for right and wrong."
         )
         how = f"log p ≤ 0, and the output reaches {figure(high)} > 0"
     else:
@@ -126,7 +132,7 @@ def _finding(facts: Facts, part: LossPart) -> Finding:
         last = facts.site(part.site).learning.last
         how = f"logits in [{figure(BOUNDED[seen.last][0])}, 1]: {figure(last)} ≥ {figure(low)}"
     evidence: Evidence = {"operation": seen.last, "least_loss": low, "looks": len(part.looks)}
-    remedy = RAW_LOGITS.remedy(seen.kind == "negative log-likelihood", seen.last, seen.module)
+    remedy = RAW_LOGITS.remedy(seen.kind, seen.last, seen.module)
     return RULE.finding(severity(facts, part), where(facts, part), evidence, because, (remedy,), how)
 
 
@@ -139,17 +145,17 @@ RULE = Rule(
     explain=Explanation(
         cause="CrossEntropyLoss and BCEWithLogitsLoss hold the softmax or sigmoid themselves. A network that ends in "
         "one of its own is squashed twice: the loss sees numbers between 0 and 1, can never be sure, and sends little "
-        "back. NLLLoss takes logarithms of probabilities: given probabilities or raw outputs it has no logarithm at "
-        "all.",
+        "back. NLLLoss and KLDivLoss take logarithms of probabilities: given probabilities or raw outputs they have "
+        "no logarithm at all.",
         mathematics=(
             "K classes, logits in [0, 1]:   loss ≥ log(e + K − 1) − 1",
             "targets 1 in a share q:   loss ≥ q log(1 + 1/e) + (1 − q) log 2",
         ),
         thresholds="The last operation before a cross entropy on logits is a softmax, sigmoid or tanh, with nothing "
-        "between but moves; or what a negative log-likelihood is given lies above 0 in every look: an error where the "
-        "loss does not fall, a warning where it does. A warning too where the logits of a row never lie more than "
-        f"{UNIT:g} apart, as cosines do, without growing any more, and the loss lies within a quarter of the lowest "
-        "that cosines allow.",
+        "between but moves; or what a negative log-likelihood is given lies above 0 in every look; or what a divergence "
+        "is given is a softmax or sigmoid itself. It is an error where the loss does not fall, a warning where it does. "
+        f"A warning too where the logits of a row never lie more than {UNIT:g} apart, as cosines do, without growing "
+        "any more, and the loss lies within a quarter of the lowest that cosines allow.",
         remedies=("The logits themselves: free; for probabilities apply the softmax at the time of use.",),
         silence="Where logits are bounded on purpose.",
         references=(
@@ -161,5 +167,5 @@ RULE = Rule(
     headline=headline,
     urgency=1,
     labels={"least_loss": "lowest loss possible"},
-    zoo=("gr602_softmax_twice", "gr602_likelihood_of_scores", "gr602_cosines_as_logits"),
+    zoo=("gr602_softmax_twice", "gr602_likelihood_of_scores", "gr602_divergence_of_shares", "gr602_cosines_as_logits"),
 )

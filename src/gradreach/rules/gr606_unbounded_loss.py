@@ -13,6 +13,7 @@ from gradreach.record.schema import Finding, Remedy
 from gradreach.remedies.advice.positive_weights import POSITIVE_WEIGHTS
 from gradreach.remedies.advice.targets_as_shares import TARGETS_AS_SHARES
 from gradreach.remedies.advice.turn_sign import TURN_SIGN
+from gradreach.rules.gr602_probabilities_as_logits import is_no_logarithm
 from gradreach.rules.losses import headline, where, whose
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
@@ -42,6 +43,8 @@ def judge(facts: Facts) -> RuleOutcome:
 
 
 def _finding(facts: Facts, site: Site) -> Finding | None:
+    if any(is_no_logarithm(part) for part in facts.loss_parts if part.site == site.number):
+        return None
     part, why = _told(facts, site)
     if why in ("unknown", "sign") and not site.falls_without_bound:
         return None
@@ -117,7 +120,8 @@ RULE = Rule(
         "below 0: an error. A binary cross entropy on logits with targets outside of 0 to 1 in most of "
         f"{MIN_LOOKS} looks or more, and a cross entropy that always has weights below 0, are named on sight: an error "
         "once the loss is below 0, else a warning. A minus before a comparison is named where the loss falls without "
-        "end, for adversaries mean it. A loss that need not fall is left alone.",
+        "end, for adversaries mean it. A loss that need not fall is left alone, and what is no logarithm is told by "
+        "GR602.",
         remedies=(
             "The negative of what is to be maximised: free.",
             "Weights that are counts over counts, above 0: free.",

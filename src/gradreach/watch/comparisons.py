@@ -125,7 +125,7 @@ def _compared(node: Node, key: str, through: frozenset[str], value_of: ValueOf) 
     if key in ("pow", "square", "abs", "mul") and (difference := _difference(node, key)) is not None:
         return _by_hand(node, key, difference, is_whole, value_of)
     if key in ("add", "sub"):
-        return _by_two_logarithms(node, through)
+        return _by_two_logarithms(node, through) or _divergence(node, key)
     return (_by_logarithm(node, through) or _product(node)) if key == "mul" else None
 
 
@@ -233,6 +233,32 @@ def _by_two_logarithms(node: Node, through: frozenset[str]) -> Compared | None:
     if tuple(target.shape) != shape or _shape(start) != shape:
         return None
     return Compared("binary cross entropy", shape, shape, path, through <= {"mean", "neg"}, shape, None, target)
+
+
+def _divergence(node: Node, key: str) -> Compared | None:
+    """What `kl_div` becomes where it is given no logarithms: y log y − y p, number by number, of targets that give each
+    class its share."""
+    edges = [parent for parent, _ in node.next_functions]
+    product = edges[1] if key == "sub" and len(edges) == 2 and edges[0] is None else None
+    if product is None or key_of(operation(product)) != "mul":
+        return None
+    factors = [parent for parent, _ in product.next_functions]
+    if len(factors) != 2 or factors.count(None) != 1:
+        return None
+    start = next(parent for parent in factors if parent is not None)
+    target, path = saved_value(product, "self" if factors[0] is None else "other"), _path(start)
+    if key_of(operation(path[-1])) not in ("softmax", "sigmoid") or not _are_shares(target):
+        return None
+    output, shape = saved_value(path[-1], "result"), _shape(node)
+    return Compared("divergence", shape, _shape(start), path, False, _unexpanded(target), output, target)
+
+
+def _are_shares(target: object) -> bool:
+    """Whether the rows are probabilities, and not all of one class each."""
+    if not isinstance(target, Tensor) or target.dim() < 2 or not is_dense_and_real(target) or not target.numel():
+        return False
+    inside = bool(((target > 0) & (target < 1)).any()) and bool((target >= 0).all())
+    return inside and any(bool(((target.sum(axis) - 1).abs() < 1e-3).all()) for axis in (-1, 1))
 
 
 def _term(node: Node) -> tuple[Tensor, Node] | None:

@@ -14,9 +14,11 @@ LossKind = Literal[
     "binary cross entropy on logits",
     "squared error",
     "absolute error",
+    "divergence",
     "product",
 ]
-"""How an output of the model is held against a target. "product": by a factor of the script's own, such as an
+"""How an output of the model is held against a target. "divergence": of Kullback and Leibler, from probabilities that
+are no logarithms; from logarithms it is a cross entropy. "product": by a factor of the script's own, such as an
 advantage."""
 
 

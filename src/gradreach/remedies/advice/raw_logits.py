@@ -6,8 +6,10 @@ from gradreach.remedies.advice.advice import Advice
 from gradreach.remedies.advice.spelling import expression
 
 
-def _code(is_likelihood: bool, operation: str, module: str) -> str:
-    if is_likelihood:
+def _code(loss: str, operation: str, module: str) -> str:
+    if loss == "divergence":
+        return "loss = nn.KLDivLoss(reduction='batchmean')(logits.log_softmax(1), target)"
+    if loss == "negative log-likelihood":
         return "loss = nn.CrossEntropyLoss()(logits, target)  # or NLLLoss on logits.log_softmax(1)"
     end = module.rpartition(".")[2]
     if end.isdecimal():

@@ -102,7 +102,8 @@ def _value(each: Compared) -> float | None:
     if each.kind == "binary cross entropy":
         return F.binary_cross_entropy(output.float(), target.float()).item()
     apart = output.float() - target.float()
-    return {"squared error": apart.square(), "absolute error": apart.abs()}[each.kind].mean().item()
+    errors = {"squared error": apart.square(), "absolute error": apart.abs()}.get(each.kind)
+    return None if errors is None else errors.mean().item()
 
 
 def _apart(each: Compared) -> float | None:
