@@ -147,3 +147,9 @@ def test_targets_that_the_model_is_just_given() -> None:
     assert (found.severity, found.where["module"], found.remedies[0].id) == ("warning", "model.embed", "shift-targets")
     assert "GR605" not in codes(record(steps(), at(copied_targets=copied)[:2]))
     assert "GR605" not in codes(record(steps(), at()))
+
+
+def test_targets_that_a_place_sees_ahead() -> None:
+    found = the(record(steps(), at(copied_targets=CopiedTargets("model.embed", 12, 288, ahead=1))), "GR605")
+    assert "reads the very symbol that it is to tell" in found.because
+    assert [remedy.id for remedy in found.remedies] == ["see-nothing-ahead"]

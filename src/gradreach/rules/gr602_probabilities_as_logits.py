@@ -152,10 +152,10 @@ RULE = Rule(
             "targets 1 in a share q:   loss ≥ q log(1 + 1/e) + (1 − q) log 2",
         ),
         thresholds="The last operation before a cross entropy on logits is a softmax, sigmoid or tanh, with nothing "
-        "between but moves; or what a negative log-likelihood is given lies above 0 in every look; or what a divergence "
-        "is given is a softmax or sigmoid itself. It is an error where the loss does not fall, a warning where it does. "
-        f"A warning too where the logits of a row never lie more than {UNIT:g} apart, as cosines do, without growing "
-        "any more, and the loss lies within a quarter of the lowest that cosines allow.",
+        "between but moves; or what a negative log-likelihood is given lies above 0 in every look; or what a "
+        "divergence is given is a softmax or sigmoid itself. It is an error where the loss does not fall, a warning "
+        f"where it does. A warning too where the logits of a row never lie more than {UNIT:g} apart, as cosines do, "
+        "without growing any more, and the loss lies within a quarter of the lowest that cosines allow.",
         remedies=("The logits themselves: free; for probabilities apply the softmax at the time of use.",),
         silence="Where logits are bounded on purpose.",
         references=(

@@ -1,4 +1,4 @@
-"""GR605: the targets are what the model is just given, so that it learns to copy."""
+"""GR605: the targets are what the model is given and reads, so that it learns to copy."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from gradreach.facts.time import MIN_LOOKS
 from gradreach.record.look import Look
 from gradreach.record.schema import Finding
 from gradreach.record.seen.loss import CopiedTargets
+from gradreach.remedies.advice.see_nothing_ahead import SEE_NOTHING_AHEAD
 from gradreach.remedies.advice.shift_targets import SHIFT_TARGETS
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
@@ -24,13 +25,21 @@ def judge(facts: Facts) -> RuleOutcome:
 
 def _finding(facts: Facts, looks: Sequence[tuple[Look, CopiedTargets]]) -> Finding:
     look, seen = looks[-1]
+    evidence: Evidence = {"T": seen.steps, "places": seen.places, "looks": len(looks)}
+    where: Where = {"module": seen.module, "site": facts.site_name(look.site)}
+    if seen.ahead:
+        because = (
+            f"each place of the sequence reads the very symbol that it is to tell: the targets are the ids of "
+            f"`{seen.module}` one place further on, and a place sees the next one, as without a causal mask, or in a "
+            "layer of two directions. The model need only copy. A low loss says nothing here."
+        )
+        how = f"y_t = x_{{t+1}} and ∂L_t/∂x_{{t+1}} ≠ 0, {seen.places} places"
+        return RULE.finding("warning", where, evidence, because, (SEE_NOTHING_AHEAD.remedy(),), how)
     because = (
         f"the targets of the loss are the very ids that `{seen.module}` is given, place by place, and a place sees "
         "none behind it: the model need only copy what it is just given. One that is to tell what comes next needs "
         "targets that lie one place further on. A low loss says nothing here."
     )
-    evidence: Evidence = {"T": seen.steps, "places": seen.places, "looks": len(looks)}
-    where: Where = {"module": seen.module, "site": facts.site_name(look.site)}
     how = f"y_t = x_t for all {seen.places} places, ∂L_t/∂x_k = 0 for k > t"
     return RULE.finding("warning", where, evidence, because, (SHIFT_TARGETS.remedy(),), how)
 
@@ -49,13 +58,19 @@ RULE = Rule(
     explain=Explanation(
         cause="A model of sequences is trained to tell the next symbol from those up to now. Where the targets are not "
         "shifted, each place is asked for the symbol that it is given: the loss falls at once to nearly 0, and what "
-        "was learned is to copy.",
+        "was learned is to copy. So it is where they are shifted and a place can see the next one all the same: "
+        "without a causal mask, by a layer of two directions, or by a product that mixes all places.",
         mathematics=("meant: L = Σ_t −log p(x_{t+1} | x_1 … x_t);   here: L = Σ_t −log p(x_t | x_1 … x_t) → 0",),
         thresholds="The targets of a cross entropy are the ids that an embedding is given, each in its place, and a "
         "place in the middle of a row reads its own id and none behind it. So it is in "
-        f"{MIN_LOOKS} looks or more; the first looks alone ask. A model that sees the whole of what it is to give "
-        "back, as one that squeezes it into a code, does not count.",
-        remedies=("Targets one place further on: ids[:, 1:] for the input ids[:, :-1]: free.",),
+        f"{MIN_LOOKS} looks or more; a dozen looks ask. Or they are the ids one place further on, and two places read "
+        "each their own next id at least five times as much as each other's, beside their own. A model that sees the "
+        "whole of what it is to give back, as one that squeezes it into a code, does not count, nor one that reads its "
+        "own targets by a causal decoder beside an encoder.",
+        remedies=(
+            "Targets one place further on: ids[:, 1:] for the input ids[:, :-1]: free.",
+            "A causal mask, layers of one direction, nothing that mixes places: free.",
+        ),
         silence="Where a causal model is to give back its input on purpose.",
         references=("Bengio and others (2003): A neural probabilistic language model, equation 1",),
     ),
@@ -63,5 +78,5 @@ RULE = Rule(
     headline=_headline,
     urgency=1,
     labels={"places": "places compared"},
-    zoo=("gr605_labels_not_shifted",),
+    zoo=("gr605_labels_not_shifted", "gr605_sees_ahead"),
 )

@@ -63,3 +63,51 @@ def test_shifted_targets_are_healthy(watched: Watched) -> None:
 
 def test_a_model_that_sees_all_may_give_it_back(watched: Watched) -> None:
     assert copied(watched, lambda h: h + h.mean(1, keepdim=True)) is None
+
+
+def ahead(h: Tensor) -> Tensor:
+    """Each place reads the next one as well, as under a layer of two directions."""
+    return h + 0.7 * h.roll(-1, 1)
+
+
+def test_shifted_targets_that_a_place_sees(watched: Watched) -> None:
+    for flat in (True, False):
+        found = copied(watched, ahead, shift=1, flat=flat)
+        assert found is not None
+        assert (found.steps, found.places, found.ahead) == (T, BATCH * T, 1)
+
+
+def test_shifted_targets_behind_a_code_for_the_whole_sequence(watched: Watched) -> None:
+    assert copied(watched, lambda h: h.mean(1, keepdim=True).expand(-1, T, -1), shift=1) is None
+    assert copied(watched, lambda h: h + h.mean(1, keepdim=True), shift=1) is None
+
+
+def test_the_last_place_may_be_left_out_of_the_loss(watched: Watched) -> None:
+    def seen(mix: Callable[[Tensor], Tensor]) -> CopiedTargets | None:
+        torch.manual_seed(0)
+        net, ids = Net(mix), torch.randint(0, SYMBOLS, (BATCH, T))
+
+        def step() -> None:
+            logits = net(ids)[:, :-1]
+            nn.functional.cross_entropy(logits.reshape(-1, SYMBOLS), ids[:, 1:].reshape(-1)).backward()
+
+        _, record = watched(step)
+        return record.looks[0].copied_targets
+
+    found = seen(ahead)
+    assert found is not None
+    assert found.ahead == 1
+    assert seen(causal) is None
+
+
+def test_a_causal_decoder_beside_an_encoder_is_healthy(watched: Watched) -> None:
+    torch.manual_seed(0)
+    encoder, decoder, ids = Net(ahead), Net(causal), torch.randint(0, SYMBOLS, (BATCH, T))
+    net = nn.ModuleList([encoder, decoder])
+
+    def step() -> None:
+        logits = net[0](ids) + net[1](ids)
+        nn.functional.cross_entropy(logits.reshape(-1, SYMBOLS), ids.roll(-1, 1).reshape(-1)).backward()
+
+    _, record = watched(step)
+    assert record.looks[0].copied_targets is None

@@ -97,11 +97,13 @@ class OutputLook:
 
 @dataclass(frozen=True, slots=True)
 class CopiedTargets:
-    """Targets that are the ids which an embedding, `module`, was given on one watched step, each in its place.
+    """Targets that are the ids which an embedding, `module`, was given on one watched step, so many places `ahead`.
 
-    There are `places` in rows of `steps`; one of them was seen to read its own id, and none behind it.
+    There are `places` in rows of `steps`. With 0 ahead one of them was seen to read its own id, and none behind it;
+    with 1, two of them to read the next one, far more than a place does that is asked for another.
     """
 
     module: str
     steps: int
     places: int
+    ahead: int = 0

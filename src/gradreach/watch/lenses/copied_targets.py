@@ -1,12 +1,14 @@
-"""Whether the targets of a loss are the very ids that the model is given, at places that see nothing behind them.
+"""Whether the targets of a loss are ids that the model is given, and that the place which is asked for one reads.
 
-A model of what comes next is trained on targets that lie one place further on. Left where they are, it need only copy.
-The first few looks ask, by one short backward pass over the script's own graph, which accumulates into no `.grad`.
+A model of what comes next is trained on targets that lie one place further on, and no place may see behind itself.
+Left where they are, or where a place does see the next one, it need only copy. A few looks ask, by short backward
+passes over the script's own graph, which accumulate into no `.grad`.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -19,10 +21,69 @@ from gradreach.watch.graph import Graph, Node, maker, mark
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
 from gradreach.watch.tensors import is_dense, is_dense_and_real
 
-MOST_LOOKS = 4
+MOST_LOOKS = 12
 MOST_CALLS = 16
 FEWEST_PLACES = 16
 FEWEST_STEPS = 4
+
+APART = 5.0
+"""How many times more two places read each their own next id than each other's."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The targets of a cross entropy that are the ids (B, T) of an embedding call, `shift` places further on.
+
+    Place p of the `width` places of a row of the loss is asked for the id at p + shift.
+    """
+
+    ids: Tensor
+    shift: int
+    width: int
+    output: Node
+    embedding: Node
+
+    def reads(self, place: int) -> Tensor | None:
+        """How much the output at a place, in the middle row, reads of the id at each place (T,); None where the output
+        has another form."""
+        rows, row = self.ids.shape[0], self.ids.shape[0] // 2
+        shape = tuple(self.output._input_metadata[0].shape)
+        only = torch.zeros(shape, dtype=self.output._input_metadata[0].dtype, device=self.ids.device)
+        if len(shape) == 2 and shape[0] == rows * self.width:
+            only[row * self.width + place] = torch.linspace(1.0, 2.0, shape[1])
+        elif len(shape) == 3 and (shape[0], shape[2]) == (rows, self.width):
+            only[row, :, place] = torch.linspace(1.0, 2.0, shape[1])
+        else:
+            return None
+        start, end = GradientEdge(self.output, 0), GradientEdge(self.embedding, 0)
+        (gradient,) = torch.autograd.grad([start], [end], [only], retain_graph=True, allow_unused=True)
+        if gradient is None or tuple(gradient.shape[:2]) != tuple(self.ids.shape):
+            return None
+        size: Tensor = gradient[row].flatten(1).norm(dim=1)
+        return size
+
+    def is_given(self) -> bool:
+        """Whether the model sees what it is asked for: of targets that are not shifted its own id and none behind it;
+        of others the next id, which it reads as no place does that is asked for another one."""
+        return self.is_causal() if self.shift == 0 else self._sees_ahead()
+
+    def is_causal(self) -> bool:
+        """Whether a place in the middle reads its own id, and none behind it."""
+        place = self.width // 2
+        seen = self.reads(place)
+        return seen is not None and bool(seen[place]) and not bool(seen[place + 1 :].any())
+
+    def _sees_ahead(self) -> bool:
+        """Whether each of two places reads its next id far more than the other one does, and its own id as one of the
+        two that it reads most: what comes through a code for the whole sequence has no places."""
+        one, other = self.width // 3, 2 * self.width // 3
+        of_one, of_other = self.reads(one), self.reads(other)
+        if of_one is None or of_other is None or not bool(of_one[one + 1]) or not bool(of_other[other + 1]):
+            return False
+        if one not in of_one.topk(2).indices or other not in of_other.topk(2).indices:
+            return False
+        own = of_one[one + 1].log() + of_other[other + 1].log()
+        return bool(own - of_one[other + 1].log() - of_other[one + 1].log() >= math.log(APART))
 
 
 class CopiedTargetsOfLoss(Lens):
@@ -48,17 +109,22 @@ class CopiedTargetsOfLoss(Lens):
             self._calls.append((call.module, ids.detach()))
 
     def before_backward(self, backward: BackwardPass) -> None:
-        """Compare, and where they are the same ask what one place in the middle reads."""
+        """Compare, and where targets are ids ask what places read."""
         calls, self._calls = self._calls, []
         if not calls or not self.step.may_pass_again(backward.graph):
             return
         self.step.carried[CopiedTargetsOfLoss] = self.step.carried.get(CopiedTargetsOfLoss, 0) + 1
         nodes = _marked(backward.graph, self._mark)
         for compared in comparisons(backward.losses, lambda _: None):
-            for number, node in nodes.items():
-                module, ids = calls[number]
-                if _are_the_same(compared, ids) and _sees_nothing_behind(compared, ids, node):
-                    self._found = CopiedTargets(self.step.models.path(module), ids.shape[1], ids.numel())
+            asked = {
+                number: each for number, node in nodes.items() if (each := _asked(compared, calls[number][1], node))
+            }
+            given = {number: each for number, each in asked.items() if each.is_given()}
+            for number, each in given.items():
+                others = (other for at, other in asked.items() if at != number and other.shift)
+                if not each.shift or not any(other.is_causal() for other in others):
+                    path, (_, steps) = self.step.models.path(calls[number][0]), each.ids.shape
+                    self._found = CopiedTargets(path, steps, each.ids.numel(), ahead=each.shift)
 
     def look(self, look: Look) -> Look:
         """The look's `copied_targets`."""
@@ -70,30 +136,18 @@ def _marked(graph: Graph, key: object) -> dict[int, Node]:
     return {node.metadata[key]: node for node in graph.nodes if key in node.metadata}
 
 
-def _are_the_same(compared: Compared, ids: Tensor) -> bool:
-    """Whether the targets are these ids, one after the other, and not all alike."""
-    target = compared.target
+def _asked(compared: Compared, ids: Tensor, embedding: Node) -> _Asked | None:
+    """How the targets of a cross entropy are these ids, where they are: in their places, or one further on, with the
+    last place left out of the loss or asked for what comes after; None of others, and of ids that are all alike."""
+    target, (rows, steps) = compared.target, ids.shape
     if compared.kind != "cross entropy" or target is None or target.dtype != torch.int64 or not is_dense(target):
-        return False
-    if target.numel() != ids.numel() or ids.numel() < FEWEST_PLACES or ids.shape[1] < FEWEST_STEPS:
-        return False
-    return torch.equal(target.reshape(-1), ids.reshape(-1).to(target.dtype)) and bool((ids != ids[0, 0]).any())
-
-
-def _sees_nothing_behind(compared: Compared, ids: Tensor, embedding: Node) -> bool:
-    """Whether a place in the middle of a row in the middle reads its own id, and none behind it."""
-    row, place = ids.shape[0] // 2, ids.shape[1] // 2
-    shape = tuple(compared.path[0]._input_metadata[0].shape)
-    only = torch.zeros(shape, dtype=compared.path[0]._input_metadata[0].dtype, device=ids.device)
-    if shape[0] == ids.numel() and len(shape) == 2:
-        only[row * ids.shape[1] + place] = torch.linspace(1.0, 2.0, shape[1])
-    elif len(shape) == 3 and (shape[0], shape[2]) == tuple(ids.shape):
-        only[row, :, place] = torch.linspace(1.0, 2.0, shape[1])
-    else:
-        return False
-    start, end = GradientEdge(compared.path[0], 0), GradientEdge(embedding, 0)
-    (gradient,) = torch.autograd.grad([start], [end], [only], retain_graph=True, allow_unused=True)
-    if gradient is None or tuple(gradient.shape[:2]) != tuple(ids.shape):
-        return False
-    read = gradient[row].ne(0).any(-1)
-    return bool(read[place]) and not bool(read[place + 1 :].any())
+        return None
+    if ids.numel() < FEWEST_PLACES or steps < FEWEST_STEPS or bool((ids == ids[0, 0]).all()):
+        return None
+    told = ids.to(target.dtype)
+    for shift, width in ((0, steps), (1, steps), (1, steps - 1)):
+        if target.numel() == rows * width:
+            known = width if width + shift <= steps else steps - shift
+            if torch.equal(target.reshape(rows, width)[:, :known], told[:, shift : shift + known]):
+                return _Asked(ids, shift, width, compared.path[0], embedding)
+    return None
