@@ -254,6 +254,7 @@ SPEAKING: dict[str, Record] = {
     "GR505": record(steps(), at(*chain(1), hidden=(HIDDEN,), count=5)),
     "GR505 bare": record(steps(), at(*chain(1), hidden=(replace(HIDDEN, kind="Parameter"),), count=5)),
     "GR606": record(steps(200, loss=lambda i: -1.0 - 5.0 * i)),
+    "GR306 of an optimizer": record(steps(), at(*chain(2), stepped=OptimizerSteps(1, (), (), 0.0, idle=6))),
     "GR606 of weights": record(steps(200), at(losses=(replace(ERROR, has_negative_weights=True),))),
     "GR606 of targets": record(
         steps(200, loss=lambda i: -1.0 - 5.0 * i),

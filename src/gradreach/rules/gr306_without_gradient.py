@@ -13,6 +13,7 @@ from gradreach.record.look import Look
 from gradreach.record.schema import Finding, Remedy
 from gradreach.remedies.advice.connect import CONNECT
 from gradreach.remedies.advice.freeze import FREEZE
+from gradreach.remedies.advice.same_weights import SAME_WEIGHTS
 from gradreach.remedies.advice.with_gradients import WITH_GRADIENTS
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
@@ -28,10 +29,17 @@ MANY_LOOKS = 20
 
 
 def judge(facts: Facts) -> RuleOutcome:
-    """Each part of a model in which nothing ever gets a gradient, and which nothing else sets."""
+    """Each part of a model in which nothing ever gets a gradient, and which nothing else sets; where no model has one,
+    an optimizer all of whose parameters are without."""
     ran = _looks_by_root(facts)
-    if not any(len(looks) >= MIN_LOOKS for looks in ran.values()):
+    found = _of_models(facts, ran) or _of_idle_optimizer(facts)
+    if not found and not any(len(looks) >= MIN_LOOKS for looks in ran.values()):
         return RuleOutcome(why_not=f"no model was watched {MIN_LOOKS} times")
+    return RuleOutcome(found)
+
+
+def _of_models(facts: Facts, ran: Mapping[str, list[Look]]) -> tuple[Finding, ...]:
+    """The parts of models that ran."""
     looks = facts.record.looks
     names = dict.fromkeys(name for look in looks for name in look.without_gradient)
     lost = [name for name in names if _never(name, ran.get(facts.root_of(name), []))]
@@ -53,7 +61,26 @@ def judge(facts: Facts) -> RuleOutcome:
     for root in dict.fromkeys(facts.root_of(part) for part in uncalled):
         unused = {part: idle[part] for part in uncalled if facts.root_of(part) == root}
         found.append(_of_uncalled(facts, unused, ran[root]))
-    return RuleOutcome(tuple(found))
+    return tuple(found)
+
+
+def _of_idle_optimizer(facts: Facts) -> tuple[Finding, ...]:
+    """An optimizer that steps look after look, and none of whose parameters ever has a gradient."""
+    looks = [look for look in facts.sound_looks if look.stepped is not None and look.stepped.steps]
+    stepped = [look.stepped for look in looks if look.stepped is not None]
+    if len(stepped) < MIN_LOOKS or not all(each.idle for each in stepped):
+        return ()
+    idle, nothing_else = stepped[-1].idle, not any(each.held for each in stepped)
+    because = (
+        f"none of the {idle} parameters that an optimizer steps had a gradient in any of {len(looks)} looks: the loss "
+        "is computed with other weights than those that it was given, as with a copy of the model, or with one that "
+        "was made anew."
+    )
+    evidence: Evidence = {"parameters": idle, "called": False, "looks": len(looks)}
+    how = f"∂L/∂w does not exist for {idle} w, in {len(looks)} of {len(looks)} looks"
+    where: Where = {"site": facts.site_name(looks[-1].site)}
+    severity: Literal["error", "warning"] = "error" if nothing_else else "warning"
+    return (RULE.finding(severity, where, evidence, because, (SAME_WEIGHTS.remedy(),), how),)
 
 
 def _looks_by_root(facts: Facts) -> dict[str, list[Look]]:
@@ -178,7 +205,7 @@ RULE = Rule(
     code="GR306",
     slug="without-gradient",
     title="parameters that never receive a gradient",
-    severities=("warning", "info"),
+    severities=("error", "warning", "info"),
     family="step",
     explain=Explanation(
         cause="Parameters ask for a gradient, but nothing in the loss depends on them, or a detach cuts the way; "
@@ -191,9 +218,11 @@ RULE = Rule(
         "else than its gradient sets: a target or teacher network copied or averaged from another one, weights that "
         f"were loaded or swapped on the way, or that a functional call puts others in the place of. What nothing "
         f"calls, or what ran for nothing, is information where it is less than {percent(MUCH)} of the layers with "
-        "weights.",
+        f"weights. Of optimizers: none of the parameters of one had a gradient when it stepped, in {MIN_LOOKS} looks "
+        "or more and in all; an error where no other one stepped by a gradient.",
         remedies=(
             "Connect it: if it should learn.",
+            "Compute the loss with the weights that the optimizer holds: free.",
             "requires_grad_(False): if it should not; saves its optimizer state.",
             "Delete it: smaller model; old checkpoints no longer fit.",
         ),
@@ -202,5 +231,5 @@ RULE = Rule(
     ),
     judge=judge,
     labels={"unused_share": "of the layers with weights"},
-    zoo=("gr306_detached_encoder", "gr306_forgotten_branch"),
+    zoo=("gr306_detached_encoder", "gr306_forgotten_branch", "gr306_copies_trained"),
 )

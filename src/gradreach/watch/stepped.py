@@ -31,6 +31,7 @@ class Stepped:
         self._held: set[int] = set()
         self._empty: set[int] = set()
         self._rate = 0.0
+        self._idle = 0
         self._handle = register_optimizer_step_pre_hook(own_work.hook(self._before_step))
 
     def end(self, *, before_pass: bool, has_moved: bool) -> None:
@@ -52,10 +53,16 @@ class Stepped:
             tuple(name for key, name in self._names.items() if key in some)
             for some in (self._held, self._empty, self._left)
         )
-        return replace(look, stepped=OptimizerSteps(self._steps, held, empty, self._rate, left, self._is_discarded))
+        return replace(
+            look, stepped=OptimizerSteps(self._steps, held, empty, self._rate, left, self._is_discarded, self._idle)
+        )
 
     def _before_step(self, optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._steps += 1
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        none_had_one = all(p.grad is None and id(p) not in self._names for p in parameters)
+        if none_had_one and not _computes_anew(args, kwargs):
+            self._idle += len(parameters)
         for group in optimizer.param_groups:
             mine = [p for p in group["params"] if id(p) in self._names]
             if mine:

@@ -26,7 +26,8 @@ class OptimizerSteps:
     They made `steps`. Of the parameters with a gradient they `held` these; those among them that are `empty` had a
     gradient of None or 0 by then. `rate` is the largest learning rate of theirs. The gradients of those that are `left`
     stood there still when the next pass began, though nothing had stepped by them. `is_discarded` says that there was
-    no step, and that no gradient of the pass was left.
+    no step, and that no gradient of the pass was left. `idle` counts the parameters of those optimizers none of whose
+    parameters had a gradient, neither from the pass nor when they stepped.
     """
 
     steps: int
@@ -35,6 +36,7 @@ class OptimizerSteps:
     rate: float
     left: tuple[str, ...] = ()
     is_discarded: bool = False
+    idle: int = 0
 
 
 @dataclass(frozen=True, slots=True)

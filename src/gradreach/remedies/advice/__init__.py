@@ -67,6 +67,7 @@ random_start: weights that start at random
 receptive_field: let a model without a recurrence see farther back
 residual: a sum around a layer
 rows_in_order: batches whose rows go on where those before ended
+same_weights: the loss computed with the weights that the optimizer holds
 safe_divisor: keep a divisor away from 0
 safe_domain: keep an operation within its domain
 safe_slope: keep the slope of an operation finite
