@@ -9,7 +9,7 @@ from functools import cached_property
 from gradreach.facts import blow_up as blow_ups
 from gradreach.facts import breaks
 from gradreach.facts.activations import ModuleKey, hidden_activations
-from gradreach.facts.blow_up import BlowUp
+from gradreach.facts.blow_up import BlowUp, UnclippedGrowth
 from gradreach.facts.clipping import Clipping, clipping, exceptional, norm_quantile
 from gradreach.facts.dependency import DependencyTest, dependency_test
 from gradreach.facts.depth import DepthShown, Trend, depth_shown, trends_of
@@ -166,6 +166,10 @@ class Facts:
         """The first line whose norm grew far over its ordinary size while the loss diverged or broke."""
         return blow_ups.blow_up(self.sites, self.broke_by_growth, self.thresholds)
 
+    def growth_before(self, found: NonFinite) -> UnclippedGrowth | None:
+        """How the norm had grown until a value was not finite; None where it had not, or something clips it."""
+        return blow_ups.growth_before(self.site(found.site), found.step, self.blow_up)
+
     @cached_property
     def spikes(self) -> tuple[Spike, ...]:
         """The single norms far out of the ordinary that nothing clipped, with harm to the loss or of giant size."""
@@ -185,8 +189,9 @@ class Facts:
 
     @cached_property
     def suggested_threshold(self) -> float | None:
-        """The threshold that leaves all but 1 % of the ordinary steps alone; beside spikes, twice what is usual."""
-        usual = self.usual_beside_spikes()
+        """The threshold that leaves all but 1 % of the ordinary steps alone; beside spikes, twice what is usual, and of
+        a norm that blew up twice the norm before."""
+        usual = self.blow_up.before if self.blow_up is not None else self.usual_beside_spikes()
         return exceptional(self.steps, self.out_of_line) if usual is None else 2 * usual
 
     def suggested_threshold_at(self, site: Site) -> float | None:

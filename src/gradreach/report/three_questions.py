@@ -58,8 +58,7 @@ def answers(facts: Facts, findings: Sequence[Finding]) -> tuple[Answer, ...]:
     if first is None:
         broken = _answer("Did anything turn NaN?", *_nothing_broke(facts))
     else:
-        usual = _before_the_explosion(findings)
-        why = why_broken(facts, first, None if usual is None else 2 * usual)
+        why = why_broken(facts, first)
         broken = _answer(f"Why did I get NaN at step {first}?", *why)
     codes = {finding.code for finding in findings}
     recurrent = bool(facts.time_shown) or not codes.isdisjoint({"GR106", "GR107"})
@@ -199,7 +198,9 @@ def _threshold(facts: Facts, findings: Sequence[Finding]) -> tuple[str, str]:
     limit, rate = clipping.threshold, clipping.rate
     if guarded is not None and guarded.threshold is not None:
         return f"The guard's own, {figure(guarded.threshold)}", ": it follows the run's norms as they go."
-    if (usual := _before_the_explosion(findings)) is not None:
+    if facts.blow_up is not None and facts.blow_up.from_start:
+        return "None yet", f": the norm grew from the first steps on, lower the rate first; {_yours(clipping)}."
+    if (usual := _before_the_explosion(facts, findings)) is not None:
         return figure(2 * usual, 2), f", twice the norm before it blew up; {_yours(clipping)}."
     if (usual := facts.usual_beside_spikes()) is not None:
         return figure(2 * usual, 2), f", twice the norm that is usual beside the spikes; {_yours(clipping)}."
@@ -238,8 +239,10 @@ def _yours(clipping: Clipping) -> str:
     return f"yours is {figure(clipping.threshold)}{acts}"
 
 
-def _before_the_explosion(findings: Sequence[Finding]) -> float | None:
+def _before_the_explosion(facts: Facts, findings: Sequence[Finding]) -> float | None:
     """The ordinary norm of a run that blew up, which its later norms hide."""
+    if facts.blow_up is not None:
+        return facts.blow_up.before
     usual = [finding.evidence.get("usual_norm") for finding in findings if finding.code == "GR304"]
     return next((norm for norm in usual if isinstance(norm, float)), None)
 
