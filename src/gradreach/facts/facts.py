@@ -13,6 +13,7 @@ from gradreach.facts.blow_up import BlowUp, UnclippedGrowth
 from gradreach.facts.clipping import Clipping, clipping, exceptional, norm_quantile
 from gradreach.facts.dependency import DependencyTest, dependency_test
 from gradreach.facts.depth import DepthShown, Trend, depth_shown, trends_of
+from gradreach.facts.first_step import FirstStepRead, OneDirection, first_step_reads, read_first
 from gradreach.facts.idle_clip import IdleClip
 from gradreach.facts.input_size import given_data, input_sizes
 from gradreach.facts.losses import NO_BETTER, LossPart, loss_parts, over_guess
@@ -237,6 +238,16 @@ class Facts:
     def single_steps(self) -> Mapping[str, Sequence[Look]]:
         """The recurrent modules that got a single step from a state of zeros in each look, with these looks."""
         return single_steps(self.sound_looks)
+
+    @cached_property
+    def read_first(self) -> Mapping[OneDirection, tuple[Look, ...]]:
+        """The recurrent layers to which errors come at their first step alone, with the looks that saw them."""
+        return read_first(self.sound_looks)
+
+    @cached_property
+    def first_step_reads(self) -> tuple[FirstStepRead, ...]:
+        """The recurrent modules whose topmost layer is read after one step alone, in the order in which they run."""
+        return first_step_reads(self.sound_looks, self.read_first)
 
     @cached_property
     def chunk_seams(self) -> tuple[tuple[Sequence[Look], Sequence[ChunkSeam]], ...]:

@@ -11,6 +11,7 @@ from itertools import accumulate
 from gradreach.facts.clipping import Clipping
 from gradreach.facts.dependency import DependencyTest, back, spans, strongest
 from gradreach.facts.facts import Facts
+from gradreach.facts.first_step import OneDirection
 from gradreach.facts.modules import of_one_stack
 from gradreach.facts.statistics import is_finite, known, quantile
 from gradreach.facts.time import rate_to_horizon, share_reached
@@ -87,6 +88,10 @@ def _vanishing(facts: Facts, findings: Sequence[Finding]) -> tuple[str, str]:
     if shown and all(each.layer.T == 1 for each in shown):
         return "No, there is no way back", f": {_name(shown[0].layer)} is given a single step in each pass."
     shown = [each for each in shown if each.layer.T > 1]
+    if shown and all(OneDirection.of(each.layer) in facts.read_first for each in shown):
+        seen = shown[-1].layer
+        return "No, nothing goes back", f": the loss reads {_name(seen)} after the first of its {seen.T} steps alone."
+    shown = [each for each in shown if OneDirection.of(each.layer) not in facts.read_first]
     if not shown:
         return "It cannot be told", ": no finite gradient through time was seen."
     shortest = min(shown, key=lambda each: share_reached(each.layer))
