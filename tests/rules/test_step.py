@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -164,18 +165,23 @@ def test_a_norm_that_grew_from_the_first_steps_on_has_no_ordinary_one_to_clip_at
     assert "first steps" not in late.because
 
 
+def usual(norms: Sequence[float], every: int = 1) -> float | None:
+    return before_growth([(every * i, norm) for i, norm in enumerate(norms)])
+
+
 @pytest.mark.parametrize("pace", [1.1, 1.3, 2.0, 10.0])
 def test_no_threshold_is_taken_from_norms_that_grew_already(pace: float) -> None:
-    assert before_growth([pace**i for i in range(120)]) is None
+    assert usual([pace**i for i in range(120)]) is None
 
 
 def test_the_norm_before_the_growth_is_the_ordinary_one() -> None:
     wandering = [3.0 + (i * 7 % 5) for i in range(60)]
-    assert before_growth([*wandering, *(3.0 * 2.0**i for i in range(60))]) == pytest.approx(5.0, abs=1.0)
-    assert before_growth([40.0, 20.0, 10.0, *[2.0] * 40, *(2.0 * 3.0**i for i in range(20))]) == 2.0
-    assert before_growth([1.0] * 5 + [1e3, 1e6]) is None
-    assert before_growth([1.0] * 20 + [50.0] * 60 + [1e3 * 4.0**i for i in range(9)]) is None
-    assert before_growth([]) is None
+    assert usual([*wandering, *(3.0 * 2.0**i for i in range(60))]) == pytest.approx(5.0, abs=1.0)
+    assert usual([40.0, 20.0, 10.0, *[2.0] * 40, *(2.0 * 3.0**i for i in range(20))]) == 2.0
+    assert usual([1.0] * 20 + [50.0] * 60 + [1e3 * 4.0**i for i in range(9)]) is None
+    assert usual([1.0] * 5 + [1e3, 1e6]) is None
+    assert usual([1.0] * 5 + [1e3, 1e6], every=50) == 1.0
+    assert usual([]) is None
 
 
 def test_a_few_steps_to_infinity() -> None:

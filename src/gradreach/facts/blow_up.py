@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from gradreach.facts.breaks import Growth
 from gradreach.facts.ordinary_norm import at_first, before_growth
 from gradreach.facts.site import Site
-from gradreach.facts.statistics import is_positive, known, median
+from gradreach.facts.statistics import is_finite, is_positive, known, median
 from gradreach.facts.thresholds import Threshold, Thresholds
 
 BLOW_UP = Threshold("blow_up", 100.0, 1.0, math.inf, "norm over the ordinary one before, from which it has blown up")
@@ -52,7 +52,8 @@ def growth_before(site: Site, broken: int, blow_up: BlowUp | None) -> UnclippedG
         return None
     if blow_up is not None and blow_up.site == site.number:
         return UnclippedGrowth(None if blow_up.from_start else blow_up.before, growth.last)
-    return UnclippedGrowth(before_growth(known(step.unclipped for step in steps)), growth.last)
+    measured = [(step.step, norm) for step in steps if is_finite(norm := step.unclipped)]
+    return UnclippedGrowth(before_growth(measured), growth.last)
 
 
 def blow_up(sites: Iterable[Site], broke_by_growth: bool, thresholds: Thresholds) -> BlowUp | None:
@@ -76,7 +77,7 @@ def _at(site: Site, broke_by_growth: bool, thresholds: Thresholds) -> BlowUp | N
     late = 2 * at >= measured[0][0] + measured[-1][0]
     if peak < thresholds[BLOW_UP] * before or not late or not (broke or diverged):
         return None
-    usual = before_growth(norms)
+    usual = before_growth(measured)
     told = min(before, at_first(norms) if usual is None else usual)
     return BlowUp(site.number, at, told, peak, start, last, broke, from_start=usual is None)
 

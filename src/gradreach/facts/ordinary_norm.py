@@ -23,16 +23,18 @@ def at_first(norms: Sequence[float]) -> float:
     return median(norms[:START]) if len(norms) > 2 * START - 1 else norms[0]
 
 
-def before_growth(norms: Sequence[float]) -> float | None:
-    """The usual norm before the growth that a series ends with; None where it grew from its first steps on.
+def before_growth(measured: Sequence[tuple[int, float]]) -> float | None:
+    """The usual norm before the growth that a series of steps and norms ends with; None where it grew from its first
+    steps on.
 
     The growth began after the last norm that was no more than GROWN times the median of those before it.
     """
-    if not norms:
+    if not measured:
         return None
-    ordinary = norms[: _beginning(norms)]
-    usual = median(ordinary)
-    return usual if len(ordinary) >= FEWEST and usual <= WANDERS * at_first(norms) else None
+    norms = [norm for _, norm in measured]
+    beginning = _beginning(norms)
+    usual, lasted = median(norms[:beginning]), measured[beginning - 1][0] - measured[0][0] + 1
+    return usual if lasted >= FEWEST and usual <= WANDERS * at_first(norms) else None
 
 
 def _beginning(norms: Sequence[float]) -> int:
