@@ -15,7 +15,7 @@ from typing import Any
 from gradreach.record.look import Look
 from gradreach.record.schema import Dependency, Lag, Outcome, Overhead, Record, Run, Step
 from gradreach.record.seen.depth import DepthLook
-from gradreach.record.seen.recurrence import Probe, TimeLook
+from gradreach.record.seen.recurrence import Direction, Probe, TimeLook
 from gradreach.record.seen.zero_gradient import ZeroGradient
 
 NAN, INF = math.nan, math.inf
@@ -101,6 +101,17 @@ def time_look(module: str = "model.rnn", layer: int = 0, factor: float = 0.9, T:
         map_columns=columns,
     )
     return replace(look, **more)
+
+
+def first_step(
+    module: str = "model.rnn", T: int = 20, direction: Direction = "forward", kind: str = "LSTM", **more: Any
+) -> TimeLook:
+    """A layer of T steps under a loss on the one that its direction begins with."""
+    first = 0 if direction == "forward" else T - 1
+    error = tuple(1e-2 * (t == first) for t in range(T))
+    reach = (1.0, *[0.0] * (T - 1))
+    look = time_look(module, T=T, kind=kind, direction=direction, local_error=error, reach=reach, horizon=0)
+    return replace(look, factor=None, **more)
 
 
 def depth_look(module: str, kind: str, order: int, grad_rms: float | None = 1e-3, **more: Any) -> DepthLook:

@@ -22,6 +22,7 @@ from .parts import (
     dependency,
     depth_look,
     falling,
+    first_step,
     flat,
     free,
     lag,
@@ -280,6 +281,10 @@ SPEAKING: dict[str, Record] = {
     "GR704": record(steps(), SORTED),
     "GR704 of rows": record(steps(loss=flat), at(same_rows=32, count=6)),
     "GR705": record(steps(), at(time_look(factor=0.999), padding=(Padding("model.rnn", 60, True, 1.0, 0.8, 48.0),))),
+    "GR707": record(steps(), at(first_step())),
+    "GR707 of a cell": record(steps(), at(first_step(kind="LSTMCell"))),
+    "GR707 of both directions": record(steps(), at(first_step(), first_step(direction="reverse"))),
+    "GR707 of one of two directions": record(steps(), at(time_look(), first_step(direction="reverse"))),
     "GR706": record(
         steps(), at(softmaxes=(SoftmaxAxis("softmax", "model.softmax", "Softmax", (48, 12), 0, over_rows=True),))
     ),

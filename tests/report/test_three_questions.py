@@ -9,6 +9,7 @@ from gradreach.record.schema import Finding, GuardDeed, GuardSummary, NonFinite,
 from gradreach.report.report import Report
 from gradreach.report.three_questions import answers
 from tests.records.findings import BROKEN, VANISHING
+from tests.records.parts import record, steps
 from tests.records.runs import ALL
 
 TOPICS = ("vanishing", "NaN", "clip")
@@ -187,6 +188,14 @@ def test_no_threshold_follows_the_norms_of_an_explosion() -> None:
     assert told(ALL["vanishing"], diverged)[2] == (
         "3, twice the norm before it blew up; yours is 0.25 and acts on 100 % of steps."
     )
+
+
+def test_a_norm_that_grew_from_the_start_has_no_threshold() -> None:
+    made = record(steps(45, lambda i: 1.6 * 2.5 ** max(i - 5, 0), lambda i: 0.6 * 2.5**i))
+    assert told(made)[2] == (
+        "None yet: the norm grew from the first steps on, lower the rate first; nothing clips by norm now."
+    )
+    assert Facts(made).suggested_threshold == pytest.approx(3.2)
 
 
 def test_suggested_threshold_ignores_the_step_that_broke() -> None:

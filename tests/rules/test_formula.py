@@ -72,6 +72,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR704": (),
     "GR705": ("padded",),
     "GR706": ("rows",),
+    "GR707": ("T", "looks"),
 }
 """The evidence that a formula of the rule must hold, whatever its form."""
 

@@ -164,6 +164,16 @@ def test_growth_before_an_overflow_is_told_to_be_clipped() -> None:
     assert "had grown" in told.remedies[0].why
 
 
+def test_an_overflow_of_norms_that_grew_from_the_first_steps_on_is_answered_by_the_rate() -> None:
+    run = steps(45, norm=lambda i: 1.6 * 2.5 ** max(i - 5, 0))
+    found = NonFinite(45, 0, "loss", "inf", operation="mean squared error", cause="overflow", replayed=True)
+    made = record((*run, replace(run[-1], step=45, norm=math.nan)), nonfinite=(found,))
+    told = the(made, "GR301")
+    assert [each.id for each in told.remedies][:1] == ["lower-rate"]
+    assert "clip" not in [each.id for each in told.remedies]
+    assert answers(Facts(made), (told,))[0].answer.endswith("Way out: lower the learning rate.")
+
+
 def headline(made: Record) -> str:
     write = RULES["GR301"].headline
     assert write is not None

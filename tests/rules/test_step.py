@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from gradreach.facts.facts import Facts
+from gradreach.facts.ordinary_norm import before_growth
 from gradreach.record.schema import Overhead, Step
 from tests.records.parts import at, chain, falling, flat, record, steps
 from tests.records.speaking import SPEAKING
@@ -145,6 +147,41 @@ def test_divergence_without_clipping() -> None:
     found = the(record(steps(80, blowing, blowing)), "GR304")
     assert found.severity == "error"
     assert found.evidence["times"] == pytest.approx(2.0**19)
+
+
+def test_a_norm_that_grew_from_the_first_steps_on_has_no_ordinary_one_to_clip_at() -> None:
+    """A momentum that diverges from the start: what is usual over the last steps lies far above the first norms."""
+
+    def climbing(i: int) -> float:
+        return 1.6 * 2.5 ** max(i - 5, 0)
+
+    run = record(steps(45, climbing, climbing))
+    found = the(run, "GR304")
+    assert [each.id for each in found.remedies] == ["lower-rate", "scale-input"][: len(found.remedies)]
+    assert "from the first steps on" in found.because
+    assert found.evidence["usual_norm"] == 1.6
+    late = the(record(steps(80, blowing, blowing)), "GR304")
+    assert late.remedies[0].id == "clip"
+    assert "first steps" not in late.because
+
+
+def usual(norms: Sequence[float], every: int = 1) -> float | None:
+    return before_growth([(every * i, norm) for i, norm in enumerate(norms)])
+
+
+@pytest.mark.parametrize("pace", [1.1, 1.3, 2.0, 10.0])
+def test_no_threshold_is_taken_from_norms_that_grew_already(pace: float) -> None:
+    assert usual([pace**i for i in range(120)]) is None
+
+
+def test_the_norm_before_the_growth_is_the_ordinary_one() -> None:
+    wandering = [3.0 + (i * 7 % 5) for i in range(60)]
+    assert usual([*wandering, *(3.0 * 2.0**i for i in range(60))]) == pytest.approx(5.0, abs=1.0)
+    assert usual([40.0, 20.0, 10.0, *[2.0] * 40, *(2.0 * 3.0**i for i in range(20))]) == 2.0
+    assert usual([1.0] * 20 + [50.0] * 60 + [1e3 * 4.0**i for i in range(9)]) is None
+    assert usual([1.0] * 5 + [1e3, 1e6]) is None
+    assert usual([1.0] * 5 + [1e3, 1e6], every=50) == 1.0
+    assert usual([]) is None
 
 
 def test_a_few_steps_to_infinity() -> None:

@@ -9,8 +9,10 @@ summed_passes: whether the gradients of several passes are summed for one update
 idle_clip: clipping calls that limit nothing
 clipping: by which threshold a norm was limited, on what share of the steps
 spikes: single norms, or losses, far out of the ordinary
+ordinary_norm: the usual norm before one grew
 blow_up: a norm that grew far over its ordinary size while the loss diverged or the run broke
 time: recurrent layers over a run
+first_step: recurrent layers that the loss reads after their first step alone
 depth: the gradient through depth, and its trend along the layers
 activations: the activations of hidden layers
 input_size: how large the input of a model is

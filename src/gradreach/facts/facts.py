@@ -9,10 +9,11 @@ from functools import cached_property
 from gradreach.facts import blow_up as blow_ups
 from gradreach.facts import breaks
 from gradreach.facts.activations import ModuleKey, hidden_activations
-from gradreach.facts.blow_up import BlowUp
+from gradreach.facts.blow_up import BlowUp, UnclippedGrowth
 from gradreach.facts.clipping import Clipping, clipping, exceptional, norm_quantile
 from gradreach.facts.dependency import DependencyTest, dependency_test
 from gradreach.facts.depth import DepthShown, Trend, depth_shown, trends_of
+from gradreach.facts.first_step import FirstStepRead, OneDirection, first_step_reads, read_first
 from gradreach.facts.idle_clip import IdleClip
 from gradreach.facts.input_size import given_data, input_sizes
 from gradreach.facts.losses import NO_BETTER, LossPart, loss_parts, over_guess
@@ -166,6 +167,10 @@ class Facts:
         """The first line whose norm grew far over its ordinary size while the loss diverged or broke."""
         return blow_ups.blow_up(self.sites, self.broke_by_growth, self.thresholds)
 
+    def growth_before(self, found: NonFinite) -> UnclippedGrowth | None:
+        """How the norm had grown until a value was not finite; None where it had not, or something clips it."""
+        return blow_ups.growth_before(self.site(found.site), found.step, self.blow_up)
+
     @cached_property
     def spikes(self) -> tuple[Spike, ...]:
         """The single norms far out of the ordinary that nothing clipped, with harm to the loss or of giant size."""
@@ -185,8 +190,9 @@ class Facts:
 
     @cached_property
     def suggested_threshold(self) -> float | None:
-        """The threshold that leaves all but 1 % of the ordinary steps alone; beside spikes, twice what is usual."""
-        usual = self.usual_beside_spikes()
+        """The threshold that leaves all but 1 % of the ordinary steps alone; beside spikes, twice what is usual, and of
+        a norm that blew up twice the norm before."""
+        usual = self.blow_up.before if self.blow_up is not None else self.usual_beside_spikes()
         return exceptional(self.steps, self.out_of_line) if usual is None else 2 * usual
 
     def suggested_threshold_at(self, site: Site) -> float | None:
@@ -232,6 +238,16 @@ class Facts:
     def single_steps(self) -> Mapping[str, Sequence[Look]]:
         """The recurrent modules that got a single step from a state of zeros in each look, with these looks."""
         return single_steps(self.sound_looks)
+
+    @cached_property
+    def read_first(self) -> Mapping[OneDirection, tuple[Look, ...]]:
+        """The recurrent layers to which errors come at their first step alone, with the looks that saw them."""
+        return read_first(self.sound_looks)
+
+    @cached_property
+    def first_step_reads(self) -> tuple[FirstStepRead, ...]:
+        """The recurrent modules whose topmost layer is read after one step alone, in the order in which they run."""
+        return first_step_reads(self.sound_looks, self.read_first)
 
     @cached_property
     def chunk_seams(self) -> tuple[tuple[Sequence[Look], Sequence[ChunkSeam]], ...]:

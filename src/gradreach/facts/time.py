@@ -150,7 +150,7 @@ def has_finite_reach(seen: TimeLook) -> bool:
 
 def share_reached(seen: TimeLook) -> float:
     """The part of the steps that carry an error, or come before one that does, that a layer's gradient reaches over."""
-    return seen.horizon / max(seen.farthest + 1, 1)
+    return (seen.horizon + 1) / (seen.farthest + 1)
 
 
 def rate_to_horizon(seen: TimeLook) -> float | None:

@@ -11,6 +11,7 @@ from itertools import accumulate
 from gradreach.facts.clipping import Clipping
 from gradreach.facts.dependency import DependencyTest, back, spans, strongest
 from gradreach.facts.facts import Facts
+from gradreach.facts.first_step import OneDirection
 from gradreach.facts.modules import of_one_stack
 from gradreach.facts.statistics import is_finite, known, quantile
 from gradreach.facts.time import rate_to_horizon, share_reached
@@ -58,8 +59,7 @@ def answers(facts: Facts, findings: Sequence[Finding]) -> tuple[Answer, ...]:
     if first is None:
         broken = _answer("Did anything turn NaN?", *_nothing_broke(facts))
     else:
-        usual = _before_the_explosion(findings)
-        why = why_broken(facts, first, None if usual is None else 2 * usual)
+        why = why_broken(facts, first)
         broken = _answer(f"Why did I get NaN at step {first}?", *why)
     codes = {finding.code for finding in findings}
     recurrent = bool(facts.time_shown) or not codes.isdisjoint({"GR106", "GR107"})
@@ -88,6 +88,10 @@ def _vanishing(facts: Facts, findings: Sequence[Finding]) -> tuple[str, str]:
     if shown and all(each.layer.T == 1 for each in shown):
         return "No, there is no way back", f": {_name(shown[0].layer)} is given a single step in each pass."
     shown = [each for each in shown if each.layer.T > 1]
+    if shown and all(OneDirection.of(each.layer) in facts.read_first for each in shown):
+        seen = shown[-1].layer
+        return "No, nothing goes back", f": the loss reads {_name(seen)} after the first of its {seen.T} steps alone."
+    shown = [each for each in shown if OneDirection.of(each.layer) not in facts.read_first]
     if not shown:
         return "It cannot be told", ": no finite gradient through time was seen."
     shortest = min(shown, key=lambda each: share_reached(each.layer))
@@ -199,7 +203,9 @@ def _threshold(facts: Facts, findings: Sequence[Finding]) -> tuple[str, str]:
     limit, rate = clipping.threshold, clipping.rate
     if guarded is not None and guarded.threshold is not None:
         return f"The guard's own, {figure(guarded.threshold)}", ": it follows the run's norms as they go."
-    if (usual := _before_the_explosion(findings)) is not None:
+    if facts.blow_up is not None and facts.blow_up.from_start:
+        return "None yet", f": the norm grew from the first steps on, lower the rate first; {_yours(clipping)}."
+    if (usual := _before_the_explosion(facts, findings)) is not None:
         return figure(2 * usual, 2), f", twice the norm before it blew up; {_yours(clipping)}."
     if (usual := facts.usual_beside_spikes()) is not None:
         return figure(2 * usual, 2), f", twice the norm that is usual beside the spikes; {_yours(clipping)}."
@@ -238,8 +244,10 @@ def _yours(clipping: Clipping) -> str:
     return f"yours is {figure(clipping.threshold)}{acts}"
 
 
-def _before_the_explosion(findings: Sequence[Finding]) -> float | None:
+def _before_the_explosion(facts: Facts, findings: Sequence[Finding]) -> float | None:
     """The ordinary norm of a run that blew up, which its later norms hide."""
+    if facts.blow_up is not None:
+        return facts.blow_up.before
     usual = [finding.evidence.get("usual_norm") for finding in findings if finding.code == "GR304"]
     return next((norm for norm in usual if isinstance(norm, float)), None)
 

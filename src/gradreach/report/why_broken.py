@@ -24,15 +24,12 @@ _ARISES = {
 }
 
 
-def why_broken(facts: Facts, first: int, clip_at: float | None = None) -> tuple[str, str]:
-    """Why step `first` was the first with a non-finite value: in short, and the rest of the sentence.
-
-    `clip_at` is a threshold that would have bounded the growth before it, where one is known.
-    """
+def why_broken(facts: Facts, first: int) -> tuple[str, str]:
+    """Why step `first` was the first with a non-finite value: in short, and the rest of the sentence."""
     found = facts.origin
     if found is None or found.step > first:
         return "Its origin was not recorded", f". {_before(facts, first, None)} With --every 1 the place is found."
-    before, way_out = _before(facts, found.step, found), _way_out(facts, found, clip_at)
+    before, way_out = _before(facts, found.step, found), _way_out(facts, found)
     what = fault(found)
     if not what:
         return f"{_ARISES[found.phase]}{_place(found)}", f" {_held(found)}. {before} Way out: {way_out}."
@@ -89,13 +86,11 @@ def _over(growth: Growth) -> str:
     return f"the {growth.steps} steps" if growth.steps > 1 else "the step"
 
 
-def _way_out(facts: Facts, found: NonFinite, clip_at: float | None) -> str:
-    growth = Growth.of([step.unclipped for step in _steps_before(facts, found.site, found.step)])
-    unclipped = not any(step.clip for step in facts.steps)
+def _way_out(facts: Facts, found: NonFinite) -> str:
     if found.cause in GROWTH and facts.input_sizes.get(facts.root_of(found.module), 0.0) >= RAW_INPUT:
         return "scale the inputs to mean 0 and deviation 1"
-    if found.cause in GROWTH and growth is not None and growth.grown and unclipped:
-        return f"clip the norm at {figure(clip_at or 2 * growth.usual, 2)}"
+    if found.cause in GROWTH and (grown := facts.growth_before(found)) is not None:
+        return "lower the learning rate" if grown.usual is None else f"clip the norm at {figure(2 * grown.usual, 2)}"
     first = remedies_for(facts, found)[0]
     return first.do.partition("  # ")[0]
 

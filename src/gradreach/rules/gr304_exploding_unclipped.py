@@ -6,10 +6,10 @@ from gradreach.facts.blow_up import BLOW_UP, DIVERGED, BlowUp
 from gradreach.facts.facts import Facts
 from gradreach.facts.statistics import is_finite
 from gradreach.facts.wording import figure
-from gradreach.record.schema import Finding
+from gradreach.record.schema import Finding, Remedy
 from gradreach.remedies.advice.average_passes import AVERAGE_PASSES
 from gradreach.remedies.advice.clip import CLIP
-from gradreach.remedies.advice.lower_rate import LOWER_RATE
+from gradreach.remedies.advice.lower_rate import FROM_START, LOWER_RATE
 from gradreach.remedies.advice.scale_input import SCALE_INPUT
 from gradreach.rules import formula
 from gradreach.rules.references import PASCANU
@@ -44,21 +44,16 @@ def _summed(facts: Facts) -> str:
 
 def _finding(facts: Facts, found: BlowUp) -> Finding:
     then = "and then became non-finite" if found.ends_nonfinite else f"and the loss went to {figure(found.loss_after)}"
+    early = " and did so from the first steps on" if found.from_start else ""
     because = (
-        f"the norm grew from {figure(found.before)} to {figure(found.peak)} by step {found.step}, {then}; "
+        f"the norm grew from {figure(found.before)} to {figure(found.peak)} by step {found.step}{early}, {then}; "
         f"{_clipping(facts, found)}.{_summed(facts)}"
     )
     evidence: Evidence = {
         "usual_norm": found.before, "largest_norm": found.peak, "times": found.peak / found.before,
         "loss_before": found.loss_before, "loss_after": found.loss_after, "ends_nonfinite": found.ends_nonfinite,
+        "from_start": found.from_start,
     }  # fmt: skip
-    why = "bounds every step at twice the norm of the sound ones"
-    remedies = (
-        *((AVERAGE_PASSES.remedy(),) if facts.summed_passes else ()),
-        CLIP.remedy_because(why, facts.models_at(found.site), figure(2 * found.before), facts.is_scaled),
-        LOWER_RATE.remedy_because("a rate above 2 / curvature diverges with any clipping, only slower", 10.0),
-        SCALE_INPUT.remedy(max(facts.input_sizes, key=facts.input_sizes.__getitem__, default="the model")),
-    )
     where: Where = {"step": found.step, "site": facts.site_name(found.site)}
     how = f"‖g‖ / ‖g‖ before = {formula.quotient(found.peak, found.before)} ≥ {facts.thresholds[BLOW_UP]:g}; "
     how += (
@@ -66,7 +61,20 @@ def _finding(facts: Facts, found: BlowUp) -> Finding:
         if found.ends_nonfinite
         else f"loss {figure(found.loss_before)} → {figure(found.loss_after)}"
     )
-    return RULE.finding("error", where, evidence, because, remedies, how)
+    return RULE.finding("error", where, evidence, because, _remedies(facts, found), how)
+
+
+def _remedies(facts: Facts, found: BlowUp) -> tuple[Remedy, ...]:
+    """A threshold only where there was an ordinary norm to take it from."""
+    why = "bounds every step at twice the norm of the sound ones"
+    clip = CLIP.remedy_because(why, facts.models_at(found.site), figure(2 * found.before), facts.is_scaled)
+    slower = "a rate above 2 / curvature diverges with any clipping, only slower"
+    return (
+        *((AVERAGE_PASSES.remedy(),) if facts.summed_passes else ()),
+        *(() if found.from_start else (clip,)),
+        LOWER_RATE.remedy_because(FROM_START if found.from_start else slower, 10.0),
+        SCALE_INPUT.remedy(max(facts.input_sizes, key=facts.input_sizes.__getitem__, default="the model")),
+    )
 
 
 RULE = Rule(
@@ -87,8 +95,9 @@ RULE = Rule(
         "other than by its data; and no clipping call was seen at that place. Norms of adversaries, or of a model that "
         "grows sure of itself, change by 10 or so and the loss does not leave its range.",
         remedies=(
-            "Clip by the global norm: free, keeps the direction.",
-            "A lower rate: slower; removes the cause where the rate is too high.",
+            "Clip by the global norm: free, keeps the direction; where there was an ordinary norm to clip at.",
+            "A lower rate: slower; removes the cause where the rate is too high, by itself or by a momentum, as it is "
+            "where the norm grew from the first steps on.",
         ),
         silence="Where divergence is what is studied.",
         references=(PASCANU, "Mikolov (2012): Statistical language models based on neural networks"),

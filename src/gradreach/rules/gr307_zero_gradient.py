@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from gradreach.facts.depth import in_order
 from gradreach.facts.facts import Facts
+from gradreach.facts.first_step import OneDirection, recurrent_weight
 from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import capital, count, percent, shortened
 from gradreach.facts.zero_gradients import MANY_LOOKS, ZeroStretch
@@ -42,9 +43,11 @@ def judge(facts: Facts) -> RuleOutcome:
 
 
 def _is_of_states(facts: Facts, found: ZeroStretch) -> bool:
-    """Whether these are recurrent matrices, whose gradient is 0 because their module never has a state behind it."""
+    """Whether these are recurrent matrices, whose gradient is 0 because no error comes to a step behind another."""
     unfed = {seen.module for _, seen in facts.uncarried_states if not seen.is_given} | set(facts.single_steps)
-    owners = {name.rpartition(".weight_hh")[0] for name in found.cause.parameters}
+    seen = (each for look in facts.sound_looks for each in look.time)
+    read_first = {recurrent_weight(each) for each in seen if OneDirection.of(each) in facts.read_first}
+    owners = {name.rpartition(".weight_hh")[0] for name in found.cause.parameters if name not in read_first}
     return owners <= unfed
 
 

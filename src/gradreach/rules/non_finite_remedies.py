@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from gradreach.facts.breaks import Growth
 from gradreach.facts.facts import Facts
 from gradreach.facts.statistics import is_finite
 from gradreach.facts.wording import figure
@@ -22,7 +21,7 @@ from gradreach.remedies.advice.inside_edge import INSIDE_EDGE
 from gradreach.remedies.advice.leave_one_open import LEAVE_ONE_OPEN
 from gradreach.remedies.advice.log_sum_exp import LOG_SUM_EXP
 from gradreach.remedies.advice.look_more_often import LOOK_MORE_OFTEN
-from gradreach.remedies.advice.lower_rate import LOWER_RATE
+from gradreach.remedies.advice.lower_rate import FROM_START, LOWER_RATE
 from gradreach.remedies.advice.name_operation import NAME_OPERATION
 from gradreach.remedies.advice.normalise_state import NORMALISE_STATE
 from gradreach.remedies.advice.open_label import OPEN_LABEL
@@ -42,7 +41,6 @@ from gradreach.remedies.advice.zero_infinity import ZERO_INFINITY
 
 HIDDEN = {"exp": "0.0", "log": "1.0", "sqrt": "1.0", "division": "1.0"}
 """Arguments at which an operation and its slope are harmless."""
-
 
 _SIMPLE: dict[str, Advice[[]]] = {
     "exponential factor": STABILISER,
@@ -114,7 +112,12 @@ def _for_growth(facts: Facts, found: NonFinite) -> tuple[Remedy, ...]:
     clip = _clip(facts, found)
     if kind and has_hidden_weights(kind):
         why = "a recurrent matrix that stretches nothing keeps the state within the format's range"
-        return (ORTHOGONAL.remedy_because(why, found.module, kind, found.layer, found.direction), *clip)
+        slower = LOWER_RATE.remedy_because("the norm grew from the first steps on", 10.0)
+        more = (slower,) if _grows_from_start(facts, found) else clip
+        return (ORTHOGONAL.remedy_because(why, found.module, kind, found.layer, found.direction), *more)
+    if _grows_from_start(facts, found):
+        lower = LOWER_RATE.remedy_because(FROM_START, 10.0)
+        return (AVERAGE_PASSES.remedy(), lower) if facts.summed_passes else (lower,)
     if clip:
         why = "the values had grown over the steps before, until they left the format"
         return (*clip, LOWER_RATE.remedy_because(why, 10.0))
@@ -127,13 +130,18 @@ def _for_growth(facts: Facts, found: NonFinite) -> tuple[Remedy, ...]:
 
 
 def _clip(facts: Facts, found: NonFinite) -> tuple[Remedy, ...]:
-    """To clip, where the norm had grown over the steps before and nothing clips it."""
-    steps = [step for step in facts.site(found.site).steps if step.step < found.step]
-    growth = Growth.of([step.unclipped for step in steps])
-    if growth is None or not growth.grown or any(step.clip for step in steps):
+    """To clip, where the norm had grown over the steps before from an ordinary one, and nothing clips it."""
+    grown = facts.growth_before(found)
+    if grown is None or grown.usual is None:
         return ()
-    why = f"the norm had grown from {figure(growth.usual)} to {figure(growth.last)} before"
-    return (CLIP.remedy_because(why, facts.models_at(found.site), figure(2 * growth.usual, 2)),)
+    why = f"the norm had grown from {figure(grown.usual)} to {figure(grown.last)} before"
+    return (CLIP.remedy_because(why, facts.models_at(found.site), figure(2 * grown.usual, 2)),)
+
+
+def _grows_from_start(facts: Facts, found: NonFinite) -> bool:
+    """Whether the norm grew from the first steps of the run until it broke, and nothing clips it."""
+    grown = facts.growth_before(found)
+    return grown is not None and grown.usual is None
 
 
 def _unknown(facts: Facts, found: NonFinite) -> tuple[Remedy, ...]:

@@ -13,6 +13,7 @@ activation: tanh in place of a logistic function
 average_passes: the mean of the gradients of several passes in place of their sum
 batch_first: the order of batch and time that a layer is told
 biased_deviation: take a deviation that exists for a single value
+both_ends: the states that both directions end with
 bounded_decay: keep the factor of a loop's state below 1
 bounded_exponent: bound what an exponential is taken of
 carry_and_detach: carry a state from batch to batch without its history
@@ -41,6 +42,7 @@ initial_scale: initial weights of the right scale
 initialise: give every parameter a value before the first step
 inside_edge: keep an argument inside of the edge of a function's domain
 last_real_step: read each row before its padding
+last_state: the state after the last step
 layer_norm: normalisation behind a layer
 leaky: a small slope below zero
 learning_rate: a rate at which no unit is pushed below zero for good

@@ -5,6 +5,9 @@ from __future__ import annotations
 from gradreach.remedies.advice.advice import Advice
 from gradreach.remedies.advice.spelling import times
 
+FROM_START = "the norm grew from the first steps on: the rate, or what a momentum makes of it, is too high"
+"""Why, where there never was an ordinary norm to clip at."""
+
 
 def divided(by: float) -> str:
     """The rate divided by so much, or by as much as may be foretold."""
