@@ -35,6 +35,9 @@ _IDLE = {
     "elsewhere": "is called where there is no gradient, or on other parameters",
 }
 
+FEWEST_NORMS = 10
+"""Norms below which no threshold is told from them."""
+
 NAME = 40
 """Characters of a module's name that an answer has room for; the finding below has all of it."""
 
@@ -197,6 +200,8 @@ def _threshold(facts: Facts, findings: Sequence[Finding]) -> tuple[str, str]:
     advice, guarded = facts.suggested_threshold, facts.record.guarded
     if advice is None:
         return "None can be told", ": no finite norm was measured."
+    if len(facts.norms) < FEWEST_NORMS:
+        return "None can be told yet", f": {count(len(facts.norms), 'norm')} tell nothing of what is ordinary."
     if len(facts.sites) > 1:
         return _by_site(facts), ", each for its own line that calls backward: all but its largest 1 %."
     clipping = facts.clipping
