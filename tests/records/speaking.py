@@ -10,7 +10,7 @@ from gradreach.record.look import Look
 from gradreach.record.schema import NonFinite, Record, Step
 from gradreach.record.seen.data import GivenData, MixedRows, Padding, RowReading, SoftmaxAxis
 from gradreach.record.seen.depth import DepthLook
-from gradreach.record.seen.loop import FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
+from gradreach.record.seen.loop import Decay, FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
 from gradreach.record.seen.loss import CopiedTargets, LossLook, OutputLook, Spread
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, SteppedState
 
@@ -126,6 +126,21 @@ def left_over() -> tuple[Look, ...]:
     return tuple(replace(look, stepped=critic if i % 2 else maker) for i, look in enumerate(at(*chain(1), count=8)))
 
 
+def decaying(
+    pull: float = 8.0, left: float = 1e-3, *, late: float = 8.0, is_decoupled: bool = False
+) -> tuple[Look, ...]:
+    """Looks at two weights of which this part is left after four of them; the decay is so many times the gradient, at
+    first and later."""
+
+    def stepped(size: float, pull: float) -> OptimizerSteps:
+        names = ("model.0.weight", "model.2.weight")
+        decays = tuple(Decay(name, 0.5, 4 * size, 2 * size, 2 * size / pull, is_decoupled) for name in names)
+        return OptimizerSteps(1, names, (), 0.1, decays=decays)
+
+    held = at(*chain(2), count=4, stepped=stepped(1.0, pull))
+    return (*held, *at(*chain(2), start=80, count=4, stepped=stepped(left, late)))
+
+
 def carried(*nodes: int) -> tuple[Look, ...]:
     """Looks whose graph goes back to the first of them, and grows so."""
     looks = at(*chain(1), count=len(nodes), update=0.1)
@@ -190,6 +205,8 @@ SPEAKING: dict[str, Record] = {
     "GR309 without a step": record(steps(), unmoved(OptimizerSteps(0, (), (), 0.0))),
     "GR309 at a rate too small": record(steps(), unmoved(OptimizerSteps(1, ("model.2.weight",), (), 1e-9))),
     "GR310": record(steps(400), (*at(update=1.0, count=4), *at(update=1e-9, start=60, count=8))),
+    "GR312": record(steps(loss=flat), decaying()),
+    "GR312 of the step": record(steps(loss=flat), decaying(is_decoupled=True)),
     "GR401": record(steps(400, loss=flat), at(time_look(factor=0.5)), dependency=(dependency(*NOTHING),)),
     "GR402 in a loop with a decay": record(
         steps(400, loss=flat), at(time_look(factor=0.626, T=180, kind=DECAY_LOOP, **NO_BOUND)), dependency=(FAR,)

@@ -11,6 +11,7 @@ from gradreach.facts import breaks
 from gradreach.facts.activations import ModuleKey, hidden_activations
 from gradreach.facts.blow_up import BlowUp, UnclippedGrowth
 from gradreach.facts.clipping import Clipping, clipping, exceptional, norm_quantile
+from gradreach.facts.decay import Decayed, decayed
 from gradreach.facts.dependency import DependencyTest, dependency_test
 from gradreach.facts.depth import DepthShown, Trend, depth_shown, trends_of
 from gradreach.facts.first_step import FirstStepRead, OneDirection, first_step_reads, read_first
@@ -18,6 +19,7 @@ from gradreach.facts.idle_clip import IdleClip
 from gradreach.facts.input_size import given_data, input_sizes
 from gradreach.facts.losses import NO_BETTER, LossPart, loss_parts, over_guess
 from gradreach.facts.modules import is_within, root_of
+from gradreach.facts.outputs import OutputSeries, come_alike, outputs_seen
 from gradreach.facts.site import Site, sites_of
 from gradreach.facts.spikes import Spike, spikes_of
 from gradreach.facts.summed_passes import SummedPasses, summed_passes
@@ -316,9 +318,22 @@ class Facts:
         return zero_stretches(self.sound_looks, self.all_sites)
 
     @cached_property
+    def decayed(self) -> Mapping[int, Decayed]:
+        """The lines that call backward whose weights the optimizer's decay has taken away, whatever their loss does."""
+        each = ((site.number, [look for look in self.sound_looks if look.site == site.number]) for site in self.sites)
+        return {site: found for site, looks in each if (found := decayed(looks)) is not None}
+
+    @cached_property
     def loss_parts(self) -> tuple[LossPart, ...]:
         """What the losses hold against their targets, by line and place, over the sound looks."""
         return loss_parts(self.sound_looks)
+
+    @cached_property
+    def alike_outputs(self) -> tuple[OutputSeries, ...]:
+        """What each root put out that came to be the same for every row, while its loss rests."""
+        return tuple(
+            series for series in outputs_seen(self.sound_looks) if come_alike(series, self.site(series[0][0].site))
+        )
 
     def is_constant_guess(self, site: int) -> bool:
         """Whether the loss at a line rests where the best constant guess gets it."""

@@ -2,53 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from gradreach.facts.facts import Facts
-from gradreach.facts.statistics import is_positive
+from gradreach.facts.outputs import ALIKE, FALLEN, OutputSeries, outputs_seen
 from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import figure
-from gradreach.record.look import Look
 from gradreach.record.schema import Finding
-from gradreach.record.seen.loss import OutputLook
 from gradreach.remedies.advice.one_batch import ONE_BATCH
 from gradreach.rules.losses import headline
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
-ALIKE = 0.02
-"""Deviation from row to row, over the rms of the output then or at first, under which the rows are alike."""
-
-FALLEN = 0.1
-"""Part of the first deviation that may be left: a network may start with outputs that hardly differ."""
-
-Series = Sequence[tuple[Look, OutputLook]]
-
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each root whose outputs differed from row to row at first, and do no more, while the loss does not fall."""
-    found: dict[tuple[int, str], list[tuple[Look, OutputLook]]] = {}
-    for look in facts.sound_looks:
-        for seen in look.outputs:
-            found.setdefault((look.site, seen.module), []).append((look, seen))
-    told = [series for series in found.values() if len(series) > MIN_LOOKS]
-    if not told:
+    if all(len(series) <= MIN_LOOKS for series in outputs_seen(facts.sound_looks)):
         return RuleOutcome(why_not=f"no output of eight rows or more was seen {MIN_LOOKS + 1} times")
-    return RuleOutcome(tuple(_finding(facts, series) for series in told if _is_alike(facts, series)))
+    return RuleOutcome(tuple(_finding(facts, series) for series in facts.alike_outputs))
 
 
-def _is_alike(facts: Facts, series: Series) -> bool:
-    first, last = series[0][1], [seen for _, seen in series[-MIN_LOOKS:]]
-    site = facts.site(series[0][0].site)
-    rests = site.rest is not None or (site.learning.until is not None and not site.need_not_fall)
-    if not rests or not is_positive(first.deviation):
-        return False
-    return all(
-        seen.deviation <= ALIKE * max(seen.rms, first.rms) and seen.deviation <= FALLEN * first.deviation
-        for seen in last
-    )
-
-
-def _finding(facts: Facts, series: Series) -> Finding:
+def _finding(facts: Facts, series: OutputSeries) -> Finding:
     (first_look, first), (last_look, last) = series[0], series[-1]
     site = facts.site(last_look.site)
     because = (

@@ -67,7 +67,7 @@ def judge(facts: Facts, ignore: Collection[str] = ()) -> RuleResults:
     outcomes = {code: _outcome(rule, facts) for code, rule in RULES.items()}
     found = [each for code, outcome in outcomes.items() if code not in ignore for each in outcome.findings]
     return RuleResults(
-        findings=ranked(_beside_causes(fitting(facts, found))),
+        findings=ranked(_beside_causes(fitting(facts, _without_effects(found)))),
         passed=tuple(code for code, each in outcomes.items() if not each.findings and not each.why_not),
         not_judged={code: each.why_not for code, each in outcomes.items() if each.why_not and not each.findings},
     )
@@ -82,6 +82,21 @@ def _outcome(rule: Rule, facts: Facts) -> RuleOutcome:
     except Exception as error:
         return RuleOutcome(why_not=f"the rule of {ORIGINS[rule.code]} failed: {type(error).__name__}: {error}")
     return outcome
+
+
+def _without_effects(findings: Sequence[Finding]) -> Sequence[Finding]:
+    """The findings without those that another one, at the same line, brings about by itself."""
+    brought = {(code, each.where.get("site")) for each in findings for code in _effects(each)}
+    known = {code for code, _ in brought}
+    return [
+        each
+        for each in findings
+        if each.code not in known or ("site" in each.where and (each.code, each.where["site"]) not in brought)
+    ]
+
+
+def _effects(finding: Finding) -> tuple[str, ...]:
+    return RULES[finding.code].effects if finding.code in RULES else ()
 
 
 def _beside_causes(findings: Sequence[Finding]) -> Sequence[Finding]:

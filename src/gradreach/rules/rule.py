@@ -72,9 +72,10 @@ class Rule:
     For the reports: `heading` stands over the remedies of a finding that is mere information, `opening` begins the
     verdict's sentence, and `headline` writes the whole of that sentence where an opening is not enough. `aside` adds
     half a sentence to the verdict where the finding is information. `urgency` ranks findings of equal severity, the
-    lowest first; where a rule `is_symptom`, its finding is information beside any that may be its cause. `units` and
-    `labels` are those of its own evidence, beside UNITS and LABELS. `zoo` names the scripts of the test zoo that show
-    it.
+    lowest first; where a rule `is_symptom`, its finding is information beside any that may be its cause. `effects` are
+    the codes of what its fault does by itself: beside one of its findings those at the same line are not told. `units`
+    and `labels` are those of its own evidence, beside UNITS and LABELS. `zoo` names the scripts of the test zoo that
+    show it.
     """
 
     code: str
@@ -91,6 +92,7 @@ class Rule:
     aside: Callable[[Finding], str] | None = None
     urgency: int = LEAST_URGENT
     is_symptom: bool = False
+    effects: tuple[str, ...] = ()
     units: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     zoo: tuple[str, ...] = ()

@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
-from torch.optim.optimizer import register_optimizer_step_pre_hook
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from gradreach.engine.norms import each_norm, to_host
 from gradreach.record.look import Look
 from gradreach.record.seen.loop import OptimizerSteps
+from gradreach.watch.decays import Decays
 from gradreach.watch.graph import trainable
 from gradreach.watch.own_work import OwnWork
 from gradreach.watch.tensors import is_measurable
@@ -32,7 +33,11 @@ class Stepped:
         self._empty: set[int] = set()
         self._rate = 0.0
         self._idle = 0
-        self._handle = register_optimizer_step_pre_hook(own_work.hook(self._before_step))
+        self._decays = Decays(self._names)
+        self._handles = (
+            register_optimizer_step_pre_hook(own_work.hook(self._before_step)),
+            register_optimizer_step_post_hook(own_work.hook(self._after_step)),
+        )
 
     def end(self, *, before_pass: bool, has_moved: bool) -> None:
         """Listen no more; where the next pass begins, see what is left of the gradients that nothing stepped by."""
@@ -45,7 +50,8 @@ class Stepped:
 
     def release(self) -> None:
         """Listen no more."""
-        self._handle.remove()
+        for handle in self._handles:
+            handle.remove()
 
     def told(self, look: Look) -> Look:
         """The look's `stepped`."""
@@ -53,9 +59,9 @@ class Stepped:
             tuple(name for key, name in self._names.items() if key in some)
             for some in (self._held, self._empty, self._left)
         )
-        return replace(
-            look, stepped=OptimizerSteps(self._steps, held, empty, self._rate, left, self._is_discarded, self._idle)
-        )
+        steps, decays = self._steps, tuple(self._decays.told)
+        told = OptimizerSteps(steps, held, empty, self._rate, left, self._is_discarded, self._idle, decays)
+        return replace(look, stepped=told)
 
     def _before_step(self, optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._steps += 1
@@ -71,6 +77,10 @@ class Stepped:
             self._held.update(map(id, first))
             if not _computes_anew(args, kwargs):
                 self._empty.update(id(p) for p, norm in zip(first, _gradient_norms(first), strict=True) if not norm)
+                self._decays.before(optimizer, group, first)
+
+    def _after_step(self, optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:  # noqa: ARG002
+        self._decays.after()
 
 
 def _computes_anew(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

@@ -30,7 +30,7 @@ class Update:
         self._passes = 0
         self._idle_roots: frozenset[str] = frozenset()
         self._owners = [(models.path(module), p) for module in modules for p in own_parameters(module) if _is_told(p)]
-        self._before = [_sample(parameter).clone() for _, parameter in self._owners]
+        self._before = [sample(parameter).clone() for _, parameter in self._owners]
 
     @torch.no_grad()
     def settled(self, site: int | None) -> bool:
@@ -55,7 +55,7 @@ class Update:
         """‖Δw‖ of each parameter; None where they cannot be compared any more."""
         if not all(_is_told(parameter) for _, parameter in self._owners):
             return None
-        now = [_sample(parameter) for _, parameter in self._owners]
+        now = [sample(parameter) for _, parameter in self._owners]
         same = all(a.shape == b.shape and a.device == b.device for a, b in zip(now, self._before, strict=True))
         if not now or not same:
             return None
@@ -75,7 +75,7 @@ class Update:
             else _with_ratio(module, squares.get(module.module))
             for module in self.look.depth
         )
-        whole = sum((change * _scale(p)) ** 2 for (_, p), change in zip(self._owners, moved, strict=True)) ** 0.5
+        whole = sum((change * scale(p)) ** 2 for (_, p), change in zip(self._owners, moved, strict=True)) ** 0.5
         return replace(self.look, depth=depth, update=whole)
 
 
@@ -88,7 +88,8 @@ def _is_told(parameter: Tensor) -> bool:
     return parameter.layout == torch.strided and is_measurable(parameter)
 
 
-def _sample(parameter: Tensor) -> Tensor:
+def sample(parameter: Tensor) -> Tensor:
+    """The numbers that stand for a parameter, in its own memory where it is contiguous."""
     flat = local(parameter).reshape(-1)
     stride = _stride(flat.numel())
     return flat[::stride]
@@ -98,7 +99,8 @@ def _stride(elements: int) -> int:
     return max(1, -(-elements // MOST_ELEMENTS))
 
 
-def _scale(parameter: Tensor) -> float:
+def scale(parameter: Tensor) -> float:
+    """How many times as large as its sample's a parameter's norm is."""
     return float(_stride(parameter.numel()) ** 0.5)
 
 

@@ -20,6 +20,22 @@ class GraphLook:
 
 
 @dataclass(frozen=True, slots=True)
+class Decay:
+    """What an optimizer's weight decay does to one weight matrix at a step, beside what the gradient does.
+
+    `weights` is its norm. Where `is_decoupled`, the decay moves it `by_decay` and the rest of the step `by_gradient`;
+    elsewhere these are the norms of what the decay adds to the gradient, and of the gradient.
+    """
+
+    name: str
+    weight_decay: float
+    weights: float
+    by_decay: float
+    by_gradient: float
+    is_decoupled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class OptimizerSteps:
     """What torch's optimizers did between a look's backward pass and the next pass.
 
@@ -27,7 +43,8 @@ class OptimizerSteps:
     gradient of None or 0 by then. `rate` is the largest learning rate of theirs. The gradients of those that are `left`
     stood there still when the next pass began, though nothing had stepped by them. `is_discarded` says that there was
     no step, and that no gradient of the pass was left. `idle` counts the parameters of those optimizers none of whose
-    parameters had a gradient, neither from the pass nor when they stepped.
+    parameters had a gradient, neither from the pass nor when they stepped. `decays` tell of
+    the weights that a decay pulls at.
     """
 
     steps: int
@@ -37,6 +54,7 @@ class OptimizerSteps:
     left: tuple[str, ...] = ()
     is_discarded: bool = False
     idle: int = 0
+    decays: tuple[Decay, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

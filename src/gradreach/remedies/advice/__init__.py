@@ -46,6 +46,7 @@ last_state: the state after the last step
 layer_norm: normalisation behind a layer
 leaky: a small slope below zero
 learning_rate: a rate at which no unit is pushed below zero for good
+less_decay: lower the weight decay of the optimizer
 leave_one_open: leave at least one position of every row unmasked
 log_sum_exp: keep sums of exponentials in the logarithm
 longer_window: carry the gradient of truncated BPTT farther back
