@@ -35,7 +35,7 @@ def test_a_run_that_learns_says_by_how_much_and_how_late_it_was_looked_at() -> N
     assert level_and_sentence(ALL["healthy"]) == (
         "learns",
         "Learns, and nothing found: the loss fell from 2.49 to 1.63 (35 %) in 200 steps; 3 looks, the last at step "
-        "170; the gradient reaches 59 of 59 steps back in lstm layer 0.",
+        "170; the gradient reaches 59 of 59 steps back in `lstm layer 0`.",
     )
 
 

@@ -201,7 +201,7 @@ def test_trajectories_that_run_into_the_same_few_cycles_cannot_be_asked() -> Non
     errors = nn.functional.one_hot(x[:, 1:], 20).double()
     found = dependency(errors - errors.mean((0, 1)), x[:, :-1])
     assert found.lags == ()
-    assert "64 sequences that overlap or come again hold" in found.why_not
+    assert "the 64 sequences that were seen overlap or come again" in found.why_not
 
 
 def test_windows_of_one_series_count_as_its_stretches() -> None:

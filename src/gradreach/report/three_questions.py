@@ -112,7 +112,7 @@ def _vanishing(facts: Facts, findings: Sequence[Finding]) -> tuple[str, str]:
     if "GR101" not in codes:
         cut = _unreached(tests, seen.module)
         past = f"; but the data has something to learn {cut}, past the chunk" if cut else ""
-        short = "Not within its chunk" if cut else "In part" if 2 * seen.horizon < seen.T - 1 else "No"
+        short = "Not within its chunk" if cut else "In part" if 2 * seen.horizon < seen.farthest else "No"
         return short, f": {reaches}{_again(seen)}{past}."
     if any(f.code == "GR401" and of_one_stack(str(f.where.get("module")), seen.module) for f in findings):
         return "Short, but harmless", f": {reaches}; {_nothing_beyond(tests)}."

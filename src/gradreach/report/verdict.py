@@ -177,7 +177,7 @@ def _reach(facts: Facts) -> str:
     if facts.shortest is None or not known(facts.shortest.layer.reach):
         return ""
     seen, when = facts.shortest.layer, facts.as_of(facts.shortest.look.step)
-    return f"; the gradient reaches {seen.horizon} of {seen.farthest} steps back in {of_layer(seen)}{when}"
+    return f"; the gradient reaches {seen.horizon} of {seen.farthest} steps back in `{of_layer(seen)}`{when}"
 
 
 def _unseen(record: Record) -> str:

@@ -153,8 +153,11 @@ def _repeated(rows: Rows, sequences: int, block: int | None, inputs: Sequence[Te
     if block is not None and goes_round(inputs):
         return "the inputs go round in a cycle, so what lies far back in them lies near as well"
     if block is None and 0 < rows.clusters < FEWEST_CLUSTERS:
-        told = "1 stretch" if rows.clusters == 1 else f"{rows.clusters} stretches"
-        return f"{sequences} sequences that overlap or come again hold {told} of data, and {FEWEST_CLUSTERS} are needed"
+        told = "is 1 stretch" if rows.clusters == 1 else f"are {rows.clusters} stretches"
+        return (
+            f"the {sequences} sequences that were seen overlap or come again, so that there {told} of data in them, and "
+            f"{FEWEST_CLUSTERS} are needed to ask"
+        )
     return ""
 
 
