@@ -155,8 +155,8 @@ def _repeated(rows: Rows, sequences: int, block: int | None, inputs: Sequence[Te
     if block is None and 0 < rows.clusters < FEWEST_CLUSTERS:
         told = "is 1 stretch" if rows.clusters == 1 else f"are {rows.clusters} stretches"
         return (
-            f"the {sequences} sequences that were seen overlap or come again, so that there {told} of data in them, and "
-            f"{FEWEST_CLUSTERS} are needed to ask"
+            f"the {sequences} sequences that were seen overlap or come again, so that there {told} of data in them, "
+            f"and {FEWEST_CLUSTERS} are needed to ask"
         )
     return ""
 
