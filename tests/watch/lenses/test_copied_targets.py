@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 import torch
 from torch import Tensor, nn
 
 from gradreach.record.seen.loss import CopiedTargets
+from gradreach.watch.lenses import copied_targets
 from tests.watch.conftest import Watched
 
 BATCH, T, SYMBOLS = 4, 6, 7
@@ -111,3 +113,26 @@ def test_a_causal_decoder_beside_an_encoder_is_healthy(watched: Watched) -> None
 
     _, record = watched(step)
     assert record.looks[0].copied_targets is None
+
+
+@pytest.mark.parametrize(("mix", "passes"), [(causal, 4), (ahead, 12 * 3)])
+def test_a_causal_model_is_asked_less_than_one_that_sees_ahead(
+    mix: Callable[[Tensor], Tensor], passes: int, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, reads = [], copied_targets._Asked.reads
+
+    def counted(self: copied_targets._Asked, place: int) -> Tensor | None:
+        asked.append(place)
+        return reads(self, place)
+
+    monkeypatch.setattr(copied_targets._Asked, "reads", counted)
+    torch.manual_seed(0)
+    net = Net(mix)
+
+    def train() -> None:
+        for _ in range(16):
+            ids = torch.randint(0, SYMBOLS, (BATCH, T))
+            nn.functional.cross_entropy(net(ids).reshape(-1, SYMBOLS), ids.roll(-1, 1).reshape(-1)).backward()
+
+    watched(train)
+    assert len(asked) == passes

@@ -22,6 +22,9 @@ from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
 from gradreach.watch.tensors import is_dense, is_dense_and_real
 
 MOST_LOOKS = 12
+FAST = 3
+"""Looks for which one counts where no place reads its next id: so a model is built, and training does not change it."""
+
 MOST_CALLS = 16
 FEWEST_PLACES = 16
 FEWEST_STEPS = 4
@@ -66,6 +69,12 @@ class _Asked:
         """Whether the model sees what it is asked for: of targets that are not shifted its own id and none behind it;
         of others the next id, which it reads as no place does that is asked for another one."""
         return self.is_causal() if self.shift == 0 else self._sees_ahead()
+
+    def reads_next(self) -> bool:
+        """Whether a place reads its next id at all."""
+        place = self.width // 3
+        seen = self.reads(place)
+        return seen is not None and bool(seen[place + 1])
 
     def is_causal(self) -> bool:
         """Whether a place in the middle reads its own id, and none behind it."""
@@ -113,18 +122,21 @@ class CopiedTargetsOfLoss(Lens):
         calls, self._calls = self._calls, []
         if not calls or not self.step.may_pass_again(backward.graph):
             return
-        self.step.carried[CopiedTargetsOfLoss] = self.step.carried.get(CopiedTargetsOfLoss, 0) + 1
-        nodes = _marked(backward.graph, self._mark)
+        nodes, sees_ahead = _marked(backward.graph, self._mark), False
         for compared in comparisons(backward.losses, lambda _: None):
             asked = {
                 number: each for number, node in nodes.items() if (each := _asked(compared, calls[number][1], node))
             }
-            given = {number: each for number, each in asked.items() if each.is_given()}
+            able = {number: each for number, each in asked.items() if each.shift == 0 or each.reads_next()}
+            sees_ahead = sees_ahead or any(each.shift for each in able.values())
+            given = {number: each for number, each in able.items() if each.is_given()}
             for number, each in given.items():
                 others = (other for at, other in asked.items() if at != number and other.shift)
                 if not each.shift or not any(other.is_causal() for other in others):
                     path, (_, steps) = self.step.models.path(calls[number][0]), each.ids.shape
                     self._found = CopiedTargets(path, steps, each.ids.numel(), ahead=each.shift)
+        asked_before = self.step.carried.get(CopiedTargetsOfLoss, 0)
+        self.step.carried[CopiedTargetsOfLoss] = asked_before + (1 if sees_ahead else FAST)
 
     def look(self, look: Look) -> Look:
         """The look's `copied_targets`."""
