@@ -33,7 +33,7 @@ def made(loss: object, seen: LossLook | None = None, count: int = 200) -> Record
 def test_a_loss_that_falls_without_end_is_an_error() -> None:
     found = the(made(runaway), "GR606")
     assert (found.severity, found.evidence["why"]) == ("error", "unknown")
-    assert "falls without end, as fast at last as before" in found.because
+    assert "falls without end, about as fast at last as before" in found.because
     assert [remedy.id for remedy in found.remedies] == ["turn-sign"]
 
 

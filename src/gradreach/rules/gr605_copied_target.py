@@ -63,10 +63,10 @@ RULE = Rule(
         mathematics=("meant: L = Σ_t −log p(x_{t+1} | x_1 … x_t);   here: L = Σ_t −log p(x_t | x_1 … x_t) → 0",),
         thresholds="The targets of a cross entropy are the ids that an embedding is given, each in its place, and a "
         "place in the middle of a row reads its own id and none behind it. So it is in "
-        f"{MIN_LOOKS} looks or more; a dozen looks ask. Or they are the ids one place further on, and two places read "
-        "each their own next id at least five times as much as each other's, beside their own. A model that sees the "
-        "whole of what it is to give back, as one that squeezes it into a code, does not count, nor one that reads its "
-        "own targets by a causal decoder beside an encoder.",
+        f"{MIN_LOOKS} looks or more; a dozen looks ask. Or they are the ids one place further on, and two places "
+        "together read their own next ids at least five times as much as each other's, beside their own. A model that "
+        "sees the whole of what it is to give back, as one that squeezes it into a code, does not count, nor one that "
+        "reads its own targets by a causal decoder beside an encoder.",
         remedies=(
             "Targets one place further on: ids[:, 1:] for the input ids[:, :-1]: free.",
             "A causal mask, layers of one direction, nothing that mixes places: free.",

@@ -51,7 +51,11 @@ def _finding(facts: Facts, site: Site) -> Finding | None:
     went = site.learning
     first, last = (0.0 if each is None else each for each in (went.first, went.last))
     way = f"from {figure(first)} to {figure(last)}"
-    falls = f"falls without end, as fast at last as before, {way}" if site.falls_without_bound else "has no least value"
+    falls = (
+        f"falls without end, about as fast at last as before, {way}"
+        if site.falls_without_bound
+        else "has no least value"
+    )
     because = f"The loss {falls}: {_reason(part, why)}."
     because += " A low loss says nothing here." if site.falls_without_bound else f" It went {way}."
     place: Where = {"site": site.name} if part is None else where(facts, part)

@@ -30,7 +30,7 @@ FEWEST_PLACES = 16
 FEWEST_STEPS = 4
 
 APART = 5.0
-"""How many times more two places read each their own next id than each other's."""
+"""How many times as much two places together read their own next ids as each other's."""
 
 
 @dataclass(frozen=True, slots=True)
