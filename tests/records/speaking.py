@@ -11,7 +11,7 @@ from gradreach.record.schema import NonFinite, Record, Step
 from gradreach.record.seen.data import GivenData, MixedRows, Padding, RowReading, SoftmaxAxis
 from gradreach.record.seen.depth import DepthLook
 from gradreach.record.seen.loop import Decay, FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
-from gradreach.record.seen.loss import CopiedTargets, LossLook, OutputLook, Spread
+from gradreach.record.seen.loss import CopiedTargets, LossConstant, LossLook, LossTerm, OutputLook, Spread
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, SteppedState
 
 from .parts import (
@@ -279,6 +279,40 @@ SPEAKING: dict[str, Record] = {
         at(losses=(replace(ERROR, kind="binary cross entropy on logits", targets=Spread(0.0, 255.0, 90.0, 120.0)),)),
     ),
     "GR606 of a sign": record(steps(200, loss=lambda i: -1.0 - 5.0 * i), at(losses=(replace(ERROR, is_turned=True),))),
+    "GR608": record(
+        steps(),
+        at(losses=(replace(ERROR, kind="cross entropy", counts=(90, 8, 2), weights=(0.9, 0.08, 0.02)),)),
+    ),
+    "GR608 of two": record(
+        steps(),
+        at(
+            losses=(
+                replace(
+                    ERROR,
+                    kind="binary cross entropy on logits",
+                    targets=Spread(0.0, 1.0, 0.05, 0.2),
+                    weights=(1.0, 0.05),
+                ),
+            )
+        ),
+    ),
+    "GR609": record(steps(), at(losses=(replace(ERROR, targets=Spread(0.0, 0.0, 0.0, 0.0)),))),
+    "GR609 of classes": record(steps(), at(losses=(replace(ERROR, kind="cross entropy", counts=(0, 32, 0)),))),
+    "GR610": record(
+        steps(),
+        tuple(
+            replace(look, loss_constant=LossConstant(1.0 + 0.2 * (i % 3), 1.5 + 0.2 * (i % 3)))
+            for i, look in enumerate(at(count=8))
+        ),
+    ),
+    "GR611": record(
+        steps(300),
+        at(
+            losses=(replace(ERROR, is_whole=False, guess=1.0, value=1.0),),
+            loss_terms=(LossTerm(0.01, 2.0), LossTerm(2.0, 0.01)),
+            count=8,
+        ),
+    ),
     "GR605 seen ahead": record(steps(), at(copied_targets=CopiedTargets("model.embed", 12, 288, ahead=1))),
     "GR605": record(steps(), at(copied_targets=CopiedTargets("model.embed", 12, 288))),
     "GR701": record(steps(), at(*between(TANH), given=(GivenData("model.0", "Linear", 150.0, 151.0, 150.0, 12),))),

@@ -47,7 +47,9 @@ class LossLook:
     `floor` the loss that is left for that alone. `guess` is the loss of the best constant guess on this step, of a
     squared error from the unbiased variance; `value` what the comparison came to, at its mean. Both are None where they
     cannot be known. `apart` is how far the logits of one row lie apart at most, of a cross entropy. `is_turned` says
-    that the loss falls where the comparison rises, `has_negative_weights` that it weighs some of it below 0.
+    that the loss falls where the comparison rises, `has_negative_weights` that it weighs some of it below 0. `weights`
+    are what the classes count, in their order; of a binary cross entropy 1 and the weight of the positives. `term` is
+    the number of the term of the loss, from 1, that it stands in.
     """
 
     kind: LossKind
@@ -67,6 +69,8 @@ class LossLook:
     apart: float | None = None
     is_turned: bool = False
     has_negative_weights: bool = False
+    weights: tuple[float, ...] = ()
+    term: int = 1
 
     @property
     def is_weighed(self) -> bool:
@@ -82,6 +86,23 @@ class LossLook:
             return False
         sides = (self.output_shape, self.target_shape or self.output_shape)
         return all(prod(side) * size[0] == prod(self.shape) for side in sides)
+
+
+@dataclass(frozen=True, slots=True)
+class LossTerm:
+    """One term of a loss that is a sum, on one watched step: at the parameters that it shares with other terms the norm
+    of its `own` gradient, and that of the gradient of all the `others` together; 0 where it shares none."""
+
+    own: float
+    others: float
+
+
+@dataclass(frozen=True, slots=True)
+class LossConstant:
+    """What of a loss has no gradient: the `value` that was added to it, of the `whole`, on one watched step."""
+
+    value: float
+    whole: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ advice: what a piece of advice is
 registry: all advice by its id
 linear_end: end a network in a linear layer
 look_at_pairs: look whether the rows of the input and of the target belong together
+look_at_targets: look at what the targets are
 make_once: make a layer once, where the module is made
 match_shapes: give output and target one shape
 raw_logits: give the loss what it takes
@@ -11,6 +12,7 @@ spelling: how a script's own modules and parameters are spelt in Python
 
 activation: tanh in place of a logistic function
 average_passes: the mean of the gradients of several passes in place of their sum
+balanced_weights: weights of classes that fall with their count
 batch_first: the order of batch and time that a layer is told
 biased_deviation: take a deviation that exists for a single value
 both_ends: the states that both directions end with

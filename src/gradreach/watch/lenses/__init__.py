@@ -22,6 +22,7 @@ read_rows: along which axis the rows of the loss read a layer
 mixed_rows: whether rows of the batch feed one another, by a softmax over them or by a view
 padding: values that fill up the ends of sequences
 alike_rows: whether all rows of a batch are the same
+loss_terms: how hard each term of a loss pulls at the weights that it shares with the others
 losses: which outputs the loss holds against which targets, and how both lie
 copied_targets: whether the targets are what the model is just given
 outputs: whether the root modules put out something else for each row

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge
 from torch.nn import functional as F
 
 from gradreach.record.look import Look
-from gradreach.record.seen.loss import LossLook, Spread
-from gradreach.watch.comparisons import Compared, comparisons
+from gradreach.record.seen.loss import LossConstant, LossLook, Spread
+from gradreach.watch.comparisons import MEAN, NAMED, Compared, comparisons_behind
 from gradreach.watch.graph import Node, maker, mark, operation
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
 from gradreach.watch.nonfinite.operations import key_of, plain_word
 from gradreach.watch.nonfinite.saved_values import saved_value
 from gradreach.watch.tensors import first_tensor, is_dense, is_dense_and_real
+from gradreach.watch.terms import terms_of
 
 RANGES = {
     "sigmoid": (0.0, 1.0),
@@ -49,6 +52,7 @@ class Losses(Lens):
     def __init__(self, step: WatchedStep) -> None:
         super().__init__(step)
         self._found: tuple[LossLook, ...] = ()
+        self._constant: LossConstant | None = None
 
     def called(self, call: ModuleCall) -> None:
         """Note on what the module returned that it did, and its numbers where they are few."""
@@ -61,14 +65,25 @@ class Losses(Lens):
         mark(node, _MADE_BY, (call.module if before is None else before[0], kept))
 
     def before_backward(self, backward: BackwardPass) -> None:
-        """The comparisons of the losses."""
-        found = comparisons(backward.losses, _value_of)[:MOST_COMPARISONS]
+        """The comparisons of the losses, term by term."""
+        terms = terms_of(backward.losses)
+        found = [
+            (number, each)
+            for number, term in enumerate(terms.found, 1)
+            for each in comparisons_behind([term.node], _value_of, turned=term.is_turned)
+        ][:MOST_COMPARISONS]
         with torch.no_grad():
-            self._found = tuple(self._look(each) for each in found)
+            self._found = tuple(
+                replace(self._look(each), term=number, is_whole=each.is_whole and terms.are_one)
+                for number, each in found
+            )
+        is_each_one = [number for number, _ in found] == list(range(1, len(terms.found) + 1))
+        if terms.has_constant and is_each_one and self.step.may_pass_again(backward.graph):
+            self._constant = _constant(backward, [each for _, each in found], self._found, self.step.scale)
 
     def look(self, look: Look) -> Look:
-        """The look's `losses`."""
-        return replace(look, losses=self._found)
+        """The look's `losses`, and its `loss_constant`."""
+        return replace(look, losses=self._found, loss_constant=self._constant)
 
     def _look(self, each: Compared) -> LossLook:
         made = [node.metadata[_MADE_BY][0] for node in each.path if _MADE_BY in node.metadata]
@@ -79,12 +94,33 @@ class Losses(Lens):
         seen = LossLook(
             each.kind, each.shape, each.output_shape, each.target_shape, last,
             "" if module is None else self.step.models.path(module), each.is_whole, _spread(each.output),
-            is_turned=each.is_turned, has_negative_weights=each.has_negative_weights,
+            is_turned=each.is_turned, has_negative_weights=each.has_negative_weights, weights=_weights(each),
         )  # fmt: skip
         if each.target is None or not is_dense(each.target) or each.output_shape != each.shape:
             return seen
         seen = replace(seen, value=_value(each), apart=_apart(each))
         return _with_classes(seen, each) if _has_classes(each) else _with_targets(seen, each.target)
+
+
+def _constant(
+    backward: BackwardPass, compared: Sequence[Compared], seen: Sequence[LossLook], scale: float
+) -> LossConstant | None:
+    """What is left of a loss beside its comparisons, each by its mean and its factor; None where one is not known."""
+    values = [look.value for look in seen]
+    if len(backward.losses) != 1 or None in values or not all(map(_is_mean, compared)):
+        return None
+    loss, edges = backward.losses[0], [GradientEdge(each.node, 0) for each in compared]
+    factors = torch.autograd.grad([loss], edges, retain_graph=True, allow_unused=True)
+    if any(factor is None for factor in factors) or loss.numel() != 1:
+        return None
+    whole = loss.detach().item() / scale
+    known = sum((value or 0.0) * factor.sum().item() / scale for value, factor in zip(values, factors, strict=True))
+    return LossConstant(whole - known, whole)
+
+
+def _is_mean(each: Compared) -> bool:
+    """Whether a comparison is a mean, or comes to one where all its numbers count alike."""
+    return key_of(operation(each.node)) not in NAMED or saved_value(each.node, "reduction") == MEAN
 
 
 def _value(each: Compared) -> float | None:
@@ -104,6 +140,16 @@ def _value(each: Compared) -> float | None:
     apart = output.float() - target.float()
     errors = {"squared error": apart.square(), "absolute error": apart.abs()}.get(each.kind)
     return None if errors is None else errors.mean().item()
+
+
+def _weights(each: Compared) -> tuple[float, ...]:
+    """What the classes count; nothing where all count alike, or each column for itself."""
+    weights = each.weights
+    if weights is None or not is_dense_and_real(weights) or not 1 <= weights.numel() <= MOST_CLASSES:
+        return ()
+    if each.kind.startswith("binary"):
+        return (1.0, float(weights.item())) if weights.numel() == 1 else ()
+    return tuple(map(float, weights.flatten().tolist()))
 
 
 def _apart(each: Compared) -> float | None:
