@@ -13,6 +13,7 @@ from gradreach.record.seen.depth import DepthLook
 from gradreach.record.seen.loop import Decay, FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
 from gradreach.record.seen.loss import CopiedTargets, LossConstant, LossLook, LossTerm, OutputLook, Spread
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, SteppedState
+from gradreach.record.seen.weights import CopiedUnits
 
 from .parts import (
     activation,
@@ -141,6 +142,14 @@ def decaying(
     return (*held, *at(*chain(2), start=80, count=4, stepped=stepped(left, late)))
 
 
+def copied(*names: str, different: int = 1, kind: str = "Linear", **more: Any) -> tuple[Look, ...]:
+    """Looks at layers of 64 units that are copies, behind which a layer is read."""
+    units = tuple(
+        CopiedUnits(name, name.rpartition(".")[0], kind, 64, different, True) for name in names or ("model.0.weight",)
+    )
+    return at(*chain(3), copied_units=units, **more)
+
+
 def carried(*nodes: int) -> tuple[Look, ...]:
     """Looks whose graph goes back to the first of them, and grows so."""
     looks = at(*chain(1), count=len(nodes), update=0.1)
@@ -181,6 +190,9 @@ SPEAKING: dict[str, Record] = {
     "GR202": record(steps(loss=flat), at(*chain(10, 4.0, update_ratio=1e-3))),
     "GR203": record(steps(), at(*between(TANH))),
     "GR204": record(steps(), at(*between(RELU))),
+    "GR205": record(steps(loss=flat), copied()),
+    "GR205 of repeated units": record(steps(), copied(different=16)),
+    "GR205 of bare weights": record(steps(loss=flat), copied("a weight of shape (4, 64)", kind="")),
     "GR301": record((*steps(41), replace(steps(1, loss=lambda _: float("nan"))[0], step=41)), nonfinite=(BROKEN,)),
     "GR301 of a sum": summed_until_it_overflows(),
     "GR301 without its origin": record(steps(50, norm=lambda i: float("inf") if i == 30 else 1.0)),

@@ -17,7 +17,7 @@ HEALTHY = sorted(ZOO.glob("healthy/*.py"))
 FAULTY = sorted(ZOO.glob("faulty/*.py"))
 ALARMS = ("error", "warning")
 CODES = [
-    *(f"GR{n}" for n in (101, 102, 103, 105, 106, 107, 201, 202, 203, 204)),
+    *(f"GR{n}" for n in (101, 102, 103, 105, 106, 107, 201, 202, 203, 204, 205)),
     *(f"GR{n}" for n in (301, 302, 303, 304, 305, 306, 307, 308, 309, 402, 403)),
     *(
         f"GR{n}"

@@ -21,6 +21,7 @@ dependency: what the data asks for, joined with what the gradient reaches
 modules: dotted paths, the roots that they belong to, and the stacks that they share
 zero_gradients: gradients that are exactly 0 to the end, from which look on, and why
 decay: weights that the decay of the optimizer has taken to nearly nothing
+copied_units: hidden layers whose units are copies of one another
 thresholds: the figures that a user may set
 statistics: robust statistics of short series
 wording: how numbers and strings read

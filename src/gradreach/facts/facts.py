@@ -11,6 +11,7 @@ from gradreach.facts import breaks
 from gradreach.facts.activations import ModuleKey, hidden_activations
 from gradreach.facts.blow_up import BlowUp, UnclippedGrowth
 from gradreach.facts.clipping import Clipping, clipping, exceptional, norm_quantile
+from gradreach.facts.copied_units import CopiedLayers, copied_layers
 from gradreach.facts.decay import Decayed, decayed
 from gradreach.facts.dependency import DependencyTest, dependency_test
 from gradreach.facts.depth import DepthShown, Trend, depth_shown, trends_of
@@ -322,6 +323,11 @@ class Facts:
         """The lines that call backward whose weights the optimizer's decay has taken away, whatever their loss does."""
         each = ((site.number, [look for look in self.sound_looks if look.site == site.number]) for site in self.sites)
         return {site: found for site, looks in each if (found := decayed(looks)) is not None}
+
+    @cached_property
+    def copied_layers(self) -> tuple[CopiedLayers, ...]:
+        """The hidden layers whose units are copies of one another in every look, by the line that calls backward."""
+        return copied_layers(self.sound_looks, self.root_of)
 
     @cached_property
     def loss_parts(self) -> tuple[LossPart, ...]:

@@ -9,6 +9,7 @@ from gradreach.record.seen.depth import DepthLook
 from gradreach.record.seen.loop import FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
 from gradreach.record.seen.loss import CopiedTargets, LossConstant, LossLook, LossTerm, OutputLook
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, Probe, SteppedState, TimeLook
+from gradreach.record.seen.weights import CopiedUnits
 from gradreach.record.seen.zero_gradient import ZeroGradient
 
 
@@ -36,7 +37,7 @@ class Look:
     age. `given` are the sizes of the script's data, by the layer that takes them in; `readings` say along which axis
     the loss reads a layer, `mixed_rows` and `softmaxes`, of the first looks alone, whether rows of the batch mix;
     `padding` is what the data of a recurrence are filled up with. `same_rows` is the number of rows of the batch where
-    all that the models were given is the same in each, else 0.
+    all that the models were given is the same in each, else 0. `copied_units` are the layers whose units have twins.
     `update` is ‖Δw‖ of all weights together where an update followed; `seconds` is what the look cost.
     """
 
@@ -75,3 +76,4 @@ class Look:
     softmaxes: tuple[SoftmaxAxis, ...] = ()
     padding: tuple[Padding, ...] = ()
     same_rows: int = 0
+    copied_units: tuple[CopiedUnits, ...] = ()

@@ -9,6 +9,7 @@ through_time: what the rules on recurrent layers share
 through_depth: what the rules on the gradient through depth share
 data_dependency: what the rules on the data's own dependency share
 non_finite_remedies: what to do about a value that is not finite
+harm: what the loss shows of the harm that a fault does
 losses: what the rules on a loss's own operation share
 longer_reach: what lets the gradient come from farther back
 
@@ -23,6 +24,7 @@ gr201_vanishing_through_depth: the early layers get no gradient
 gr202_exploding_through_depth: the early layers get far too much of it
 gr203_saturated: units of a hidden layer sit where their activation is flat
 gr204_dead_units: units of a hidden layer are off for every sample
+gr205_copied_units: the units of a layer are copies of one another
 gr301_non_finite: the first NaN or infinity
 gr302_gradient_spikes: single norms far out of the ordinary
 gr303_clips_every_step: a clipping threshold far too low

@@ -98,6 +98,7 @@ train_again: training mode for a model that is trained
 train_mode: training mode for a recurrent layer
 transpose: axes exchanged by a transpose in place of a view
 turn_sign: the negative of what is to be maximised
+unlike_units: weights at random, so that units differ
 unsaturated_loss: a loss that keeps its slope where another model is certain
 unscale: clip gradients without the loss scale
 update_bias: start a GRU's update gate open

@@ -15,6 +15,7 @@ carried_graph: how much of the graph was made before the look before
 hidden_parts: parts with a gradient that `parameters()` does not hold
 zero_gradients: the parameters whose gradient is exactly 0, and the operation at which it becomes so
 stopped_gradient: why an operation passed nothing on
+copied_units: layers whose units are copies of one another
 unmoved: the parameters that got a gradient and did not move since the look before
 parameter_prints: whether the values of a parameter are those of another time or place
 given_data: how large the data are that the layers with weights are given
