@@ -10,7 +10,7 @@ from gradreach.record.look import Look
 from gradreach.record.schema import NonFinite, Record, Step
 from gradreach.record.seen.data import GivenData, MixedRows, Padding, RowReading, SoftmaxAxis
 from gradreach.record.seen.depth import DepthLook
-from gradreach.record.seen.loop import Decay, FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
+from gradreach.record.seen.loop import Decay, DiscardedResult, FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
 from gradreach.record.seen.loss import CopiedTargets, LossLook, OutputLook, Spread
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, SteppedState
 
@@ -164,6 +164,8 @@ FAR_OFF = tuple(
     for i, look in enumerate(at(count=6))
 )
 
+DISCARDED = DiscardedResult("model.positions", "Positions", "train.py:12")
+
 SPEAKING: dict[str, Record] = {
     "GR101": record(steps(), at(time_look(factor=0.61, T=100, lambda_=0.71, bound_factor=0.71))),
     "GR101 of gates": record(steps(), at(GATED)),
@@ -207,6 +209,7 @@ SPEAKING: dict[str, Record] = {
     "GR310": record(steps(400), (*at(update=1.0, count=4), *at(update=1e-9, start=60, count=8))),
     "GR312": record(steps(loss=flat), decaying()),
     "GR312 of the step": record(steps(loss=flat), decaying(is_decoupled=True)),
+    "GR315": record(steps(), at(*chain(2), discarded=(DISCARDED,))),
     "GR401": record(steps(400, loss=flat), at(time_look(factor=0.5)), dependency=(dependency(*NOTHING),)),
     "GR402 in a loop with a decay": record(
         steps(400, loss=flat), at(time_look(factor=0.626, T=180, kind=DECAY_LOOP, **NO_BOUND)), dependency=(FAR,)
