@@ -9,7 +9,7 @@ from gradreach.record.kinds import DECAY_LOOP, LOOP
 from gradreach.record.look import Look
 from gradreach.record.schema import NonFinite, Record, Step
 from gradreach.record.seen.data import GivenData, MixedRows, Padding, RowReading, SoftmaxAxis
-from gradreach.record.seen.depth import DepthLook
+from gradreach.record.seen.depth import DepthLook, SingleValues
 from gradreach.record.seen.loop import Decay, DiscardedResult, FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
 from gradreach.record.seen.loss import CopiedTargets, LossLook, OutputLook, Spread
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, SteppedState
@@ -164,6 +164,7 @@ FAR_OFF = tuple(
     for i, look in enumerate(at(count=6))
 )
 
+OF_ONE_VALUE = SingleValues("model.0", "LayerNorm", "layer norm", (32, 1))
 DISCARDED = DiscardedResult("model.positions", "Positions", "train.py:12")
 
 SPEAKING: dict[str, Record] = {
@@ -183,6 +184,7 @@ SPEAKING: dict[str, Record] = {
     "GR202": record(steps(loss=flat), at(*chain(10, 4.0, update_ratio=1e-3))),
     "GR203": record(steps(), at(*between(TANH))),
     "GR204": record(steps(), at(*between(RELU))),
+    "GR207": record(steps(loss=flat), at(*chain(2), single_values=(OF_ONE_VALUE,))),
     "GR301": record((*steps(41), replace(steps(1, loss=lambda _: float("nan"))[0], step=41)), nonfinite=(BROKEN,)),
     "GR301 of a sum": summed_until_it_overflows(),
     "GR301 without its origin": record(steps(50, norm=lambda i: float("inf") if i == 30 else 1.0)),

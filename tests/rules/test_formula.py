@@ -38,6 +38,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR202": ("grad_rms_first", "grad_rms_last"),
     "GR203": ("saturated",),
     "GR204": ("dead", "units"),
+    "GR207": (),
     "GR301": ("loss_before",),
     "GR302": ("norm", "usual_norm", "times"),
     "GR303": ("threshold", "norm", "clip_rate"),

@@ -27,6 +27,7 @@ from gradreach.watch.lenses.outputs import Outputs
 from gradreach.watch.lenses.padding import PaddedData
 from gradreach.watch.lenses.read_rows import ReadRows
 from gradreach.watch.lenses.recurrent_layers import RecurrentLayers
+from gradreach.watch.lenses.single_values import SingleValueNorms
 from gradreach.watch.lenses.skip_connections import SkipConnections
 from gradreach.watch.lenses.stepped_states import SteppedStates
 from gradreach.watch.lenses.unmoved import Unmoved
@@ -42,7 +43,7 @@ def test_every_lens_is_found_after_those_that_it_names() -> None:
         *(CarriedGraph, ChunkSeams, CopiedTargetsOfLoss, DiscardedResults, FleetingParts, HiddenParts),
         *(AlikeRows, GivenDataSizes, Losses, MixedRowsOfBatch, Modes, Outputs, PaddedData, ReadRows),
         *(Depth, DetachedStates, Feedforward, Loops, RecurrentLayers),
-        *(SkipConnections, SteppedStates, Unmoved, UnrolledLoops, WithoutGradient, ZeroGradients),
+        *(SingleValueNorms, SkipConnections, SteppedStates, Unmoved, UnrolledLoops, WithoutGradient, ZeroGradients),
     }
     assert all(lenses.index(earlier) < lenses.index(lens) for lens in lenses for earlier in lens.after)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gradreach.record.seen.data import GivenData, MixedRows, Padding, RowReading, SoftmaxAxis
-from gradreach.record.seen.depth import DepthLook
+from gradreach.record.seen.depth import DepthLook, SingleValues
 from gradreach.record.seen.loop import DiscardedResult, FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
 from gradreach.record.seen.loss import CopiedTargets, LossLook, OutputLook
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, Probe, SteppedState, TimeLook
@@ -16,6 +16,7 @@ from gradreach.record.seen.zero_gradient import ZeroGradient
 class Look:
     """All that was seen on one watched step.
 
+    `single_values` are the normalisations that run over one value each.
     `without_gradient` names the trainable parameters of the models that ran on it whose gradient was None after
     backward; `set_otherwise` those of them that something else than a gradient sets: they moved since the look before,
     hold the values of a parameter that has a gradient, or the loss was computed with other tensors in their place.
@@ -45,6 +46,7 @@ class Look:
     seconds: float
     time: tuple[TimeLook, ...] = ()
     depth: tuple[DepthLook, ...] = ()
+    single_values: tuple[SingleValues, ...] = ()
     without_gradient: tuple[str, ...] = ()
     set_otherwise: tuple[str, ...] = ()
     called_without_gradient: tuple[str, ...] = ()

@@ -23,6 +23,7 @@ gr201_vanishing_through_depth: the early layers get no gradient
 gr202_exploding_through_depth: the early layers get far too much of it
 gr203_saturated: units of a hidden layer sit where their activation is flat
 gr204_dead_units: units of a hidden layer are off for every sample
+gr207_lost_input: a normalisation over single values puts out nothing of what goes in
 gr301_non_finite: the first NaN or infinity
 gr302_gradient_spikes: single norms far out of the ordinary
 gr303_clips_every_step: a clipping threshold far too low

@@ -24,6 +24,7 @@ padding: values that fill up the ends of sequences
 alike_rows: whether all rows of a batch are the same
 losses: which outputs the loss holds against which targets, and how both lie
 copied_targets: whether the targets are what the model is just given
+single_values: normalisations over one value each
 outputs: whether the root modules put out something else for each row
 modes: whether models run in training mode, and whether batch norms keep statistics
 discarded_results: calls of modules whose results are thrown away
