@@ -12,6 +12,9 @@ from gradreach.record.seen.data import GivenData, MixedRows, Padding, RowReading
 from gradreach.record.seen.depth import DepthLook
 from gradreach.record.seen.loop import Decay, FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
 from gradreach.record.seen.loss import CopiedTargets, LossConstant, LossLook, LossTerm, OutputLook, Spread
+from gradreach.record.seen.depth import DepthLook, SingleValues
+from gradreach.record.seen.loop import Decay, DiscardedResult, FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
+from gradreach.record.seen.loss import CopiedTargets, LossLook, OutputLook, Spread
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, SteppedState
 from gradreach.record.seen.weights import CopiedUnits
 
@@ -173,6 +176,9 @@ FAR_OFF = tuple(
     for i, look in enumerate(at(count=6))
 )
 
+OF_ONE_VALUE = SingleValues("model.0", "LayerNorm", "layer norm", (32, 1))
+DISCARDED = DiscardedResult("model.positions", "Positions", "train.py:12")
+
 SPEAKING: dict[str, Record] = {
     "GR101": record(steps(), at(time_look(factor=0.61, T=100, lambda_=0.71, bound_factor=0.71))),
     "GR101 of gates": record(steps(), at(GATED)),
@@ -193,6 +199,7 @@ SPEAKING: dict[str, Record] = {
     "GR205": record(steps(loss=flat), copied()),
     "GR205 of repeated units": record(steps(), copied(different=16)),
     "GR205 of bare weights": record(steps(loss=flat), copied("a weight of shape (4, 64)", kind="")),
+    "GR207": record(steps(loss=flat), at(*chain(2), single_values=(OF_ONE_VALUE,))),
     "GR301": record((*steps(41), replace(steps(1, loss=lambda _: float("nan"))[0], step=41)), nonfinite=(BROKEN,)),
     "GR301 of a sum": summed_until_it_overflows(),
     "GR301 without its origin": record(steps(50, norm=lambda i: float("inf") if i == 30 else 1.0)),
@@ -219,6 +226,7 @@ SPEAKING: dict[str, Record] = {
     "GR310": record(steps(400), (*at(update=1.0, count=4), *at(update=1e-9, start=60, count=8))),
     "GR312": record(steps(loss=flat), decaying()),
     "GR312 of the step": record(steps(loss=flat), decaying(is_decoupled=True)),
+    "GR315": record(steps(), at(*chain(2), discarded=(DISCARDED,))),
     "GR401": record(steps(400, loss=flat), at(time_look(factor=0.5)), dependency=(dependency(*NOTHING),)),
     "GR402 in a loop with a decay": record(
         steps(400, loss=flat), at(time_look(factor=0.626, T=180, kind=DECAY_LOOP, **NO_BOUND)), dependency=(FAR,)

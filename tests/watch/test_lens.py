@@ -14,6 +14,7 @@ from gradreach.watch.lenses.chunk_seams import ChunkSeams
 from gradreach.watch.lenses.copied_targets import CopiedTargetsOfLoss
 from gradreach.watch.lenses.depth import Depth
 from gradreach.watch.lenses.detached_states import DetachedStates
+from gradreach.watch.lenses.discarded_results import DiscardedResults
 from gradreach.watch.lenses.feedforward import Feedforward
 from gradreach.watch.lenses.fleeting_parts import FleetingParts
 from gradreach.watch.lenses.given_data import GivenDataSizes
@@ -26,6 +27,7 @@ from gradreach.watch.lenses.outputs import Outputs
 from gradreach.watch.lenses.padding import PaddedData
 from gradreach.watch.lenses.read_rows import ReadRows
 from gradreach.watch.lenses.recurrent_layers import RecurrentLayers
+from gradreach.watch.lenses.single_values import SingleValueNorms
 from gradreach.watch.lenses.skip_connections import SkipConnections
 from gradreach.watch.lenses.stepped_states import SteppedStates
 from gradreach.watch.lenses.unmoved import Unmoved
@@ -38,10 +40,10 @@ from tests.watch.conftest import Watched
 def test_every_lens_is_found_after_those_that_it_names() -> None:
     lenses = all_lenses()
     assert set(lenses) == {
-        *(CarriedGraph, ChunkSeams, CopiedTargetsOfLoss, FleetingParts, HiddenParts, SteppedStates),
+        *(CarriedGraph, ChunkSeams, CopiedTargetsOfLoss, DiscardedResults, FleetingParts, HiddenParts),
         *(AlikeRows, GivenDataSizes, Losses, MixedRowsOfBatch, Modes, Outputs, PaddedData, ReadRows),
         *(Depth, DetachedStates, Feedforward, Loops, RecurrentLayers),
-        *(SkipConnections, Unmoved, UnrolledLoops, WithoutGradient, ZeroGradients),
+        *(SingleValueNorms, SkipConnections, SteppedStates, Unmoved, UnrolledLoops, WithoutGradient, ZeroGradients),
     }
     assert all(lenses.index(earlier) < lenses.index(lens) for lens in lenses for earlier in lens.after)
 

@@ -8,6 +8,9 @@ from gradreach.record.seen.data import GivenData, MixedRows, Padding, RowReading
 from gradreach.record.seen.depth import DepthLook
 from gradreach.record.seen.loop import FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
 from gradreach.record.seen.loss import CopiedTargets, LossConstant, LossLook, LossTerm, OutputLook
+from gradreach.record.seen.depth import DepthLook, SingleValues
+from gradreach.record.seen.loop import DiscardedResult, FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
+from gradreach.record.seen.loss import CopiedTargets, LossLook, OutputLook
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, Probe, SteppedState, TimeLook
 from gradreach.record.seen.weights import CopiedUnits
 from gradreach.record.seen.zero_gradient import ZeroGradient
@@ -17,6 +20,7 @@ from gradreach.record.seen.zero_gradient import ZeroGradient
 class Look:
     """All that was seen on one watched step.
 
+    `single_values` are the normalisations that run over one value each.
     `without_gradient` names the trainable parameters of the models that ran on it whose gradient was None after
     backward; `set_otherwise` those of them that something else than a gradient sets: they moved since the look before,
     hold the values of a parameter that has a gradient, or the loss was computed with other tensors in their place.
@@ -32,7 +36,8 @@ class Look:
     `uncleared` names the parameters whose gradient, which made the update after this look, was still there at the next
     one; `cleared` those whose gradient was gone by then. `stepped` is what optimizers did in between, where torch
     tells of it.
-    `fleeting` are the modules that the pass made for itself; `modes` say in which mode models ran.
+    `fleeting` are the modules that the pass made for itself, `discarded` the calls whose results nothing reads; `modes`
+    say in which mode models ran.
     `hidden` are the parts with a gradient that are out of the sight of `parameters()`. `graph` is the graph's size and
     age. `given` are the sizes of the script's data, by the layer that takes them in; `readings` say along which axis
     the loss reads a layer, `mixed_rows` and `softmaxes`, of the first looks alone, whether rows of the batch mix;
@@ -46,6 +51,7 @@ class Look:
     seconds: float
     time: tuple[TimeLook, ...] = ()
     depth: tuple[DepthLook, ...] = ()
+    single_values: tuple[SingleValues, ...] = ()
     without_gradient: tuple[str, ...] = ()
     set_otherwise: tuple[str, ...] = ()
     called_without_gradient: tuple[str, ...] = ()
@@ -60,6 +66,7 @@ class Look:
     stepped: OptimizerSteps | None = None
     hidden: tuple[HiddenPart, ...] = ()
     fleeting: tuple[FleetingPart, ...] = ()
+    discarded: tuple[DiscardedResult, ...] = ()
     modes: tuple[Mode, ...] = ()
     graph: GraphLook | None = None
     skip_connections: bool = False

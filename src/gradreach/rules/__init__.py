@@ -25,6 +25,7 @@ gr202_exploding_through_depth: the early layers get far too much of it
 gr203_saturated: units of a hidden layer sit where their activation is flat
 gr204_dead_units: units of a hidden layer are off for every sample
 gr205_copied_units: the units of a layer are copies of one another
+gr207_lost_input: a normalisation over single values puts out nothing of what goes in
 gr301_non_finite: the first NaN or infinity
 gr302_gradient_spikes: single norms far out of the ordinary
 gr303_clips_every_step: a clipping threshold far too low
@@ -37,6 +38,7 @@ gr309_unmoved: weights that get a gradient and never move
 gr310_updates_died_away: the learning rate was taken to 0 while there is still a gradient
 gr311_wrong_mode: a model is trained in evaluation mode, or its batch norms keep no statistics
 gr312_decayed_weights: a weight decay so strong that it, and not the loss, decides what the weights become
+gr315_discarded_result: a call whose result nothing reads
 gr401_nothing_beyond: past the horizon nothing is left to learn
 gr402_dependency_out_of_reach: the error depends on inputs that the gradient does not reach
 gr403_reached_unlearned: the gradient reaches the dependency and it is still unlearned

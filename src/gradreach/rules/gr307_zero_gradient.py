@@ -38,7 +38,7 @@ def judge(facts: Facts) -> RuleOutcome:
     counts = [sum(look.site == site.number for look in facts.sound_looks) for site in facts.sites]
     if max(counts, default=0) < MIN_LOOKS:
         return RuleOutcome(why_not=f"no line that calls backward was watched {MIN_LOOKS} times")
-    found = [each for each in facts.zero_stretches if not _is_of_states(facts, each)]
+    found = [each for each in facts.zero_stretches if not (_is_of_states(facts, each) or _is_of_one_value(facts, each))]
     return RuleOutcome(tuple(_finding(facts, each) for each in found))
 
 
@@ -49,6 +49,13 @@ def _is_of_states(facts: Facts, found: ZeroStretch) -> bool:
     read_first = {recurrent_weight(each) for each in seen if OneDirection.of(each) in facts.read_first}
     owners = {name.rpartition(".weight_hh")[0] for name in found.cause.parameters if name not in read_first}
     return owners <= unfed
+
+
+def _is_of_one_value(facts: Facts, found: ZeroStretch) -> bool:
+    """Whether the gradient ends at a normalisation over one value, or at a layer behind, as GR207 tells."""
+    modules = {each.module for look in facts.sound_looks for each in look.single_values}
+    cause = found.cause
+    return (cause.why == "single" and cause.module in modules) or (cause.why == "input" and bool(modules))
 
 
 def _finding(facts: Facts, found: ZeroStretch) -> Finding:

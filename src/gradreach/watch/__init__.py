@@ -26,6 +26,8 @@ hidden_parts: what modules keep in containers of Python, out of torch's sight
 backward_sites: the lines that call backward, and the parameters that each trains
 frames: where the script called from, and what it calls its models
 module_hooks: global hooks on every module call
+module_state: whether a call of a module left anything behind in it
+unread_result: whether the code that calls a module reads what it returns
 module_spans: in which module's forward each operation was made
 graph: what the script's autograd graph tells
 topology: the graph by numbers, in an order from the loss to the leaves

@@ -98,3 +98,18 @@ class Mode:
     momentum: float | None = None
     blank: bool = False
     modules: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DiscardedResult:
+    """A call of a module at a `line` that reads nothing of what it returned, and from which nothing goes to the loss.
+
+    What it was given goes there. `name` is the variable that takes the result and is never read, empty where none does.
+    `fits` says that the result has the shape of what went in, so that it could stand in its place.
+    """
+
+    module: str
+    kind: str
+    line: str
+    name: str = ""
+    fits: bool = True

@@ -11,6 +11,7 @@ raw_logits: give the loss what it takes
 spelling: how a script's own modules and parameters are spelt in Python
 
 activation: tanh in place of a logistic function
+assign_result: go on with what a module returned
 average_passes: the mean of the gradients of several passes in place of their sum
 balanced_weights: weights of classes that fall with their count
 batch_first: the order of batch and time that a layer is told
@@ -56,6 +57,7 @@ look_at_batch: look at the batch of a spike
 look_more_often: watch every step
 lower_rate: divide the learning rate
 name_operation: have torch name the operation
+norm_over_more: a normalisation over several values, or none
 normalise_state: keep a state that is fed back near size 1
 one_backward: one backward pass for losses that share a graph
 one_batch: train on one batch, to find out

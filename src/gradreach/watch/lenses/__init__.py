@@ -26,8 +26,10 @@ alike_rows: whether all rows of a batch are the same
 loss_terms: how hard each term of a loss pulls at the weights that it shares with the others
 losses: which outputs the loss holds against which targets, and how both lie
 copied_targets: whether the targets are what the model is just given
+single_values: normalisations over one value each
 outputs: whether the root modules put out something else for each row
 modes: whether models run in training mode, and whether batch norms keep statistics
+discarded_results: calls of modules whose results are thrown away
 fleeting_parts: modules with weights that a forward pass makes for itself
 without_gradient: the parameters that ask for a gradient and have none
 """
