@@ -74,6 +74,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR705": ("padded",),
     "GR706": ("rows",),
     "GR707": ("T", "looks"),
+    "GR708": ("padded_rows",),
 }
 """The evidence that a formula of the rule must hold, whatever its form."""
 

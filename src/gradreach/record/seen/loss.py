@@ -34,6 +34,24 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
+class PaddedRows:
+    """The rows of a comparison at places where the input is padding, and the target the same at all of them.
+
+    `share` is their part of all rows, `loss` what the comparison came to on them and `others` on the other rows, at
+    their means. Of the others, `guess` is what the best constant for each column gets on this step, `counts` how often
+    each class was the target. `label` is the class at the padding; `elsewhere` says that others have that target too.
+    """
+
+    share: float
+    loss: float
+    others: float
+    guess: float | None = None
+    counts: tuple[int, ...] = ()
+    label: int | None = None
+    elsewhere: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class LossLook:
     """One operation by which a loss holds an output of the model against a target, on one watched step.
 
@@ -47,7 +65,8 @@ class LossLook:
     `floor` the loss that is left for that alone. `guess` is the loss of the best constant guess on this step, of a
     squared error from the unbiased variance; `value` what the comparison came to, at its mean. Both are None where they
     cannot be known. `apart` is how far the logits of one row lie apart at most, of a cross entropy. `is_turned` says
-    that the loss falls where the comparison rises, `has_negative_weights` that it weighs some of it below 0.
+    that the loss falls where the comparison rises, `has_negative_weights` that it weighs some of it below 0. `padded`
+    are its rows at padding, where the loss takes them in like any other.
     """
 
     kind: LossKind
@@ -67,6 +86,7 @@ class LossLook:
     apart: float | None = None
     is_turned: bool = False
     has_negative_weights: bool = False
+    padded: PaddedRows | None = None
 
     @property
     def is_weighed(self) -> bool:

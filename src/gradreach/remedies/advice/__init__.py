@@ -44,6 +44,7 @@ inside_edge: keep an argument inside of the edge of a function's domain
 last_real_step: read each row before its padding
 last_state: the state after the last step
 layer_norm: normalisation behind a layer
+leave_out_padding: the mean of the loss over the places that hold data
 leaky: a small slope below zero
 learning_rate: a rate at which no unit is pushed below zero for good
 less_decay: lower the weight decay of the optimizer
