@@ -9,7 +9,7 @@ from typing import Any
 from gradreach.record.kinds import DECAY_LOOP, LOOP
 from gradreach.record.look import Look
 from gradreach.record.schema import NonFinite, Record, Step
-from gradreach.record.seen.data import GivenData, MixedRows, Padding, RowReading, SoftmaxAxis
+from gradreach.record.seen.data import GivenData, InvertedMask, MixedRows, Padding, RowReading, SoftmaxAxis
 from gradreach.record.seen.depth import DepthLook
 from gradreach.record.seen.loop import Decay, FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
 from gradreach.record.seen.loss import CopiedTargets, LossKind, LossLook, OutputLook, PaddedRows, Spread
@@ -314,6 +314,8 @@ SPEAKING: dict[str, Record] = {
     "GR707 of one of two directions": record(steps(), at(time_look(), first_step(direction="reverse"))),
     "GR708": record(steps(400), padded(0.01, 2.2)),
     "GR708 of numbers": record(steps(400), padded(0.01, 2.2, label=None)),
+    "GR709": record(steps(), at(inverted_masks=(InvertedMask("model.attn", "MultiheadAttention", 32, 16, 0.4),))),
+    "GR709 by hand": record(steps(), at(inverted_masks=(InvertedMask("", "", 32, 16, 0.4),) * 2)),
     "GR706": record(
         steps(), at(softmaxes=(SoftmaxAxis("softmax", "model.softmax", "Softmax", (48, 12), 0, over_rows=True),))
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gradreach.record.seen.data import GivenData, MixedRows, Padding, RowReading, SoftmaxAxis
+from gradreach.record.seen.data import GivenData, InvertedMask, MixedRows, Padding, RowReading, SoftmaxAxis
 from gradreach.record.seen.depth import DepthLook
 from gradreach.record.seen.loop import FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
 from gradreach.record.seen.loss import CopiedTargets, LossLook, OutputLook
@@ -34,8 +34,9 @@ class Look:
     `hidden` are the parts with a gradient that are out of the sight of `parameters()`. `graph` is the graph's size and
     age. `given` are the sizes of the script's data, by the layer that takes them in; `readings` say along which axis
     the loss reads a layer, `mixed_rows` and `softmaxes`, of the first looks alone, whether rows of the batch mix;
-    `padding` is what the data of a recurrence are filled up with. `same_rows` is the number of rows of the batch where
-    all that the models were given is the same in each, else 0.
+    `padding` is what the data of a recurrence are filled up with, and `inverted_masks` are attentions to
+    padding alone. `same_rows` is the number of rows of the batch where all that the models were given is the same in
+    each, else 0.
     `update` is ‖Δw‖ of all weights together where an update followed; `seconds` is what the look cost.
     """
 
@@ -71,4 +72,5 @@ class Look:
     mixed_rows: tuple[MixedRows, ...] = ()
     softmaxes: tuple[SoftmaxAxis, ...] = ()
     padding: tuple[Padding, ...] = ()
+    inverted_masks: tuple[InvertedMask, ...] = ()
     same_rows: int = 0

@@ -9,12 +9,9 @@ from torch import Tensor
 
 from gradreach.record.seen.loss import PaddedRows
 from gradreach.watch.comparisons import Compared
-from gradreach.watch.padding_runs import padded_places
+from gradreach.watch.padding_runs import MOST_GIVEN, padded_places
 from gradreach.watch.row_losses import MOST_CLASSES, constant_guess, is_likelihood, row_losses
 from gradreach.watch.tensors import is_dense
-
-MOST_GIVEN = 1 << 24
-"""Numbers of a larger tensor are not searched for padding."""
 
 
 @torch.no_grad()

@@ -8,6 +8,9 @@ from torch import Tensor
 FEWEST_STEPS = 8
 FEWEST_ROWS = 4
 
+MOST_GIVEN = 1 << 24
+"""Numbers of a larger tensor are not searched for padding."""
+
 
 @torch.no_grad()
 def runs_at_end(x: Tensor) -> Tensor | None:
