@@ -179,5 +179,5 @@ def test_a_rule_without_thresholds_has_none() -> None:
         "GR315",
         *("GR501", "GR502", "GR503", "GR504", "GR505", "GR506", "GR507", "GR508"),
         *("GR601", "GR602", "GR603", "GR604", "GR605", "GR606", "GR608", "GR609", "GR610", "GR611"),
-        *("GR701", "GR702", "GR703", "GR704", "GR705", "GR706", "GR707"),
+        *("GR701", "GR702", "GR703", "GR704", "GR705", "GR706", "GR707", "GR708", "GR709"),
     ]

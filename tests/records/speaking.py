@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
 from gradreach.record.kinds import DECAY_LOOP, LOOP
 from gradreach.record.look import Look
 from gradreach.record.schema import NonFinite, Record, Step
-from gradreach.record.seen.data import GivenData, MixedRows, Padding, RowReading, SoftmaxAxis
-from gradreach.record.seen.depth import DepthLook
-from gradreach.record.seen.loop import Decay, FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
-from gradreach.record.seen.loss import CopiedTargets, LossConstant, LossLook, LossTerm, OutputLook, Spread
+from gradreach.record.seen.data import GivenData, InvertedMask, MixedRows, Padding, RowReading, SoftmaxAxis
 from gradreach.record.seen.depth import DepthLook, SingleValues
 from gradreach.record.seen.loop import Decay, DiscardedResult, FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
-from gradreach.record.seen.loss import CopiedTargets, LossLook, OutputLook, Spread
+from gradreach.record.seen.loss import (
+    CopiedTargets,
+    LossConstant,
+    LossKind,
+    LossLook,
+    LossTerm,
+    OutputLook,
+    PaddedRows,
+    Spread,
+)
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, SteppedState
 from gradreach.record.seen.weights import CopiedUnits
 
@@ -151,6 +158,15 @@ def copied(*names: str, different: int = 1, kind: str = "Linear", **more: Any) -
         CopiedUnits(name, name.rpartition(".")[0], kind, 64, different, True) for name in names or ("model.0.weight",)
     )
     return at(*chain(3), copied_units=units, **more)
+
+
+def padded(loss: float, others: float, *, share: float = 0.9, label: int | None = 0, **more: Any) -> tuple[Look, ...]:
+    """Looks at a loss over tags, or over numbers, of whose rows this share is padding."""
+    counts, guess = ((0, 10, 10, 10, 10, 10, 10, 10, 10, 10), None) if label is not None else ((), math.log(9))
+    rows = PaddedRows(share, loss, others, guess, counts, label, **more)
+    kind: LossKind = "squared error" if label is None else "cross entropy"
+    seen = LossLook(kind, (900, 10), (900, 10), (900,), "matrix product", "model.head", True, padded=rows)
+    return at(*chain(1), losses=(seen,))
 
 
 def carried(*nodes: int) -> tuple[Look, ...]:
@@ -356,6 +372,10 @@ SPEAKING: dict[str, Record] = {
     "GR707 of a cell": record(steps(), at(first_step(kind="LSTMCell"))),
     "GR707 of both directions": record(steps(), at(first_step(), first_step(direction="reverse"))),
     "GR707 of one of two directions": record(steps(), at(time_look(), first_step(direction="reverse"))),
+    "GR708": record(steps(400), padded(0.01, 2.2)),
+    "GR708 of numbers": record(steps(400), padded(0.01, 2.2, label=None)),
+    "GR709": record(steps(), at(inverted_masks=(InvertedMask("model.attn", "MultiheadAttention", 32, 16, 0.4),))),
+    "GR709 by hand": record(steps(), at(inverted_masks=(InvertedMask("", "", 32, 16, 0.4),) * 2)),
     "GR706": record(
         steps(), at(softmaxes=(SoftmaxAxis("softmax", "model.softmax", "Softmax", (48, 12), 0, over_rows=True),))
     ),

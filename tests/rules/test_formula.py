@@ -81,6 +81,8 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR705": ("padded",),
     "GR706": ("rows",),
     "GR707": ("T", "looks"),
+    "GR708": ("padded_rows",),
+    "GR709": ("padded", "looks"),
 }
 """The evidence that a formula of the rule must hold, whatever its form."""
 

@@ -21,6 +21,7 @@ from gradreach.facts.input_size import given_data, input_sizes
 from gradreach.facts.losses import NO_BETTER, LossPart, loss_parts, over_guess
 from gradreach.facts.modules import is_within, root_of
 from gradreach.facts.outputs import OutputSeries, come_alike, outputs_seen
+from gradreach.facts.padded_loss import PaddedLoss, padded_losses
 from gradreach.facts.site import Site, sites_of
 from gradreach.facts.spikes import Spike, spikes_of
 from gradreach.facts.summed_passes import SummedPasses, summed_passes
@@ -333,6 +334,11 @@ class Facts:
     def loss_parts(self) -> tuple[LossPart, ...]:
         """What the losses hold against their targets, by line and place, over the sound looks."""
         return loss_parts(self.sound_looks)
+
+    @cached_property
+    def padded_losses(self) -> tuple[PaddedLoss, ...]:
+        """The comparisons most of whose rows are padding."""
+        return padded_losses(self.loss_parts)
 
     @cached_property
     def alike_outputs(self) -> tuple[OutputSeries, ...]:

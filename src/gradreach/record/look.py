@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gradreach.record.seen.data import GivenData, MixedRows, Padding, RowReading, SoftmaxAxis
-from gradreach.record.seen.depth import DepthLook
-from gradreach.record.seen.loop import FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
-from gradreach.record.seen.loss import CopiedTargets, LossConstant, LossLook, LossTerm, OutputLook
+from gradreach.record.seen.data import GivenData, InvertedMask, MixedRows, Padding, RowReading, SoftmaxAxis
 from gradreach.record.seen.depth import DepthLook, SingleValues
 from gradreach.record.seen.loop import DiscardedResult, FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
-from gradreach.record.seen.loss import CopiedTargets, LossLook, OutputLook
+from gradreach.record.seen.loss import CopiedTargets, LossConstant, LossLook, LossTerm, OutputLook
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, Probe, SteppedState, TimeLook
 from gradreach.record.seen.weights import CopiedUnits
 from gradreach.record.seen.zero_gradient import ZeroGradient
@@ -41,8 +38,9 @@ class Look:
     `hidden` are the parts with a gradient that are out of the sight of `parameters()`. `graph` is the graph's size and
     age. `given` are the sizes of the script's data, by the layer that takes them in; `readings` say along which axis
     the loss reads a layer, `mixed_rows` and `softmaxes`, of the first looks alone, whether rows of the batch mix;
-    `padding` is what the data of a recurrence are filled up with. `same_rows` is the number of rows of the batch where
-    all that the models were given is the same in each, else 0. `copied_units` are the layers whose units have twins.
+    `padding` is what the data of a recurrence are filled up with, and `inverted_masks` are attentions to padding alone.
+    `same_rows` is the number of rows of the batch where all that the models were given is the same in each, else 0.
+    `copied_units` are the layers whose units have twins.
     `update` is ‖Δw‖ of all weights together where an update followed; `seconds` is what the look cost.
     """
 
@@ -82,5 +80,6 @@ class Look:
     mixed_rows: tuple[MixedRows, ...] = ()
     softmaxes: tuple[SoftmaxAxis, ...] = ()
     padding: tuple[Padding, ...] = ()
+    inverted_masks: tuple[InvertedMask, ...] = ()
     same_rows: int = 0
     copied_units: tuple[CopiedUnits, ...] = ()

@@ -39,6 +39,10 @@ state_look: what a look tells of a recurrence from these gradients
 loss_rows: the rows of what a loss was computed of
 comparisons: where a loss holds an output against a target
 terms: the terms that a loss is the sum of
+row_losses: what a comparison came to, number by number, and what a constant gets
+padding_runs: where sequences are filled up to one length
+ignored_keys: which keys an attention ignores
+padded_rows: the rows of a loss that stand at padding
 tensors: the tensors in whatever a module is given or returns, and which of them can be measured
 host_numbers: numbers on their way from the device to the host
 own_work: the fence around our own work, whose errors end in the record's notes

@@ -56,8 +56,8 @@ MOST_MOVES = 32
 
 FEWEST_FACTORS = 4
 
-MEAN = 1
-"""The saved number of `reduction="mean"`."""
+MEAN, SUM = 1, 2
+"""The saved numbers of `reduction="mean"` and `"sum"`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,8 @@ class Compared:
     `output` and `target` are None where the graph does not hold them; `output_shape` and `target_shape` are without
     what broadcasting added. `is_turned` says that the loss falls where the comparison rises, `is_weighted` that classes
     or rows have weights, `has_negative_weights` that one of these is below 0. `weights` are those of the classes, of a
-    binary cross entropy that of the positives.
+    binary cross entropy that of the positives. `is_reduced` says that the loss takes all of it in at one weight:
+    nothing can leave places out once it is one number.
     """
 
     kind: LossKind
@@ -85,6 +86,7 @@ class Compared:
     has_negative_weights: bool = False
     weights: Tensor | None = None
     is_turned: bool = False
+    is_reduced: bool = False
 
 
 ValueOf = Callable[[Node], "Tensor | None"]
@@ -127,7 +129,7 @@ def _compared(node: Node, key: str, through: frozenset[str], value_of: ValueOf) 
     """The comparison that a node is, behind the operations `through` which its loss came; None of any other node."""
     is_whole = through <= {"mean"}
     if key in NAMED:
-        return _named(node, key, is_whole and saved_value(node, "reduction") == MEAN)
+        return _named(node, key, is_whole)
     if key in ("pow", "square", "abs", "mul") and (difference := _difference(node, key)) is not None:
         return _by_hand(node, key, difference, is_whole, value_of)
     if key in ("add", "sub"):
@@ -135,7 +137,8 @@ def _compared(node: Node, key: str, through: frozenset[str], value_of: ValueOf) 
     return (_by_logarithm(node, through) or _product(node)) if key == "mul" else None
 
 
-def _named(node: Node, key: str, is_mean: bool) -> Compared | None:
+def _named(node: Node, key: str, is_whole: bool) -> Compared | None:
+    reduction = saved_value(node, "reduction")
     start, target = node.next_functions[0][0], saved_value(node, "target")
     output = saved_value(node, "self")
     if start is None or output is None or target is None:
@@ -151,10 +154,11 @@ def _named(node: Node, key: str, is_mean: bool) -> Compared | None:
         start = _before_expanding(start)
     weights = [each for name in ("weight", "pos_weight") if (each := saved_value(node, name)) is not None]
     return Compared(
-        kind, node, shape, shape_of(start), path, is_mean, _unexpanded(target), output, target,
+        kind, node, shape, shape_of(start), path, is_whole and reduction == MEAN, _unexpanded(target), output, target,
         _signed(saved_value(node, "ignore_index")), is_weighted=bool(weights),
         has_negative_weights=any(_some_count_below_0(each, node, kind) for each in weights),
         weights=saved_value(node, "pos_weight" if kind.startswith("binary") else "weight"),
+        is_reduced=is_whole or reduction in (MEAN, SUM),
     )  # fmt: skip
 
 
@@ -203,7 +207,7 @@ def _by_hand(node: Node, key: str, difference: Node, is_whole: bool, value_of: V
         output = value.reshape(apart.shape)
         target = output - apart if place == 0 else output + apart
     kind: LossKind = "absolute error" if key == "abs" else "squared error"
-    return Compared(kind, node, shape, shape_of(start), path, is_whole, None, output, target)
+    return Compared(kind, node, shape, shape_of(start), path, is_whole, None, output, target, is_reduced=is_whole)
 
 
 def _by_logarithm(node: Node, through: frozenset[str]) -> Compared | None:

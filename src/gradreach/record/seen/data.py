@@ -95,3 +95,17 @@ class Padding:
     rows: float
     share: float
     median: float
+
+
+@dataclass(frozen=True, slots=True)
+class InvertedMask:
+    """An attention in `module` that attends to padding alone on one watched step, and ignores what holds data.
+
+    Its keys are `steps` places of each of `entries` sequences, of which the share `padded` is padding.
+    """
+
+    module: str
+    kind: str
+    entries: int
+    steps: int
+    padded: float

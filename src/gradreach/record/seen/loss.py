@@ -34,6 +34,24 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
+class PaddedRows:
+    """The rows of a comparison at places where the input is padding, and the target the same at all of them.
+
+    `share` is their part of all rows, `loss` what the comparison came to on them and `others` on the other rows, at
+    their means. Of the others, `guess` is what the best constant for each column gets on this step, `counts` how often
+    each class was the target. `label` is the class at the padding; `elsewhere` says that others have that target too.
+    """
+
+    share: float
+    loss: float
+    others: float
+    guess: float | None = None
+    counts: tuple[int, ...] = ()
+    label: int | None = None
+    elsewhere: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class LossLook:
     """One operation by which a loss holds an output of the model against a target, on one watched step.
 
@@ -49,7 +67,8 @@ class LossLook:
     cannot be known. `apart` is how far the logits of one row lie apart at most, of a cross entropy. `is_turned` says
     that the loss falls where the comparison rises, `has_negative_weights` that it weighs some of it below 0. `weights`
     are what the classes count, in their order; of a binary cross entropy 1 and the weight of the positives. `term` is
-    the number of the term of the loss, from 1, that it stands in.
+    the number of the term of the loss, from 1, that it stands in. `padded` are its rows at padding, where the loss
+    takes them in like any other.
     """
 
     kind: LossKind
@@ -71,6 +90,7 @@ class LossLook:
     has_negative_weights: bool = False
     weights: tuple[float, ...] = ()
     term: int = 1
+    padded: PaddedRows | None = None
 
     @property
     def is_weighed(self) -> bool:

@@ -44,9 +44,11 @@ hand_over: hand all parameters to the optimizer
 initial_scale: initial weights of the right scale
 initialise: give every parameter a value before the first step
 inside_edge: keep an argument inside of the edge of a function's domain
+invert_mask: a mask the other way round
 last_real_step: read each row before its padding
 last_state: the state after the last step
 layer_norm: normalisation behind a layer
+leave_out_padding: the mean of the loss over the places that hold data
 leaky: a small slope below zero
 learning_rate: a rate at which no unit is pushed below zero for good
 less_decay: lower the weight decay of the optimizer

@@ -9,7 +9,6 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge
-from torch.nn import functional as F
 
 from gradreach.record.look import Look
 from gradreach.record.seen.loss import LossConstant, LossLook, Spread
@@ -18,6 +17,8 @@ from gradreach.watch.graph import Node, maker, mark, operation
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
 from gradreach.watch.nonfinite.operations import key_of, plain_word
 from gradreach.watch.nonfinite.saved_values import saved_value
+from gradreach.watch.padded_rows import padded_rows
+from gradreach.watch.row_losses import MOST_CLASSES, constant_guess, is_likelihood, row_losses
 from gradreach.watch.tensors import first_tensor, is_dense, is_dense_and_real
 from gradreach.watch.terms import terms_of
 
@@ -40,7 +41,6 @@ MOST_KEPT = 1 << 16
 MOST_NUMBERS = 1 << 20
 """Numbers of an output or target that are read; of more, evenly spaced rows."""
 
-MOST_CLASSES = 1024
 MOST_COMPARISONS = 8
 
 _MADE_BY = "gradreach: made by"
@@ -95,6 +95,7 @@ class Losses(Lens):
             each.kind, each.shape, each.output_shape, each.target_shape, last,
             "" if module is None else self.step.models.path(module), each.is_whole, _spread(each.output),
             is_turned=each.is_turned, has_negative_weights=each.has_negative_weights, weights=_weights(each),
+            padded=padded_rows(each, self.step.data.sequences()),
         )  # fmt: skip
         if each.target is None or not is_dense(each.target) or each.output_shape != each.shape:
             return seen
@@ -125,21 +126,12 @@ def _is_mean(each: Compared) -> bool:
 
 def _value(each: Compared) -> float | None:
     """What a comparison came to at its mean, from the numbers that the graph holds."""
-    output, target = each.output, each.target
-    if output is None or target is None or each.is_weighted or output.numel() > MOST_NUMBERS:
+    if each.output is None or each.target is None or each.output.numel() > MOST_NUMBERS:
         return None
-    if each.kind in ("cross entropy", "negative log-likelihood") and target.dtype == torch.int64:
-        ignored = -100 if each.ignored is None else each.ignored
-        return F.nll_loss(output.float(), target, ignore_index=ignored).item()
-    if target.shape != output.shape or not is_dense_and_real(target):
-        return None
-    if each.kind == "binary cross entropy on logits":
-        return F.binary_cross_entropy_with_logits(output.float(), target.float()).item()
-    if each.kind == "binary cross entropy":
-        return F.binary_cross_entropy(output.float(), target.float()).item()
-    apart = output.float() - target.float()
-    errors = {"squared error": apart.square(), "absolute error": apart.abs()}.get(each.kind)
-    return None if errors is None else errors.mean().item()
+    losses = row_losses(each)
+    if losses is not None and is_likelihood(each):
+        losses = losses[each.target != (-100 if each.ignored is None else each.ignored)]
+    return None if losses is None else losses.mean().item()
 
 
 def _weights(each: Compared) -> tuple[float, ...]:
@@ -194,7 +186,7 @@ def _with_targets(seen: LossLook, target: Tensor) -> LossLook:
     target = _rows(target).float()
     guess = None
     if target.shape[:1].numel() >= 2 and bool(torch.isfinite(target).all()):
-        guess = _guess(seen.kind, target)
+        guess = constant_guess(seen.kind, target)
     seen = replace(seen, targets=_spread(target), guess=guess)
     low, high = RANGES.get(seen.last, (-1.0, 1.0) if seen.last in _RECURRENT_NAMES else (-math.inf, math.inf))
     if seen.kind not in ("squared error", "absolute error") or (low, high) == (-math.inf, math.inf):
@@ -205,18 +197,6 @@ def _with_targets(seen: LossLook, target: Tensor) -> LossLook:
 
 
 _RECURRENT_NAMES = frozenset(kind.__name__ for kind in RECURRENT)
-
-
-def _guess(kind: str, target: Tensor) -> float | None:
-    """The loss of the best constant for each column."""
-    if kind == "squared error":
-        return target.var(dim=0).mean().item()
-    if kind == "absolute error":
-        return (target - target.median(dim=0).values).abs().mean().item()
-    if kind.startswith("binary") and bool(((target >= 0) & (target <= 1)).all()):
-        p = target.mean(dim=0)
-        return -(torch.xlogy(p, p) + torch.xlogy(1 - p, 1 - p)).mean().item()
-    return None
 
 
 def _entropy(counts: list[int]) -> float | None:
