@@ -10,7 +10,15 @@ from gradreach.record.look import Look
 from gradreach.record.schema import NonFinite, Record, Step
 from gradreach.record.seen.data import GivenData, MixedRows, Padding, RowReading, SoftmaxAxis
 from gradreach.record.seen.depth import DepthLook
-from gradreach.record.seen.loop import Decay, FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
+from gradreach.record.seen.loop import (
+    Decay,
+    FleetingPart,
+    GraphLook,
+    HiddenPart,
+    Mode,
+    OptimizerSteps,
+    ValueClip,
+)
 from gradreach.record.seen.loss import CopiedTargets, LossLook, OutputLook, Spread
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, SteppedState
 
@@ -126,6 +134,15 @@ def left_over() -> tuple[Look, ...]:
     return tuple(replace(look, stepped=critic if i % 2 else maker) for i, look in enumerate(at(*chain(1), count=8)))
 
 
+def clipped_by_value(
+    left: float = 1e-3, *, optimizer: str = "SGD", ratio: float = 1e-6, scale: float = 1.0
+) -> tuple[Look, ...]:
+    """Looks at gradients of norm 1, times a loss scale, of which a limit on each of 1,000 elements leaves so much."""
+    clip = ValueClip(1e-4, 1.0 * scale, left * scale, cut=900, elements=1000)
+    stepped = OptimizerSteps(1, ("model.0.weight",), (), 0.1, optimizers=(optimizer,), value_clips=(clip,))
+    return at(*chain(2, update_ratio=ratio), count=8, stepped=stepped)
+
+
 def decaying(
     pull: float = 8.0, left: float = 1e-3, *, late: float = 8.0, is_decoupled: bool = False
 ) -> tuple[Look, ...]:
@@ -187,6 +204,7 @@ SPEAKING: dict[str, Record] = {
     "GR302": record(_spiked(900.0, harmed=False)),
     "GR302 with harm": record(_spiked(62.0, harmed=True)),
     "GR303": record(_clipped()),
+    "GR303 by value": record(steps(loss=flat, threshold=1e-4, clip="value"), clipped_by_value()),
     "GR304": record(blown(1000.0, 1e4)),
     "GR304 of a sum": record(blown(1000.0, 1e4), summed_passes(2, of=8)),
     "GR305 too large": record(steps(loss=flat), at(*chain(3, update_ratio=0.2))),
