@@ -12,6 +12,7 @@ from gradreach.record.seen.data import GivenData, MixedRows, Padding, RowReading
 from gradreach.record.seen.depth import DepthLook
 from gradreach.record.seen.loop import (
     Decay,
+    Epsilon,
     FleetingPart,
     GraphLook,
     HiddenPart,
@@ -143,6 +144,19 @@ def clipped_by_value(
     return at(*chain(2, update_ratio=ratio), count=8, stepped=stepped)
 
 
+def with_eps(
+    eps: float = 1.0, root: float = 0.02, *, later: float | None = None, ratio: float = 1e-4
+) -> tuple[Look, ...]:
+    """Looks at an Adam of this eps beside roots of second moments of this size, in the last half of `later`."""
+
+    def stepped(root: float) -> OptimizerSteps:
+        told = Epsilon("Adam", eps, root, below=0.9, elements=1000, rate=1e-3)
+        return OptimizerSteps(1, ("model.0.weight",), (), 1e-3, epsilons=(told,))
+
+    begun = at(*chain(2, update_ratio=ratio), count=4, stepped=stepped(root))
+    return (*begun, *at(*chain(2, update_ratio=ratio), start=80, count=4, stepped=stepped(later or root)))
+
+
 def decaying(
     pull: float = 8.0, left: float = 1e-3, *, late: float = 8.0, is_decoupled: bool = False
 ) -> tuple[Look, ...]:
@@ -225,6 +239,7 @@ SPEAKING: dict[str, Record] = {
     "GR310": record(steps(400), (*at(update=1.0, count=4), *at(update=1e-9, start=60, count=8))),
     "GR312": record(steps(loss=flat), decaying()),
     "GR312 of the step": record(steps(loss=flat), decaying(is_decoupled=True)),
+    "GR313": record(steps(loss=flat), with_eps()),
     "GR401": record(steps(400, loss=flat), at(time_look(factor=0.5)), dependency=(dependency(*NOTHING),)),
     "GR402 in a loop with a decay": record(
         steps(400, loss=flat), at(time_look(factor=0.626, T=180, kind=DECAY_LOOP, **NO_BOUND)), dependency=(FAR,)

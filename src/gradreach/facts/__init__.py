@@ -21,6 +21,7 @@ input_size: how large the input of a model is
 dependency: what the data asks for, joined with what the gradient reaches
 modules: dotted paths, the roots that they belong to, and the stacks that they share
 zero_gradients: gradients that are exactly 0 to the end, from which look on, and why
+epsilon: an eps that outweighs the second moment of the gradient
 decay: weights that the decay of the optimizer has taken to nearly nothing
 thresholds: the figures that a user may set
 statistics: robust statistics of short series

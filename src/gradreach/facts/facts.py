@@ -14,6 +14,7 @@ from gradreach.facts.clipping import Clipping, clipping, exceptional, norm_quant
 from gradreach.facts.decay import Decayed, decayed
 from gradreach.facts.dependency import DependencyTest, dependency_test
 from gradreach.facts.depth import DepthShown, Trend, depth_shown, trends_of
+from gradreach.facts.epsilon import Outweighed, outweighed
 from gradreach.facts.first_step import FirstStepRead, OneDirection, first_step_reads, read_first
 from gradreach.facts.idle_clip import IdleClip
 from gradreach.facts.input_size import given_data, input_sizes
@@ -326,6 +327,12 @@ class Facts:
     def decayed(self) -> Mapping[int, Decayed]:
         """The lines that call backward whose weights the optimizer's decay has taken away, whatever their loss does."""
         each = ((site.number, decayed(self.looks_at(site.number))) for site in self.sites)
+        return {site: found for site, found in each if found is not None}
+
+    @cached_property
+    def outweighed(self) -> Mapping[int, Outweighed]:
+        """The lines that call backward where an optimizer's eps outweighs the gradient, whatever their loss does."""
+        each = ((site.number, outweighed(self.looks_at(site.number))) for site in self.sites)
         return {site: found for site, found in each if found is not None}
 
     @cached_property

@@ -11,8 +11,9 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 
 from gradreach.engine.norms import each_norm, to_host
 from gradreach.record.look import Look
-from gradreach.record.seen.loop import OptimizerSteps, ValueClip
+from gradreach.record.seen.loop import Epsilon, OptimizerSteps, ValueClip
 from gradreach.watch.decays import Decays
+from gradreach.watch.epsilons import epsilons
 from gradreach.watch.graph import trainable
 from gradreach.watch.optimizer_names import torch_name
 from gradreach.watch.own_work import OwnWork
@@ -37,6 +38,8 @@ class Stepped:
         self._idle = 0
         self._optimizers: dict[str, None] = {}
         self._value_clips: list[ValueClip] = []
+        self._epsilons: list[Epsilon] = []
+        self._unasked: set[int] = set()
         self._decays = Decays(self._names)
         self._handles = (
             register_optimizer_step_pre_hook(own_work.hook(self._before_step)),
@@ -72,6 +75,7 @@ class Stepped:
         told = OptimizerSteps(
             self._steps, held, empty, self._rate, left, self._is_discarded, self._idle,
             decays=tuple(self._decays.told), optimizers=tuple(self._optimizers), value_clips=tuple(self._value_clips),
+            epsilons=tuple(self._epsilons),
         )  # fmt: skip
         return replace(look, stepped=told)
 
@@ -88,12 +92,16 @@ class Stepped:
                 self._optimizers[torch_name(optimizer)] = None
             first = [p for p in mine if id(p) not in self._held]
             self._held.update(map(id, first))
+            self._unasked.update(map(id, first))
             if not _computes_anew(args, kwargs):
                 self._empty.update(id(p) for p, norm in zip(first, _gradient_norms(first), strict=True) if not norm)
                 self._decays.before(optimizer, group, first)
 
     def _after_step(self, optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:  # noqa: ARG002
         self._decays.after()
+        if self._unasked:
+            self._epsilons += epsilons(optimizer, self._unasked)
+            self._unasked.clear()
 
 
 def _computes_anew(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

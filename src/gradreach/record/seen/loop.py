@@ -50,6 +50,22 @@ class ValueClip:
 
 
 @dataclass(frozen=True, slots=True)
+class Epsilon:
+    """The `eps` of one group of an `optimizer` like Adam, beside the roots of the second moments that it is added to.
+
+    `root` is the median of those that are not 0, `below` the share of them that are smaller than eps; `elements` is how
+    many weights were stepped, at a learning rate of `rate`.
+    """
+
+    optimizer: str
+    eps: float
+    root: float
+    below: float
+    elements: int
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
 class OptimizerSteps:
     """What torch's optimizers did between a look's backward pass and the next pass.
 
@@ -60,6 +76,7 @@ class OptimizerSteps:
     parameters had a gradient, neither from the pass nor when they stepped. `decays` tell of
     the weights that a decay pulls at. `optimizers` names the kinds that stepped by gradients of the pass, as torch
     does where it knows them. `value_clips` are the calls that limited elements of gradients before the first step.
+    `epsilons` tell of the eps of optimizers like Adam.
     """
 
     steps: int
@@ -72,6 +89,7 @@ class OptimizerSteps:
     decays: tuple[Decay, ...] = ()
     optimizers: tuple[str, ...] = ()
     value_clips: tuple[ValueClip, ...] = ()
+    epsilons: tuple[Epsilon, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ look_at_pairs: look whether the rows of the input and of the target belong toget
 make_once: make a layer once, where the module is made
 match_shapes: give output and target one shape
 raw_logits: give the loss what it takes
+small_eps: set the eps of the optimizer to what is usual
 spelling: how a script's own modules and parameters are spelt in Python
 
 activation: tanh in place of a logistic function
