@@ -11,7 +11,17 @@ from gradreach.record.look import Look
 from gradreach.record.schema import NonFinite, Record, Step
 from gradreach.record.seen.data import GivenData, InvertedMask, MixedRows, Padding, RowReading, SoftmaxAxis
 from gradreach.record.seen.depth import DepthLook, SingleValues
-from gradreach.record.seen.loop import Decay, DiscardedResult, FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
+from gradreach.record.seen.loop import (
+    Decay,
+    DiscardedResult,
+    Epsilon,
+    FleetingPart,
+    GraphLook,
+    HiddenPart,
+    Mode,
+    OptimizerSteps,
+    ValueClip,
+)
 from gradreach.record.seen.loss import (
     CopiedTargets,
     LossConstant,
@@ -137,6 +147,28 @@ def left_over() -> tuple[Look, ...]:
     return tuple(replace(look, stepped=critic if i % 2 else maker) for i, look in enumerate(at(*chain(1), count=8)))
 
 
+def clipped_by_value(
+    left: float = 1e-3, *, optimizer: str = "SGD", ratio: float = 1e-6, scale: float = 1.0
+) -> tuple[Look, ...]:
+    """Looks at gradients of norm 1, times a loss scale, of which a limit on each of 1,000 elements leaves so much."""
+    clip = ValueClip(1e-4, 1.0 * scale, left * scale, cut=900, elements=1000)
+    stepped = OptimizerSteps(1, ("model.0.weight",), (), 0.1, optimizers=(optimizer,), value_clips=(clip,))
+    return at(*chain(2, update_ratio=ratio), count=8, stepped=stepped)
+
+
+def with_eps(
+    eps: float = 1.0, root: float = 0.02, *, later: float | None = None, ratio: float = 1e-4
+) -> tuple[Look, ...]:
+    """Looks at an Adam of this eps beside roots of second moments of this size, in the last half of `later`."""
+
+    def stepped(root: float) -> OptimizerSteps:
+        told = Epsilon("Adam", eps, root, below=0.9, elements=1000, rate=1e-3)
+        return OptimizerSteps(1, ("model.0.weight",), (), 1e-3, epsilons=(told,))
+
+    begun = at(*chain(2, update_ratio=ratio), count=4, stepped=stepped(root))
+    return (*begun, *at(*chain(2, update_ratio=ratio), start=80, count=4, stepped=stepped(later or root)))
+
+
 def decaying(
     pull: float = 8.0, left: float = 1e-3, *, late: float = 8.0, is_decoupled: bool = False
 ) -> tuple[Look, ...]:
@@ -222,6 +254,7 @@ SPEAKING: dict[str, Record] = {
     "GR302": record(_spiked(900.0, harmed=False)),
     "GR302 with harm": record(_spiked(62.0, harmed=True)),
     "GR303": record(_clipped()),
+    "GR303 by value": record(steps(loss=flat, threshold=1e-4, clip="value"), clipped_by_value()),
     "GR304": record(blown(1000.0, 1e4)),
     "GR304 of a sum": record(blown(1000.0, 1e4), summed_passes(2, of=8)),
     "GR305 too large": record(steps(loss=flat), at(*chain(3, update_ratio=0.2))),
@@ -243,6 +276,7 @@ SPEAKING: dict[str, Record] = {
     "GR312": record(steps(loss=flat), decaying()),
     "GR312 of the step": record(steps(loss=flat), decaying(is_decoupled=True)),
     "GR315": record(steps(), at(*chain(2), discarded=(DISCARDED,))),
+    "GR313": record(steps(loss=flat), with_eps()),
     "GR401": record(steps(400, loss=flat), at(time_look(factor=0.5)), dependency=(dependency(*NOTHING),)),
     "GR402 in a loop with a decay": record(
         steps(400, loss=flat), at(time_look(factor=0.626, T=180, kind=DECAY_LOOP, **NO_BOUND)), dependency=(FAR,)

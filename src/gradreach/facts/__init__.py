@@ -9,6 +9,7 @@ padded_loss: losses most of whose rows stand at padding
 outputs: whether what models put out differs from row to row
 summed_passes: whether the gradients of several passes are summed for one update
 idle_clip: clipping calls that limit nothing
+value_clip: what clipping by value leaves of the gradients
 clipping: by which threshold a norm was limited, on what share of the steps
 spikes: single norms, or losses, far out of the ordinary
 ordinary_norm: the usual norm before one grew
@@ -21,6 +22,7 @@ input_size: how large the input of a model is
 dependency: what the data asks for, joined with what the gradient reaches
 modules: dotted paths, the roots that they belong to, and the stacks that they share
 zero_gradients: gradients that are exactly 0 to the end, from which look on, and why
+epsilon: an eps that outweighs the second moment of the gradient
 decay: weights that the decay of the optimizer has taken to nearly nothing
 copied_units: hidden layers whose units are copies of one another
 thresholds: the figures that a user may set

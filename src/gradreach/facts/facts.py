@@ -15,6 +15,7 @@ from gradreach.facts.copied_units import CopiedLayers, copied_layers
 from gradreach.facts.decay import Decayed, decayed
 from gradreach.facts.dependency import DependencyTest, dependency_test
 from gradreach.facts.depth import DepthShown, Trend, depth_shown, trends_of
+from gradreach.facts.epsilon import Outweighed, outweighed
 from gradreach.facts.first_step import FirstStepRead, OneDirection, first_step_reads, read_first
 from gradreach.facts.idle_clip import IdleClip
 from gradreach.facts.input_size import given_data, input_sizes
@@ -38,6 +39,7 @@ from gradreach.facts.time import (
     uncarried_states,
     usual_length,
 )
+from gradreach.facts.value_clip import ClippedValues, clipped_values
 from gradreach.facts.zero_gradients import ZeroStretch, zero_stretches
 from gradreach.record.look import Look
 from gradreach.record.schema import NonFinite, Record, Step
@@ -214,6 +216,10 @@ class Facts:
         end = self.first_break
         return tuple(look for look in self.record.looks if end is None or look.step < end)
 
+    def looks_at(self, site: int) -> list[Look]:
+        """The sound looks at one line that calls backward."""
+        return [look for look in self.sound_looks if look.site == site]
+
     def root_of(self, path: str) -> str:
         """The root module that a dotted path belongs to: the longest registered name that it starts with."""
         return root_of(tuple(self.record.models), path)
@@ -322,8 +328,20 @@ class Facts:
     @cached_property
     def decayed(self) -> Mapping[int, Decayed]:
         """The lines that call backward whose weights the optimizer's decay has taken away, whatever their loss does."""
-        each = ((site.number, [look for look in self.sound_looks if look.site == site.number]) for site in self.sites)
-        return {site: found for site, looks in each if (found := decayed(looks)) is not None}
+        each = ((site.number, decayed(self.looks_at(site.number))) for site in self.sites)
+        return {site: found for site, found in each if found is not None}
+
+    @cached_property
+    def outweighed(self) -> Mapping[int, Outweighed]:
+        """The lines that call backward where an optimizer's eps outweighs the gradient, whatever their loss does."""
+        each = ((site.number, outweighed(self.looks_at(site.number))) for site in self.sites)
+        return {site: found for site, found in each if found is not None}
+
+    @cached_property
+    def clipped_values(self) -> Mapping[int, ClippedValues]:
+        """The lines that call backward whose gradients are clipped by value, and what that leaves of them."""
+        each = ((site.number, clipped_values(self.looks_at(site.number), site.sound_steps)) for site in self.sites)
+        return {site: found for site, found in each if found is not None}
 
     @cached_property
     def copied_layers(self) -> tuple[CopiedLayers, ...]:

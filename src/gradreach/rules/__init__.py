@@ -11,6 +11,7 @@ data_dependency: what the rules on the data's own dependency share
 non_finite_remedies: what to do about a value that is not finite
 harm: what the loss shows of the harm that a fault does
 losses: what the rules on a loss's own operation share
+slow_loss: what is said of a loss that falls slowly
 longer_reach: what lets the gradient come from farther back
 
 gr101_vanishing_through_time: the gradient falls under 1 % within half of the sequence
@@ -39,6 +40,7 @@ gr310_updates_died_away: the learning rate was taken to 0 while there is still a
 gr311_wrong_mode: a model is trained in evaluation mode, or its batch norms keep no statistics
 gr312_decayed_weights: a weight decay so strong that it, and not the loss, decides what the weights become
 gr315_discarded_result: a call whose result nothing reads
+gr313_large_eps: the eps of the optimizer outweighs the gradient
 gr401_nothing_beyond: past the horizon nothing is left to learn
 gr402_dependency_out_of_reach: the error depends on inputs that the gradient does not reach
 gr403_reached_unlearned: the gradient reaches the dependency and it is still unlearned

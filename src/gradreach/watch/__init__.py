@@ -16,6 +16,9 @@ lenses: one file a lens
 pending_looks: looks whose update is still to come
 update: how far the weights moved after a watched step
 stepped: what optimizers did between a watched step and the next pass
+optimizer_names: what an optimizer is called
+value_clips: what clipping by value takes from the gradients
+epsilons: how large the eps of an optimizer is beside what it is added to
 decays: how hard weight decay pulls at the weights, beside the gradient
 uncleared: whether the gradient of a watched step was cleared after its update
 samples: what the question to the data rests on

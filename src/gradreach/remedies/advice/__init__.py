@@ -8,6 +8,7 @@ look_at_targets: look at what the targets are
 make_once: make a layer once, where the module is made
 match_shapes: give output and target one shape
 raw_logits: give the loss what it takes
+small_eps: set the eps of the optimizer to what is usual
 spelling: how a script's own modules and parameters are spelt in Python
 
 activation: tanh in place of a logistic function
