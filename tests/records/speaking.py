@@ -11,7 +11,7 @@ from gradreach.record.schema import NonFinite, Record, Step
 from gradreach.record.seen.data import GivenData, MixedRows, Padding, RowReading, SoftmaxAxis
 from gradreach.record.seen.depth import DepthLook
 from gradreach.record.seen.loop import Decay, FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
-from gradreach.record.seen.loss import CopiedTargets, LossLook, OutputLook, Spread
+from gradreach.record.seen.loss import CopiedTargets, Growth, LossLook, OutputLook, Spread
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, SteppedState
 
 from .parts import (
@@ -104,6 +104,10 @@ BROADCAST = replace(ERROR, shape=(32, 32), target_shape=(32,))
 SQUASHED = LossLook("cross entropy", (32, 10), (32, 10), (32,), "softmax", "model.3", True, counts=(3,) * 10)
 UNBOUNDED = replace(SQUASHED, kind="negative log-likelihood", last="matrix product", outputs=WIDE)
 CUT_OFF = replace(ERROR, last="sigmoid", outside=0.9, floor=70.0)
+NORMAL = Growth("model.2.weight", (10, 400), 400, 1.0, True, 0.6, 12.0)
+FAR_OFF_AT_FIRST = at(
+    losses=(replace(SQUASHED, last="matrix product", module="model.2", value=50.0, growths=(NORMAL,)),)
+)
 HIDDEN = HiddenPart("model.cells[0]", "LSTMCell", 4, 800, moved=False)
 
 
@@ -279,6 +283,7 @@ SPEAKING: dict[str, Record] = {
         at(losses=(replace(ERROR, kind="binary cross entropy on logits", targets=Spread(0.0, 255.0, 90.0, 120.0)),)),
     ),
     "GR606 of a sign": record(steps(200, loss=lambda i: -1.0 - 5.0 * i), at(losses=(replace(ERROR, is_turned=True),))),
+    "GR607": record(steps(loss=lambda i: 50.0 - 0.1 * i), FAR_OFF_AT_FIRST),
     "GR605 seen ahead": record(steps(), at(copied_targets=CopiedTargets("model.embed", 12, 288, ahead=1))),
     "GR605": record(steps(), at(copied_targets=CopiedTargets("model.embed", 12, 288))),
     "GR701": record(steps(), at(*between(TANH), given=(GivenData("model.0", "Linear", 150.0, 151.0, 150.0, 12),))),

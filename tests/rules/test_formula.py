@@ -67,6 +67,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR604": ("over_guess",),
     "GR605": ("places",),
     "GR606": (),
+    "GR607": ("scale", "first_loss", "constant_guess"),
     "GR701": (),
     "GR702": (),
     "GR703": ("deviation_first", "deviation_last"),

@@ -14,6 +14,7 @@ from gradreach.facts.clipping import Clipping, clipping, exceptional, norm_quant
 from gradreach.facts.decay import Decayed, decayed
 from gradreach.facts.dependency import DependencyTest, dependency_test
 from gradreach.facts.depth import DepthShown, Trend, depth_shown, trends_of
+from gradreach.facts.far_start import FarStart, far_starts
 from gradreach.facts.first_step import FirstStepRead, OneDirection, first_step_reads, read_first
 from gradreach.facts.idle_clip import IdleClip
 from gradreach.facts.input_size import given_data, input_sizes
@@ -322,6 +323,11 @@ class Facts:
         """The lines that call backward whose weights the optimizer's decay has taken away, whatever their loss does."""
         each = ((site.number, [look for look in self.sound_looks if look.site == site.number]) for site in self.sites)
         return {site: found for site, looks in each if (found := decayed(looks)) is not None}
+
+    @cached_property
+    def far_starts(self) -> tuple[FarStart, ...]:
+        """The losses that begin far above what a constant guess gets, because weights were drawn too large."""
+        return far_starts(self.sites, self.loss_parts)
 
     @cached_property
     def loss_parts(self) -> tuple[LossPart, ...]:

@@ -52,6 +52,7 @@ gr603_targets_out_of_range: targets lie outside of what the end of the network c
 gr604_constant_guess: the loss ends no lower than what the best constant guess gets
 gr605_copied_target: the targets are what the model is just given
 gr606_unbounded_loss: nothing bounds the loss from below
+gr607_far_start: the loss begins far above what a constant guess gets
 gr701_input_scale: inputs out of scale, and what comes of it
 gr702_axes_exchanged: a layer runs over the batch in place of time, or a view mixes the rows
 gr703_output_alike: a model puts out nearly the same for every row

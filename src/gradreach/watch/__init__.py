@@ -36,6 +36,7 @@ state_gradients: the gradients at the states of a recurrence, by passes over the
 state_look: what a look tells of a recurrence from these gradients
 loss_rows: the rows of what a loss was computed of
 comparisons: where a loss holds an output against a target
+growths: by how much each product with weights makes the signal larger
 tensors: the tensors in whatever a module is given or returns, and which of them can be measured
 host_numbers: numbers on their way from the device to the host
 own_work: the fence around our own work, whose errors end in the record's notes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from math import prod
 from typing import Literal
@@ -34,6 +35,35 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
+class Growth:
+    """A product with trained weights on the way to an output, at the first look at it.
+
+    `weight` is the parameter's name, empty where no module owns it, and `fan_in` how many numbers of the input one of
+    the output is a sum of. `is_drawn` says that the weights look as if drawn from one distribution: their rows are of
+    one size up to chance, and so are their columns. The rms is of the weights, of what they are multiplied with, and of
+    the product without a bias.
+    """
+
+    weight: str
+    shape: tuple[int, ...]
+    fan_in: int
+    weight_rms: float
+    is_drawn: bool
+    input_rms: float
+    output_rms: float
+
+    @property
+    def factor(self) -> float:
+        """By how much the signal grows here."""
+        return self.output_rms / self.input_rms if self.input_rms else 0.0
+
+    @property
+    def scale(self) -> float:
+        """The weights' rms times √fan_in: what weights drawn at random are expected to make the signal grow by."""
+        return self.weight_rms * math.sqrt(self.fan_in)
+
+
+@dataclass(frozen=True, slots=True)
 class LossLook:
     """One operation by which a loss holds an output of the model against a target, on one watched step.
 
@@ -47,7 +77,8 @@ class LossLook:
     `floor` the loss that is left for that alone. `guess` is the loss of the best constant guess on this step, of a
     squared error from the unbiased variance; `value` what the comparison came to, at its mean. Both are None where they
     cannot be known. `apart` is how far the logits of one row lie apart at most, of a cross entropy. `is_turned` says
-    that the loss falls where the comparison rises, `has_negative_weights` that it weighs some of it below 0.
+    that the loss falls where the comparison rises, `has_negative_weights` that it weighs some of it below 0. `growths`
+    are the products on the way to the output, in their order, at the first look alone.
     """
 
     kind: LossKind
@@ -67,6 +98,7 @@ class LossLook:
     apart: float | None = None
     is_turned: bool = False
     has_negative_weights: bool = False
+    growths: tuple[Growth, ...] = ()
 
     @property
     def is_weighed(self) -> bool:

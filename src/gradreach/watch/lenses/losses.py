@@ -13,6 +13,7 @@ from gradreach.record.look import Look
 from gradreach.record.seen.loss import LossLook, Spread
 from gradreach.watch.comparisons import Compared, comparisons
 from gradreach.watch.graph import Node, maker, mark, operation
+from gradreach.watch.growths import growths
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
 from gradreach.watch.nonfinite.operations import key_of, plain_word
 from gradreach.watch.nonfinite.saved_values import saved_value
@@ -65,6 +66,15 @@ class Losses(Lens):
         found = comparisons(backward.losses, _value_of)[:MOST_COMPARISONS]
         with torch.no_grad():
             self._found = tuple(self._look(each) for each in found)
+        first: set[tuple[str, str]] = self.step.carried.setdefault(Losses, set())
+        new = {(seen.kind, seen.module) for seen in self._found} - first
+        if new and not self.step.is_stored_elsewhere:
+            first |= new
+            names = self.step.models.parameter_names()
+            self._found = tuple(
+                replace(seen, growths=growths(each.path[0], names)) if (seen.kind, seen.module) in new else seen
+                for seen, each in zip(self._found, found, strict=True)
+            )
 
     def look(self, look: Look) -> Look:
         """The look's `losses`."""
