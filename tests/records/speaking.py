@@ -11,7 +11,7 @@ from gradreach.record.schema import NonFinite, Record, Step
 from gradreach.record.seen.data import GivenData, MixedRows, Padding, RowReading, SoftmaxAxis
 from gradreach.record.seen.depth import DepthLook
 from gradreach.record.seen.loop import Decay, FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
-from gradreach.record.seen.loss import CopiedTargets, Growth, LossLook, OutputLook, Spread
+from gradreach.record.seen.loss import CopiedTargets, LayerGrowth, LossLook, OutputLook, Spread
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, SteppedState
 
 from .parts import (
@@ -104,7 +104,7 @@ BROADCAST = replace(ERROR, shape=(32, 32), target_shape=(32,))
 SQUASHED = LossLook("cross entropy", (32, 10), (32, 10), (32,), "softmax", "model.3", True, counts=(3,) * 10)
 UNBOUNDED = replace(SQUASHED, kind="negative log-likelihood", last="matrix product", outputs=WIDE)
 CUT_OFF = replace(ERROR, last="sigmoid", outside=0.9, floor=70.0)
-NORMAL = Growth("model.2.weight", (10, 400), 400, 1.0, True, 0.6, 12.0)
+NORMAL = LayerGrowth("model.2.weight", (10, 400), 400, 1.0, True, 0.6, 12.0)
 FAR_OFF_AT_FIRST = at(
     losses=(replace(SQUASHED, last="matrix product", module="model.2", value=50.0, growths=(NORMAL,)),)
 )
@@ -207,6 +207,7 @@ SPEAKING: dict[str, Record] = {
     "GR308": adversaries(),
     "GR309": record(steps(), at(*chain(2, update_ratio=0.0), unmoved=("model.2.weight",), moved=False, count=5)),
     "GR309 without a step": record(steps(), unmoved(OptimizerSteps(0, (), (), 0.0))),
+    "GR309 beside an optimizer of others": record(steps(), unmoved(OptimizerSteps(1, (), (), 0.0, idle=6))),
     "GR309 at a rate too small": record(steps(), unmoved(OptimizerSteps(1, ("model.2.weight",), (), 1e-9))),
     "GR310": record(steps(400), (*at(update=1.0, count=4), *at(update=1e-9, start=60, count=8))),
     "GR312": record(steps(loss=flat), decaying()),

@@ -10,13 +10,13 @@ import pytest
 
 from gradreach.record.look import Look
 from gradreach.record.schema import Record
-from gradreach.record.seen.loss import Growth, LossLook, Spread
+from gradreach.record.seen.loss import LayerGrowth, LossLook, Spread
 from tests.records.parts import at, record, steps
 from tests.records.speaking import ERROR, FAR_OFF_AT_FIRST, SPEAKING
 from tests.rules.judging import codes, findings, the
 
-LARGE = Growth("model.2.weight", (10, 400), 400, 1.0, True, 0.6, 12.0)
-USUAL = Growth("model.0.weight", (400, 50), 50, 0.0816, True, 1.0, 0.58)
+LARGE = LayerGrowth("model.2.weight", (10, 400), 400, 1.0, True, 0.6, 12.0)
+USUAL = LayerGrowth("model.0.weight", (400, 50), 50, 0.0816, True, 1.0, 0.58)
 CLASSES = replace(FAR_OFF_AT_FIRST[0].losses[0], growths=(USUAL, LARGE))
 VALUES = replace(
     ERROR, outputs=Spread(-40.0, 40.0, 0.0, 12.0), targets=Spread(-2.0, 2.0, 0.0, 1.0), guess=1.0, growths=(LARGE,)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import gradreach as gr
-from gradreach.record.seen.loss import Growth
+from gradreach.record.seen.loss import LayerGrowth
 
 ROWS = 48
 LABELS = torch.arange(ROWS) % 6
@@ -25,7 +25,7 @@ def net() -> nn.Sequential:
     return model
 
 
-def of_looks(model: nn.Module, loss: Loss, looks: int = 1, *size: int) -> list[tuple[Growth, ...]]:
+def of_looks(model: nn.Module, loss: Loss, looks: int = 1, *size: int) -> list[tuple[LayerGrowth, ...]]:
     with gr.observe(model, every=1) as watch:
         for _ in range(looks):
             loss(model, torch.randn(ROWS, *(size or (40,)))).backward()
@@ -34,7 +34,7 @@ def of_looks(model: nn.Module, loss: Loss, looks: int = 1, *size: int) -> list[t
     return [look.losses[0].growths for look in record.looks]
 
 
-def growths(model: nn.Module, loss: Loss, *size: int) -> tuple[Growth, ...]:
+def growths(model: nn.Module, loss: Loss, *size: int) -> tuple[LayerGrowth, ...]:
     return of_looks(model, loss, 1, *size)[0]
 
 

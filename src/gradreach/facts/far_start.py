@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from gradreach.facts.losses import LossPart
 from gradreach.facts.site import Site
 from gradreach.facts.statistics import is_finite, is_positive, median
-from gradreach.record.seen.loss import Growth, LossLook
+from gradreach.record.seen.loss import LayerGrowth, LossLook
 
 FAR = 3.0
 """How many times what a constant guess gets a loss must begin at; of a squared error the square of it."""
@@ -42,7 +42,7 @@ class FarStart:
     part: LossPart
     first: float
     guess: float
-    layers: tuple[Growth, ...]
+    layers: tuple[LayerGrowth, ...]
     steps: int | None
     of: int
 
@@ -91,7 +91,7 @@ def _first(site: Site, part: LossPart) -> float | None:
     return site.steps[0].loss if value is None and part.looks[0].is_whole else value
 
 
-def _blamed(seen: LossLook) -> tuple[Growth, ...]:
+def _blamed(seen: LossLook) -> tuple[LayerGrowth, ...]:
     """The layers drawn too large, from the last one on that a signal of ordinary size goes into.
 
     Empty where together they make the output little larger than usual.
@@ -101,7 +101,7 @@ def _blamed(seen: LossLook) -> tuple[Growth, ...]:
     return tuple(large) if math.prod(map(excess, large)) >= EXCESS else ()
 
 
-def excess(each: Growth) -> float:
+def excess(each: LayerGrowth) -> float:
     """How many times as large as the largest usual ones its weights are."""
     return each.scale / LARGEST
 

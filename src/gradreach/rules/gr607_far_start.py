@@ -6,7 +6,7 @@ from gradreach.facts.facts import Facts
 from gradreach.facts.far_start import EXCESS, FAR, LARGEST, OVER, FarStart, excess
 from gradreach.facts.wording import count, figure
 from gradreach.record.schema import Finding, Severity
-from gradreach.record.seen.loss import Growth
+from gradreach.record.seen.loss import LayerGrowth
 from gradreach.remedies.advice.usual_start import USUAL_START
 from gradreach.rules import formula, gr202_exploding_through_depth
 from gradreach.rules.losses import NO_LOSS, headline
@@ -77,7 +77,7 @@ def _places(far: FarStart) -> str:
     return " and ".join([", ".join(named[:-1]), named[-1]] if named[:-1] else named)
 
 
-def _place(each: Growth) -> str:
+def _place(each: LayerGrowth) -> str:
     """The layer, or where no module owns the weight, its shape."""
     if not each.weight:
         return f"the {' × '.join(map(str, each.shape))} matrix"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gradreach.record.seen.loss import Growth
+from gradreach.record.seen.loss import LayerGrowth
 from gradreach.watch.graph import Node, is_leaf, operation, parents
 from gradreach.watch.nonfinite.operations import key_of, moves
 from gradreach.watch.nonfinite.saved_values import saved_value
@@ -50,7 +50,7 @@ class _Product(NamedTuple):
     is_first: bool
 
 
-def growths(start: Node, names: Mapping[int, str]) -> tuple[Growth, ...]:
+def growths(start: Node, names: Mapping[int, str]) -> tuple[LayerGrowth, ...]:
     """The products behind a node, the first to be computed first; of a weight that is used several times the last.
 
     There are none where something else than a product makes the size of what the node puts out, as a temperature does.
@@ -113,7 +113,7 @@ def _leaf(node: Node | None) -> tuple[Tensor, bool] | None:
     return node.variable, is_turned
 
 
-def _growth(product: _Product, names: Mapping[int, str]) -> Growth | None:
+def _growth(product: _Product, names: Mapping[int, str]) -> LayerGrowth | None:
     """What one product does; None where the graph does not hold what it is given."""
     seen = _convolution(product) if key_of(operation(product.node)) == "convolution" else _matrix_product(product)
     if seen is None:
@@ -121,7 +121,7 @@ def _growth(product: _Product, names: Mapping[int, str]) -> Growth | None:
     matrix, given, output = seen
     sizes = torch.stack([_rms(given), _rms(output)]).tolist()
     leaf = product.leaf
-    return Growth(names.get(id(leaf), ""), tuple(leaf.shape), matrix.shape[1], *_drawn(matrix), *sizes)
+    return LayerGrowth(names.get(id(leaf), ""), tuple(leaf.shape), matrix.shape[1], *_drawn(matrix), *sizes)
 
 
 def _matrix_product(product: _Product) -> tuple[Tensor, Tensor, Tensor] | None:

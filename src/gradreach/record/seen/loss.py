@@ -35,7 +35,7 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
-class Growth:
+class LayerGrowth:
     """A product with trained weights on the way to an output, at the first look at it.
 
     `weight` is the parameter's name, empty where no module owns it, and `fan_in` how many numbers of the input one of
@@ -98,7 +98,7 @@ class LossLook:
     apart: float | None = None
     is_turned: bool = False
     has_negative_weights: bool = False
-    growths: tuple[Growth, ...] = ()
+    growths: tuple[LayerGrowth, ...] = ()
 
     @property
     def is_weighed(self) -> bool:
