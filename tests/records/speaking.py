@@ -24,6 +24,7 @@ from gradreach.record.seen.loop import (
 )
 from gradreach.record.seen.loss import (
     CopiedTargets,
+    LayerGrowth,
     LossConstant,
     LossKind,
     LossLook,
@@ -125,6 +126,10 @@ BROADCAST = replace(ERROR, shape=(32, 32), target_shape=(32,))
 SQUASHED = LossLook("cross entropy", (32, 10), (32, 10), (32,), "softmax", "model.3", True, counts=(3,) * 10)
 UNBOUNDED = replace(SQUASHED, kind="negative log-likelihood", last="matrix product", outputs=WIDE)
 CUT_OFF = replace(ERROR, last="sigmoid", outside=0.9, floor=70.0)
+NORMAL = LayerGrowth("model.2.weight", (10, 400), 400, 1.0, True, 0.6, 12.0)
+FAR_OFF_AT_FIRST = at(
+    losses=(replace(SQUASHED, last="matrix product", module="model.2", value=50.0, growths=(NORMAL,)),)
+)
 HIDDEN = HiddenPart("model.cells[0]", "LSTMCell", 4, 800, moved=False)
 
 
@@ -271,6 +276,7 @@ SPEAKING: dict[str, Record] = {
     "GR308": adversaries(),
     "GR309": record(steps(), at(*chain(2, update_ratio=0.0), unmoved=("model.2.weight",), moved=False, count=5)),
     "GR309 without a step": record(steps(), unmoved(OptimizerSteps(0, (), (), 0.0))),
+    "GR309 beside an optimizer of others": record(steps(), unmoved(OptimizerSteps(1, (), (), 0.0, idle=6))),
     "GR309 at a rate too small": record(steps(), unmoved(OptimizerSteps(1, ("model.2.weight",), (), 1e-9))),
     "GR310": record(steps(400), (*at(update=1.0, count=4), *at(update=1e-9, start=60, count=8))),
     "GR312": record(steps(loss=flat), decaying()),
@@ -349,6 +355,7 @@ SPEAKING: dict[str, Record] = {
         at(losses=(replace(ERROR, kind="binary cross entropy on logits", targets=Spread(0.0, 255.0, 90.0, 120.0)),)),
     ),
     "GR606 of a sign": record(steps(200, loss=lambda i: -1.0 - 5.0 * i), at(losses=(replace(ERROR, is_turned=True),))),
+    "GR607": record(steps(loss=lambda i: 50.0 - 0.1 * i), FAR_OFF_AT_FIRST),
     "GR608": record(
         steps(),
         at(losses=(replace(ERROR, kind="cross entropy", counts=(90, 8, 2), weights=(0.9, 0.08, 0.02)),)),

@@ -75,6 +75,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR609": ("target", "looks"),
     "GR610": ("share", "value", "looks"),
     "GR611": ("value", "times"),
+    "GR607": ("scale", "first_loss", "constant_guess"),
     "GR701": (),
     "GR702": (),
     "GR703": ("deviation_first", "deviation_last"),

@@ -6,6 +6,7 @@ site: one line of the script that calls backward, with its steps, losses, norms 
 learning: whether the loss at one line fell over the run
 losses: what a loss holds against what, and what the best constant guess gets
 padded_loss: losses most of whose rows stand at padding
+far_start: losses that begin far above what a constant guess gets
 outputs: whether what models put out differs from row to row
 summed_passes: whether the gradients of several passes are summed for one update
 idle_clip: clipping calls that limit nothing

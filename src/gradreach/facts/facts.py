@@ -16,6 +16,7 @@ from gradreach.facts.decay import Decayed, decayed
 from gradreach.facts.dependency import DependencyTest, dependency_test
 from gradreach.facts.depth import DepthShown, Trend, depth_shown, trends_of
 from gradreach.facts.epsilon import Outweighed, outweighed
+from gradreach.facts.far_start import FarStart, far_starts
 from gradreach.facts.first_step import FirstStepRead, OneDirection, first_step_reads, read_first
 from gradreach.facts.idle_clip import IdleClip
 from gradreach.facts.input_size import given_data, input_sizes
@@ -347,6 +348,11 @@ class Facts:
     def copied_layers(self) -> tuple[CopiedLayers, ...]:
         """The hidden layers whose units are copies of one another in every look, by the line that calls backward."""
         return copied_layers(self.sound_looks, self.root_of)
+
+    @cached_property
+    def far_starts(self) -> tuple[FarStart, ...]:
+        """The losses that begin far above what a constant guess gets, because weights were drawn too large."""
+        return far_starts(self.sites, self.loss_parts)
 
     @cached_property
     def loss_parts(self) -> tuple[LossPart, ...]:

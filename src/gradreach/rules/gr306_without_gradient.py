@@ -15,6 +15,7 @@ from gradreach.remedies.advice.connect import CONNECT
 from gradreach.remedies.advice.freeze import FREEZE
 from gradreach.remedies.advice.same_weights import SAME_WEIGHTS
 from gradreach.remedies.advice.with_gradients import WITH_GRADIENTS
+from gradreach.rules import gr309_unmoved
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
 MUCH = 0.2
@@ -65,10 +66,13 @@ def _of_models(facts: Facts, ran: Mapping[str, list[Look]]) -> tuple[Finding, ..
 
 
 def _of_idle_optimizer(facts: Facts) -> tuple[Finding, ...]:
-    """An optimizer that steps look after look, and none of whose parameters ever has a gradient."""
+    """An optimizer that steps look after look, and none of whose parameters ever has a gradient; where GR309 tells of
+    the weights that it was not given, it tells of that too."""
     looks = [look for look in facts.sound_looks if look.stepped is not None and look.stepped.steps]
     stepped = [look.stepped for look in looks if look.stepped is not None]
     if len(stepped) < MIN_LOOKS or not all(each.idle for each in stepped):
+        return ()
+    if any(found.evidence["idle"] for found in gr309_unmoved.judge(facts).findings):
         return ()
     idle, nothing_else = stepped[-1].idle, not any(each.held for each in stepped)
     because = (
@@ -219,7 +223,8 @@ RULE = Rule(
         f"were loaded or swapped on the way, or that a functional call puts others in the place of. What nothing "
         f"calls, or what ran for nothing, is information where it is less than {percent(MUCH)} of the layers with "
         f"weights. Of optimizers: none of the parameters of one had a gradient when it stepped, in {MIN_LOOKS} looks "
-        "or more and in all; an error where no other one stepped by a gradient.",
+        "or more and in all; an error where no other one stepped by a gradient. Where GR309 names the weights that are "
+        "trained in their place, it tells of that optimizer too.",
         remedies=(
             "Connect it: if it should learn.",
             "Compute the loss with the weights that the optimizer holds: free.",

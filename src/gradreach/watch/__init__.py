@@ -46,6 +46,7 @@ row_losses: what a comparison came to, number by number, and what a constant get
 padding_runs: where sequences are filled up to one length
 ignored_keys: which keys an attention ignores
 padded_rows: the rows of a loss that stand at padding
+growths: by how much each product with weights makes the signal larger
 tensors: the tensors in whatever a module is given or returns, and which of them can be measured
 host_numbers: numbers on their way from the device to the host
 own_work: the fence around our own work, whose errors end in the record's notes

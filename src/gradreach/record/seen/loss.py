@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from math import prod
 from typing import Literal
@@ -52,6 +53,35 @@ class PaddedRows:
 
 
 @dataclass(frozen=True, slots=True)
+class LayerGrowth:
+    """A product with trained weights on the way to an output, at the first look at it.
+
+    `weight` is the parameter's name, empty where no module owns it, and `fan_in` how many numbers of the input one of
+    the output is a sum of. `is_drawn` says that the weights look as if drawn from one distribution: their rows are of
+    one size up to chance, and so are their columns. The rms is of the weights, of what they are multiplied with, and of
+    the product without a bias.
+    """
+
+    weight: str
+    shape: tuple[int, ...]
+    fan_in: int
+    weight_rms: float
+    is_drawn: bool
+    input_rms: float
+    output_rms: float
+
+    @property
+    def factor(self) -> float:
+        """By how much the signal grows here."""
+        return self.output_rms / self.input_rms if self.input_rms else 0.0
+
+    @property
+    def scale(self) -> float:
+        """The weights' rms times √fan_in: what weights drawn at random are expected to make the signal grow by."""
+        return self.weight_rms * math.sqrt(self.fan_in)
+
+
+@dataclass(frozen=True, slots=True)
 class LossLook:
     """One operation by which a loss holds an output of the model against a target, on one watched step.
 
@@ -68,7 +98,8 @@ class LossLook:
     that the loss falls where the comparison rises, `has_negative_weights` that it weighs some of it below 0. `weights`
     are what the classes count, in their order; of a binary cross entropy 1 and the weight of the positives. `term` is
     the number of the term of the loss, from 1, that it stands in. `padded` are its rows at padding, where the loss
-    takes them in like any other.
+    takes them in like any other. `growths` are the products on the
+    way to the output, in their order, at the first look alone.
     """
 
     kind: LossKind
@@ -91,6 +122,7 @@ class LossLook:
     weights: tuple[float, ...] = ()
     term: int = 1
     padded: PaddedRows | None = None
+    growths: tuple[LayerGrowth, ...] = ()
 
     @property
     def is_weighed(self) -> bool:

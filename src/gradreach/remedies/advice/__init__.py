@@ -110,6 +110,7 @@ update_bias: start a GRU's update gate open
 update_order: clear, run backward, step
 module_list: keep parts where torch finds them
 whole_sequence: the steps of a sequence as the steps of its layer
+usual_start: weights that start at a deviation of 1 / √fan-in
 wider: more hidden units
 wider_format: compute in a format with a wider range
 with_gradients: call a part where gradients are on

@@ -14,6 +14,7 @@ from gradreach.record.look import Look
 from gradreach.record.seen.loss import LossConstant, LossLook, Spread
 from gradreach.watch.comparisons import MEAN, NAMED, Compared, comparisons_behind
 from gradreach.watch.graph import Node, maker, mark, operation
+from gradreach.watch.growths import growths
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
 from gradreach.watch.nonfinite.operations import key_of, plain_word
 from gradreach.watch.nonfinite.saved_values import saved_value
@@ -77,6 +78,7 @@ class Losses(Lens):
                 replace(self._look(each), term=number, is_whole=each.is_whole and terms.are_one)
                 for number, each in found
             )
+        self._follow_growth([each for _, each in found])
         is_each_one = [number for number, _ in found] == list(range(1, len(terms.found) + 1))
         if terms.has_constant and is_each_one and self.step.may_pass_again(backward.graph):
             self._constant = _constant(backward, [each for _, each in found], self._found, self.step.scale)
@@ -84,6 +86,19 @@ class Losses(Lens):
     def look(self, look: Look) -> Look:
         """The look's `losses`, and its `loss_constant`."""
         return replace(look, losses=self._found, loss_constant=self._constant)
+
+    def _follow_growth(self, found: Sequence[Compared]) -> None:
+        """How the signal grows on the way to each output that is met for the first time."""
+        first: set[tuple[str, str]] = self.step.carried.setdefault(Losses, set())
+        new = {(seen.kind, seen.module) for seen in self._found} - first
+        if not new or self.step.is_stored_elsewhere:
+            return
+        first |= new
+        names = self.step.models.parameter_names()
+        self._found = tuple(
+            replace(seen, growths=growths(each.path[0], names)) if (seen.kind, seen.module) in new else seen
+            for seen, each in zip(self._found, found, strict=True)
+        )
 
     def _look(self, each: Compared) -> LossLook:
         made = [node.metadata[_MADE_BY][0] for node in each.path if _MADE_BY in node.metadata]
