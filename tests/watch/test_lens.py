@@ -12,6 +12,7 @@ from gradreach.watch.lenses.alike_rows import AlikeRows
 from gradreach.watch.lenses.carried_graph import CarriedGraph
 from gradreach.watch.lenses.chunk_seams import ChunkSeams
 from gradreach.watch.lenses.copied_targets import CopiedTargetsOfLoss
+from gradreach.watch.lenses.copied_units import Copies
 from gradreach.watch.lenses.depth import Depth
 from gradreach.watch.lenses.detached_states import DetachedStates
 from gradreach.watch.lenses.discarded_results import DiscardedResults
@@ -19,7 +20,9 @@ from gradreach.watch.lenses.feedforward import Feedforward
 from gradreach.watch.lenses.fleeting_parts import FleetingParts
 from gradreach.watch.lenses.given_data import GivenDataSizes
 from gradreach.watch.lenses.hidden_parts import HiddenParts
+from gradreach.watch.lenses.inverted_masks import InvertedMasks
 from gradreach.watch.lenses.loops import Loops
+from gradreach.watch.lenses.loss_terms import LossTerms
 from gradreach.watch.lenses.losses import Losses
 from gradreach.watch.lenses.mixed_rows import MixedRowsOfBatch
 from gradreach.watch.lenses.modes import Modes
@@ -41,7 +44,8 @@ def test_every_lens_is_found_after_those_that_it_names() -> None:
     lenses = all_lenses()
     assert set(lenses) == {
         *(CarriedGraph, ChunkSeams, CopiedTargetsOfLoss, DiscardedResults, FleetingParts, HiddenParts),
-        *(AlikeRows, GivenDataSizes, Losses, MixedRowsOfBatch, Modes, Outputs, PaddedData, ReadRows),
+        *(AlikeRows, GivenDataSizes, InvertedMasks, Losses, LossTerms, MixedRowsOfBatch, Modes, Outputs),
+        *(Copies, PaddedData, ReadRows),
         *(Depth, DetachedStates, Feedforward, Loops, RecurrentLayers),
         *(SingleValueNorms, SkipConnections, SteppedStates, Unmoved, UnrolledLoops, WithoutGradient, ZeroGradients),
     }

@@ -25,7 +25,7 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class LossSum:
     """The terms with a graph, in the order of the script, and whether something without one was added to them."""
 
     found: tuple[Term, ...]
@@ -37,22 +37,24 @@ class Terms:
         return len(self.found) == 1 and not self.has_constant
 
 
-def terms_of(losses: Sequence[Tensor]) -> Terms:
+def terms_of(losses: Sequence[Tensor]) -> LossSum:
     """The terms of these losses together; what is summed over rows or columns is one term."""
     each = [_split(node, False, MOST_NESTED) for loss in losses if (node := maker(loss)) is not None]
-    return Terms(tuple(chain.from_iterable(terms.found for terms in each)), any(terms.has_constant for terms in each))
+    return LossSum(tuple(chain.from_iterable(terms.found for terms in each)), any(terms.has_constant for terms in each))
 
 
-def _split(node: Node, turned: bool, depth: int) -> Terms:
-    whole = Terms((Term(node, turned),), has_constant=False)
+def _split(node: Node, turned: bool, depth: int) -> LossSum:
+    whole = LossSum((Term(node, turned),), has_constant=False)
     key, edges = key_of(operation(node)), _summands(node)
     if not edges or depth == 0:
         return whole
     each = [
-        Terms((), has_constant=True) if edge is None else _split(edge, turned != turns(node, key, at), depth - 1)
+        LossSum((), has_constant=True) if edge is None else _split(edge, turned != turns(node, key, at), depth - 1)
         for at, edge in enumerate(edges)
     ]
-    inner = Terms(tuple(chain.from_iterable(terms.found for terms in each)), any(terms.has_constant for terms in each))
+    inner = LossSum(
+        tuple(chain.from_iterable(terms.found for terms in each)), any(terms.has_constant for terms in each)
+    )
     return inner if len(edges) > 1 or not inner.are_one else whole
 
 
