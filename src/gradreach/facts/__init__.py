@@ -22,6 +22,7 @@ modules: dotted paths, the roots that they belong to, and the stacks that they s
 zero_gradients: gradients that are exactly 0 to the end, from which look on, and why
 decay: weights that the decay of the optimizer has taken to nearly nothing
 copied_units: hidden layers whose units are copies of one another
+linear_maps: linear layers in a row
 thresholds: the figures that a user may set
 statistics: robust statistics of short series
 wording: how numbers and strings read

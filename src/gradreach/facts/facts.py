@@ -18,6 +18,7 @@ from gradreach.facts.depth import DepthShown, Trend, depth_shown, trends_of
 from gradreach.facts.first_step import FirstStepRead, OneDirection, first_step_reads, read_first
 from gradreach.facts.idle_clip import IdleClip
 from gradreach.facts.input_size import given_data, input_sizes
+from gradreach.facts.linear_maps import MapsSeen, linear_maps
 from gradreach.facts.losses import NO_BETTER, LossPart, loss_parts, over_guess
 from gradreach.facts.modules import is_within, root_of
 from gradreach.facts.outputs import OutputSeries, come_alike, outputs_seen
@@ -328,6 +329,11 @@ class Facts:
     def copied_layers(self) -> tuple[CopiedLayers, ...]:
         """The hidden layers whose units are copies of one another in every look, by the line that calls backward."""
         return copied_layers(self.sound_looks, self.root_of)
+
+    @cached_property
+    def linear_maps(self) -> tuple[MapsSeen, ...]:
+        """The rows of linear layers with nothing between them that is not linear, by the line that calls backward."""
+        return linear_maps(self.sound_looks)
 
     @cached_property
     def loss_parts(self) -> tuple[LossPart, ...]:

@@ -10,6 +10,7 @@ raw_logits: give the loss what it takes
 spelling: how a script's own modules and parameters are spelt in Python
 
 activation: tanh in place of a logistic function
+activation_between: an activation between two linear layers
 average_passes: the mean of the gradients of several passes in place of their sum
 batch_first: the order of batch and time that a layer is told
 biased_deviation: take a deviation that exists for a single value
