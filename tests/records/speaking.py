@@ -34,7 +34,7 @@ from gradreach.record.seen.loss import (
     Spread,
 )
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, SteppedState
-from gradreach.record.seen.weights import CopiedUnits
+from gradreach.record.seen.weights import CopiedUnits, LinearMaps
 
 from .parts import (
     activation,
@@ -206,6 +206,12 @@ def padded(loss: float, others: float, *, share: float = 0.9, label: int | None 
     return at(*chain(1), losses=(seen,))
 
 
+def in_a_row(*, is_whole: bool = True, **more: Any) -> tuple[Look, ...]:
+    """Looks at two linear layers with nothing between them."""
+    maps = LinearMaps(("model.0", "model.2"), (8, 32, 3), is_whole)
+    return at(*chain(1), linear_maps=(maps,), **more)
+
+
 def carried(*nodes: int) -> tuple[Look, ...]:
     """Looks whose graph goes back to the first of them, and grows so."""
     looks = at(*chain(1), count=len(nodes), update=0.1)
@@ -252,6 +258,9 @@ SPEAKING: dict[str, Record] = {
     "GR205": record(steps(loss=flat), copied()),
     "GR205 of repeated units": record(steps(), copied(different=16)),
     "GR205 of bare weights": record(steps(loss=flat), copied("a weight of shape (4, 64)", kind="")),
+    "GR206": record(steps(loss=flat), in_a_row()),
+    "GR206 that learns": record(steps(), in_a_row()),
+    "GR206 within a model": record(steps(loss=flat), in_a_row(is_whole=False)),
     "GR207": record(steps(loss=flat), at(*chain(2), single_values=(OF_ONE_VALUE,))),
     "GR301": record((*steps(41), replace(steps(1, loss=lambda _: float("nan"))[0], step=41)), nonfinite=(BROKEN,)),
     "GR301 of a sum": summed_until_it_overflows(),

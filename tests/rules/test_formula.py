@@ -40,6 +40,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR204": ("dead", "units"),
     "GR205": ("different", "units", "looks"),
     "GR207": (),
+    "GR206": ("looks",),
     "GR301": ("loss_before",),
     "GR302": ("norm", "usual_norm", "times"),
     "GR303": ("threshold", "norm", "clip_rate"),

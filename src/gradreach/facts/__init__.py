@@ -27,6 +27,7 @@ zero_gradients: gradients that are exactly 0 to the end, from which look on, and
 epsilon: an eps that outweighs the second moment of the gradient
 decay: weights that the decay of the optimizer has taken to nearly nothing
 copied_units: hidden layers whose units are copies of one another
+linear_maps: linear layers in a row
 thresholds: the figures that a user may set
 statistics: robust statistics of short series
 wording: how numbers and strings read

@@ -20,6 +20,7 @@ from gradreach.facts.far_start import FarStart, far_starts
 from gradreach.facts.first_step import FirstStepRead, OneDirection, first_step_reads, read_first
 from gradreach.facts.idle_clip import IdleClip
 from gradreach.facts.input_size import given_data, input_sizes
+from gradreach.facts.linear_maps import MapsSeen, linear_maps
 from gradreach.facts.losses import NO_BETTER, LossPart, loss_parts, over_guess
 from gradreach.facts.modules import is_within, root_of
 from gradreach.facts.outputs import OutputSeries, come_alike, outputs_seen
@@ -353,6 +354,11 @@ class Facts:
     def far_starts(self) -> tuple[FarStart, ...]:
         """The losses that begin far above what a constant guess gets, because weights were drawn too large."""
         return far_starts(self.sites, self.loss_parts)
+
+    @cached_property
+    def linear_maps(self) -> tuple[MapsSeen, ...]:
+        """The rows of linear layers with nothing between them that is not linear, by the line that calls backward."""
+        return linear_maps(self.sound_looks)
 
     @cached_property
     def loss_parts(self) -> tuple[LossPart, ...]:

@@ -9,7 +9,7 @@ from gradreach.record.seen.depth import DepthLook, SingleValues
 from gradreach.record.seen.loop import DiscardedResult, FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
 from gradreach.record.seen.loss import CopiedTargets, LossConstant, LossLook, LossTerm, OutputLook
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, Probe, SteppedState, TimeLook
-from gradreach.record.seen.weights import CopiedUnits
+from gradreach.record.seen.weights import CopiedUnits, LinearMaps
 from gradreach.record.seen.zero_gradient import ZeroGradient
 
 
@@ -40,7 +40,8 @@ class Look:
     the loss reads a layer, `mixed_rows` and `softmaxes`, of the first looks alone, whether rows of the batch mix;
     `padding` is what the data of a recurrence are filled up with, and `inverted_masks` are attentions to padding alone.
     `same_rows` is the number of rows of the batch where all that the models were given is the same in each, else 0.
-    `copied_units` are the layers whose units have twins.
+    `copied_units` are the layers whose units have twins, `linear_maps` those that follow one another with nothing
+    between them that is not linear.
     `update` is ‖Δw‖ of all weights together where an update followed; `seconds` is what the look cost.
     """
 
@@ -83,3 +84,4 @@ class Look:
     inverted_masks: tuple[InvertedMask, ...] = ()
     same_rows: int = 0
     copied_units: tuple[CopiedUnits, ...] = ()
+    linear_maps: tuple[LinearMaps, ...] = ()

@@ -27,6 +27,7 @@ gr203_saturated: units of a hidden layer sit where their activation is flat
 gr204_dead_units: units of a hidden layer are off for every sample
 gr205_copied_units: the units of a layer are copies of one another
 gr207_lost_input: a normalisation over single values puts out nothing of what goes in
+gr206_linear_maps: linear layers in a row, which can do no more than one
 gr301_non_finite: the first NaN or infinity
 gr302_gradient_spikes: single norms far out of the ordinary
 gr303_clips_every_step: a clipping threshold far too low

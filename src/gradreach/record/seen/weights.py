@@ -1,4 +1,4 @@
-"""What was seen of the weights of a layer beside one another on one watched step."""
+"""What was seen of weights beside one another on one watched step: of one layer, and of layers in a row."""
 
 from __future__ import annotations
 
@@ -20,3 +20,17 @@ class CopiedUnits:
     units: int
     different: int
     is_reached: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LinearMaps:
+    """Linear layers, or convolutions, each of which is given what the one before puts out and nothing reads besides.
+
+    Nothing stands between them but dropout and views. `sizes` are what the first takes in, and what each puts out, none
+    between two of them smaller than both of its neighbours: no bottleneck. `is_whole` says that nothing else of the
+    model has weights.
+    """
+
+    modules: tuple[str, ...]
+    sizes: tuple[int, ...]
+    is_whole: bool

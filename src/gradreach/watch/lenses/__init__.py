@@ -16,6 +16,7 @@ hidden_parts: parts with a gradient that `parameters()` does not hold
 zero_gradients: the parameters whose gradient is exactly 0, and the operation at which it becomes so
 stopped_gradient: why an operation passed nothing on
 copied_units: layers whose units are copies of one another
+linear_maps: layers that follow one another with nothing between them that is not linear
 unmoved: the parameters that got a gradient and did not move since the look before
 parameter_prints: whether the values of a parameter are those of another time or place
 given_data: how large the data are that the layers with weights are given

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -116,21 +116,13 @@ def _has_gradient(weight: Tensor) -> bool:
 
 def _sizes(layer: _Units) -> list[Tensor]:
     """How many units there are, how many have a twin, how many differ, and whether any gradient is not 0."""
-    weights = _rows([(weight, axis, blocks) for weight, axis, blocks in layer.weights])
-    gradients = _rows(
-        [(weight.grad, axis, blocks) for weight, axis, blocks in layer.weights if weight.grad is not None]
-    )
-    prints, sizes = [], []
-    for rows in (weights, gradients):
-        size = torch.linalg.vector_norm(rows, dim=1)
-        along = torch.cos(1.7 * torch.arange(rows.shape[1], device=rows.device, dtype=rows.dtype) + 0.3)
-        prints.append(rows @ along / size.mean().clamp_min(torch.finfo(rows.dtype).tiny))
-        sizes.append(size)
-    order = torch.argsort(prints[0] + math.sqrt(2) * prints[1])
+    weights, _ = _prints((weight, axis, blocks) for weight, axis, blocks in layer.weights)
+    gradients, norms = _prints((w.grad, axis, blocks) for w, axis, blocks in layer.weights if w.grad is not None)
+    order = torch.argsort(weights + math.sqrt(2) * gradients)
     alike = torch.ones(len(order) - 1, dtype=torch.bool, device=order.device)
-    for each in prints:
+    for each in (weights, gradients):
         alike &= each[order].diff().abs() <= SAME
-    is_reached = sizes[1] > 0
+    is_reached = norms > 0
     alike &= is_reached[order][1:] | ~is_reached.any()
     twins = torch.zeros(len(order), dtype=torch.bool, device=order.device)
     twins[1:] |= alike
@@ -138,13 +130,18 @@ def _sizes(layer: _Units) -> list[Tensor]:
     return [torch.tensor(float(len(order))), twins.sum(), len(order) - alike.sum(), is_reached.any()]
 
 
-def _rows(tensors: Sequence[tuple[Tensor, int, int]]) -> Tensor:
-    """One row for each unit, with all that leads into it."""
-    parts = []
-    for tensor, axis, blocks in tensors:
+def _prints(tensors: Iterable[tuple[Tensor, int, int]]) -> tuple[Tensor, Tensor]:
+    """Of each unit a number that is the same for copies, as a part of the units' mean norm, and its norm."""
+    sums, squares = [], []
+    for at, (tensor, axis, blocks) in enumerate(tensors):
         units = tensor.detach().movedim(axis, 0)
-        parts.append(units.reshape(blocks, units.shape[0] // blocks, -1).movedim(0, 1).flatten(1))
-    return torch.cat(parts, 1).to(torch.promote_types(parts[0].dtype, torch.float32))
+        rows = units.reshape(blocks, units.shape[0] // blocks, -1).movedim(0, 1).flatten(1)
+        rows = rows.to(torch.promote_types(rows.dtype, torch.float32))
+        place = torch.arange(rows.shape[1], device=rows.device, dtype=rows.dtype)
+        sums.append(rows @ torch.cos(1.7 * place + 0.3 + at))
+        squares.append(torch.linalg.vector_norm(rows, dim=1).square())
+    norms = torch.stack(squares).sum(0).sqrt()
+    return torch.stack(sums).sum(0) / norms.mean().clamp_min(torch.finfo(norms.dtype).tiny), norms
 
 
 def _copied(layer: _Units, units: float, twins: float, different: float, is_reached: float) -> CopiedUnits | None:
