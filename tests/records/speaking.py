@@ -236,6 +236,7 @@ FAR_OFF = tuple(
 )
 
 OF_ONE_VALUE = SingleValues("model.0", "LayerNorm", "layer norm", (32, 1))
+LOST_DATA = GivenData("model.0", "Linear", 2e-3, 3e-3, 2e-3, 12, apart_in=0.5, apart_out=0.006)
 DISCARDED = DiscardedResult("model.positions", "Positions", "train.py:12")
 
 SPEAKING: dict[str, Record] = {
@@ -402,6 +403,7 @@ SPEAKING: dict[str, Record] = {
     "GR605 seen ahead": record(steps(), at(copied_targets=CopiedTargets("model.embed", 12, 288, ahead=1))),
     "GR605": record(steps(), at(copied_targets=CopiedTargets("model.embed", 12, 288))),
     "GR701": record(steps(), at(*between(TANH), given=(GivenData("model.0", "Linear", 150.0, 151.0, 150.0, 12),))),
+    "GR701 of small data": record(steps(loss=flat), at(*chain(3), given=(LOST_DATA,))),
     "GR701 of targets": record(steps(loss=flat), FAR_OFF),
     "GR702": record(
         steps(), at(readings=(RowReading("model.gru", "GRU", False, 48, 20, 48, "steps", 1, False, True),))

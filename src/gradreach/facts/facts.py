@@ -19,7 +19,7 @@ from gradreach.facts.epsilon import Outweighed, outweighed
 from gradreach.facts.far_start import FarStart, far_starts
 from gradreach.facts.first_step import FirstStepRead, OneDirection, first_step_reads, read_first
 from gradreach.facts.idle_clip import IdleClip
-from gradreach.facts.input_size import given_data, input_sizes
+from gradreach.facts.input_size import given_data, input_sizes, lost_data
 from gradreach.facts.linear_maps import MapsSeen, linear_maps
 from gradreach.facts.losses import NO_BETTER, LossPart, loss_parts, over_guess
 from gradreach.facts.modules import is_within, root_of
@@ -321,6 +321,11 @@ class Facts:
     def given_data(self) -> Mapping[str, GivenData]:
         """Of each root module the largest data of the script's own that a layer of it was given."""
         return given_data(self.record.looks, self.root_of)
+
+    @cached_property
+    def lost_data(self) -> Mapping[str, GivenData]:
+        """Of each root whose data are so small that nothing is left of them beside a bias these data, as last seen."""
+        return lost_data(self.sound_looks, self.root_of)
 
     @cached_property
     def zero_stretches(self) -> tuple[ZeroStretch, ...]:

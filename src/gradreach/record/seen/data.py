@@ -11,6 +11,8 @@ class GivenData:
     """How large the script's own data are that one layer with weights was given on one watched step.
 
     `rms` is that of all values, `largest` and `middle` are the largest and the median rms of its `features`.
+    `apart_in` is the deviation from row to row of the data, `apart_out` that of what the layer made of them, each over
+    its rms; None where there are too few rows.
     """
 
     module: str
@@ -19,6 +21,8 @@ class GivenData:
     largest: float
     middle: float
     features: int
+    apart_in: float | None = None
+    apart_out: float | None = None
 
 
 ReadAlong = Literal["steps", "entries", "blocks", "other"]
