@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gradreach.record.seen.data import InvertedMask
@@ -26,6 +28,15 @@ def test_attention_to_the_padding_alone() -> None:
 
 def test_it_is_an_error_where_the_loss_does_not_fall() -> None:
     assert the(record(steps(400, loss=flat), at(inverted_masks=(SEEN,))), "GR709").severity == "error"
+
+
+def test_where_it_may_be_meant_it_is_information() -> None:
+    meant = replace(SEEN, may_be_meant=True)
+    found = the(record(steps(), at(inverted_masks=(meant,))), "GR709")
+    assert (found.severity, "may be the wrong way round" in found.because) == ("info", True)
+    assert found.because.endswith("Another attention shuts out just the padding, so it may be meant.")
+    assert the(record(steps(), at(inverted_masks=(meant, NEXT))), "GR709").severity == "warning"
+    assert the(record(steps(400, loss=flat), at(inverted_masks=(meant,))), "GR709").severity == "error"
 
 
 def test_an_attention_of_no_module_is_told_without_its_name() -> None:

@@ -24,7 +24,8 @@ def test_what_is_left_on_the_data() -> None:
     assert found.because == (
         "Most rows of the loss are padding: 90 % of the rows of the output of `model.head` stand where the input is "
         "filled up with one value, and their target is always 0. At last the loss is 0.01 on them and 2.2 on the other "
-        "rows, where a constant gets 2.2. The mean over both, 0.229, hides that little was learned of the data."
+        "rows, where a constant gets 2.2. The mean over both is 0.229, which hides how much is left on the "
+        "data."
     )
     assert "ignore_index=0" in found.remedies[0].do
     numbers = the(record(steps(400), padded(0.01, 2.2, label=None)), "GR708")

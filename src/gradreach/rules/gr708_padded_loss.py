@@ -41,7 +41,7 @@ def _finding(facts: Facts, found: PaddedLoss) -> Finding:
         because += f", where a constant gets {figure(found.guess)}"
     severity = _severity(facts, found)
     if severity == "warning":
-        because += f". The mean over both, {figure(found.mean)}, hides that little was learned of the data"
+        because += f". The mean over both is {figure(found.mean)}, which hides how much is left on the data"
     evidence: Evidence = {
         "padded_rows": found.share, "loss_padded": found.loss, "loss_others": found.others, "guess_others": found.guess,
         "mean": found.mean, "looks": len(found.looks),

@@ -31,26 +31,32 @@ def judge(facts: Facts) -> RuleOutcome:
 
 def _finding(facts: Facts, looks: Sequence[Look]) -> Finding:
     site, each = facts.site(looks[-1].site), looks[-1].inverted_masks
-    first = each[0]
-    padded = median([look.inverted_masks[0].padded for look in looks])
-    named = f"of `{first.module}`" if first.module else "of an attention"
-    because = (
-        f"The mask {named} is the wrong way round: it shuts out every place that holds data and lets through the "
-        f"padding alone, {percent(padded)} of all places. So it was on {count(len(looks), 'look')}, in rows of "
-        f"{first.steps} places that are filled up with one value"
-    )
-    others = [f"`{one.module}`" for one in each[1:] if one.module]
-    because += f"; and so is that of {', '.join(others[:3])}{' and others' * (len(others) > 3)}" if others else ""
+    first, padded = each[0], median([look.inverted_masks[0].padded for look in looks])
     rests = facts.is_constant_guess(site.number)
-    if rests:
-        because += f". The loss rests at {figure(site.learning.last)}, which a constant guess gets"
-    severity: Severity = "error" if rests or site.stalled else "warning"
+    severity: Severity = "info" if all(one.may_be_meant for one in each) else "warning"
+    severity = "error" if rests or site.stalled else severity
+    because = _because(looks, padded, "may be" if severity == "info" else "is")
+    because += " Another attention shuts out just the padding, so it may be meant." if severity == "info" else ""
+    because += f" The loss rests at {figure(site.learning.last)}, which a constant guess gets." if rests else ""
     evidence: Evidence = {
         "padded": padded, "steps": first.steps, "entries": first.entries, "attentions": len(each), "looks": len(looks),
     }  # fmt: skip
     where: Where = {**_module(first), "site": site.name}
     how = f"keys with a weight = padded keys = {percent(padded)} of all keys, in {len(looks)} ≥ {MIN_LOOKS} looks"
-    return RULE.finding(severity, where, evidence, f"{because}.", (INVERT_MASK.remedy(first.module, first.kind),), how)
+    return RULE.finding(severity, where, evidence, because, (INVERT_MASK.remedy(first.module, first.kind),), how)
+
+
+def _because(looks: Sequence[Look], padded: float, sure: str) -> str:
+    first, *others = looks[-1].inverted_masks
+    named = f"of `{first.module}`" if first.module else "of an attention"
+    because = (
+        f"The mask {named} {sure} the wrong way round: it shuts out every place that holds data and lets through the "
+        f"padding alone, {percent(padded)} of all places. So it was on {count(len(looks), 'look')}, in rows of "
+        f"{first.steps} places that are filled up with one value"
+    )
+    names = [f"`{one.module}`" for one in others if one.module]
+    so_too = f"; and so is that of {', '.join(names[:3])}{' and others' * (len(names) > 3)}" if names else ""
+    return f"{because}{so_too}."
 
 
 def _module(seen: InvertedMask) -> Where:
@@ -61,7 +67,7 @@ RULE = Rule(
     code="GR709",
     slug="inverted-mask",
     title="mask the wrong way round",
-    severities=("error", "warning"),
+    severities=("error", "warning", "info"),
     family="data",
     explain=Explanation(
         cause="A mask says which keys an attention may read. In some interfaces True means that a key is ignored "
@@ -75,7 +81,9 @@ RULE = Rule(
         "row to row, and stands nowhere else in them; in every row with both data and padding, the keys that no query "
         "attends to are exactly those that hold data; and nothing else that the model is given for these places "
         f"differs where the padding is. In most looks, {MIN_LOOKS} at least. An error where the loss does not fall or "
-        "rests at what a constant guess gets, else a warning.",
+        "rests at what a constant guess gets; else a warning, or information where a sequence so attends to itself "
+        "while another attention shuts out just the padding: places that are to be filled in may be meant to see one "
+        "another.",
         remedies=("The mask the other way round, ~mask: free.",),
         silence="Where attention to what is blank is meant, as between places that are to be filled in.",
         references=("Vaswani and others (2017): Attention is all you need",),

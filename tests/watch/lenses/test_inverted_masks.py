@@ -171,3 +171,17 @@ def test_a_mask_among_the_data_and_other_data_at_the_padding() -> None:
     answers = torch.randint(1, 10, (B, T)) * ~IS_WORD
     assert not seen(Two(by_hand), ids(), MIXED, answers)
     assert not seen(Two(by_hand), ids(), MIXED, torch.randint(1, 10, (B, T)))
+
+
+def test_blanks_that_see_one_another_beside_an_attention_to_the_data_may_be_meant() -> None:
+    def both(h: Tensor, mask: Tensor) -> Tensor:
+        return by_hand(by_hand(h, mask), ~IS_WORD)
+
+    def across(h: Tensor, mask: Tensor) -> Tensor:
+        return (
+            sdpa(h, IS_WORD[:, None, None]) + (h[:, :3] @ h.mT).masked_fill(mask[:, None], -1e9).softmax(-1).sum() * h
+        )
+
+    assert [each.may_be_meant for each in seen(Model(by_hand), ids(), MIXED)] == [False]
+    assert [each.may_be_meant for each in seen(Model(both), ids(), MIXED)] == [True]
+    assert [each.may_be_meant for each in seen(Model(across), ids(), MIXED)] == [False]

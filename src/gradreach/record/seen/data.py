@@ -105,7 +105,9 @@ class Padding:
 class InvertedMask:
     """An attention in `module` that attends to padding alone on one watched step, and ignores what holds data.
 
-    Its keys are `steps` places of each of `entries` sequences, of which the share `padded` is padding.
+    Its keys are `steps` places of each of `entries` sequences, of which the share `padded` is padding. `may_be_meant`
+    says that it has as many queries and that another attention ignores just the padding: so places that are to be
+    filled in look at one another, and elsewhere at the data.
     """
 
     module: str
@@ -113,3 +115,4 @@ class InvertedMask:
     entries: int
     steps: int
     padded: float
+    may_be_meant: bool = False

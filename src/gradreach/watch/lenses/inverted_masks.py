@@ -28,13 +28,15 @@ class InvertedMasks(Lens):
     def __init__(self, step: WatchedStep) -> None:
         super().__init__(step)
         self._found: tuple[InvertedMask, ...] = ()
+        self._is_right_elsewhere = False
 
     def before_backward(self, backward: BackwardPass) -> None:
         """Read which keys the attentions ignore, before the backward pass uses the graph up."""
         attentions = islice(filter(is_attention, backward.graph.nodes), MOST_ATTENTIONS)
         with torch.no_grad():
             told = [each for node in attentions if (each := self._told(node)) is not None]
-        self._found = tuple(dict.fromkeys(reversed(told)))
+        found = (replace(each, may_be_meant=each.may_be_meant and self._is_right_elsewhere) for each in reversed(told))
+        self._found = tuple(dict.fromkeys(found))
 
     def look(self, look: Look) -> Look:
         """The look's `inverted_masks`, in the order in which they run."""
@@ -47,11 +49,19 @@ class InvertedMasks(Lens):
         for places in self._padding(*ignored.shape):
             keys = ignored.reshape(len(places), -1, ignored.shape[1]).all(1)
             both = places.any(1) & ~places.all(1)
-            if int(both.sum()) >= FEWEST_ROWS and torch.equal(keys[both], ~places[both]):
-                module = self.step.spans.module_of(node._sequence_nr())
-                path, kind = ("", "") if module is None else (self.step.models.path(module), type(module).__name__)
-                return InvertedMask(path, kind, len(places), ignored.shape[1], places.float().mean().item())
+            if int(both.sum()) < FEWEST_ROWS:
+                continue
+            if torch.equal(keys[both], ~places[both]):
+                return self._inverted(node, places)
+            self._is_right_elsewhere |= torch.equal(keys[both], places[both])
         return None
+
+    def _inverted(self, node: Node, places: Tensor) -> InvertedMask:
+        module = self.step.spans.module_of(node._sequence_nr())
+        path, kind = ("", "") if module is None else (self.step.models.path(module), type(module).__name__)
+        entries, steps = places.shape
+        of_one_sequence = node._input_metadata[0].shape[-2] == steps
+        return InvertedMask(path, kind, entries, steps, places.float().mean().item(), of_one_sequence)
 
     def _padding(self, rows: int, steps: int) -> Iterator[Tensor]:
         """Where the data of sequences of so many steps are padding, and nothing that the model is given differs."""
