@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gradreach.record.seen.data import GivenData, MixedRows, Padding, RowReading, SoftmaxAxis
 from gradreach.record.seen.depth import DepthLook
-from gradreach.record.seen.loop import FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
+from gradreach.record.seen.loop import Dropping, FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
 from gradreach.record.seen.loss import CopiedTargets, LossLook, OutputLook
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, Probe, SteppedState, TimeLook
 from gradreach.record.seen.zero_gradient import ZeroGradient
@@ -30,7 +30,8 @@ class Look:
     `uncleared` names the parameters whose gradient, which made the update after this look, was still there at the next
     one; `cleared` those whose gradient was gone by then. `stepped` is what optimizers did in between, where torch
     tells of it.
-    `fleeting` are the modules that the pass made for itself; `modes` say in which mode models ran.
+    `fleeting` are the modules that the pass made for itself; `modes` say in which mode models ran,
+    `dropping` what drops half of what passes or more.
     `hidden` are the parts with a gradient that are out of the sight of `parameters()`. `graph` is the graph's size and
     age. `given` are the sizes of the script's data, by the layer that takes them in; `readings` say along which axis
     the loss reads a layer, `mixed_rows` and `softmaxes`, of the first looks alone, whether rows of the batch mix;
@@ -59,6 +60,7 @@ class Look:
     hidden: tuple[HiddenPart, ...] = ()
     fleeting: tuple[FleetingPart, ...] = ()
     modes: tuple[Mode, ...] = ()
+    dropping: tuple[Dropping, ...] = ()
     graph: GraphLook | None = None
     skip_connections: bool = False
     update: float | None = None

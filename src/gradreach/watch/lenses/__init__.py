@@ -25,6 +25,7 @@ alike_rows: whether all rows of a batch are the same
 losses: which outputs the loss holds against which targets, and how both lie
 copied_targets: whether the targets are what the model is just given
 outputs: whether the root modules put out something else for each row
+dropouts: what drops half of what passes through it, or more
 modes: whether models run in training mode, and whether batch norms keep statistics
 fleeting_parts: modules with weights that a forward pass makes for itself
 without_gradient: the parameters that ask for a gradient and have none
