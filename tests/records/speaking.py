@@ -14,6 +14,7 @@ from gradreach.record.seen.depth import DepthLook, SingleValues
 from gradreach.record.seen.loop import (
     Decay,
     DiscardedResult,
+    Dropping,
     Epsilon,
     FleetingPart,
     GraphLook,
@@ -161,6 +162,10 @@ def clipped_by_value(
     return at(*chain(2, update_ratio=ratio), count=8, stepped=stepped)
 
 
+DROPPING = (Dropping("model.1", "Dropout", 0.9), Dropping("model.rnn", "LSTM", 0.8))
+"""Two modules that drop nearly all."""
+
+
 def with_eps(
     eps: float = 1.0, root: float = 0.02, *, later: float | None = None, ratio: float = 1e-4
 ) -> tuple[Look, ...]:
@@ -293,6 +298,7 @@ SPEAKING: dict[str, Record] = {
     "GR312 of the step": record(steps(loss=flat), decaying(is_decoupled=True)),
     "GR315": record(steps(), at(*chain(2), discarded=(DISCARDED,))),
     "GR313": record(steps(loss=flat), with_eps()),
+    "GR314": record(steps(loss=flat), at(*chain(2), dropping=DROPPING)),
     "GR401": record(steps(400, loss=flat), at(time_look(factor=0.5)), dependency=(dependency(*NOTHING),)),
     "GR402 in a loop with a decay": record(
         steps(400, loss=flat), at(time_look(factor=0.626, T=180, kind=DECAY_LOOP, **NO_BOUND)), dependency=(FAR,)

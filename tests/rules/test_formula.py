@@ -55,6 +55,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR312": ("pull", "weight_norm_first", "weight_norm_last"),
     "GR313": ("eps", "root"),
     "GR315": ("looks",),
+    "GR314": ("p",),
     "GR401": ("q", "detectable_share"),
     "GR402": ("lag", "reach", "share", "q"),
     "GR403": ("lag", "reach", "share", "q", "error_left"),

@@ -135,12 +135,12 @@ class Site:
         It is False where this cannot be told, and where the loss need not fall.
         """
         share = self.learning.share
-        if self.need_not_fall or not self._may_rest or self.learning.course != "falls" or share is None:
+        if self.need_not_fall or not self.may_rest or self.learning.course != "falls" or share is None:
             return False
         return self.rest is None and share < FAR
 
     @property
-    def _may_rest(self) -> bool:
+    def may_rest(self) -> bool:
         """Whether there are losses enough to tell a loss that rests from one that falls."""
         return len(self.losses) >= 20 and self.steps[-1].step - self.steps[0].step + 1 >= PASSES
 
@@ -158,7 +158,7 @@ class Site:
         20 losses, and where it need not fall.
         """
         losses = self.losses
-        if self.need_not_fall or not self._may_rest:
+        if self.need_not_fall or not self.may_rest:
             return None
         quarter, middle = len(losses) // 4, len(losses) // 2
         before, last = losses[middle - quarter : middle], losses[-quarter:]

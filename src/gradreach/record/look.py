@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 from gradreach.record.seen.data import GivenData, InvertedMask, MixedRows, Padding, RowReading, SoftmaxAxis
 from gradreach.record.seen.depth import DepthLook, SingleValues
-from gradreach.record.seen.loop import DiscardedResult, FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
+from gradreach.record.seen.loop import (
+    DiscardedResult,
+    Dropping,
+    FleetingPart,
+    GraphLook,
+    HiddenPart,
+    Mode,
+    OptimizerSteps,
+)
 from gradreach.record.seen.loss import CopiedTargets, LossConstant, LossLook, LossTerm, OutputLook
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, Probe, SteppedState, TimeLook
 from gradreach.record.seen.weights import CopiedUnits, LinearMaps
@@ -34,7 +42,7 @@ class Look:
     one; `cleared` those whose gradient was gone by then. `stepped` is what optimizers did in between, where torch
     tells of it.
     `fleeting` are the modules that the pass made for itself, `discarded` the calls whose results nothing reads; `modes`
-    say in which mode models ran.
+    say in which mode models ran, `dropping` what drops half of what passes or more.
     `hidden` are the parts with a gradient that are out of the sight of `parameters()`. `graph` is the graph's size and
     age. `given` are the sizes of the script's data, by the layer that takes them in; `readings` say along which axis
     the loss reads a layer, `mixed_rows` and `softmaxes`, of the first looks alone, whether rows of the batch mix;
@@ -67,6 +75,7 @@ class Look:
     fleeting: tuple[FleetingPart, ...] = ()
     discarded: tuple[DiscardedResult, ...] = ()
     modes: tuple[Mode, ...] = ()
+    dropping: tuple[Dropping, ...] = ()
     graph: GraphLook | None = None
     skip_connections: bool = False
     update: float | None = None

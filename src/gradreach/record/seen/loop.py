@@ -118,6 +118,15 @@ class FleetingPart:
 
 
 @dataclass(frozen=True, slots=True)
+class Dropping:
+    """A module that drops a share `p` of what passes through it, half at least, as it did on one watched step."""
+
+    module: str
+    kind: str
+    p: float
+
+
+@dataclass(frozen=True, slots=True)
 class Mode:
     """Dropouts, or batch norms that keep statistics (`norms`), of one model that ran alike on one watched step.
 

@@ -1,6 +1,7 @@
 """What a person can do about a finding, one file a remedy: what it does, the code to paste, where it does not fit.
 
 advice: what a piece of advice is
+drop_less: lower the share that dropouts drop
 registry: all advice by its id
 linear_end: end a network in a linear layer
 look_at_pairs: look whether the rows of the input and of the target belong together

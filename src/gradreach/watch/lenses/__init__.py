@@ -30,6 +30,7 @@ losses: which outputs the loss holds against which targets, and how both lie
 copied_targets: whether the targets are what the model is just given
 single_values: normalisations over one value each
 outputs: whether the root modules put out something else for each row
+dropouts: what drops half of what passes through it, or more
 modes: whether models run in training mode, and whether batch norms keep statistics
 discarded_results: calls of modules whose results are thrown away
 fleeting_parts: modules with weights that a forward pass makes for itself
