@@ -12,12 +12,14 @@ from gradreach.watch.lenses.alike_rows import AlikeRows
 from gradreach.watch.lenses.carried_graph import CarriedGraph
 from gradreach.watch.lenses.chunk_seams import ChunkSeams
 from gradreach.watch.lenses.copied_targets import CopiedTargetsOfLoss
+from gradreach.watch.lenses.copied_units import Copies
 from gradreach.watch.lenses.depth import Depth
 from gradreach.watch.lenses.detached_states import DetachedStates
 from gradreach.watch.lenses.feedforward import Feedforward
 from gradreach.watch.lenses.fleeting_parts import FleetingParts
 from gradreach.watch.lenses.given_data import GivenDataSizes
 from gradreach.watch.lenses.hidden_parts import HiddenParts
+from gradreach.watch.lenses.linear_maps import MapsInARow
 from gradreach.watch.lenses.loops import Loops
 from gradreach.watch.lenses.losses import Losses
 from gradreach.watch.lenses.mixed_rows import MixedRowsOfBatch
@@ -40,7 +42,7 @@ def test_every_lens_is_found_after_those_that_it_names() -> None:
     assert set(lenses) == {
         *(CarriedGraph, ChunkSeams, CopiedTargetsOfLoss, FleetingParts, HiddenParts, SteppedStates),
         *(AlikeRows, GivenDataSizes, Losses, MixedRowsOfBatch, Modes, Outputs, PaddedData, ReadRows),
-        *(Depth, DetachedStates, Feedforward, Loops, RecurrentLayers),
+        *(Copies, Depth, DetachedStates, Feedforward, Loops, MapsInARow, RecurrentLayers),
         *(SkipConnections, Unmoved, UnrolledLoops, WithoutGradient, ZeroGradients),
     }
     assert all(lenses.index(earlier) < lenses.index(lens) for lens in lenses for earlier in lens.after)
