@@ -16,11 +16,13 @@ from gradreach.watch.lenses.copied_units import Copies
 from gradreach.watch.lenses.depth import Depth
 from gradreach.watch.lenses.detached_states import DetachedStates
 from gradreach.watch.lenses.discarded_results import DiscardedResults
+from gradreach.watch.lenses.dropouts import Dropouts
 from gradreach.watch.lenses.feedforward import Feedforward
 from gradreach.watch.lenses.fleeting_parts import FleetingParts
 from gradreach.watch.lenses.given_data import GivenDataSizes
 from gradreach.watch.lenses.hidden_parts import HiddenParts
 from gradreach.watch.lenses.inverted_masks import InvertedMasks
+from gradreach.watch.lenses.linear_maps import MapsInARow
 from gradreach.watch.lenses.loops import Loops
 from gradreach.watch.lenses.loss_terms import LossTerms
 from gradreach.watch.lenses.losses import Losses
@@ -45,7 +47,7 @@ def test_every_lens_is_found_after_those_that_it_names() -> None:
     assert set(lenses) == {
         *(CarriedGraph, ChunkSeams, CopiedTargetsOfLoss, DiscardedResults, FleetingParts, HiddenParts),
         *(AlikeRows, GivenDataSizes, InvertedMasks, Losses, LossTerms, MixedRowsOfBatch, Modes, Outputs),
-        *(Copies, PaddedData, ReadRows),
+        *(Copies, Dropouts, MapsInARow, PaddedData, ReadRows),
         *(Depth, DetachedStates, Feedforward, Loops, RecurrentLayers),
         *(SingleValueNorms, SkipConnections, SteppedStates, Unmoved, UnrolledLoops, WithoutGradient, ZeroGradients),
     }
