@@ -72,8 +72,8 @@ RULE = Rule(
         f"eps of {USUAL:g}: below that the gradient is what is too small. A warning where updates are also under "
         f"{ORDINARY:g} of the weights and the loss does not fall, hardly, or still falls with more than half of its "
         "first value left; elsewhere information, for a large eps with a rate to match is a sound method. Judged are "
-        "torch's Adam, AdamW, NAdam, RAdam, RMSprop and Adagrad, and what is made of them, v corrected as the optimizer "
-        "does.",
+        "torch's Adam, AdamW, NAdam, RAdam, RMSprop and Adagrad, and what is made of them, v corrected as each of "
+        "them does.",
         remedies=(
             f"eps={USUAL:g}, as torch begins with: free; keep the learning rate.",
             "A learning rate larger by as much: free, where eps is meant to be large.",
