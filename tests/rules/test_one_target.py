@@ -41,12 +41,37 @@ def changing(*seen: LossLook) -> tuple[Look, ...]:
         at(losses=(replace(still(0.0), module=""),)),
         at(losses=(replace(CLASSES, counts=(32,)),)),
         at(losses=(replace(still(0.0), shape=(2, 1)),)),
+        at(losses=(replace(still(0.0), is_whole=False),), count=50),
+        at(losses=(replace(CLASSES, is_whole=False),)),
         at(losses=(still(0.0),), count=2),
     ],
-    ids=["changes", "classes change", "two sides", "beside others", "a residual", "single", "few", "few looks"],
+    ids=[
+        "changes",
+        "classes change",
+        "two sides",
+        "beside others",
+        "a residual",
+        "single",
+        "few",
+        "a condition among others",
+        "few beside others",
+        "few looks",
+    ],
 )
 def test_all_else_is_quiet(looks: tuple[Look, ...]) -> None:
     assert "GR609" not in codes(record(steps(), looks))
+
+
+def test_beside_other_terms_many_labels_tell() -> None:
+    seen = (replace(CLASSES, is_whole=False), replace(ERROR, module="model.other", is_whole=False))
+    assert the(record(steps(400), at(losses=seen, count=40)), "GR609").where["module"] == "model.2"
+
+
+def test_a_rare_target_between_the_looks_shows_in_the_losses() -> None:
+    def rare(step: int) -> float:
+        return 0.9 if step % 37 == 5 else 0.03
+
+    assert "GR609" not in codes(record(steps(loss=rare), at(losses=(CLASSES,), count=20)))
 
 
 def test_adversaries_have_one_target_in_turns() -> None:
