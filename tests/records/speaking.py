@@ -406,6 +406,7 @@ SPEAKING: dict[str, Record] = {
             count=8,
         ),
     ),
+    "GR612": record(steps(), at(copied_targets=CopiedTargets("model.embed", 12, 288, ahead=2))),
     "GR605 seen ahead": record(steps(), at(copied_targets=CopiedTargets("model.embed", 12, 288, ahead=1))),
     "GR605": record(steps(), at(copied_targets=CopiedTargets("model.embed", 12, 288))),
     "GR701": record(steps(), at(*between(TANH), given=(GivenData("model.0", "Linear", 150.0, 151.0, 150.0, 12),))),

@@ -22,7 +22,7 @@ from .arithmetic import figures, holds, relations
 LONGEST = 110
 WITHOUT_RELATION = {
     *("GR105", "GR301", "GR306", "GR311", "GR501", "GR502", "GR504", "GR506", "GR507", "GR508"),
-    *("GR605", "GR606", "GR702", "GR706"),
+    *("GR605", "GR606", "GR612", "GR702", "GR706"),
 }
 """Codes whose formula holds a NaN, a count or an index, no two figures to compare."""
 
@@ -78,6 +78,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR609": ("target", "looks"),
     "GR610": ("share",),
     "GR611": ("times",),
+    "GR612": ("places",),
     "GR701": (),
     "GR702": (),
     "GR703": ("deviation_first", "deviation_last"),

@@ -64,6 +64,7 @@ gr608_favours_the_frequent: weights of classes that follow their shares
 gr609_one_target: all targets are one number
 gr610_constant_part: something without a gradient is added to the loss
 gr611_drowned_part: other terms of the loss outweigh one that is not learned
+gr612_shifted_twice: the targets are the ids two places further on
 gr607_far_start: the loss begins far above what a constant guess gets
 gr701_input_scale: inputs out of scale, and what comes of it
 gr702_axes_exchanged: a layer runs over the batch in place of time, or a view mixes the rows

@@ -173,7 +173,8 @@ class CopiedTargets:
     """Targets that are the ids which an embedding, `module`, was given on one watched step, so many places `ahead`.
 
     There are `places` in rows of `steps`. With 0 ahead one of them was seen to read its own id, and none behind it;
-    with 1, two of them to read the next one, far more than a place does that is asked for another.
+    with 1, two of them to read the next one, far more than a place does that is asked for another. With 2, no
+    comparison asks for the next one.
     """
 
     module: str

@@ -88,6 +88,7 @@ scale_input: inputs of mean 0 and deviation 1
 scale_logits: scale logits that are cosines
 scale_target: targets of mean 0 and deviation 1
 see_nothing_ahead: places that see nothing behind themselves
+shift_once: targets that are shifted in one place alone
 shift_targets: targets one place further on
 shuffle: batches drawn at random
 skip_step: take no update from a bad batch
