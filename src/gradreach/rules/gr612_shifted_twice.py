@@ -25,8 +25,8 @@ def judge(facts: Facts) -> RuleOutcome:
 def _finding(facts: Facts, site: int, seen: CopiedTargets, looks: int) -> Finding:
     because = (
         f"The targets of the loss are the ids that `{seen.module}` is given {TWICE} places further on, and nothing "
-        "asks for the next one: they were shifted twice, as where the data set shifts them and the model or the loss does "
-        "so again. What is learned is to leave one out."
+        "asks for the next one: they were shifted twice, as where the data set shifts them and the model or the loss "
+        "does so again. What is learned is to leave one out."
     )
     evidence: Evidence = {"ahead": TWICE, "T": seen.steps, "places": seen.places, "looks": looks}
     where: Where = {"module": seen.module, "site": facts.site_name(site)}
