@@ -407,6 +407,13 @@ SPEAKING: dict[str, Record] = {
         ),
     ),
     "GR612": record(steps(), at(copied_targets=CopiedTargets("model.embed", 12, 288, ahead=2))),
+    "GR316": record(
+        steps(400),
+        (
+            *at(stepped=OptimizerSteps(1, ("model.0.weight",), (), 0.0), count=6),
+            *at(stepped=OptimizerSteps(1, ("model.0.weight",), (), 1e-5), start=60, count=6),
+        ),
+    ),
     "GR605 seen ahead": record(steps(), at(copied_targets=CopiedTargets("model.embed", 12, 288, ahead=1))),
     "GR605": record(steps(), at(copied_targets=CopiedTargets("model.embed", 12, 288))),
     "GR701": record(steps(), at(*between(TANH), given=(GivenData("model.0", "Linear", 150.0, 151.0, 150.0, 12),))),

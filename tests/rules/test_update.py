@@ -6,6 +6,7 @@ import pytest
 
 from gradreach.record.look import Look
 from gradreach.record.seen.depth import DepthLook
+from gradreach.record.seen.loop import OptimizerSteps
 from tests.records.parts import at, chain, depth_look, falling, flat, record, steps
 from tests.rules.judging import codes, findings, not_judged, passed, the
 
@@ -170,9 +171,26 @@ def test_updates_that_died_away_early_are_named_and_those_at_the_end_are_not() -
         return codes(record(steps(400, norm=lambda i: norm if i >= start else 1.0), looks))
 
     assert "GR310" in dying(1e-9, 60)
-    assert "GR310" not in dying(1e-3, 60)
-    assert "GR310" not in dying(1e-9, 300), "a schedule may end at 0"
+    assert "GR310" not in dying(1e-2, 60)
+    assert "GR310" not in dying(1e-9, 320), "a schedule may end at 0"
     assert "GR310" not in dying(1e-9, 60, norm=1e-9), "the gradient is gone as well"
+
+
+def test_updates_that_faded_before_the_last_quarter_are_information() -> None:
+    looks = (*at(update=1.0, moved=True, count=8), *at(update=1e-3, moved=True, start=260, count=8))
+    assert the(record(steps(400), looks), "GR310").severity == "info"
+
+
+@pytest.mark.parametrize(
+    ("still", "later", "spoken"), [(6, 1e-5, True), (2, 1e-5, False), (6, 0.0, False)], ids=["long", "short", "always"]
+)
+def test_a_rate_of_zero_at_first_is_named_where_it_lasts_and_ends(still: int, later: float, spoken: bool) -> None:
+    held = ("model.0.weight",)
+    looks = (
+        *at(stepped=OptimizerSteps(1, held, (), 0.0), count=still),
+        *at(stepped=OptimizerSteps(1, held, (), later), start=10 * still, count=6),
+    )
+    assert ("GR316" in codes(record(steps(400), looks))) is spoken
 
 
 def test_a_small_head_that_runs_for_nothing_is_information_and_small_parts_add_up() -> None:

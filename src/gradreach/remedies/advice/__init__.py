@@ -112,6 +112,7 @@ unscale: clip gradients without the loss scale
 update_bias: start a GRU's update gate open
 update_order: clear, run backward, step
 module_list: keep parts where torch finds them
+warm_up_by_steps: step a warm-up as often as it counts
 weigh_terms: a weight before a term of the loss
 whole_sequence: the steps of a sequence as the steps of its layer
 usual_start: weights that start at a deviation of 1 / √fan-in
