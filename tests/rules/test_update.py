@@ -176,6 +176,16 @@ def test_updates_that_died_away_early_are_named_and_those_at_the_end_are_not() -
     assert "GR310" not in dying(1e-9, 60, norm=1e-9), "the gradient is gone as well"
 
 
+def test_weights_that_something_else_holds_are_no_matter_of_the_rate() -> None:
+    def made(last: float) -> list[str]:
+        one, other = (OptimizerSteps(1, ("model.0.weight",), (), rate) for rate in (0.1, last))
+        looks = (*at(update=1.0, stepped=one, count=4), *at(update=1e-9, stepped=other, start=60, count=8))
+        return codes(record(steps(400), looks))
+
+    assert "GR310" in made(1e-10)
+    assert "GR310" not in made(0.1), "clamped weights"
+
+
 def test_updates_that_faded_before_the_last_quarter_are_information() -> None:
     looks = (*at(update=1.0, moved=True, count=8), *at(update=1e-3, moved=True, start=260, count=8))
     assert the(record(steps(400), looks), "GR310").severity == "info"
