@@ -21,6 +21,7 @@ from gradreach.record.seen.loop import (
     HiddenPart,
     Mode,
     OptimizerSteps,
+    UnheardBackward,
     ValueClip,
 )
 from gradreach.record.seen.loss import (
@@ -407,6 +408,7 @@ SPEAKING: dict[str, Record] = {
         ),
     ),
     "GR612": record(steps(), at(copied_targets=CopiedTargets("model.embed", 12, 288, ahead=2))),
+    "GR317": record(steps(), at(unheard=(UnheardBackward("model.reverse", "Reverse"),))),
     "GR316": record(
         steps(400),
         (

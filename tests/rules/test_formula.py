@@ -57,6 +57,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR314": ("p",),
     "GR315": ("looks",),
     "GR316": ("looks",),
+    "GR317": ("looks",),
     "GR401": ("q", "detectable_share"),
     "GR402": ("lag", "reach", "share", "q"),
     "GR403": ("lag", "reach", "share", "q", "error_left"),

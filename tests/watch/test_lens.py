@@ -35,6 +35,7 @@ from gradreach.watch.lenses.recurrent_layers import RecurrentLayers
 from gradreach.watch.lenses.single_values import SingleValueNorms
 from gradreach.watch.lenses.skip_connections import SkipConnections
 from gradreach.watch.lenses.stepped_states import SteppedStates
+from gradreach.watch.lenses.unheard_backwards import UnheardBackwards
 from gradreach.watch.lenses.unmoved import Unmoved
 from gradreach.watch.lenses.unrolled_loops import UnrolledLoops
 from gradreach.watch.lenses.without_gradient import WithoutGradient
@@ -49,7 +50,16 @@ def test_every_lens_is_found_after_those_that_it_names() -> None:
         *(AlikeRows, GivenDataSizes, InvertedMasks, Losses, LossTerms, MixedRowsOfBatch, Modes, Outputs),
         *(Copies, Dropouts, MapsInARow, PaddedData, ReadRows),
         *(Depth, DetachedStates, Feedforward, Loops, RecurrentLayers),
-        *(SingleValueNorms, SkipConnections, SteppedStates, Unmoved, UnrolledLoops, WithoutGradient, ZeroGradients),
+        *(
+            SingleValueNorms,
+            SkipConnections,
+            SteppedStates,
+            UnheardBackwards,
+            Unmoved,
+            UnrolledLoops,
+            WithoutGradient,
+            ZeroGradients,
+        ),
     }
     assert all(lenses.index(earlier) < lenses.index(lens) for lens in lenses for earlier in lens.after)
 

@@ -14,6 +14,7 @@ from gradreach.record.seen.loop import (
     HiddenPart,
     Mode,
     OptimizerSteps,
+    UnheardBackward,
 )
 from gradreach.record.seen.loss import CopiedTargets, LossConstant, LossLook, LossTerm, OutputLook
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, Probe, SteppedState, TimeLook
@@ -42,7 +43,8 @@ class Look:
     one; `cleared` those whose gradient was gone by then. `stepped` is what optimizers did in between, where torch
     tells of it.
     `fleeting` are the modules that the pass made for itself, `discarded` the calls whose results nothing reads; `modes`
-    say in which mode models ran, `dropping` what drops half of what passes or more.
+    say in which mode models ran, `dropping` what drops half of what passes or more, `unheard` are modules with a
+    backward pass of their own that autograd does not know.
     `hidden` are the parts with a gradient that are out of the sight of `parameters()`. `graph` is the graph's size and
     age. `given` are the sizes of the script's data, by the layer that takes them in; `readings` say along which axis
     the loss reads a layer, `mixed_rows` and `softmaxes`, of the first looks alone, whether rows of the batch mix;
@@ -76,6 +78,7 @@ class Look:
     discarded: tuple[DiscardedResult, ...] = ()
     modes: tuple[Mode, ...] = ()
     dropping: tuple[Dropping, ...] = ()
+    unheard: tuple[UnheardBackward, ...] = ()
     graph: GraphLook | None = None
     skip_connections: bool = False
     update: float | None = None

@@ -118,6 +118,14 @@ class FleetingPart:
 
 
 @dataclass(frozen=True, slots=True)
+class UnheardBackward:
+    """A module on the way to the loss whose class has a method `backward` for a gradient: autograd calls none."""
+
+    module: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
 class Dropping:
     """A module that drops a share `p` of what passes through it, half at least, as it did on one watched step."""
 

@@ -15,6 +15,7 @@ spelling: how a script's own modules and parameters are spelt in Python
 activation: tanh in place of a logistic function
 assign_result: go on with what a module returned
 activation_between: an activation between two linear layers
+autograd_function: a backward pass of one's own as an autograd.Function
 average_passes: the mean of the gradients of several passes in place of their sum
 balanced_weights: weights of classes that fall with their count
 batch_first: the order of batch and time that a layer is told

@@ -25,6 +25,7 @@ inverted_masks: attentions that ignore exactly the places that hold data
 mixed_rows: whether rows of the batch feed one another, by a softmax over them or by a view
 padding: values that fill up the ends of sequences
 alike_rows: whether all rows of a batch are the same
+unheard_backwards: modules with a backward pass of their own that autograd does not know
 loss_terms: how hard each term of a loss pulls at the weights that it shares with the others
 losses: which outputs the loss holds against which targets, and how both lie
 copied_targets: whether the targets are what the model is just given
