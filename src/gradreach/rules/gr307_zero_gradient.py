@@ -59,7 +59,7 @@ def _is_of_one_value(facts: Facts, found: ZeroStretch) -> bool:
 
 
 def _finding(facts: Facts, found: ZeroStretch) -> Finding:
-    cause, severity = found.cause, _severity(found)
+    cause, severity = found.cause, _severity(facts, found)
     seen = f"the last {found.looks} of {found.of} looks" if found.before else f"all {found.looks} looks"
     share = percent(cause.elements / max(cause.of, 1), 3)
     nothing = f"{_who(found)} got a gradient of exactly 0"
@@ -85,7 +85,10 @@ def _headline(_: Facts, finding: Finding) -> str:
     return capital(finding.because.split(". That is ", 1)[0]) + "."
 
 
-def _severity(found: ZeroStretch) -> Severity:
+def _severity(facts: Facts, found: ZeroStretch) -> Severity:
+    """How serious it is. Advantages that are all 0, once they were not, are no fault: nothing is left to tell apart."""
+    if found.cause.why == "factor" and found.before and facts.site(found.site).free == "weighed":
+        return "info"
     return "error" if found.is_whole or found.cause.why == "derivative" else "warning"
 
 
@@ -184,7 +187,7 @@ RULE = Rule(
     code="GR307",
     slug="zero-gradient",
     title="gradient of exactly 0",
-    severities=("error", "warning"),
+    severities=("error", "warning", "info"),
     family="step",
     explain=Explanation(
         cause="The loss leads to these parameters, and yet what arrives there is exactly 0: on the way back stands an "
@@ -201,7 +204,8 @@ RULE = Rule(
         "or nine tenths of the trained numbers get none; else a warning. It is silent where another line's backward "
         "pass gives a gradient, where the loss fell to exactly 0, on tables of which a batch asks for few rows, and on "
         "less than a hundredth of the numbers for which no operation gives a reason. A part that was idle and busy "
-        f"by turns is judged from {MANY_LOOKS} looks on.",
+        f"by turns is judged from {MANY_LOOKS} looks on. Advantages that are all 0, once they were not, are "
+        "information.",
         remedies=(
             "A straight-through estimator for a step: free; its gradient is biased.",
             "Inputs of size 1, a lower rate, another start: where all is off; see GR204.",

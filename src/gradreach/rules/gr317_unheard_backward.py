@@ -47,12 +47,12 @@ RULE = Rule(
     family="step",
     explain=Explanation(
         cause="Autograd runs the backward of an autograd.Function. A method of that name on an nn.Module is an "
-        "ordinary method that nobody calls: a layer that is to reverse the gradient leaves it as it is, one that is to pass it "
-        "straight through a step does not, and the training goes on without a word.",
+        "ordinary method that nobody calls: a layer that is to reverse the gradient leaves it as it is, one that is to "
+        "pass it straight through a step does not, and the training goes on without a word.",
         mathematics=("meant: ∂L/∂x = −λ ∂L/∂y;   here: y = x, ∂L/∂x = ∂L/∂y",),
         thresholds="A module of the script's own, on the way to the loss, has a method backward whose first argument "
-        f"is named as a gradient, in {MIN_LOOKS} looks or more. Modules of frameworks, whose backward takes the loss, do "
-        "not count.",
+        f"is named as a gradient, in {MIN_LOOKS} looks or more. Modules of frameworks, whose backward takes the loss, "
+        "do not count.",
         remedies=("The same two methods on a torch.autograd.Function, called by apply: free.",),
         silence="Where the script calls that backward itself.",
         references=(
