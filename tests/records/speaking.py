@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
 from gradreach.record.kinds import DECAY_LOOP, LOOP
 from gradreach.record.look import Look
 from gradreach.record.schema import NonFinite, Record, Step
-from gradreach.record.seen.data import GivenData, MixedRows, Padding, RowReading, SoftmaxAxis
-from gradreach.record.seen.depth import DepthLook
-from gradreach.record.seen.loop import Decay, FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
-from gradreach.record.seen.loss import CopiedTargets, LossLook, OutputLook, Spread
+from gradreach.record.seen.data import GivenData, InvertedMask, MixedRows, Padding, RowReading, SoftmaxAxis
+from gradreach.record.seen.depth import DepthLook, SingleValues
+from gradreach.record.seen.loop import (
+    Decay,
+    DiscardedResult,
+    Dropping,
+    Epsilon,
+    FleetingPart,
+    GraphLook,
+    HiddenPart,
+    Mode,
+    OptimizerSteps,
+    UnheardBackward,
+    ValueClip,
+)
+from gradreach.record.seen.loss import (
+    CopiedTargets,
+    LayerGrowth,
+    LossConstant,
+    LossKind,
+    LossLook,
+    LossTerm,
+    OutputLook,
+    PaddedRows,
+    Spread,
+)
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, SteppedState
+from gradreach.record.seen.weights import CopiedUnits, LinearMaps
 
 from .parts import (
     activation,
@@ -104,6 +128,10 @@ BROADCAST = replace(ERROR, shape=(32, 32), target_shape=(32,))
 SQUASHED = LossLook("cross entropy", (32, 10), (32, 10), (32,), "softmax", "model.3", True, counts=(3,) * 10)
 UNBOUNDED = replace(SQUASHED, kind="negative log-likelihood", last="matrix product", outputs=WIDE)
 CUT_OFF = replace(ERROR, last="sigmoid", outside=0.9, floor=70.0)
+NORMAL = LayerGrowth("model.2.weight", (10, 400), 400, 1.0, True, 0.6, 12.0)
+FAR_OFF_AT_FIRST = at(
+    losses=(replace(SQUASHED, last="matrix product", module="model.2", value=50.0, growths=(NORMAL,)),)
+)
 HIDDEN = HiddenPart("model.cells[0]", "LSTMCell", 4, 800, moved=False)
 
 
@@ -126,6 +154,32 @@ def left_over() -> tuple[Look, ...]:
     return tuple(replace(look, stepped=critic if i % 2 else maker) for i, look in enumerate(at(*chain(1), count=8)))
 
 
+def clipped_by_value(
+    left: float = 1e-3, *, optimizer: str = "SGD", ratio: float = 1e-6, scale: float = 1.0
+) -> tuple[Look, ...]:
+    """Looks at gradients of norm 1, times a loss scale, of which a limit on each of 1,000 elements leaves so much."""
+    clip = ValueClip(1e-4, 1.0 * scale, left * scale, cut=900, elements=1000)
+    stepped = OptimizerSteps(1, ("model.0.weight",), (), 0.1, optimizers=(optimizer,), value_clips=(clip,))
+    return at(*chain(2, update_ratio=ratio), count=8, stepped=stepped)
+
+
+DROPPING = (Dropping("model.1", "Dropout", 0.9), Dropping("model.rnn", "LSTM", 0.8))
+"""Two modules that drop nearly all."""
+
+
+def with_eps(
+    eps: float = 1.0, root: float = 0.02, *, later: float | None = None, ratio: float = 1e-4
+) -> tuple[Look, ...]:
+    """Looks at an Adam of this eps beside roots of second moments of this size, in the last half of `later`."""
+
+    def stepped(root: float) -> OptimizerSteps:
+        told = Epsilon("Adam", eps, root, below=0.9, elements=1000, rate=1e-3)
+        return OptimizerSteps(1, ("model.0.weight",), (), 1e-3, epsilons=(told,))
+
+    begun = at(*chain(2, update_ratio=ratio), count=4, stepped=stepped(root))
+    return (*begun, *at(*chain(2, update_ratio=ratio), start=80, count=4, stepped=stepped(later or root)))
+
+
 def decaying(
     pull: float = 8.0, left: float = 1e-3, *, late: float = 8.0, is_decoupled: bool = False
 ) -> tuple[Look, ...]:
@@ -139,6 +193,29 @@ def decaying(
 
     held = at(*chain(2), count=4, stepped=stepped(1.0, pull))
     return (*held, *at(*chain(2), start=80, count=4, stepped=stepped(left, late)))
+
+
+def copied(*names: str, different: int = 1, kind: str = "Linear", **more: Any) -> tuple[Look, ...]:
+    """Looks at layers of 64 units that are copies, behind which a layer is read."""
+    units = tuple(
+        CopiedUnits(name, name.rpartition(".")[0], kind, 64, different, True) for name in names or ("model.0.weight",)
+    )
+    return at(*chain(3), copied_units=units, **more)
+
+
+def padded(loss: float, others: float, *, share: float = 0.9, label: int | None = 0, **more: Any) -> tuple[Look, ...]:
+    """Looks at a loss over tags, or over numbers, of whose rows this share is padding."""
+    counts, guess = ((0, 10, 10, 10, 10, 10, 10, 10, 10, 10), None) if label is not None else ((), math.log(9))
+    rows = PaddedRows(share, loss, others, guess, counts, label, **more)
+    kind: LossKind = "squared error" if label is None else "cross entropy"
+    seen = LossLook(kind, (900, 10), (900, 10), (900,), "matrix product", "model.head", True, padded=rows)
+    return at(*chain(1), losses=(seen,))
+
+
+def in_a_row(*, is_whole: bool = True, **more: Any) -> tuple[Look, ...]:
+    """Looks at two linear layers with nothing between them."""
+    maps = LinearMaps(("model.0", "model.2"), (8, 32, 3), is_whole)
+    return at(*chain(1), linear_maps=(maps,), **more)
 
 
 def carried(*nodes: int) -> tuple[Look, ...]:
@@ -164,6 +241,10 @@ FAR_OFF = tuple(
     for i, look in enumerate(at(count=6))
 )
 
+OF_ONE_VALUE = SingleValues("model.0", "LayerNorm", "layer norm", (32, 1))
+LOST_DATA = GivenData("model.0", "Linear", 2e-3, 3e-3, 2e-3, 12, apart_in=0.5, apart_out=0.006)
+DISCARDED = DiscardedResult("model.positions", "Positions", "train.py:12")
+
 SPEAKING: dict[str, Record] = {
     "GR101": record(steps(), at(time_look(factor=0.61, T=100, lambda_=0.71, bound_factor=0.71))),
     "GR101 of gates": record(steps(), at(GATED)),
@@ -181,12 +262,20 @@ SPEAKING: dict[str, Record] = {
     "GR202": record(steps(loss=flat), at(*chain(10, 4.0, update_ratio=1e-3))),
     "GR203": record(steps(), at(*between(TANH))),
     "GR204": record(steps(), at(*between(RELU))),
+    "GR205": record(steps(loss=flat), copied()),
+    "GR205 of repeated units": record(steps(), copied(different=16)),
+    "GR205 of bare weights": record(steps(loss=flat), copied("a weight of shape (4, 64)", kind="")),
+    "GR206": record(steps(loss=flat), in_a_row()),
+    "GR206 that learns": record(steps(), in_a_row()),
+    "GR206 within a model": record(steps(loss=flat), in_a_row(is_whole=False)),
+    "GR207": record(steps(loss=flat), at(*chain(2), single_values=(OF_ONE_VALUE,))),
     "GR301": record((*steps(41), replace(steps(1, loss=lambda _: float("nan"))[0], step=41)), nonfinite=(BROKEN,)),
     "GR301 of a sum": summed_until_it_overflows(),
     "GR301 without its origin": record(steps(50, norm=lambda i: float("inf") if i == 30 else 1.0)),
     "GR302": record(_spiked(900.0, harmed=False)),
     "GR302 with harm": record(_spiked(62.0, harmed=True)),
     "GR303": record(_clipped()),
+    "GR303 by value": record(steps(loss=flat, threshold=1e-4, clip="value"), clipped_by_value()),
     "GR304": record(blown(1000.0, 1e4)),
     "GR304 of a sum": record(blown(1000.0, 1e4), summed_passes(2, of=8)),
     "GR305 too large": record(steps(loss=flat), at(*chain(3, update_ratio=0.2))),
@@ -203,10 +292,14 @@ SPEAKING: dict[str, Record] = {
     "GR308": adversaries(),
     "GR309": record(steps(), at(*chain(2, update_ratio=0.0), unmoved=("model.2.weight",), moved=False, count=5)),
     "GR309 without a step": record(steps(), unmoved(OptimizerSteps(0, (), (), 0.0))),
+    "GR309 beside an optimizer of others": record(steps(), unmoved(OptimizerSteps(1, (), (), 0.0, idle=6))),
     "GR309 at a rate too small": record(steps(), unmoved(OptimizerSteps(1, ("model.2.weight",), (), 1e-9))),
     "GR310": record(steps(400), (*at(update=1.0, count=4), *at(update=1e-9, start=60, count=8))),
     "GR312": record(steps(loss=flat), decaying()),
     "GR312 of the step": record(steps(loss=flat), decaying(is_decoupled=True)),
+    "GR315": record(steps(), at(*chain(2), discarded=(DISCARDED,))),
+    "GR313": record(steps(loss=flat), with_eps()),
+    "GR314": record(steps(loss=flat), at(*chain(2), dropping=DROPPING)),
     "GR401": record(steps(400, loss=flat), at(time_look(factor=0.5)), dependency=(dependency(*NOTHING),)),
     "GR402 in a loop with a decay": record(
         steps(400, loss=flat), at(time_look(factor=0.626, T=180, kind=DECAY_LOOP, **NO_BOUND)), dependency=(FAR,)
@@ -279,9 +372,54 @@ SPEAKING: dict[str, Record] = {
         at(losses=(replace(ERROR, kind="binary cross entropy on logits", targets=Spread(0.0, 255.0, 90.0, 120.0)),)),
     ),
     "GR606 of a sign": record(steps(200, loss=lambda i: -1.0 - 5.0 * i), at(losses=(replace(ERROR, is_turned=True),))),
+    "GR607": record(steps(loss=lambda i: 50.0 - 0.1 * i), FAR_OFF_AT_FIRST),
+    "GR608": record(
+        steps(),
+        at(losses=(replace(ERROR, kind="cross entropy", counts=(90, 8, 2), weights=(0.9, 0.08, 0.02)),)),
+    ),
+    "GR608 of two": record(
+        steps(),
+        at(
+            losses=(
+                replace(
+                    ERROR,
+                    kind="binary cross entropy on logits",
+                    targets=Spread(0.0, 1.0, 0.05, 0.2),
+                    weights=(1.0, 0.05),
+                ),
+            )
+        ),
+    ),
+    "GR609": record(steps(), at(losses=(replace(ERROR, targets=Spread(0.0, 0.0, 0.0, 0.0)),))),
+    "GR609 of classes": record(steps(), at(losses=(replace(ERROR, kind="cross entropy", counts=(0, 32, 0)),))),
+    "GR610": record(
+        steps(),
+        tuple(
+            replace(look, loss_constant=LossConstant(1.0 + 0.2 * (i % 3), 1.5 + 0.2 * (i % 3)))
+            for i, look in enumerate(at(count=8))
+        ),
+    ),
+    "GR611": record(
+        steps(300),
+        at(
+            losses=(replace(ERROR, is_whole=False, guess=1.0, value=1.0),),
+            loss_terms=(LossTerm(0.01, 2.0), LossTerm(2.0, 0.01)),
+            count=8,
+        ),
+    ),
+    "GR612": record(steps(), at(copied_targets=CopiedTargets("model.embed", 12, 288, ahead=2))),
+    "GR317": record(steps(), at(unheard=(UnheardBackward("model.reverse", "Reverse"),))),
+    "GR316": record(
+        steps(400),
+        (
+            *at(stepped=OptimizerSteps(1, ("model.0.weight",), (), 0.0), count=6),
+            *at(stepped=OptimizerSteps(1, ("model.0.weight",), (), 1e-5), start=60, count=6),
+        ),
+    ),
     "GR605 seen ahead": record(steps(), at(copied_targets=CopiedTargets("model.embed", 12, 288, ahead=1))),
     "GR605": record(steps(), at(copied_targets=CopiedTargets("model.embed", 12, 288))),
     "GR701": record(steps(), at(*between(TANH), given=(GivenData("model.0", "Linear", 150.0, 151.0, 150.0, 12),))),
+    "GR701 of small data": record(steps(loss=flat), at(*chain(3), given=(LOST_DATA,))),
     "GR701 of targets": record(steps(loss=flat), FAR_OFF),
     "GR702": record(
         steps(), at(readings=(RowReading("model.gru", "GRU", False, 48, 20, 48, "steps", 1, False, True),))
@@ -302,6 +440,10 @@ SPEAKING: dict[str, Record] = {
     "GR707 of a cell": record(steps(), at(first_step(kind="LSTMCell"))),
     "GR707 of both directions": record(steps(), at(first_step(), first_step(direction="reverse"))),
     "GR707 of one of two directions": record(steps(), at(time_look(), first_step(direction="reverse"))),
+    "GR708": record(steps(400), padded(0.01, 2.2)),
+    "GR708 of numbers": record(steps(400), padded(0.01, 2.2, label=None)),
+    "GR709": record(steps(), at(inverted_masks=(InvertedMask("model.attn", "MultiheadAttention", 32, 16, 0.4),))),
+    "GR709 by hand": record(steps(), at(inverted_masks=(InvertedMask("", "", 32, 16, 0.4),) * 2)),
     "GR706": record(
         steps(), at(softmaxes=(SoftmaxAxis("softmax", "model.softmax", "Softmax", (48, 12), 0, over_rows=True),))
     ),

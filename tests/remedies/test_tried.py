@@ -21,14 +21,14 @@ OPERATIONS = {
 """Advice on operations out of their domain: tried in tests/watch/nonfinite, where a loss is NaN and not high."""
 
 ELSEWHERE = OPERATIONS | {
-    "carry-and-detach", "connect-loss", "make-once", "one-backward", "out-of-place", "scalar-loss", "unsaturated-loss",
+    "carry-and-detach", "make-once", "one-backward", "out-of-place", "scalar-loss", "unsaturated-loss",
 }  # fmt: skip
 """What mends a script that raised is tried in tests/rules/test_backward_raised.py; adversaries, and layers that are
 made in a forward pass, in tests/watch."""
 
 UNTRIED = {
-    "check-data", "distinct-rows", "find-out", "follow-gradient", "look-at-pairs", "look-more-often",
-    "name-operation", "one-batch",
+    "check-data", "distinct-rows", "find-out", "follow-gradient", "look-at-pairs", "look-at-targets",
+    "look-more-often", "name-operation", "one-batch",
     "stable-loss", "train-mode",
 }  # fmt: skip
 """What changes no training but tells more of it; of the last two the text alone is tested."""

@@ -22,7 +22,7 @@ from .arithmetic import figures, holds, relations
 LONGEST = 110
 WITHOUT_RELATION = {
     *("GR105", "GR301", "GR306", "GR311", "GR501", "GR502", "GR504", "GR506", "GR507", "GR508"),
-    *("GR605", "GR606", "GR702", "GR706"),
+    *("GR605", "GR606", "GR612", "GR702", "GR706"),
 }
 """Codes whose formula holds a NaN, a count or an index, no two figures to compare."""
 
@@ -38,6 +38,9 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR202": ("grad_rms_first", "grad_rms_last"),
     "GR203": ("saturated",),
     "GR204": ("dead", "units"),
+    "GR205": ("different", "units", "looks"),
+    "GR206": ("looks",),
+    "GR207": (),
     "GR301": ("loss_before",),
     "GR302": ("norm", "usual_norm", "times"),
     "GR303": ("threshold", "norm", "clip_rate"),
@@ -50,6 +53,11 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR310": ("update_first", "update_last"),
     "GR311": ("looks",),
     "GR312": ("pull", "weight_norm_first", "weight_norm_last"),
+    "GR313": ("eps", "root"),
+    "GR314": ("p",),
+    "GR315": ("looks",),
+    "GR316": ("looks",),
+    "GR317": ("looks",),
     "GR401": ("q", "detectable_share"),
     "GR402": ("lag", "reach", "share", "q"),
     "GR403": ("lag", "reach", "share", "q", "error_left"),
@@ -67,6 +75,12 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR604": ("over_guess",),
     "GR605": ("places",),
     "GR606": (),
+    "GR607": ("scale", "first_loss", "constant_guess"),
+    "GR608": ("rank_correlation",),
+    "GR609": ("target", "looks"),
+    "GR610": ("share",),
+    "GR611": ("times",),
+    "GR612": ("places",),
     "GR701": (),
     "GR702": (),
     "GR703": ("deviation_first", "deviation_last"),
@@ -74,6 +88,8 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR705": ("padded",),
     "GR706": ("rows",),
     "GR707": ("T", "looks"),
+    "GR708": ("padded_rows",),
+    "GR709": ("padded", "looks"),
 }
 """The evidence that a formula of the rule must hold, whatever its form."""
 

@@ -28,6 +28,59 @@ def wandering(i: int) -> float:
     return 2.0 if i % 2 else 1.0
 
 
+def small(**more: Any) -> GivenData:
+    figures = {"rms": 2e-3, "largest": 3e-3, "middle": 2e-3, "apart_in": 0.5, "apart_out": 0.006}
+    return replace(RAW, **{**figures, **more})
+
+
+def test_data_that_are_lost_beside_a_bias_are_named_before_the_units_behind() -> None:
+    made = record(steps(loss=flat), at(*between(activation("ReLU", dead=0.97)), given=(small(),)))
+    found = the(made, "GR701")
+    assert (found.severity, found.where["module"]) == ("error", "model.0")
+    assert found.because == (
+        "`model.0` takes in data so small that they are lost beside its bias, and the loss does not fall. They are of "
+        "size 0.002 (root mean square), where weights start for inputs of size 1, and only 0.6 % of what it puts out "
+        "differs from row to row."
+    )
+    assert found.remedies[0].id == "scale-input"
+    assert "GR204" not in codes(made)
+
+
+def test_lost_data_count_where_the_loss_came_hardly_under_a_constant_guess() -> None:
+    looks = at(*chain(3), given=(small(),), losses=(replace(ERROR, guess=0.22, value=0.2),), count=8)
+    found = the(record(steps(400), looks), "GR701")
+    assert found.severity == "warning"
+    assert "and the loss is little lower than what a constant guess gets." in found.because
+
+
+def test_no_lower_rate_is_advised_where_data_are_lost() -> None:
+    looks = at(*chain(3, update_ratio=0.2), given=(small(),))
+    large = [each for each in findings(record(steps(loss=flat), looks)) if each.code == "GR305"]
+    assert all(remedy.id != "lower-rate" for each in large for remedy in each.remedies)
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (small(rms=0.5, largest=0.6), "large enough"),
+        (small(apart_out=0.3), "something is left of them"),
+        (small(apart_in=0.01), "the rows are alike"),
+        (small(apart_in=None, apart_out=None), "too few rows to tell"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_small_data_are_healthy_where(given: GivenData, why: str) -> None:
+    assert "GR701" not in codes(record(steps(loss=flat), at(*chain(3), given=(given,)))), why
+
+
+def test_small_data_that_are_learned_from_or_that_a_norm_restores_are_healthy() -> None:
+    assert "GR701" not in codes(record(steps(loss=falling), at(*chain(3), given=(small(),))))
+    norm = replace(chain(1)[0], module="model.1", kind="BatchNorm1d", order=1)
+    assert "GR701" not in codes(record(steps(loss=flat), at(*chain(3), norm, given=(small(),))))
+    found_once = (*at(*chain(3), given=(small(),)), *at(*chain(3), given=(small(apart_out=0.4),), start=90, count=1))
+    assert "GR701" not in codes(record(steps(loss=flat), found_once))
+
+
 def test_raw_input_that_does_no_harm_is_healthy() -> None:
     assert codes(record(steps(), at(*chain(3), given=(RAW,)))) == []
 

@@ -149,6 +149,13 @@ def test_targets_that_the_model_is_just_given() -> None:
     assert "GR605" not in codes(record(steps(), at()))
 
 
+def test_targets_that_were_shifted_twice() -> None:
+    made = record(steps(), at(copied_targets=CopiedTargets("model.embed", 12, 288, ahead=2)))
+    assert [remedy.id for remedy in the(made, "GR612").remedies] == ["shift-once"]
+    assert "GR605" not in codes(made)
+    assert "GR612" not in codes(record(steps(), at(copied_targets=CopiedTargets("model.embed", 12, 288, ahead=1))))
+
+
 def test_targets_that_a_place_sees_ahead() -> None:
     found = the(record(steps(), at(copied_targets=CopiedTargets("model.embed", 12, 288, ahead=1))), "GR605")
     assert "reads the very symbol that it is to tell" in found.because

@@ -165,6 +165,16 @@ def test_a_norm_that_grew_from_the_first_steps_on_has_no_ordinary_one_to_clip_at
     assert "first steps" not in late.because
 
 
+def test_where_updates_were_too_large_before_the_norm_grew_the_rate_comes_first() -> None:
+    for size, first in ((0.15, "lower-rate"), (1e-2, "clip")):
+        looks = at(*chain(2, update_ratio=size), count=8)
+        found = the(record(steps(80, blowing, blowing), looks), "GR304")
+        assert found.remedies[0].id == first
+        assert {"clip", "lower-rate"} <= {each.id for each in found.remedies}
+    only_late = (*at(*chain(2, update_ratio=1e-2), count=4), *at(*chain(2, update_ratio=0.5), start=50, count=4))
+    assert the(record(steps(80, blowing, blowing), only_late), "GR304").remedies[0].id == "clip"
+
+
 def usual(norms: Sequence[float], every: int = 1) -> float | None:
     return before_growth([(every * i, norm) for i, norm in enumerate(norms)])
 

@@ -6,6 +6,7 @@ import pytest
 
 from gradreach.record.look import Look
 from gradreach.record.seen.depth import DepthLook
+from gradreach.record.seen.loop import OptimizerSteps
 from tests.records.parts import at, chain, depth_look, falling, flat, record, steps
 from tests.rules.judging import codes, findings, not_judged, passed, the
 
@@ -68,8 +69,9 @@ def part(name: str, order: int = 0, grad: float | None = 0.1) -> DepthLook:
 
 def test_a_branch_that_is_never_called() -> None:
     looks = at(part("model.main"), without_gradient=("model.side.0.weight", "model.side.0.bias"))
-    found = the(record(steps(), looks), "GR306")
+    found = the(record(steps(loss=flat), looks), "GR306")
     assert found.severity == "warning"
+    assert the(record(steps(), looks), "GR306").severity == "info", "a script may use a part of a model"
     assert found.where["module"] == "model.side"
     assert found.evidence["parameters"] == 2
     assert "no look saw it called" in found.because
@@ -77,7 +79,8 @@ def test_a_branch_that_is_never_called() -> None:
 
 def test_parts_that_nothing_calls_are_one_finding_and_a_small_left_over_is_information() -> None:
     lost = ("model.f.weight", "model.g.weight", "model.g.bias")
-    found = [f for f in findings(record(steps(), at(part("model.i"), without_gradient=lost))) if f.code == "GR306"]
+    made = record(steps(loss=flat), at(part("model.i"), without_gradient=lost))
+    found = [f for f in findings(made) if f.code == "GR306"]
     assert [(f.severity, f.where["module"]) for f in found] == [("warning", "model.f")]
     assert "`model.f`, `model.g`" in found[0].because
     assert found[0].evidence["unused_share"] == pytest.approx(2 / 3)
@@ -168,9 +171,36 @@ def test_updates_that_died_away_early_are_named_and_those_at_the_end_are_not() -
         return codes(record(steps(400, norm=lambda i: norm if i >= start else 1.0), looks))
 
     assert "GR310" in dying(1e-9, 60)
-    assert "GR310" not in dying(1e-3, 60)
-    assert "GR310" not in dying(1e-9, 300), "a schedule may end at 0"
+    assert "GR310" not in dying(1e-2, 60)
+    assert "GR310" not in dying(1e-9, 320), "a schedule may end at 0"
     assert "GR310" not in dying(1e-9, 60, norm=1e-9), "the gradient is gone as well"
+
+
+def test_weights_that_something_else_holds_are_no_matter_of_the_rate() -> None:
+    def made(last: float) -> list[str]:
+        one, other = (OptimizerSteps(1, ("model.0.weight",), (), rate) for rate in (0.1, last))
+        looks = (*at(update=1.0, stepped=one, count=4), *at(update=1e-9, stepped=other, start=60, count=8))
+        return codes(record(steps(400), looks))
+
+    assert "GR310" in made(1e-10)
+    assert "GR310" not in made(0.1), "clamped weights"
+
+
+def test_updates_that_faded_before_the_last_quarter_are_information() -> None:
+    looks = (*at(update=1.0, moved=True, count=8), *at(update=1e-3, moved=True, start=260, count=8))
+    assert the(record(steps(400), looks), "GR310").severity == "info"
+
+
+@pytest.mark.parametrize(
+    ("still", "later", "spoken"), [(6, 1e-5, True), (2, 1e-5, False), (6, 0.0, False)], ids=["long", "short", "always"]
+)
+def test_a_rate_of_zero_at_first_is_named_where_it_lasts_and_ends(still: int, later: float, spoken: bool) -> None:
+    held = ("model.0.weight",)
+    looks = (
+        *at(stepped=OptimizerSteps(1, held, (), 0.0), count=still),
+        *at(stepped=OptimizerSteps(1, held, (), later), start=10 * still, count=6),
+    )
+    assert ("GR316" in codes(record(steps(400), looks))) is spoken
 
 
 def test_a_small_head_that_runs_for_nothing_is_information_and_small_parts_add_up() -> None:

@@ -12,6 +12,7 @@ from gradreach.record.look import Look
 from gradreach.record.schema import Record
 from gradreach.record.seen.depth import DepthLook
 from gradreach.record.seen.loop import OptimizerSteps
+from gradreach.record.seen.loss import LossLook
 from gradreach.record.seen.recurrence import DetachedState
 from gradreach.record.seen.zero_gradient import ZeroCause, ZeroGradient
 from gradreach.report.conclusions import Conclusions
@@ -43,6 +44,14 @@ def test_all_before_a_step_is_an_error_and_a_part_a_warning() -> None:
     assert found.remedies[0].id == "straight-through"
     upper = zero_gradient(*SECOND, why="unused", operation="stack", module="model.2")
     assert the(record(steps(), looks(upper, cut=("model.2",))), "GR307").severity == "warning"
+
+
+def test_advantages_that_came_to_0_are_information() -> None:
+    product = LossLook("product", (8, 5), (8, 5))
+    free = at(*layers(), losses=(product,), count=8)
+    done = looks(zero_gradient(*FIRST, why="factor", operation="mul"), cut=("model.0",), start=100, count=4)
+    assert the(record(steps(), (*free, *done)), "GR307").severity == "info"
+    assert the(record(steps(), (*at(*layers(), count=8), *done)), "GR307").severity == "error"
 
 
 def test_nine_tenths_of_the_numbers_are_as_good_as_all() -> None:

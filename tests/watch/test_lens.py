@@ -12,13 +12,19 @@ from gradreach.watch.lenses.alike_rows import AlikeRows
 from gradreach.watch.lenses.carried_graph import CarriedGraph
 from gradreach.watch.lenses.chunk_seams import ChunkSeams
 from gradreach.watch.lenses.copied_targets import CopiedTargetsOfLoss
+from gradreach.watch.lenses.copied_units import Copies
 from gradreach.watch.lenses.depth import Depth
 from gradreach.watch.lenses.detached_states import DetachedStates
+from gradreach.watch.lenses.discarded_results import DiscardedResults
+from gradreach.watch.lenses.dropouts import Dropouts
 from gradreach.watch.lenses.feedforward import Feedforward
 from gradreach.watch.lenses.fleeting_parts import FleetingParts
 from gradreach.watch.lenses.given_data import GivenDataSizes
 from gradreach.watch.lenses.hidden_parts import HiddenParts
+from gradreach.watch.lenses.inverted_masks import InvertedMasks
+from gradreach.watch.lenses.linear_maps import MapsInARow
 from gradreach.watch.lenses.loops import Loops
+from gradreach.watch.lenses.loss_terms import LossTerms
 from gradreach.watch.lenses.losses import Losses
 from gradreach.watch.lenses.mixed_rows import MixedRowsOfBatch
 from gradreach.watch.lenses.modes import Modes
@@ -26,8 +32,10 @@ from gradreach.watch.lenses.outputs import Outputs
 from gradreach.watch.lenses.padding import PaddedData
 from gradreach.watch.lenses.read_rows import ReadRows
 from gradreach.watch.lenses.recurrent_layers import RecurrentLayers
+from gradreach.watch.lenses.single_values import SingleValueNorms
 from gradreach.watch.lenses.skip_connections import SkipConnections
 from gradreach.watch.lenses.stepped_states import SteppedStates
+from gradreach.watch.lenses.unheard_backwards import UnheardBackwards
 from gradreach.watch.lenses.unmoved import Unmoved
 from gradreach.watch.lenses.unrolled_loops import UnrolledLoops
 from gradreach.watch.lenses.without_gradient import WithoutGradient
@@ -38,10 +46,20 @@ from tests.watch.conftest import Watched
 def test_every_lens_is_found_after_those_that_it_names() -> None:
     lenses = all_lenses()
     assert set(lenses) == {
-        *(CarriedGraph, ChunkSeams, CopiedTargetsOfLoss, FleetingParts, HiddenParts, SteppedStates),
-        *(AlikeRows, GivenDataSizes, Losses, MixedRowsOfBatch, Modes, Outputs, PaddedData, ReadRows),
+        *(CarriedGraph, ChunkSeams, CopiedTargetsOfLoss, DiscardedResults, FleetingParts, HiddenParts),
+        *(AlikeRows, GivenDataSizes, InvertedMasks, Losses, LossTerms, MixedRowsOfBatch, Modes, Outputs),
+        *(Copies, Dropouts, MapsInARow, PaddedData, ReadRows),
         *(Depth, DetachedStates, Feedforward, Loops, RecurrentLayers),
-        *(SkipConnections, Unmoved, UnrolledLoops, WithoutGradient, ZeroGradients),
+        *(
+            SingleValueNorms,
+            SkipConnections,
+            SteppedStates,
+            UnheardBackwards,
+            Unmoved,
+            UnrolledLoops,
+            WithoutGradient,
+            ZeroGradients,
+        ),
     }
     assert all(lenses.index(earlier) < lenses.index(lens) for lens in lenses for earlier in lens.after)
 

@@ -5,9 +5,13 @@ breaks: where a run broke, and who took care of values that are not finite
 site: one line of the script that calls backward, with its steps, losses, norms and clipping
 learning: whether the loss at one line fell over the run
 losses: what a loss holds against what, and what the best constant guess gets
+terms: how hard the terms of a loss pull at the weights that they share
+padded_loss: losses most of whose rows stand at padding
+far_start: losses that begin far above what a constant guess gets
 outputs: whether what models put out differs from row to row
 summed_passes: whether the gradients of several passes are summed for one update
 idle_clip: clipping calls that limit nothing
+value_clip: what clipping by value leaves of the gradients
 clipping: by which threshold a norm was limited, on what share of the steps
 spikes: single norms, or losses, far out of the ordinary
 ordinary_norm: the usual norm before one grew
@@ -20,7 +24,10 @@ input_size: how large the input of a model is
 dependency: what the data asks for, joined with what the gradient reaches
 modules: dotted paths, the roots that they belong to, and the stacks that they share
 zero_gradients: gradients that are exactly 0 to the end, from which look on, and why
+epsilon: an eps that outweighs the second moment of the gradient
 decay: weights that the decay of the optimizer has taken to nearly nothing
+copied_units: hidden layers whose units are copies of one another
+linear_maps: linear layers in a row
 thresholds: the figures that a user may set
 statistics: robust statistics of short series
 wording: how numbers and strings read

@@ -11,15 +11,20 @@ from gradreach.facts import breaks
 from gradreach.facts.activations import ModuleKey, hidden_activations
 from gradreach.facts.blow_up import BlowUp, UnclippedGrowth
 from gradreach.facts.clipping import Clipping, clipping, exceptional, norm_quantile
+from gradreach.facts.copied_units import CopiedLayers, copied_layers
 from gradreach.facts.decay import Decayed, decayed
 from gradreach.facts.dependency import DependencyTest, dependency_test
 from gradreach.facts.depth import DepthShown, Trend, depth_shown, trends_of
+from gradreach.facts.epsilon import Outweighed, outweighed
+from gradreach.facts.far_start import FarStart, far_starts
 from gradreach.facts.first_step import FirstStepRead, OneDirection, first_step_reads, read_first
 from gradreach.facts.idle_clip import IdleClip
-from gradreach.facts.input_size import given_data, input_sizes
+from gradreach.facts.input_size import given_data, input_sizes, lost_data
+from gradreach.facts.linear_maps import MapsSeen, linear_maps
 from gradreach.facts.losses import NO_BETTER, LossPart, loss_parts, over_guess
 from gradreach.facts.modules import is_within, root_of
 from gradreach.facts.outputs import OutputSeries, come_alike, outputs_seen
+from gradreach.facts.padded_loss import PaddedLoss, padded_losses
 from gradreach.facts.site import Site, sites_of
 from gradreach.facts.spikes import Spike, spikes_of
 from gradreach.facts.summed_passes import SummedPasses, summed_passes
@@ -36,6 +41,7 @@ from gradreach.facts.time import (
     uncarried_states,
     usual_length,
 )
+from gradreach.facts.value_clip import ClippedValues, clipped_values
 from gradreach.facts.zero_gradients import ZeroStretch, zero_stretches
 from gradreach.record.look import Look
 from gradreach.record.schema import NonFinite, Record, Step
@@ -212,6 +218,10 @@ class Facts:
         end = self.first_break
         return tuple(look for look in self.record.looks if end is None or look.step < end)
 
+    def looks_at(self, site: int) -> list[Look]:
+        """The sound looks at one line that calls backward."""
+        return [look for look in self.sound_looks if look.site == site]
+
     def root_of(self, path: str) -> str:
         """The root module that a dotted path belongs to: the longest registered name that it starts with."""
         return root_of(tuple(self.record.models), path)
@@ -313,6 +323,11 @@ class Facts:
         return given_data(self.record.looks, self.root_of)
 
     @cached_property
+    def lost_data(self) -> Mapping[str, GivenData]:
+        """Of each root whose data are so small that nothing is left of them beside a bias these data, as last seen."""
+        return lost_data(self.sound_looks, self.root_of)
+
+    @cached_property
     def zero_stretches(self) -> tuple[ZeroStretch, ...]:
         """The parameters whose gradient is exactly 0 in the last sound looks, by the place at which it becomes so."""
         return zero_stretches(self.sound_looks, self.all_sites)
@@ -320,13 +335,45 @@ class Facts:
     @cached_property
     def decayed(self) -> Mapping[int, Decayed]:
         """The lines that call backward whose weights the optimizer's decay has taken away, whatever their loss does."""
-        each = ((site.number, [look for look in self.sound_looks if look.site == site.number]) for site in self.sites)
-        return {site: found for site, looks in each if (found := decayed(looks)) is not None}
+        each = ((site.number, decayed(self.looks_at(site.number))) for site in self.sites)
+        return {site: found for site, found in each if found is not None}
+
+    @cached_property
+    def outweighed(self) -> Mapping[int, Outweighed]:
+        """The lines that call backward where an optimizer's eps outweighs the gradient, whatever their loss does."""
+        each = ((site.number, outweighed(self.looks_at(site.number))) for site in self.sites)
+        return {site: found for site, found in each if found is not None}
+
+    @cached_property
+    def clipped_values(self) -> Mapping[int, ClippedValues]:
+        """The lines that call backward whose gradients are clipped by value, and what that leaves of them."""
+        each = ((site.number, clipped_values(self.looks_at(site.number), site.sound_steps)) for site in self.sites)
+        return {site: found for site, found in each if found is not None}
+
+    @cached_property
+    def copied_layers(self) -> tuple[CopiedLayers, ...]:
+        """The hidden layers whose units are copies of one another in every look, by the line that calls backward."""
+        return copied_layers(self.sound_looks, self.root_of)
+
+    @cached_property
+    def far_starts(self) -> tuple[FarStart, ...]:
+        """The losses that begin far above what a constant guess gets, because weights were drawn too large."""
+        return far_starts(self.sites, self.loss_parts)
+
+    @cached_property
+    def linear_maps(self) -> tuple[MapsSeen, ...]:
+        """The rows of linear layers with nothing between them that is not linear, by the line that calls backward."""
+        return linear_maps(self.sound_looks)
 
     @cached_property
     def loss_parts(self) -> tuple[LossPart, ...]:
         """What the losses hold against their targets, by line and place, over the sound looks."""
         return loss_parts(self.sound_looks)
+
+    @cached_property
+    def padded_losses(self) -> tuple[PaddedLoss, ...]:
+        """The comparisons most of whose rows are padding."""
+        return padded_losses(self.loss_parts)
 
     @cached_property
     def alike_outputs(self) -> tuple[OutputSeries, ...]:

@@ -6,9 +6,19 @@ from collections.abc import Callable, Sequence
 
 from gradreach.facts.depth import in_order
 from gradreach.facts.statistics import is_positive
+from gradreach.facts.time import MIN_LOOKS
 from gradreach.record.look import Look
 from gradreach.record.seen.data import GivenData
 from gradreach.record.seen.depth import DepthLook
+
+SMALL = 0.1
+"""Rms of data up to which their size may be why they are lost: weights and biases start for inputs of size 1."""
+
+DIFFERENT = 0.2
+"""Deviation of data from row to row, in parts of their rms, from which the rows are told apart by them."""
+
+LOST = 0.1
+"""The same of what a layer puts out up to which its bias is nearly all of it."""
 
 
 def given_data(looks: Sequence[Look], root_of: Callable[[str], str]) -> dict[str, GivenData]:
@@ -21,6 +31,28 @@ def given_data(looks: Sequence[Look], root_of: Callable[[str], str]) -> dict[str
         for root, given in first.items():
             largest.setdefault(root, given)
     return largest
+
+
+def lost_data(looks: Sequence[Look], root_of: Callable[[str], str]) -> dict[str, GivenData]:
+    """Of each root whose data are all small the largest of them, where the layer that takes them in puts out nearly the
+    same for every row, in each of MIN_LOOKS looks or more: beside its bias nothing is left of them.
+
+    No norm may stand anywhere in the root that takes the bias away again.
+    """
+    lost: dict[str, GivenData] = {}
+    for root, given in given_data(looks, root_of).items():
+        each = [seen for look in looks for seen in look.given if seen.module == given.module]
+        kinds = {seen.kind for look in looks for seen in look.depth if root_of(seen.module) == root}
+        restored = any("Norm" in kind and kind not in ("LayerNorm", "RMSNorm") for kind in kinds)
+        if len(each) >= MIN_LOOKS and not restored and all(map(_is_lost, each)):
+            lost[root] = each[-1]
+    return lost
+
+
+def _is_lost(given: GivenData) -> bool:
+    small = is_positive(given.rms) and given.largest <= SMALL
+    differs = given.apart_in is not None and given.apart_in >= DIFFERENT
+    return small and differs and given.apart_out is not None and given.apart_out <= LOST
 
 
 def input_sizes(looks: Sequence[Look], root_of: Callable[[str], str]) -> dict[str, float]:

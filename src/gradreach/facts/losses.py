@@ -76,6 +76,16 @@ def loss_parts(looks: Sequence[Look]) -> tuple[LossPart, ...]:
     )
 
 
+def own_over_guess(part: LossPart) -> float | None:
+    """What a comparison itself came to at last, by its mean, over what the best constant guess gets; None where one of
+    them is not known."""
+    looks, guess = part.looks[-max(len(part.looks) // 4, MIN_LOOKS) :], part.guess
+    each = guess if part.last.counts else None
+    of = [(look.value, each or look.guess) for look in looks]
+    ratios = known(value / least for value, least in of if value is not None and is_positive(least))
+    return median(ratios) if is_positive(guess) and len(ratios) >= MIN_LOOKS else None
+
+
 def over_guess(site: Site, part: LossPart) -> float | None:
     """What a comparison came to at last over what the best constant guess gets; None where the loss does not rest, is
     mostly something else, or the guess is not known.

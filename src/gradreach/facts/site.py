@@ -31,6 +31,9 @@ FAR_BELOW = 10.0
 FEWEST_UNBOUNDED = 40
 """Losses that are needed to say so."""
 
+FAR = 0.5
+"""Part of its first value by which a loss has fallen far: what a run that has not got so far might yet have done."""
+
 NEGLIGIBLE = 0.002
 """Part of itself by which a loss may fall over a quarter of a run and still count as one that rests."""
 
@@ -125,6 +128,22 @@ class Site:
         steady = min(falls) > 0 and falls[-1] >= FALLS_ON * (fifths[0] - fifths[-1]) / len(falls)
         return steady and fifths[-1] < -FAR_BELOW * start
 
+    @cached_property
+    def creeps(self) -> bool:
+        """Whether the loss still falls at the end of the run, and more than half of its first value is left.
+
+        It is False where this cannot be told, and where the loss need not fall.
+        """
+        share = self.learning.share
+        if self.need_not_fall or not self.may_rest or self.learning.course != "falls" or share is None:
+            return False
+        return self.rest is None and share < FAR
+
+    @property
+    def may_rest(self) -> bool:
+        """Whether there are losses enough to tell a loss that rests from one that falls."""
+        return len(self.losses) >= 20 and self.steps[-1].step - self.steps[0].step + 1 >= PASSES
+
     @property
     def gains_nothing(self) -> bool:
         """Whether the loss does not fall, hardly, or no longer; False where it need not."""
@@ -139,10 +158,9 @@ class Site:
         20 losses, and where it need not fall.
         """
         losses = self.losses
-        quarter = len(losses) // 4
-        if quarter < 5 or self.steps[-1].step - self.steps[0].step + 1 < PASSES or self.need_not_fall:
+        if self.need_not_fall or not self.may_rest:
             return None
-        middle = len(losses) // 2
+        quarter, middle = len(losses) // 4, len(losses) // 2
         before, last = losses[middle - quarter : middle], losses[-quarter:]
         least = max(2 * _noise(before, last), NEGLIGIBLE * abs(median(before)))
         falls = median(before) - median(last) > least

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gradreach.record.seen.data import GivenData, MixedRows, Padding, RowReading, SoftmaxAxis
-from gradreach.record.seen.depth import DepthLook
-from gradreach.record.seen.loop import FleetingPart, GraphLook, HiddenPart, Mode, OptimizerSteps
-from gradreach.record.seen.loss import CopiedTargets, LossLook, OutputLook
+from gradreach.record.seen.data import GivenData, InvertedMask, MixedRows, Padding, RowReading, SoftmaxAxis
+from gradreach.record.seen.depth import DepthLook, SingleValues
+from gradreach.record.seen.loop import (
+    DiscardedResult,
+    Dropping,
+    FleetingPart,
+    GraphLook,
+    HiddenPart,
+    Mode,
+    OptimizerSteps,
+    UnheardBackward,
+)
+from gradreach.record.seen.loss import CopiedTargets, LossConstant, LossLook, LossTerm, OutputLook
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, Probe, SteppedState, TimeLook
+from gradreach.record.seen.weights import CopiedUnits, LinearMaps
 from gradreach.record.seen.zero_gradient import ZeroGradient
 
 
@@ -16,6 +26,7 @@ from gradreach.record.seen.zero_gradient import ZeroGradient
 class Look:
     """All that was seen on one watched step.
 
+    `single_values` are the normalisations that run over one value each.
     `without_gradient` names the trainable parameters of the models that ran on it whose gradient was None after
     backward; `set_otherwise` those of them that something else than a gradient sets: they moved since the look before,
     hold the values of a parameter that has a gradient, or the loss was computed with other tensors in their place.
@@ -25,17 +36,22 @@ class Look:
     call. `chunk_seam` is where the chunk met that of the step before, where the data tell. `unmoved` names the
     parameters with a gradient that hold the values of the look before; `moved` says whether anything that the loss
     leads to holds others.
-    `losses` are the comparisons that the loss is made of, `copied_targets` those whose targets are what the model is
-    just given, `outputs` what the root modules put out.
+    `losses` are the comparisons that the loss is made of, `loss_terms` the terms that it is the sum of, on some looks,
+    and `loss_constant` what was added to it that has no gradient, where that is known; `copied_targets` those whose
+    targets are what the model is just given, `outputs` what the root modules put out.
     `uncleared` names the parameters whose gradient, which made the update after this look, was still there at the next
     one; `cleared` those whose gradient was gone by then. `stepped` is what optimizers did in between, where torch
     tells of it.
-    `fleeting` are the modules that the pass made for itself; `modes` say in which mode models ran.
+    `fleeting` are the modules that the pass made for itself, `discarded` the calls whose results nothing reads; `modes`
+    say in which mode models ran, `dropping` what drops half of what passes or more, `unheard` are modules with a
+    backward pass of their own that autograd does not know.
     `hidden` are the parts with a gradient that are out of the sight of `parameters()`. `graph` is the graph's size and
     age. `given` are the sizes of the script's data, by the layer that takes them in; `readings` say along which axis
     the loss reads a layer, `mixed_rows` and `softmaxes`, of the first looks alone, whether rows of the batch mix;
-    `padding` is what the data of a recurrence are filled up with. `same_rows` is the number of rows of the batch where
-    all that the models were given is the same in each, else 0.
+    `padding` is what the data of a recurrence are filled up with, and `inverted_masks` are attentions to padding alone.
+    `same_rows` is the number of rows of the batch where all that the models were given is the same in each, else 0.
+    `copied_units` are the layers whose units have twins, `linear_maps` those that follow one another with nothing
+    between them that is not linear.
     `update` is ‖Δw‖ of all weights together where an update followed; `seconds` is what the look cost.
     """
 
@@ -44,6 +60,7 @@ class Look:
     seconds: float
     time: tuple[TimeLook, ...] = ()
     depth: tuple[DepthLook, ...] = ()
+    single_values: tuple[SingleValues, ...] = ()
     without_gradient: tuple[str, ...] = ()
     set_otherwise: tuple[str, ...] = ()
     called_without_gradient: tuple[str, ...] = ()
@@ -58,12 +75,17 @@ class Look:
     stepped: OptimizerSteps | None = None
     hidden: tuple[HiddenPart, ...] = ()
     fleeting: tuple[FleetingPart, ...] = ()
+    discarded: tuple[DiscardedResult, ...] = ()
     modes: tuple[Mode, ...] = ()
+    dropping: tuple[Dropping, ...] = ()
+    unheard: tuple[UnheardBackward, ...] = ()
     graph: GraphLook | None = None
     skip_connections: bool = False
     update: float | None = None
     probes: tuple[Probe, ...] = ()
     losses: tuple[LossLook, ...] = ()
+    loss_terms: tuple[LossTerm, ...] = ()
+    loss_constant: LossConstant | None = None
     copied_targets: CopiedTargets | None = None
     outputs: tuple[OutputLook, ...] = ()
     given: tuple[GivenData, ...] = ()
@@ -71,4 +93,7 @@ class Look:
     mixed_rows: tuple[MixedRows, ...] = ()
     softmaxes: tuple[SoftmaxAxis, ...] = ()
     padding: tuple[Padding, ...] = ()
+    inverted_masks: tuple[InvertedMask, ...] = ()
     same_rows: int = 0
+    copied_units: tuple[CopiedUnits, ...] = ()
+    linear_maps: tuple[LinearMaps, ...] = ()

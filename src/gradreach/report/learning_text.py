@@ -8,6 +8,7 @@ from typing import Literal
 
 from gradreach.facts.facts import Facts
 from gradreach.facts.learning import Learning
+from gradreach.facts.losses import NO_BETTER, part_of_guess
 from gradreach.facts.site import Site
 from gradreach.facts.wording import count, figure, local, percent
 
@@ -28,9 +29,10 @@ _HEADS = {
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """Whether the run learns: by the loss at one line where that tells it, else why nothing does in `why_not`."""
+    """Whether the run learns: by the loss at one line where that tells it, else why nothing does in `why_not`. It
+    "guesses" where the loss fell to no less than what a constant guess gets."""
 
-    state: Literal["learns", "stalled", "unknown"]
+    state: Literal["learns", "guesses", "stalled", "unknown"]
     site: Site | None = None
     why_not: str = ""
 
@@ -47,12 +49,21 @@ def grounds(facts: Facts) -> Grounds:
     fallen = [site for site in told if site.learning.course == "falls"]
     if stalled := [site for site in alone if site.learning.course != "falls"]:
         return Grounds("stalled", stalled[0])
+    if guessing := [site for site in alone if (guess(facts, site) or (0.0, 0.0))[1] >= NO_BETTER]:
+        return Grounds("guesses", guessing[0])
     if alone or (fallen and len(fallen) == len(often)):
         return Grounds("learns", (alone or fallen)[0])
     if any(site.need_not_fall for site in often) and told:
         went = ", ".join(f"{local(site.name)} {ends(site.learning)}" for site in told[:3])
         return Grounds("unknown", why_not=f"{_freedom(often)} ({went})")
     return Grounds("unknown", why_not=often[0].learning.why_not if often else "no loss could be read")
+
+
+def guess(facts: Facts, site: Site) -> tuple[float, float] | None:
+    """What a constant guess gets at a line, and how many times that the loss came to, where it is one comparison."""
+    parts = (part for part in facts.loss_parts if part.site == site.number and part.last.is_whole)
+    told = ((part.guess, part_of_guess(site, part)) for part in parts)
+    return next(((value, over) for value, over in told if value is not None and over is not None), None)
 
 
 def _freedom(sites: Sequence[Site]) -> str:
@@ -94,17 +105,19 @@ def ends(went: Learning) -> str:
 
 def next_question(site: Site) -> str:
     """What to ask where nothing was found and the loss does not fall, or no more."""
+    if site.learning.course == "falls":
+        return f"Ask next: {BY_HEART} If not, the fault lies in model, loss or loop; if so, was the training too short?"
     low = figure(site.learning.last)
-    guess = f"is {low} what a constant guess gets"
+    at_guess = f"is {low} what a constant guess gets"
     if site.learning.course in ("rests", "hardly falls"):
-        return f"Ask next: {guess}, or as low as these data allow? If neither, {BY_HEART}"
+        return f"Ask next: {at_guess}, or as low as these data allow? If neither, {BY_HEART}"
     if site.learning.course in ("rises", "rises again"):
         return (
             f"Ask next: does it fall at a tenth of the rate, and {BY_HEART} Where the targets move with the model, as "
             "in Q-learning, the loss may rise while it learns: judge by the return."
         )
     return (
-        f"Ask next: {BY_HEART} If not, the fault lies in model, loss or loop; if so, {guess}, and do the inputs "
+        f"Ask next: {BY_HEART} If not, the fault lies in model, loss or loop; if so, {at_guess}, and do the inputs "
         "determine the targets at all?"
     )
 

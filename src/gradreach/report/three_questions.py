@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from gradreach.facts.clipping import Clipping
 from gradreach.facts.dependency import DependencyTest, back, spans, strongest
 from gradreach.facts.facts import Facts
 from gradreach.facts.first_step import OneDirection
@@ -209,14 +208,14 @@ def _threshold(facts: Facts, findings: Sequence[Finding]) -> tuple[str, str]:
     if guarded is not None and guarded.threshold is not None:
         return f"The guard's own, {figure(guarded.threshold)}", ": it follows the run's norms as they go."
     if facts.blow_up is not None and facts.blow_up.from_start:
-        return "None yet", f": the norm grew from the first steps on, lower the rate first; {_yours(clipping)}."
+        return "None yet", f": the norm grew from the first steps on, lower the rate first; {_yours(facts)}."
     if (usual := _before_the_explosion(facts, findings)) is not None:
-        return figure(2 * usual, 2), f", twice the norm before it blew up; {_yours(clipping)}."
+        return figure(2 * usual, 2), f", twice the norm before it blew up; {_yours(facts)}."
     if (usual := facts.usual_beside_spikes()) is not None:
-        return figure(2 * usual, 2), f", twice the norm that is usual beside the spikes; {_yours(clipping)}."
+        return figure(2 * usual, 2), f", twice the norm that is usual beside the spikes; {_yours(facts)}."
     if any(finding.code in ("GR102", "GR202") for finding in findings):
         why = "the norms of an exploding gradient tell of none, mend its cause first"
-        return "None yet", f": {why}; {_yours(clipping)}."
+        return "None yet", f": {why}; {_yours(facts)}."
     largest, short = quantile(facts.norms, 1.0), figure(advice, 2)
     ordinary = f"median {figure(facts.norm_median)}, largest {figure(largest)}"
     if facts.idle_clip is not None and limit is None:
@@ -226,7 +225,7 @@ def _threshold(facts: Facts, findings: Sequence[Finding]) -> tuple[str, str]:
             f"({ordinary}).",
         )
     if limit is None or rate is None:
-        return short, f" would act on the largest 1 % of ordinary steps alone ({ordinary}); nothing clips by norm now."
+        return short, f" would act on the largest 1 % of ordinary steps alone ({ordinary}); {_yours(facts)}."
     if clipping.scaled:
         return (
             f"{short}, after `scaler.unscale_(optimizer)`",
@@ -240,13 +239,24 @@ def _threshold(facts: Facts, findings: Sequence[Finding]) -> tuple[str, str]:
     return short, f", not {figure(limit)}, which acts on {acts} of steps ({ordinary}): it acts on 1 %."
 
 
-def _yours(clipping: Clipping) -> str:
+def _yours(facts: Facts) -> str:
+    """How the script clips by itself."""
+    clipping = facts.clipping
     if clipping.idle:
         return "your clipping call limits nothing where it stands"
     if clipping.threshold is None:
-        return "nothing clips by norm now"
+        return _by_value(facts)
     acts = "" if clipping.rate is None else f" and acts on {run_text.of_rate(clipping)} of steps"
     return f"yours is {figure(clipping.threshold)}{acts}"
+
+
+def _by_value(facts: Facts) -> str:
+    """What clips by another measure than the norm."""
+    found = next(iter(facts.clipped_values.values()), None)
+    if found is None:
+        return "nothing clips by norm now"
+    leaves = f"which leaves {percent(found.left / found.norm)} of the norm" if found.cut else "which cuts none"
+    return f"yours clips each element at ±{figure(found.threshold)}, {leaves}"
 
 
 def _before_the_explosion(facts: Facts, findings: Sequence[Finding]) -> float | None:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from gradreach.facts.facts import Facts
 from gradreach.facts.learning import FEWEST
-from gradreach.facts.losses import LITTLE, part_of_guess
+from gradreach.facts.losses import LITTLE
 from gradreach.facts.modules import of_one_stack
 from gradreach.facts.site import Site
 from gradreach.facts.statistics import known
@@ -19,7 +19,7 @@ from gradreach.record.kinds import of_layer
 from gradreach.record.schema import Finding, Record
 from gradreach.report.finding_text import place, told
 from gradreach.report.grouped_findings import grouped
-from gradreach.report.learning_text import course, grounds, head, next_question
+from gradreach.report.learning_text import course, grounds, guess, head, next_question
 from gradreach.rules.registry import RULES
 
 Level = Literal["error", "warning", "learns", "stalled", "unseen"]
@@ -98,20 +98,19 @@ def _course(facts: Facts, passed: int, *, bare: bool) -> tuple[Level, str]:
             f"{looked}{_reach(facts) if bare else ''}.",
         )
     checks = f"{count(passed, 'check')} found nothing, by {looked}" if passed else f"nothing was found by {looked}"
-    return "stalled", (
-        f"Nothing found, but {head(found.site)}: {course(facts, found.site)}. {capital(checks)}. "
-        f"{next_question(found.site)}"
-    )
+    guesses = found.state == "guesses"
+    what = "it is hardly better than a constant guess so far" if guesses else head(found.site)
+    went = f"{course(facts, found.site)}{_guess(facts, found.site) if guesses else ''}"
+    return "stalled", f"Nothing found, but {what}: {went}. {capital(checks)}. {next_question(found.site)}"
 
 
 def _guess(facts: Facts, site: Site) -> str:
     """What a constant guess gets, where the loss has come little lower or not even there."""
-    for part in facts.loss_parts:
-        over = part_of_guess(site, part) if part.site == site.number and part.last.is_whole else None
-        if over is not None and over >= LITTLE and part.guess is not None:
-            how = "little" if (site.learning.last or 0.0) < part.guess else "no"
-            return f", {how} lower than the {figure(part.guess)} that a constant guess gets"
-    return ""
+    known = guess(facts, site)
+    if known is None or known[1] < LITTLE:
+        return ""
+    how = "little" if (site.learning.last or 0.0) < known[0] else "no"
+    return f", {how} lower than the {figure(known[0])} that a constant guess gets"
 
 
 def _too_few(facts: Facts) -> str:

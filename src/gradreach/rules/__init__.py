@@ -9,7 +9,9 @@ through_time: what the rules on recurrent layers share
 through_depth: what the rules on the gradient through depth share
 data_dependency: what the rules on the data's own dependency share
 non_finite_remedies: what to do about a value that is not finite
+harm: what the loss shows of the harm that a fault does
 losses: what the rules on a loss's own operation share
+slow_loss: what is said of a loss that falls slowly
 longer_reach: what lets the gradient come from farther back
 
 gr101_vanishing_through_time: the gradient falls under 1 % within half of the sequence
@@ -23,6 +25,9 @@ gr201_vanishing_through_depth: the early layers get no gradient
 gr202_exploding_through_depth: the early layers get far too much of it
 gr203_saturated: units of a hidden layer sit where their activation is flat
 gr204_dead_units: units of a hidden layer are off for every sample
+gr205_copied_units: the units of a layer are copies of one another
+gr207_lost_input: a normalisation over single values puts out nothing of what goes in
+gr206_linear_maps: linear layers in a row, which can do no more than one
 gr301_non_finite: the first NaN or infinity
 gr302_gradient_spikes: single norms far out of the ordinary
 gr303_clips_every_step: a clipping threshold far too low
@@ -35,6 +40,11 @@ gr309_unmoved: weights that get a gradient and never move
 gr310_updates_died_away: the learning rate was taken to 0 while there is still a gradient
 gr311_wrong_mode: a model is trained in evaluation mode, or its batch norms keep no statistics
 gr312_decayed_weights: a weight decay so strong that it, and not the loss, decides what the weights become
+gr315_discarded_result: a call whose result nothing reads
+gr313_large_eps: the eps of the optimizer outweighs the gradient
+gr314_drops_nearly_all: dropouts leave next to nothing of the signal
+gr316_rate_of_zero: the optimizer steps at a rate of 0 for a while at the start
+gr317_unheard_backward: a module has a backward that autograd never calls
 gr401_nothing_beyond: past the horizon nothing is left to learn
 gr402_dependency_out_of_reach: the error depends on inputs that the gradient does not reach
 gr403_reached_unlearned: the gradient reaches the dependency and it is still unlearned
@@ -52,6 +62,12 @@ gr603_targets_out_of_range: targets lie outside of what the end of the network c
 gr604_constant_guess: the loss ends no lower than what the best constant guess gets
 gr605_copied_target: the targets are what the model is just given
 gr606_unbounded_loss: nothing bounds the loss from below
+gr608_favours_the_frequent: weights of classes that follow their shares
+gr609_one_target: all targets are one number
+gr610_constant_part: something without a gradient is added to the loss
+gr611_drowned_part: other terms of the loss outweigh one that is not learned
+gr612_shifted_twice: the targets are the ids two places further on
+gr607_far_start: the loss begins far above what a constant guess gets
 gr701_input_scale: inputs out of scale, and what comes of it
 gr702_axes_exchanged: a layer runs over the batch in place of time, or a view mixes the rows
 gr703_output_alike: a model puts out nearly the same for every row
@@ -59,4 +75,6 @@ gr704_alike_batch: the rows or the labels of each batch are all alike
 gr705_read_after_padding: the state that the loss reads has run over padding
 gr706_softmax_over_batch: a softmax runs over the samples of a batch
 gr707_first_step_read: the loss reads a recurrent layer after its first step alone
+gr708_padded_loss: most rows that a loss is the mean of stand at padding
+gr709_inverted_mask: the mask of an attention is the wrong way round
 """

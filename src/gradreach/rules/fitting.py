@@ -75,6 +75,12 @@ class Case:
         return sizes.get(self.facts.root_of(self.module)) if self.module else max(sizes.values(), default=None)
 
     @cached_property
+    def is_lost(self) -> bool:
+        """Whether the data are so small that beside a bias nothing is left of them: then only their size is wrong."""
+        lost = self.facts.lost_data
+        return self.facts.root_of(self.module) in lost if self.module else bool(lost)
+
+    @cached_property
     def first_look(self) -> TimeLook | None:
         """The first look at the recurrent layer and direction that the finding names."""
         where = self.finding.where
@@ -179,6 +185,8 @@ def _orthogonal(case: Case) -> bool:
 
 def _scale_input(case: Case) -> bool:
     """The input has the right size, or is not what the layer takes in, or W_hh alone is too large."""
+    if case.is_lost:
+        return False
     if case.finding.code == "GR103":
         norm = case.first_look.lambda_ if case.first_look is not None else None
         return bool(is_finite(norm) and norm >= WIDE)
@@ -225,7 +233,7 @@ def _learning_rate(case: Case) -> bool:
 
 
 def _raw(case: Case) -> bool:
-    return (case.input_size or 0.0) >= RAW_INPUT
+    return case.is_lost or (case.input_size or 0.0) >= RAW_INPUT
 
 
 UNFIT: Mapping[str, Callable[[Case], bool]] = {

@@ -49,6 +49,8 @@ def judge(facts: Facts) -> RuleOutcome:
     for (number, module), looks in modules.items():
         if facts.starts_at_zero(number):  # units whose weights are all 0 are not dead: see GR307
             continue
+        if facts.root_of(module) in facts.lost_data:  # all rows are alike to them, and on or off: see GR701
+            continue
         if (severity := _severity(facts, facts.site(number), looks)) is not None:
             found.setdefault(module, _finding(facts, number, looks, severity))
     return RuleOutcome(tuple(found.values()))

@@ -1,4 +1,4 @@
-"""GR303: nearly every step is cut to a small part of its norm; a warning where the weights then stand still."""
+"""GR303: nearly every step is cut to a small part of its norm; a warning where the weights then hardly move."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from gradreach.facts.facts import Facts
 from gradreach.facts.site import Site
 from gradreach.facts.statistics import is_finite, median
 from gradreach.facts.thresholds import Threshold
+from gradreach.facts.value_clip import ClippedValues, follows_size
 from gradreach.facts.wording import figure, percent
 from gradreach.record.schema import Finding, Remedy, Severity
 from gradreach.remedies.advice.raise_rate import RAISE_RATE
@@ -19,6 +20,7 @@ from gradreach.remedies.advice.unscale import UNSCALE
 from gradreach.rules import formula
 from gradreach.rules.references import PASCANU
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome
+from gradreach.rules.slow_loss import slow
 
 CLIPPED_RATE = Threshold("clipped_rate", 0.95, 0.01, 1.0, "share of the steps that are clipped")
 CLIPPED_TIMES = Threshold("clipped_times", 10.0, 1.0, math.inf, "median of the norm over the clipping threshold")
@@ -48,12 +50,16 @@ class ClippedHalf:
 def judge(facts: Facts) -> RuleOutcome:
     """Each line that calls backward whose second half is clipped as a rule, not as an exception."""
     halves = [(site, half) for site in facts.sites if (half := _second_half(site)) is not None]
-    if not halves:
-        return RuleOutcome(why_not="the script does not clip by norm")
+    if not halves and not facts.clipped_values:
+        return RuleOutcome(why_not="the script does not clip")
     rate, times = facts.thresholds[CLIPPED_RATE], facts.thresholds[CLIPPED_TIMES]
-    return RuleOutcome(
-        tuple(_finding(facts, site, half) for site, half in halves if half.rate >= rate and half.times >= times)
-    )
+    by_norm = [_finding(facts, site, half) for site, half in halves if half.rate >= rate and half.times >= times]
+    by_value = [
+        _finding_by_value(facts, facts.site(number), each)
+        for number, each in facts.clipped_values.items()
+        if each.norm >= times * each.left
+    ]
+    return RuleOutcome((*by_norm, *by_value))
 
 
 def _second_half(site: Site) -> ClippedHalf | None:
@@ -73,22 +79,62 @@ def _second_half(site: Site) -> ClippedHalf | None:
 
 
 def _finding(facts: Facts, site: Site, half: ClippedHalf) -> Finding:
-    ratio = update_ratio([look for look in facts.sound_looks if look.site == site.number])
-    harm = site.stalled and ratio is not None and ratio < SLOW
+    ratio = update_ratio(facts.looks_at(site.number))
+    harm = _harm(facts, site, ratio)
     severity: Severity = "warning" if harm or half.scale != 1 else "info"
     because = _scaled(half) if half.scale != 1 else _short(half)
     because += (
-        f"; an update changes the weights by {figure(ratio)} of their size in the median, and the loss does not fall."
+        f"; an update changes the weights by {figure(ratio)} of their size in the median, and the loss {harm}."
         if harm
         else "; harmless as long as the learning rate suits it."
     )
     evidence: Evidence = {
         "clip_rate": half.rate, "threshold": half.threshold, "norm": half.norm, "times": half.times,
-        "loss_scale": half.scale if half.scale != 1 else None, "update_size": ratio, "stalled": harm,
+        "loss_scale": half.scale if half.scale != 1 else None, "update_size": ratio, "stalled": bool(harm),
     }  # fmt: skip
     how = f"g ← g · {figure(half.threshold)} / ‖g‖: {formula.quotient(half.threshold, half.norm)} of it is left, "
     how += f"in {percent(half.rate, 3)} ≥ {percent(facts.thresholds[CLIPPED_RATE], 3)} of the steps"
     return RULE.finding(severity, {"site": site.name}, evidence, because, _remedies(facts, site, half), how)
+
+
+def _harm(facts: Facts, site: Site, ratio: float | None) -> str:
+    """How the loss goes where the updates are far shorter than usual; empty where that is no harm.
+
+    A loss that falls slowly is clipping's doing alone where the step is as long as the gradient.
+    """
+    if ratio is None or ratio >= SLOW:
+        return ""
+    if site.stalled:
+        return slow(site)
+    return slow(site) if follows_size(facts.looks_at(site.number)) else ""
+
+
+def _finding_by_value(facts: Facts, site: Site, found: ClippedValues) -> Finding:
+    ratio, follows = update_ratio(facts.looks_at(site.number)), bool(follows_size(facts.looks_at(site.number)))
+    harm = _harm(facts, site, ratio) if follows else ""
+    severity: Severity = "warning" if harm or found.scale != 1 else "info"
+    times, limit = found.norm / found.left, figure(found.threshold)
+    because = (
+        f"each element of the gradient is clipped at ±{limit}, which cuts {percent(found.cut)} of those that are not 0 "
+        f"and leaves a norm of {figure(found.left)} from {figure(found.norm)}, in the median of {found.looks} looks: "
+    )
+    if found.scale != 1:
+        because += f"the script clips before `scaler.unscale_`, while the loss scale of {figure(found.scale)} still "
+        because += "multiplies them."
+    elif harm:
+        because += f"steps are {figure(times)} times shorter than the gradient asks; an update changes the weights by "
+        because += f"{figure(ratio)} of their size in the median, and the loss {harm}."
+    else:
+        because += "of what is cut the sign alone is left; harmless as long as the learning rate suits it."
+    evidence: Evidence = {
+        "clip_rate": None, "threshold": found.threshold, "norm": found.norm, "norm_left": found.left, "times": times,
+        "elements_cut": found.cut, "loss_scale": found.scale if found.scale != 1 else None, "update_size": ratio,
+        "stalled": bool(harm),
+    }  # fmt: skip
+    how = f"g ← min(max(g, −{limit}), {limit}): {formula.quotient(found.left, found.norm)} of the norm is left"
+    half = ClippedHalf(found.norm, found.threshold, 1.0, times, found.scale)
+    remedies = _remedies(facts, site, half, "clips the exceptional step alone, in place of `clip_grad_value_`")
+    return RULE.finding(severity, {"site": site.name}, evidence, because, remedies, how)
 
 
 def _short(half: ClippedHalf) -> str:
@@ -108,14 +154,14 @@ def _scaled(half: ClippedHalf) -> str:
     )
 
 
-def _remedies(facts: Facts, site: Site, half: ClippedHalf) -> tuple[Remedy, ...]:
+def _remedies(facts: Facts, site: Site, half: ClippedHalf, why: str = RAISE_THRESHOLD.does) -> tuple[Remedy, ...]:
     """A threshold that this run's own norms tell of; of a script that clips them scaled, after they are unscaled."""
     threshold, models = facts.suggested_threshold_at(site), facts.models_at(site.number)
     advised = figure(half.norm / half.scale if threshold is None else threshold, 2)
     if half.scale != 1:
         return (UNSCALE.remedy(models, advised),)
     return (
-        RAISE_THRESHOLD.remedy(models, advised, facts.is_scaled),
+        RAISE_THRESHOLD.remedy_because(why, models, advised, facts.is_scaled),
         RAISE_RATE.remedy_because(
             "longer steps, if the threshold is to stay; again while the loss stays calm", half.times
         ),
@@ -134,13 +180,17 @@ RULE = Rule(
         mathematics=(
             "g ← g · threshold / ‖g‖:   ‖Δw‖ = rate · threshold at every step of SGD; Adam divides the "
             "factor out again",
+            "g_i ← min(max(g_i, −c), c):   for c far below all |g_i| this is c · sign(g)",
         ),
         thresholds=f"Where {percent(CLIPPED_RATE.default, 3)} of the second half's steps are clipped, from a norm of "
         f"{CLIPPED_TIMES.default:g} times the threshold in the median: then it is the rule and no exception. That "
         "alone is information: with a rate to match it is "
         "normalised gradient descent, a sound method, and thresholds a few times under the norm are common. It is a "
         f"warning where updates also stay under {SLOW:g} of the weights (1e-3 is usual) and the loss certainly does "
-        "not fall, or where the norms are clipped under the loss scale: that limit moves with the scale.",
+        "not fall, or, under SGD, whose step is as long as the gradient, still falls and has more than half of its "
+        "first value left; or where it is clipped under the loss scale: that limit moves with the scale. Clipping by "
+        f"value is judged by what it leaves of the norm, in the median of the last half of the looks: a "
+        f"{CLIPPED_TIMES.default:g}th or less.",
         remedies=(
             "Raise the threshold to the norm that 99 % of the ordinary steps stay under: free; the rest is still cut.",
             "Raise the rate instead, tenfold at most at once: free; keeps the normalised step.",
@@ -155,5 +205,5 @@ RULE = Rule(
     judge=judge,
     thresholds=(CLIPPED_RATE, CLIPPED_TIMES),
     heading="If the steps are too short",
-    zoo=("gr303_threshold_too_low",),
+    zoo=("gr303_threshold_too_low", "gr303_value_far_too_low"),
 )

@@ -12,6 +12,7 @@ from gradreach.remedies.advice.clip import CLIP
 from gradreach.remedies.advice.lower_rate import FROM_START, LOWER_RATE
 from gradreach.remedies.advice.scale_input import SCALE_INPUT
 from gradreach.rules import formula
+from gradreach.rules.gr305_update_size import large_before
 from gradreach.rules.references import PASCANU
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
@@ -65,14 +66,18 @@ def _finding(facts: Facts, found: BlowUp) -> Finding:
 
 
 def _remedies(facts: Facts, found: BlowUp) -> tuple[Remedy, ...]:
-    """A threshold only where there was an ordinary norm to take it from."""
-    why = "bounds every step at twice the norm of the sound ones"
+    """A threshold only where there was an ordinary norm to take it from; behind a lower rate where the updates were too
+    large before the norm grew, for these a threshold leaves as they are."""
+    why, large = "bounds every step at twice the norm of the sound ones", large_before(facts, found.site, found.step)
     clip = CLIP.remedy_because(why, facts.models_at(found.site), figure(2 * found.before), facts.is_scaled)
-    slower = "a rate above 2 / curvature diverges with any clipping, only slower"
+    slower = FROM_START if found.from_start else "a rate above 2 / curvature diverges with any clipping, only slower"
+    if large is not None and not found.from_start:
+        slower = f"before the norm grew an update changed `{large[0]}` by {figure(large[1])} of its size already"
+    lower = LOWER_RATE.remedy_because(slower, 10.0)
+    clipped = (clip, lower) if large is None else (lower, clip)
     return (
         *((AVERAGE_PASSES.remedy(),) if facts.summed_passes else ()),
-        *(() if found.from_start else (clip,)),
-        LOWER_RATE.remedy_because(FROM_START if found.from_start else slower, 10.0),
+        *((lower,) if found.from_start else clipped),
         SCALE_INPUT.remedy(max(facts.input_sizes, key=facts.input_sizes.__getitem__, default="the model")),
     )
 
@@ -97,7 +102,7 @@ RULE = Rule(
         remedies=(
             "Clip by the global norm: free, keeps the direction; where there was an ordinary norm to clip at.",
             "A lower rate: slower; removes the cause where the rate is too high, by itself or by a momentum, as it is "
-            "where the norm grew from the first steps on.",
+            "where the norm grew from the first steps on, or the updates were too large before it grew (GR305).",
         ),
         silence="Where divergence is what is studied.",
         references=(PASCANU, "Mikolov (2012): Statistical language models based on neural networks"),

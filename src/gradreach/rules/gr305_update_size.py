@@ -107,6 +107,16 @@ def _norms(looks: Sequence[DepthLook]) -> list[float]:
     return positive(seen.weight_norm for seen in looks)
 
 
+def large_before(facts: Facts, number: int, step: int) -> tuple[str, float] | None:
+    """The module that changed most, and its median update, where updates at a line were too large in the first half of
+    the steps until this one: before a norm that was largest there had grown. None where they were not."""
+    begin = facts.site(number).steps[0].step
+    looks = [look for look in facts.sound_looks if look.site == number and 2 * (look.step - begin) <= step - begin]
+    sizes = {name: median(_ratios(seen)) for name, seen in _modules(looks).items()}
+    worst = max(sizes, key=sizes.__getitem__, default="")
+    return (worst, sizes[worst]) if worst and sizes[worst] >= facts.thresholds[UPDATE_TOO_LARGE] else None
+
+
 def _is_too_large(looks: Sequence[DepthLook], limit: float) -> bool:
     ratios, norms = _ratios(looks), _norms(looks)
     return median(ratios) >= limit or (max(ratios) >= REPLACED and norms[-1] >= GROWN * norms[0])

@@ -15,6 +15,7 @@ from gradreach.remedies.advice.connect import CONNECT
 from gradreach.remedies.advice.freeze import FREEZE
 from gradreach.remedies.advice.same_weights import SAME_WEIGHTS
 from gradreach.remedies.advice.with_gradients import WITH_GRADIENTS
+from gradreach.rules import gr309_unmoved
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
 MUCH = 0.2
@@ -65,10 +66,13 @@ def _of_models(facts: Facts, ran: Mapping[str, list[Look]]) -> tuple[Finding, ..
 
 
 def _of_idle_optimizer(facts: Facts) -> tuple[Finding, ...]:
-    """An optimizer that steps look after look, and none of whose parameters ever has a gradient."""
+    """An optimizer that steps look after look, and none of whose parameters ever has a gradient; where GR309 tells of
+    the weights that it was not given, it tells of that too."""
     looks = [look for look in facts.sound_looks if look.stepped is not None and look.stepped.steps]
     stepped = [look.stepped for look in looks if look.stepped is not None]
     if len(stepped) < MIN_LOOKS or not all(each.idle for each in stepped):
+        return ()
+    if any(found.evidence["idle"] for found in gr309_unmoved.judge(facts).findings):
         return ()
     idle, nothing_else = stepped[-1].idle, not any(each.held for each in stepped)
     because = (
@@ -143,7 +147,8 @@ def _finding(facts: Facts, part: str, parts: Mapping[str, Sequence[str]], ran: M
 
 
 def _of_uncalled(facts: Facts, parts: Mapping[str, Sequence[str]], looks: Sequence[Look]) -> Finding:
-    """What of one model nothing uses, as one finding: left over where it is little, forgotten where it is much."""
+    """What of one model nothing uses, as one finding: forgotten where it is much and the loss gains nothing without it,
+    else left over, for a script may well use a part of a model."""
     names = [name for each in parts.values() for name in each]
     share, first = _share(facts, names, looks), next(iter(parts))
     if len(parts) == 1:
@@ -153,7 +158,9 @@ def _of_uncalled(facts: Facts, parts: Mapping[str, Sequence[str]], looks: Sequen
         who, called = f"{len(parts)} parts of the model, {listed}, had", "no look saw any of them called"
     because = f"{who} no gradient in any of {len(looks)} looks: {called}. "
     because += f"That is {percent(share)} of the layers with weights."
-    severity: Literal["warning", "info"] = "warning" if share >= MUCH else "info"
+    root = facts.root_of(first)
+    harmed = any(site.gains_nothing for site in facts.sites if root in facts.models_at(site.number))
+    severity: Literal["warning", "info"] = "warning" if share >= MUCH and harmed else "info"
     remedies = (CONNECT.remedy(), FREEZE.remedy(first))
     evidence: Evidence = {**_evidence(names, looks, called=False), "unused_share": share}
     return RULE.finding(severity, {"module": first}, evidence, because, remedies, _how(names, looks))
@@ -216,10 +223,12 @@ RULE = Rule(
         "there. Where other parts get one now and then (experts, layers left out at random), a part that was never "
         f"called is judged from {MANY_LOOKS} looks on. Frozen parameters do not count, nor a part that something "
         "else than its gradient sets: a target or teacher network copied or averaged from another one, weights that "
-        f"were loaded or swapped on the way, or that a functional call puts others in the place of. What nothing "
-        f"calls, or what ran for nothing, is information where it is less than {percent(MUCH)} of the layers with "
-        f"weights. Of optimizers: none of the parameters of one had a gradient when it stepped, in {MIN_LOOKS} looks "
-        "or more and in all; an error where no other one stepped by a gradient.",
+        f"were loaded or swapped on the way, or that a functional call puts others in the place of. What ran "
+        f"for nothing is information where it is less than {percent(MUCH)} of the layers with weights, and what "
+        "nothing calls unless it is as much and the loss does not fall, hardly, or no longer. Of optimizers: none of "
+        f"the parameters of one had a gradient when it stepped, in {MIN_LOOKS} looks "
+        "or more and in all; an error where no other one stepped by a gradient. Where GR309 names the weights that are "
+        "trained in their place, it tells of that optimizer too.",
         remedies=(
             "Connect it: if it should learn.",
             "Compute the loss with the weights that the optimizer holds: free.",

@@ -38,7 +38,7 @@ def judge(facts: Facts) -> RuleOutcome:
     counts = [sum(look.site == site.number for look in facts.sound_looks) for site in facts.sites]
     if max(counts, default=0) < MIN_LOOKS:
         return RuleOutcome(why_not=f"no line that calls backward was watched {MIN_LOOKS} times")
-    found = [each for each in facts.zero_stretches if not _is_of_states(facts, each)]
+    found = [each for each in facts.zero_stretches if not (_is_of_states(facts, each) or _is_of_one_value(facts, each))]
     return RuleOutcome(tuple(_finding(facts, each) for each in found))
 
 
@@ -51,8 +51,15 @@ def _is_of_states(facts: Facts, found: ZeroStretch) -> bool:
     return owners <= unfed
 
 
+def _is_of_one_value(facts: Facts, found: ZeroStretch) -> bool:
+    """Whether the gradient ends at a normalisation over one value, or at a layer behind, as GR207 tells."""
+    modules = {each.module for look in facts.sound_looks for each in look.single_values}
+    cause = found.cause
+    return (cause.why == "single" and cause.module in modules) or (cause.why == "input" and bool(modules))
+
+
 def _finding(facts: Facts, found: ZeroStretch) -> Finding:
-    cause, severity = found.cause, _severity(found)
+    cause, severity = found.cause, _severity(facts, found)
     seen = f"the last {found.looks} of {found.of} looks" if found.before else f"all {found.looks} looks"
     share = percent(cause.elements / max(cause.of, 1), 3)
     nothing = f"{_who(found)} got a gradient of exactly 0"
@@ -78,7 +85,10 @@ def _headline(_: Facts, finding: Finding) -> str:
     return capital(finding.because.split(". That is ", 1)[0]) + "."
 
 
-def _severity(found: ZeroStretch) -> Severity:
+def _severity(facts: Facts, found: ZeroStretch) -> Severity:
+    """How serious it is. Advantages that are all 0, once they were not, are no fault: nothing is left to tell apart."""
+    if found.cause.why == "factor" and found.before and facts.site(found.site).free == "weighed":
+        return "info"
     return "error" if found.is_whole or found.cause.why == "derivative" else "warning"
 
 
@@ -177,7 +187,7 @@ RULE = Rule(
     code="GR307",
     slug="zero-gradient",
     title="gradient of exactly 0",
-    severities=("error", "warning"),
+    severities=("error", "warning", "info"),
     family="step",
     explain=Explanation(
         cause="The loss leads to these parameters, and yet what arrives there is exactly 0: on the way back stands an "
@@ -194,7 +204,8 @@ RULE = Rule(
         "or nine tenths of the trained numbers get none; else a warning. It is silent where another line's backward "
         "pass gives a gradient, where the loss fell to exactly 0, on tables of which a batch asks for few rows, and on "
         "less than a hundredth of the numbers for which no operation gives a reason. A part that was idle and busy "
-        f"by turns is judged from {MANY_LOOKS} looks on.",
+        f"by turns is judged from {MANY_LOOKS} looks on. Advantages that are all 0, once they were not, are "
+        "information.",
         remedies=(
             "A straight-through estimator for a step: free; its gradient is biased.",
             "Inputs of size 1, a lower rate, another start: where all is off; see GR204.",

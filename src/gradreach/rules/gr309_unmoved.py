@@ -13,6 +13,7 @@ from gradreach.remedies.advice.find_out import FIND_OUT
 from gradreach.remedies.advice.freeze import FREEZE
 from gradreach.remedies.advice.hand_over import HAND_OVER
 from gradreach.remedies.advice.raise_rate import RAISE_RATE
+from gradreach.remedies.advice.same_weights import SAME_WEIGHTS
 from gradreach.remedies.advice.update_order import UPDATE_ORDER
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
@@ -70,17 +71,35 @@ def _finding(
     severity, meaning = harm
     told = ", ".join(f"`{shortened(module, 40)}`" for module in modules[:3])
     more = f" and {len(modules) - 3} more" if len(modules) > 3 else ""
-    why, remedy = _why(facts, names, modules)
+    why, remedy, idle = *_why(facts, names, modules), None
+    if remedy.id == HAND_OVER.id and (idle := _idle(facts)):
+        why = (
+            f"No optimizer that steps was given them: one steps {count(idle, 'other parameter')}, none of which ever "
+            "has a gradient; it was made before these were, or the loss is computed with a copy of the model."
+        )
     begun = min(look.step for module in modules for look in (*_reached(module, facts.sound_looks), *looks))
     because = (
         f"{told}{more} got a gradient and held the very same values from step {begun:,} to "
         f"{looks[-1].step:,}: {meaning}. That is {count(len(names), 'parameter')}. {why}"
     )
-    evidence: Evidence = {"parameters": len(names), "names": ", ".join(names[:8]), "looks": len(looks) + 1}
+    evidence: Evidence = {
+        "parameters": len(names),
+        "names": ", ".join(names[:8]),
+        "looks": len(looks) + 1,
+        "idle": idle,
+    }
     where: Where = {"module": modules[-1]}
     how = f"‖Δw‖ = 0 for {len(names)} w, over {len(looks) + 1} looks"
-    remedies = (remedy, FREEZE.remedy(modules[-1])) if remedy.id == HAND_OVER.id else (remedy,)
+    remedies = (remedy, *([SAME_WEIGHTS.remedy()] if idle else []))
+    if remedy.id == HAND_OVER.id:
+        remedies = (*remedies, FREEZE.remedy(modules[-1]))
     return RULE.finding(severity, where, evidence, because, remedies, how)
+
+
+def _idle(facts: Facts) -> int:
+    """How many parameters an optimizer steps none of which ever has a gradient; 0 where there is no such optimizer."""
+    stepping = [look.stepped for look in facts.sound_looks if look.stepped is not None and look.stepped.steps]
+    return min((each.idle for each in stepping), default=0) if len(stepping) >= MIN_LOOKS else 0
 
 
 def _why(facts: Facts, names: Sequence[str], modules: Sequence[str]) -> tuple[str, Remedy]:
@@ -141,6 +160,7 @@ RULE = Rule(
     judge=judge,
     headline=_headline,
     urgency=2,
+    labels={"idle": "parameters that are stepped without a gradient"},
     zoo=(
         "gr309_optimizer_made_too_early",
         "gr309_cleared_before_step",

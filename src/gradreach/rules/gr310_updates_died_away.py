@@ -21,14 +21,24 @@ GONE = 1e-4
 EARLY = 0.5
 """Part of the run by which it must have come to that: a schedule may well end at 0."""
 
+FADED = 3e-3
+"""Part of the first updates to which no usual schedule takes them before its last quarter."""
+
+KEPT = 0.1
+"""Part of the first learning rate from which the last one is none that has gone."""
+
+LATE = 0.75
+"""Part of the run by which they must have come to that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stride:
-    """‖Δw‖ of one look, and that over the norm of its gradient."""
+    """‖Δw‖ of one look, that over the norm of its gradient, and the learning rate where torch tells it."""
 
     step: int
     size: float
     per_gradient: float
+    rate: float | None
 
 
 def judge(facts: Facts) -> RuleOutcome:
@@ -49,17 +59,18 @@ def _strides(facts: Facts, site: Site) -> list[Stride]:
         size = 0.0 if look.update is None and after is not None and not after.moved else look.update
         norm = norms.get(look.step)
         if size is not None and is_positive(norm):
-            found.append(Stride(look.step, size, size / norm))
+            rate = look.stepped.rate if look.stepped is not None and look.stepped.steps else None
+            found.append(Stride(look.step, size, size / norm, rate))
     return found
 
 
 def _finding(facts: Facts, site: Site, strides: Sequence[Stride]) -> Finding | None:
     first, size = strides[0].per_gradient, strides[0].size
-    if not is_positive(size):
+    if not is_positive(size) or _keeps_its_rate(strides):
         return None
     gone = _from(strides, lambda stride: stride.per_gradient <= GONE * first and stride.size <= GONE * size)
     if gone is None or gone.step > EARLY * facts.record.passes:
-        return None
+        return _faded(facts, site, strides)
     last = strides[-1]
     because = (
         f"From step {gone.step:,} on the updates are gone while there is still a gradient: step {last.step:,} moved "
@@ -73,6 +84,32 @@ def _finding(facts: Facts, site: Site, strides: Sequence[Stride]) -> Finding | N
     where: Where = {"site": site.name}
     how = f"‖Δw‖: {figure(last.size)} ≤ {figure(GONE)} · {figure(size)}"
     return RULE.finding("warning", where, evidence, because, (SLOWER_SCHEDULE.remedy(),), how)
+
+
+def _keeps_its_rate(strides: Sequence[Stride]) -> bool:
+    """Whether the learning rate is at last what it was, up to a factor: then something else holds the weights, as a
+    bound that they are clamped to."""
+    first, last = strides[0].rate, strides[-1].rate
+    return first is not None and last is not None and last >= KEPT * first
+
+
+def _faded(facts: Facts, site: Site, strides: Sequence[Stride]) -> Finding | None:
+    """Updates that are not gone, but far smaller long before the end than a usual schedule makes them."""
+    first, last = strides[0], strides[-1]
+    since = _from(strides, lambda s: s.per_gradient <= FADED * first.per_gradient and s.size <= FADED * first.size)
+    if since is None or since.step > LATE * facts.record.passes:
+        return None
+    because = (
+        f"From step {since.step:,} on the updates are small for what the gradient is: step {last.step:,} moved the "
+        f"weights by {figure(last.size)}, step {first.step:,} by {figure(first.size)}. The learning rate has fallen "
+        "long before the end, as by a schedule that counts batches in place of epochs, or by ReduceLROnPlateau that "
+        "waits for an accuracy to fall, without mode='max'."
+    )
+    evidence: Evidence = {
+        "update_first": first.size, "update_last": last.size, "from_step": since.step, "steps": facts.record.passes,
+    }  # fmt: skip
+    how = f"‖Δw‖: {figure(last.size)} ≤ {figure(FADED)} · {figure(first.size)}"
+    return RULE.finding("info", {"site": site.name}, evidence, because, (SLOWER_SCHEDULE.remedy(),), how)
 
 
 def _from(strides: Sequence[Stride], is_gone: Callable[[Stride], bool]) -> Stride | None:
@@ -93,14 +130,18 @@ RULE = Rule(
     code="GR310",
     slug="updates-died-away",
     title="updates that died away",
-    severities=("warning",),
+    severities=("warning", "info"),
     family="step",
     explain=Explanation(
         cause="A schedule multiplies the learning rate at each of its steps. Stepped for every batch instead of every "
-        "epoch, a tenth every ten epochs becomes a tenth every ten batches, and after a few dozen there is none left.",
+        "epoch, a tenth every ten epochs becomes a tenth every ten batches, and after a few dozen there is none left. "
+        "One that waits for a plateau takes an accuracy that rises for one, unless it is told mode='max'.",
         mathematics=("η_k = η_0 γ^(k / size):   0.1 every 10 batches leaves 1e-10 η_0 after 100",),
         thresholds=f"From a look in the first {EARLY:g} of the run on, ‖Δw‖ and ‖Δw‖ / ‖g‖ are both at most "
-        f"{GONE:g} of what they were at the first look, in {MIN_LOOKS} looks at least and to the last.",
+        f"{GONE:g} of what they were at the first look, in {MIN_LOOKS} looks at least and to the last. Where they come "
+        f"to {FADED:g} before the last quarter, it is information. Where torch tells a "
+        f"learning rate that is still {KEPT:g} of the first or more, something else holds the weights, and nothing is "
+        "said.",
         remedies=("Step the schedule once an epoch, or give it the number of batches: free.",),
         silence="Where the training was to end there.",
         references=("Loshchilov and Hutter (2017): SGDR: stochastic gradient descent with warm restarts",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gradreach.facts.facts import Facts
 from gradreach.facts.time import MIN_LOOKS
@@ -26,7 +27,9 @@ def judge(facts: Facts) -> RuleOutcome:
     told = {model: looks for model, looks in models.items() if len(looks) >= MIN_LOOKS}
     if not told:
         return RuleOutcome(why_not=f"no model with a dropout or a batch norm was watched {MIN_LOOKS} times")
-    found = (_left_evaluating(*each) or _normalises_nothing(*each) or _follows_nothing(*each) for each in told.items())
+    found = (
+        _left_evaluating(*each) or _normalises_nothing(facts, *each) or _follows_nothing(*each) for each in told.items()
+    )
     return RuleOutcome(tuple(each for each in found if each is not None))
 
 
@@ -50,7 +53,7 @@ def _left_evaluating(model: str, looks: Sequence[Seen]) -> Finding | None:
     return RULE.finding("warning", {"module": model}, evidence, because, (TRAIN_AGAIN.remedy(model),), how)
 
 
-def _normalises_nothing(model: str, looks: Sequence[Seen]) -> Finding | None:
+def _normalises_nothing(facts: Facts, model: str, looks: Sequence[Seen]) -> Finding | None:
     """Batch norms that go by their statistics from the start to the end, which are those that they began with."""
     idle = [[mode for mode in modes if mode.norms and not mode.training and mode.blank] for _, modes in looks]
     if not all(idle):
@@ -60,9 +63,10 @@ def _normalises_nothing(model: str, looks: Sequence[Seen]) -> Finding | None:
         f"{count(norms, 'batch norm')} of {_named(model)} normalise nothing: the model is trained in evaluation mode, "
         "in which a batch norm goes by the statistics that it has kept, and these are the 0 and 1 that it began with."
     )
-    return _of_norms(
-        model, because, norms, len(looks), TRAIN_AGAIN.remedy(model), "running mean 0, variance 1, in eval()"
-    )
+    rests = any(site.rest is not None or site.gains_nothing for site in facts.sites)
+    remedy = TRAIN_AGAIN.remedy(model)
+    found = _of_norms(model, because, norms, len(looks), remedy, "running mean 0, variance 1, in eval()")
+    return replace(found, severity="error" if rests else "warning")
 
 
 def _follows_nothing(model: str, looks: Sequence[Seen]) -> Finding | None:
@@ -101,7 +105,7 @@ RULE = Rule(
     code="GR311",
     slug="wrong-mode",
     title="dropouts or batch norms in the wrong mode",
-    severities=("warning",),
+    severities=("error", "warning"),
     family="step",
     explain=Explanation(
         cause="Dropouts and batch norms do one thing in training mode and another in evaluation mode. eval() holds "
@@ -113,8 +117,9 @@ RULE = Rule(
         ),
         thresholds="A model was in training mode at some look, and all of it is in evaluation mode in every look from "
         f"then on, {MIN_LOOKS} at least. Or in every look, {MIN_LOOKS} at least, batch norms hold a mean of 0 and a "
-        "variance of 1, and are in evaluation mode or have momentum 0. Batch norms that are put into evaluation mode "
-        "by themselves, while the model is in training mode, with statistics of their own, do not count.",
+        "variance of 1, and are in evaluation mode (an error where the loss no longer falls) or have momentum 0. Batch "
+        "norms that are put into evaluation mode by themselves, while the model is in training mode, with statistics "
+        "of their own, do not count.",
         remedies=(
             "model.train() after each validation: free.",
             "momentum above 0, 0.1 as torch has it: free. Other libraries count the share that is kept, 0.9.",
@@ -124,7 +129,7 @@ RULE = Rule(
     ),
     judge=judge,
     headline=_headline,
-    urgency=3,
+    urgency=-2,
     labels={"first_step": "in evaluation mode from", "last_step": "in training mode until", "norms": "batch norms"},
     zoo=("gr311_eval_for_good", "gr311_momentum_zero"),
 )

@@ -9,6 +9,7 @@ from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import figure, percent, shortened
 from gradreach.record.schema import Finding
 from gradreach.remedies.advice.less_decay import LESS_DECAY
+from gradreach.rules.harm import harm
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
 
@@ -18,20 +19,12 @@ def judge(facts: Facts) -> RuleOutcome:
     if max(map(told.count, told), default=0) <= MIN_LOOKS:
         return RuleOutcome(why_not=f"no optimizer with weight decay was heard at {MIN_LOOKS + 1} looks")
     found = ((facts.site(number), each) for number, each in facts.decayed.items())
-    return RuleOutcome(tuple(_finding(facts, site, each, harm) for site, each in found if (harm := _harm(facts, site))))
+    return RuleOutcome(
+        tuple(_finding(facts, site, each, shown) for site, each in found if (shown := harm(facts, site)))
+    )
 
 
-def _harm(facts: Facts, site: Site) -> str:
-    """What the loss shows; empty where it falls all the same, or nothing is known of it."""
-    if facts.is_constant_guess(site.number):
-        return f"the loss rests at {figure(site.learning.last)}, which a constant guess gets"
-    if site.stalled or site.worse_than_at_first:
-        return "the loss does not fall"
-    alike = [series[0][1].module for series in facts.alike_outputs if series[0][0].site == site.number]
-    return f"`{shortened(alike[0], 40)}` puts out the same for every row" if alike else ""
-
-
-def _finding(facts: Facts, site: Site, found: Decayed, harm: str) -> Finding:
+def _finding(facts: Facts, site: Site, found: Decayed, shown: str) -> Finding:
     before, after = found.before, found.after
     root = facts.root_of(before.name)
     pulls = f"it pulls at the weights {figure(found.pull)} times as hard as the gradient of the loss"
@@ -39,7 +32,7 @@ def _finding(facts: Facts, site: Site, found: Decayed, harm: str) -> Finding:
         pulls = f"it moves the weights {figure(found.pull)} times as far as the rest of the step"
     because = (
         f"a weight decay of {figure(before.weight_decay)} draws the weights of `{shortened(root, 40)}` to 0: {pulls}, "
-        f"and {harm}. By step {found.last_step:,} {found.gone} of {found.of} weight matrices were down to "
+        f"and {shown}. By step {found.last_step:,} {found.gone} of {found.of} weight matrices were down to "
         f"{percent(FALLEN)} of what they were or less, `{shortened(before.name, 60)}` from {figure(before.weights)} to "
         f"{figure(after.weights)}: next to nothing is left of what they held."
     )

@@ -18,7 +18,7 @@ def judge(facts: Facts) -> RuleOutcome:
     """Each embedding whose ids are the targets, in each look that compared them."""
     seen: dict[tuple[int, str], list[tuple[Look, CopiedTargets]]] = {}
     for look in facts.sound_looks:
-        if look.copied_targets is not None:
+        if look.copied_targets is not None and look.copied_targets.ahead <= 1:
             seen.setdefault((look.site, look.copied_targets.module), []).append((look, look.copied_targets))
     return RuleOutcome(tuple(_finding(facts, looks) for looks in seen.values() if len(looks) >= MIN_LOOKS))
 

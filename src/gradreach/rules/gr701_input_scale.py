@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gradreach.facts.facts import Facts
+from gradreach.facts.input_size import LOST, SMALL
 from gradreach.facts.losses import LITTLE, part_of_guess
 from gradreach.facts.site import Site
 from gradreach.facts.statistics import is_positive
 from gradreach.facts.time import MIN_LOOKS
-from gradreach.facts.wording import capital, figure
+from gradreach.facts.wording import capital, figure, percent
 from gradreach.record.schema import SEVERITIES, Finding, Severity
 from gradreach.record.seen.data import GivenData
 from gradreach.remedies.advice.scale_input import SCALE_INPUT
@@ -41,6 +42,8 @@ UNEVEN = 100.0
 REPLACED = 1.0
 """‖Δw‖ / ‖w‖ from which the first update throws the start away."""
 
+_LITTLE = "is little lower than what a constant guess gets"
+
 POOR = ("does not fall", "rises", "rises again", "hardly falls")
 
 _Course = Literal["learns", "poor", "little", "stalled"]
@@ -61,6 +64,7 @@ def judge(facts: Facts) -> RuleOutcome:
         return RuleOutcome(why_not="no layer was seen to take in data of the script's own, and no target")
     raw = {root: given for root, given in facts.given_data.items() if _is_out_of_scale(given)}
     found = [_finding(facts, root, given) for root, given in raw.items()]
+    found += [_lost(facts, root, given) for root, given in facts.lost_data.items()]
     found += [_far_targets(facts, site) for site in facts.sites]
     return RuleOutcome(tuple(each for each in found if each is not None))
 
@@ -99,6 +103,26 @@ def _finding(facts: Facts, root: str, given: GivenData) -> Finding | None:
     return RULE.finding(severity, where, evidence, because, remedies, how)
 
 
+def _lost(facts: Facts, root: str, given: GivenData) -> Finding | None:
+    """Data so small that a layer's bias drowns them, where the loss does not fall or comes little below a guess."""
+    course, left = _course(facts, root), given.apart_out or 0.0
+    if course == "learns":
+        return None
+    because = (
+        f"`{given.module}` takes in data so small that they are lost beside its bias, and the loss "
+        f"{_LITTLE if course == 'little' else 'does not fall'}. They are of size {figure(given.rms)} (root mean "
+        f"square), where weights start for inputs of size 1, and only {percent(left)} of what it puts out differs from "
+        "row to row."
+    )
+    evidence: Evidence = {
+        "input_rms": given.rms, "input_apart": given.apart_in, "output_apart": left, "features": given.features,
+    }  # fmt: skip
+    where: Where = {"module": given.module, "kind": given.kind}
+    how = f"rms(x) = {figure(given.rms)} ≤ {SMALL:g};   std(W x + b) / rms(W x + b) = {figure(left)} ≤ {LOST:g}"
+    remedy = SCALE_INPUT.remedy_because("inputs of size 1 stand out beside the bias", root)
+    return RULE.finding("warning" if course == "little" else "error", where, evidence, because, (remedy,), how)
+
+
 def _far_targets(facts: Facts, site: Site) -> Finding | None:
     """Targets so far out that the output of the model has not come half of the way to them by the end of the run."""
     losses = [look.losses[0] for look in facts.sound_looks if look.site == site.number and len(look.losses) == 1]
@@ -128,8 +152,7 @@ def _far_targets(facts: Facts, site: Site) -> Finding | None:
 def _chain(effects: Sequence[_Effect], course: _Course) -> str:
     """From the cause to what was seen of its effects; without one of these the loss alone is told of."""
     if not effects:
-        little = "is little lower than what a constant guess gets"
-        return f"the loss {little if course == 'little' else 'does not fall'}"
+        return f"the loss {_LITTLE if course == 'little' else 'does not fall'}"
     steps = ["unscaled inputs", *dict.fromkeys(each.words for each in effects)]
     ends = {"learns": [], "little": ["little learning"]}.get(course, ["no learning"])
     return " → ".join([*steps, *ends])
@@ -223,6 +246,9 @@ RULE = Rule(
         "fall. It is as serious as the worst of these, and an error where one is found and the loss ends no lower. "
         "It speaks as well where the mean of the targets of a regression is of that size, the loss hardly falls, and "
         f"the mean of the outputs has not come half of the way and lies {FAR_OUT:g} deviations off. "
+        f"And it speaks where data of size {SMALL:g} or less go into a layer whose output differs by {LOST:g} of its "
+        f"size or less from row to row, in {MIN_LOOKS} looks and in all, and the loss does not fall: beside the bias "
+        "nothing of them is left. "
         "Ids are no sizes, and layers that normalise what they take in are passed over.",
         remedies=(
             "Scale each feature to mean 0 and deviation 1, by figures of the training data: free.",
@@ -239,11 +265,12 @@ RULE = Rule(
     headline=_headline,
     urgency=-1,
     labels={
-        "input_rms": "rms of the input", "largest_feature": "rms of the largest feature",
+        "input_rms": "rms of the input", "input_apart": "input's deviation over its rms",
+        "output_apart": "output's deviation over its rms", "largest_feature": "rms of the largest feature",
         "middle_feature": "median rms of the features",
         "target_mean": "mean of the targets",
         "output_first": "mean of the outputs at first",
         "output_last": "mean of the outputs at last",
     },
-    zoo=("gr701_raw_columns", "gr701_uneven_features", "gr701_raw_targets"),
+    zoo=("gr701_raw_columns", "gr701_uneven_features", "gr701_raw_targets", "gr701_scaled_twice"),
 )  # fmt: skip

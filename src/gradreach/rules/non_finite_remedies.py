@@ -38,6 +38,7 @@ from gradreach.remedies.advice.stabiliser import STABILISER
 from gradreach.remedies.advice.stable_loss import STABLE_LOSS
 from gradreach.remedies.advice.wider_format import WIDER_FORMAT
 from gradreach.remedies.advice.zero_infinity import ZERO_INFINITY
+from gradreach.rules.gr305_update_size import large_before
 
 HIDDEN = {"exp": "0.0", "log": "1.0", "sqrt": "1.0", "division": "1.0"}
 """Arguments at which an operation and its slope are harmless."""
@@ -119,8 +120,10 @@ def _for_growth(facts: Facts, found: NonFinite) -> tuple[Remedy, ...]:
         lower = LOWER_RATE.remedy_because(FROM_START, 10.0)
         return (AVERAGE_PASSES.remedy(), lower) if facts.summed_passes else (lower,)
     if clip:
+        large = large_before(facts, found.site, found.step)
         why = "the values had grown over the steps before, until they left the format"
-        return (*clip, LOWER_RATE.remedy_because(why, 10.0))
+        lower = LOWER_RATE.remedy_because(why, 10.0)
+        return (*clip, lower) if large is None else (lower, *clip)
     blown = facts.blow_up
     if blown is not None and blown.site == found.site and blown.ends_nonfinite:
         why = f"over the steps before, the norm had grown from {figure(blown.before)} to {figure(blown.peak)}"

@@ -96,7 +96,8 @@ def _without_effects(findings: Sequence[Finding]) -> Sequence[Finding]:
 
 
 def _effects(finding: Finding) -> tuple[str, ...]:
-    return RULES[finding.code].effects if finding.code in RULES else ()
+    """What its fault does by itself; information proves no harm, and so explains none."""
+    return RULES[finding.code].effects if finding.code in RULES and finding.severity != "info" else ()
 
 
 def _beside_causes(findings: Sequence[Finding]) -> Sequence[Finding]:

@@ -16,6 +16,9 @@ lenses: one file a lens
 pending_looks: looks whose update is still to come
 update: how far the weights moved after a watched step
 stepped: what optimizers did between a watched step and the next pass
+optimizer_names: what an optimizer is called
+value_clips: what clipping by value takes from the gradients
+epsilons: how large the eps of an optimizer is beside what it is added to
 decays: how hard weight decay pulls at the weights, beside the gradient
 uncleared: whether the gradient of a watched step was cleared after its update
 samples: what the question to the data rests on
@@ -26,6 +29,8 @@ hidden_parts: what modules keep in containers of Python, out of torch's sight
 backward_sites: the lines that call backward, and the parameters that each trains
 frames: where the script called from, and what it calls its models
 module_hooks: global hooks on every module call
+module_state: whether a call of a module left anything behind in it
+unread_result: whether the code that calls a module reads what it returns
 module_spans: in which module's forward each operation was made
 graph: what the script's autograd graph tells
 topology: the graph by numbers, in an order from the loss to the leaves
@@ -36,6 +41,12 @@ state_gradients: the gradients at the states of a recurrence, by passes over the
 state_look: what a look tells of a recurrence from these gradients
 loss_rows: the rows of what a loss was computed of
 comparisons: where a loss holds an output against a target
+terms: the terms that a loss is the sum of
+row_losses: what a comparison came to, number by number, and what a constant gets
+padding_runs: where sequences are filled up to one length
+ignored_keys: which keys an attention ignores
+padded_rows: the rows of a loss that stand at padding
+growths: by how much each product with weights makes the signal larger
 tensors: the tensors in whatever a module is given or returns, and which of them can be measured
 host_numbers: numbers on their way from the device to the host
 own_work: the fence around our own work, whose errors end in the record's notes

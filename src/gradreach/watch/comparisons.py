@@ -56,21 +56,24 @@ MOST_MOVES = 32
 
 FEWEST_FACTORS = 4
 
-MEAN = 1
-"""The saved number of `reduction="mean"`."""
+MEAN, SUM = 1, 2
+"""The saved numbers of `reduction="mean"` and `"sum"`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One comparison, and the numbers compared. `path` leads from the output to what computed it: nodes that only move
-    it, and last the one that computed it.
+    """One comparison, by the node that it ends in, and the numbers compared. `path` leads from the output to what
+    computed it: nodes that only move it, and last the one that computed it.
 
     `output` and `target` are None where the graph does not hold them; `output_shape` and `target_shape` are without
     what broadcasting added. `is_turned` says that the loss falls where the comparison rises, `is_weighted` that classes
-    or rows have weights, `has_negative_weights` that one of these is below 0.
+    or rows have weights, `has_negative_weights` that one of these is below 0. `weights` are those of the classes, of a
+    binary cross entropy that of the positives. `is_reduced` says that the loss takes all of it in at one weight:
+    nothing can leave places out once it is one number.
     """
 
     kind: LossKind
+    node: Node
     shape: tuple[int, ...]
     output_shape: tuple[int, ...]
     path: tuple[Node, ...]
@@ -81,7 +84,9 @@ class Compared:
     ignored: int | None = None
     is_weighted: bool = False
     has_negative_weights: bool = False
+    weights: Tensor | None = None
     is_turned: bool = False
+    is_reduced: bool = False
 
 
 ValueOf = Callable[[Node], "Tensor | None"]
@@ -90,10 +95,13 @@ ValueOf = Callable[[Node], "Tensor | None"]
 
 def comparisons(losses: Sequence[Tensor], value_of: ValueOf) -> list[Compared]:
     """The comparisons behind these losses, nearest the loss first."""
-    pending: list[tuple[Node, frozenset[str], bool]] = [
-        (node, frozenset(), False) for loss in losses if (node := maker(loss)) is not None
-    ]
-    seen = {node for node, _, _ in pending}
+    return comparisons_behind([node for loss in losses if (node := maker(loss)) is not None], value_of)
+
+
+def comparisons_behind(nodes: Sequence[Node], value_of: ValueOf, *, turned: bool = False) -> list[Compared]:
+    """The comparisons behind these nodes, nearest first, of a loss that falls where these rise if they are `turned`."""
+    pending: list[tuple[Node, frozenset[str], bool]] = [(node, frozenset(), turned) for node in nodes]
+    seen = set(nodes)
     found: list[Compared] = []
     for node, through, turned in pending:  # grows while it is walked
         key = key_of(operation(node))
@@ -104,11 +112,11 @@ def comparisons(losses: Sequence[Tensor], value_of: ValueOf) -> list[Compared]:
             for edge, (parent, _) in enumerate(node.next_functions):
                 if parent is not None and parent not in seen:
                     seen.add(parent)
-                    pending.append((parent, through | {key}, turned != _turns(node, key, edge)))
+                    pending.append((parent, through | {key}, turned != turns(node, key, edge)))
     return found
 
 
-def _turns(node: Node, key: str, edge: int) -> bool:
+def turns(node: Node, key: str, edge: int) -> bool:
     """Whether a node falls where what comes to it by this edge rises."""
     if key in ("mul", "div"):
         factor = saved_value(node, "other" if edge == 0 else "self")
@@ -121,7 +129,7 @@ def _compared(node: Node, key: str, through: frozenset[str], value_of: ValueOf) 
     """The comparison that a node is, behind the operations `through` which its loss came; None of any other node."""
     is_whole = through <= {"mean"}
     if key in NAMED:
-        return _named(node, key, is_whole and saved_value(node, "reduction") == MEAN)
+        return _named(node, key, is_whole)
     if key in ("pow", "square", "abs", "mul") and (difference := _difference(node, key)) is not None:
         return _by_hand(node, key, difference, is_whole, value_of)
     if key in ("add", "sub"):
@@ -129,12 +137,13 @@ def _compared(node: Node, key: str, through: frozenset[str], value_of: ValueOf) 
     return (_by_logarithm(node, through) or _product(node)) if key == "mul" else None
 
 
-def _named(node: Node, key: str, is_mean: bool) -> Compared | None:
+def _named(node: Node, key: str, is_whole: bool) -> Compared | None:
+    reduction = saved_value(node, "reduction")
     start, target = node.next_functions[0][0], saved_value(node, "target")
     output = saved_value(node, "self")
     if start is None or output is None or target is None:
         return None
-    path, shape = _path(start), _shape(start)
+    path, shape = _path(start), shape_of(start)
     kind, before = NAMED[key], path[-1].next_functions
     if kind == "negative log-likelihood" and key_of(operation(path[-1])) == "logsoftmax" and before[0][0] is not None:
         if not _is_over_classes(path, shape):
@@ -145,9 +154,11 @@ def _named(node: Node, key: str, is_mean: bool) -> Compared | None:
         start = _before_expanding(start)
     weights = [each for name in ("weight", "pos_weight") if (each := saved_value(node, name)) is not None]
     return Compared(
-        kind, shape, _shape(start), path, is_mean, _unexpanded(target), output, target,
+        kind, node, shape, shape_of(start), path, is_whole and reduction == MEAN, _unexpanded(target), output, target,
         _signed(saved_value(node, "ignore_index")), is_weighted=bool(weights),
         has_negative_weights=any(_some_count_below_0(each, node, kind) for each in weights),
+        weights=saved_value(node, "pos_weight" if kind.startswith("binary") else "weight"),
+        is_reduced=is_whole or reduction in (MEAN, SUM),
     )  # fmt: skip
 
 
@@ -189,14 +200,14 @@ def _difference(node: Node, key: str) -> Node | None:
 def _by_hand(node: Node, key: str, difference: Node, is_whole: bool, value_of: ValueOf) -> Compared | None:
     place = next(at for at, (parent, _) in enumerate(difference.next_functions) if parent is not None)
     start = _before_expanding(difference.next_functions[place][0])
-    path, shape = _path(start), _shape(difference)
+    path, shape = _path(start), shape_of(difference)
     value, output, target = _value(path, value_of), None, None
     apart = saved_value(node, "self")
     if value is not None and isinstance(apart, Tensor) and value.numel() == apart.numel():
         output = value.reshape(apart.shape)
         target = output - apart if place == 0 else output + apart
     kind: LossKind = "absolute error" if key == "abs" else "squared error"
-    return Compared(kind, shape, _shape(start), path, is_whole, None, output, target)
+    return Compared(kind, node, shape, shape_of(start), path, is_whole, None, output, target, is_reduced=is_whole)
 
 
 def _by_logarithm(node: Node, through: frozenset[str]) -> Compared | None:
@@ -207,14 +218,14 @@ def _by_logarithm(node: Node, through: frozenset[str]) -> Compared | None:
     start = next(parent for parent in edges if parent is not None)
     path, target = _path(start), saved_value(node, "self" if edges[0] is None else "other")
     key, before = key_of(operation(path[-1])), [parent for parent in parents(path[-1]) if not is_leaf(parent)]
-    shape = _shape(node)
+    shape = shape_of(node)
     if key not in ("log", "logsoftmax") or not before or not isinstance(target, Tensor) or len(shape) < 2:
         return None
-    if tuple(target.shape) != shape or shape[-1] < 2 or _shape(start) != shape:
+    if tuple(target.shape) != shape or shape[-1] < 2 or shape_of(start) != shape:
         return None
     kind: LossKind = "cross entropy" if key == "logsoftmax" else "cross entropy on probabilities"
     is_whole = through <= {"mean", "neg", "sum"} and "mean" in through
-    return Compared(kind, shape, shape, _path(before[0]), is_whole, shape, None, target)
+    return Compared(kind, node, shape, shape, _path(before[0]), is_whole, shape, None, target)
 
 
 def _by_two_logarithms(node: Node, through: frozenset[str]) -> Compared | None:
@@ -229,10 +240,10 @@ def _by_two_logarithms(node: Node, through: frozenset[str]) -> Compared | None:
     one, other = one.abs(), other.abs()
     is_first = key_of(operation(_path(of_one)[-1])) not in ("sub", "rsub")
     target, start = (one, of_one) if is_first else (other, of_other)
-    shape, path = _shape(node), _path(start)
-    if tuple(target.shape) != shape or _shape(start) != shape:
+    shape, path = shape_of(node), _path(start)
+    if tuple(target.shape) != shape or shape_of(start) != shape:
         return None
-    return Compared("binary cross entropy", shape, shape, path, through <= {"mean", "neg"}, shape, None, target)
+    return Compared("binary cross entropy", node, shape, shape, path, through <= {"mean", "neg"}, shape, None, target)
 
 
 def _divergence(node: Node, key: str) -> Compared | None:
@@ -249,8 +260,8 @@ def _divergence(node: Node, key: str) -> Compared | None:
     target, path = saved_value(product, "self" if factors[0] is None else "other"), _path(start)
     if key_of(operation(path[-1])) not in ("softmax", "sigmoid") or not _are_shares(target):
         return None
-    output, shape = saved_value(path[-1], "result"), _shape(node)
-    return Compared("divergence", shape, _shape(start), path, False, _unexpanded(target), output, target)
+    output, shape = saved_value(path[-1], "result"), shape_of(node)
+    return Compared("divergence", node, shape, shape_of(start), path, False, _unexpanded(target), output, target)
 
 
 def _are_shares(target: object) -> bool:
@@ -287,7 +298,7 @@ def _product(node: Node) -> Compared | None:
     if not isinstance(factor, Tensor):
         return None
     found = Compared(
-        "product", _shape(node), _shape(start), _path(start), is_whole=False, target_shape=_unexpanded(factor)
+        "product", node, shape_of(node), shape_of(start), _path(start), is_whole=False, target_shape=_unexpanded(factor)
     )
     broadcasts = found.shape not in (found.output_shape, found.target_shape)
     return found if broadcasts or _has_both_signs(factor) else None
@@ -331,7 +342,7 @@ def _while(node: Node, passes: Callable[[Node], bool]) -> tuple[Node, ...]:
     return tuple(path)
 
 
-def _shape(node: Node) -> tuple[int, ...]:
+def shape_of(node: Node) -> tuple[int, ...]:
     """The shape of what a node put out."""
     if is_leaf(node):
         return tuple(node.variable.shape)

@@ -63,6 +63,9 @@ class Listener(Protocol):
     ) -> None:
         """The script clipped the gradients of parameters: by "norm" (with the norm before clipping) or by "value"."""
 
+    def clips_by_value(self, threshold: float, parameters: Sequence[Tensor]) -> None:
+        """The script is about to clip the gradients of parameters by value."""
+
     def limited(self, clip: Clip) -> None:
         """A gr.Clip, the script's or a guard's, has clipped, or found nothing to clip."""
 
@@ -170,8 +173,10 @@ class _Teller:
     def clip_value(self, real: Any) -> Callable[..., Any]:
         def clip_grad_value_(*args: Any, **kwargs: Any) -> Any:
             clipped, args, kwargs = _parameters_kept(args, kwargs)
+            threshold = _second(args, kwargs, "clip_value")
+            self._do(lambda listener: listener.clips_by_value(threshold, clipped))
             result = real(*args, **kwargs)
-            self._do(lambda listener: listener.clipped("value", _second(args, kwargs, "clip_value"), None, clipped))
+            self._do(lambda listener: listener.clipped("value", threshold, None, clipped))
             return result
 
         return clip_grad_value_

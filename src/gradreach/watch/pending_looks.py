@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+
+from torch import Tensor
 
 from gradreach.record.look import Look
 from gradreach.record.sinks.sink import Sink
@@ -62,6 +65,12 @@ class PendingLooks:
         """The script clips the gradients as they stand, or divides them by a loss scale."""
         for each in self._looks:
             each.uncleared.is_rescaled = True
+
+    def clips_by_value(self, threshold: float, parameters: Sequence[Tensor]) -> None:
+        """The script is about to limit each element of these gradients."""
+        for each in self._looks:
+            if each.stepped is not None and not each.has_update:
+                each.stepped.clips_by_value(threshold, parameters)
 
     def settle(self, site: int | None) -> None:
         """Write the looks of which all is known by now, at a backward pass from `site` or, with None, at the run's end.

@@ -155,6 +155,12 @@ class Session:
                 self._pending.rescaled()
                 self._steps.clipped(kind, threshold, norm, parameters)
 
+    def clips_by_value(self, threshold: float, parameters: Sequence[Tensor]) -> None:
+        """The script is about to clip by value: only the gradients before that tell what it takes from them."""
+        if self._pending and self._concerned():
+            with self._own_work:
+                self._pending.clips_by_value(float(threshold), parameters)
+
     def limited(self, clip: Clip) -> None:
         """A gr.Clip was applied, the script's or a guard's."""
         if self._concerned():

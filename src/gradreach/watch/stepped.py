@@ -11,11 +11,14 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 
 from gradreach.engine.norms import each_norm, to_host
 from gradreach.record.look import Look
-from gradreach.record.seen.loop import OptimizerSteps
+from gradreach.record.seen.loop import Epsilon, OptimizerSteps, ValueClip
 from gradreach.watch.decays import Decays
+from gradreach.watch.epsilons import epsilons
 from gradreach.watch.graph import trainable
+from gradreach.watch.optimizer_names import torch_name
 from gradreach.watch.own_work import OwnWork
 from gradreach.watch.tensors import is_measurable
+from gradreach.watch.value_clips import value_clip
 
 
 class Stepped:
@@ -33,6 +36,10 @@ class Stepped:
         self._empty: set[int] = set()
         self._rate = 0.0
         self._idle = 0
+        self._optimizers: dict[str, None] = {}
+        self._value_clips: list[ValueClip] = []
+        self._epsilons: list[Epsilon] = []
+        self._unasked: set[int] = set()
         self._decays = Decays(self._names)
         self._handles = (
             register_optimizer_step_pre_hook(own_work.hook(self._before_step)),
@@ -53,14 +60,23 @@ class Stepped:
         for handle in self._handles:
             handle.remove()
 
+    def clips_by_value(self, threshold: float, parameters: Sequence[Tensor]) -> None:
+        """The script is about to limit each element of these gradients; after a step that no longer concerns it."""
+        clip = value_clip(parameters, threshold) if not self._steps else None
+        if clip is not None:
+            self._value_clips.append(clip)
+
     def told(self, look: Look) -> Look:
         """The look's `stepped`."""
         held, empty, left = (
             tuple(name for key, name in self._names.items() if key in some)
             for some in (self._held, self._empty, self._left)
         )
-        steps, decays = self._steps, tuple(self._decays.told)
-        told = OptimizerSteps(steps, held, empty, self._rate, left, self._is_discarded, self._idle, decays)
+        told = OptimizerSteps(
+            self._steps, held, empty, self._rate, left, self._is_discarded, self._idle,
+            decays=tuple(self._decays.told), optimizers=tuple(self._optimizers), value_clips=tuple(self._value_clips),
+            epsilons=tuple(self._epsilons),
+        )  # fmt: skip
         return replace(look, stepped=told)
 
     def _before_step(self, optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -73,14 +89,19 @@ class Stepped:
             mine = [p for p in group["params"] if id(p) in self._names]
             if mine:
                 self._rate = max(self._rate, float(group.get("lr", 1.0)))
+                self._optimizers[torch_name(optimizer)] = None
             first = [p for p in mine if id(p) not in self._held]
             self._held.update(map(id, first))
+            self._unasked.update(map(id, first))
             if not _computes_anew(args, kwargs):
                 self._empty.update(id(p) for p, norm in zip(first, _gradient_norms(first), strict=True) if not norm)
                 self._decays.before(optimizer, group, first)
 
     def _after_step(self, optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:  # noqa: ARG002
         self._decays.after()
+        if self._unasked:
+            self._epsilons += epsilons(optimizer, self._unasked)
+            self._unasked.clear()
 
 
 def _computes_anew(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-# try: {"code": "GR306", "loss": ["same-weights"]}
+# try: {"code": "GR309", "loss": ["same-weights"]}
 """A regression by a copy of the model that the optimizer holds, AdamW"""
 
 import copy

@@ -55,6 +55,38 @@ def test_a_causal_model_that_is_asked_for_what_it_is_given(watched: Watched) -> 
     assert found.module.endswith("symbols")
 
 
+def test_targets_two_places_on_are_told_where_nothing_asks_for_the_next(watched: Watched) -> None:
+    found = copied(watched, causal, shift=2)
+    assert found is not None
+    assert found.ahead == 2
+
+
+def test_places_that_the_loss_ignores_need_not_agree(watched: Watched) -> None:
+    torch.manual_seed(0)
+    net, ids = Net(causal), torch.randint(0, SYMBOLS, (BATCH, T))
+    targets = ids.roll(-2, 1)
+    targets[0, 3:] = -100
+
+    def step() -> None:
+        nn.functional.cross_entropy(net(ids).reshape(-1, SYMBOLS), targets.reshape(-1)).backward()
+
+    seen = watched(step)[1].looks[0].copied_targets
+    assert seen is not None
+    assert seen.ahead == 2
+
+
+def test_a_head_for_the_symbol_after_the_next_beside_one_for_the_next_is_in_order(watched: Watched) -> None:
+    torch.manual_seed(0)
+    net, ids = Net(causal), torch.randint(0, SYMBOLS, (BATCH, T))
+
+    def step() -> None:
+        logits = net(ids).reshape(-1, SYMBOLS)
+        one, two = (nn.functional.cross_entropy(logits, ids.roll(-by, 1).reshape(-1)) for by in (1, 2))
+        (one + two).backward()
+
+    assert watched(step)[1].looks[0].copied_targets is None
+
+
 def test_classes_may_be_the_second_axis(watched: Watched) -> None:
     assert copied(watched, lambda h: h, flat=False) is not None
 

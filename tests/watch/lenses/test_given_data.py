@@ -25,6 +25,36 @@ def looked(watched: Watched, net: nn.Module, *x: Tensor, target: Tensor | None =
     return record.looks[0]
 
 
+def apart(watched: Watched, layer: nn.Module, x: Tensor) -> tuple[float | None, float | None]:
+    given = looked(watched, nn.Sequential(layer), x).given[0]
+    return given.apart_in, given.apart_out
+
+
+def test_how_far_the_rows_lie_apart_before_and_behind_a_layer(watched: Watched) -> None:
+    torch.manual_seed(0)
+    linear = nn.Linear(3, 4)
+    x = torch.randn(64, 3)
+    within, out = apart(watched, linear, x)
+    y = linear(x).detach()
+    assert within == pytest.approx(float(x.var(0).mean().sqrt() / x.square().mean().sqrt()), rel=1e-5)
+    assert out == pytest.approx(float(y.var(0).mean().sqrt() / y.square().mean().sqrt()), rel=1e-5)
+    within, out = apart(watched, linear, x / 1000)
+    assert within == pytest.approx(1.0, abs=0.1)
+    assert out is not None
+    assert out < 0.01
+    assert apart(watched, linear, x[:7]) == (None, None)
+
+
+def test_of_large_data_evenly_spaced_values_tell(watched: Watched) -> None:
+    pictures = torch.zeros(16, 1, 160, 160)
+    pictures[..., 80:, :] = torch.rand(16, 1, 1, 1)
+    within, out = apart(watched, nn.Conv2d(1, 2, 3), pictures)
+    assert within is not None
+    assert out is not None
+    assert within > 0.2
+    assert out > 0.1
+
+
 class Read(nn.Module):
     """A layer over sequences, what is read of its output, and a head."""
 

@@ -7,5 +7,6 @@ depth: layers in the order in which they run.
 data: what the script gives to the model: its size, its axes, its padding.
 zero_gradient: gradients of exactly 0, and where they became so.
 loss: what a loss compares, and what the model put out.
+weights: weights beside one another, of one layer and of layers in a row.
 loop: what the training's loop keeps, and what it does with the gradients.
 """

@@ -11,6 +11,8 @@ class GivenData:
     """How large the script's own data are that one layer with weights was given on one watched step.
 
     `rms` is that of all values, `largest` and `middle` are the largest and the median rms of its `features`.
+    `apart_in` is the deviation from row to row of the data, `apart_out` that of what the layer made of them, each over
+    its rms; None where there are too few rows.
     """
 
     module: str
@@ -19,6 +21,8 @@ class GivenData:
     largest: float
     middle: float
     features: int
+    apart_in: float | None = None
+    apart_out: float | None = None
 
 
 ReadAlong = Literal["steps", "entries", "blocks", "other"]
@@ -95,3 +99,20 @@ class Padding:
     rows: float
     share: float
     median: float
+
+
+@dataclass(frozen=True, slots=True)
+class InvertedMask:
+    """An attention in `module` that attends to padding alone on one watched step, and ignores what holds data.
+
+    Its keys are `steps` places of each of `entries` sequences, of which the share `padded` is padding. `may_be_meant`
+    says that it has as many queries and that another attention ignores just the padding: so places that are to be
+    filled in look at one another, and elsewhere at the data.
+    """
+
+    module: str
+    kind: str
+    entries: int
+    steps: int
+    padded: float
+    may_be_meant: bool = False

@@ -30,3 +30,14 @@ class DepthLook:
     weight_norm: float | None = None
     weight_grad_norm: float | None = None
     update_ratio: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SingleValues:
+    """A module whose normalisation, `layer norm` or `group norm`, runs over a single value each: what it puts out does
+    not depend on what it is given. That has the shape `given`."""
+
+    module: str
+    kind: str
+    operation: str
+    given: tuple[int, ...]

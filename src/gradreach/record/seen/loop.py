@@ -36,6 +36,36 @@ class Decay:
 
 
 @dataclass(frozen=True, slots=True)
+class ValueClip:
+    """One call of the script's that limits each element of some gradients to ±`threshold`.
+
+    `norm` is their norm before it, `left` the one after. It cuts `cut` of the `elements` that are not 0.
+    """
+
+    threshold: float
+    norm: float
+    left: float
+    cut: int
+    elements: int
+
+
+@dataclass(frozen=True, slots=True)
+class Epsilon:
+    """The `eps` of one group of an `optimizer` like Adam, beside the roots of the second moments that it is added to.
+
+    `root` is the median of those that are not 0, `below` the share of them that are smaller than eps; `elements` is how
+    many weights were stepped, at a learning rate of `rate`.
+    """
+
+    optimizer: str
+    eps: float
+    root: float
+    below: float
+    elements: int
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
 class OptimizerSteps:
     """What torch's optimizers did between a look's backward pass and the next pass.
 
@@ -44,7 +74,9 @@ class OptimizerSteps:
     stood there still when the next pass began, though nothing had stepped by them. `is_discarded` says that there was
     no step, and that no gradient of the pass was left. `idle` counts the parameters of those optimizers none of whose
     parameters had a gradient, neither from the pass nor when they stepped. `decays` tell of
-    the weights that a decay pulls at.
+    the weights that a decay pulls at. `optimizers` names the kinds that stepped by gradients of the pass, as torch
+    does where it knows them. `value_clips` are the calls that limited elements of gradients before the first step.
+    `epsilons` tell of the eps of optimizers like Adam.
     """
 
     steps: int
@@ -55,6 +87,9 @@ class OptimizerSteps:
     is_discarded: bool = False
     idle: int = 0
     decays: tuple[Decay, ...] = ()
+    optimizers: tuple[str, ...] = ()
+    value_clips: tuple[ValueClip, ...] = ()
+    epsilons: tuple[Epsilon, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +118,23 @@ class FleetingPart:
 
 
 @dataclass(frozen=True, slots=True)
+class UnheardBackward:
+    """A module on the way to the loss whose class has a method `backward` for a gradient: autograd calls none."""
+
+    module: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dropping:
+    """A module that drops a share `p` of what passes through it, half at least, as it did on one watched step."""
+
+    module: str
+    kind: str
+    p: float
+
+
+@dataclass(frozen=True, slots=True)
 class Mode:
     """Dropouts, or batch norms that keep statistics (`norms`), of one model that ran alike on one watched step.
 
@@ -98,3 +150,18 @@ class Mode:
     momentum: float | None = None
     blank: bool = False
     modules: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DiscardedResult:
+    """A call of a module at a `line` that reads nothing of what it returned, and from which nothing goes to the loss.
+
+    What it was given goes there. `name` is the variable that takes the result and is never read, empty where none does.
+    `fits` says that the result has the shape of what went in, so that it could stand in its place.
+    """
+
+    module: str
+    kind: str
+    line: str
+    name: str = ""
+    fits: bool = True

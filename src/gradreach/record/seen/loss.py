@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from math import prod
 from typing import Literal
@@ -34,6 +35,53 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
+class PaddedRows:
+    """The rows of a comparison at places where the input is padding, and the target the same at all of them.
+
+    `share` is their part of all rows, `loss` what the comparison came to on them and `others` on the other rows, at
+    their means. Of the others, `guess` is what the best constant for each column gets on this step, `counts` how often
+    each class was the target. `label` is the class at the padding; `elsewhere` says that others have that target too.
+    """
+
+    share: float
+    loss: float
+    others: float
+    guess: float | None = None
+    counts: tuple[int, ...] = ()
+    label: int | None = None
+    elsewhere: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LayerGrowth:
+    """A product with trained weights on the way to an output, at the first look at it.
+
+    `weight` is the parameter's name, empty where no module owns it, and `fan_in` how many numbers of the input one of
+    the output is a sum of. `is_drawn` says that the weights look as if drawn from one distribution: their rows are of
+    one size up to chance, and so are their columns. The rms is of the weights, of what they are multiplied with, and of
+    the product without a bias.
+    """
+
+    weight: str
+    shape: tuple[int, ...]
+    fan_in: int
+    weight_rms: float
+    is_drawn: bool
+    input_rms: float
+    output_rms: float
+
+    @property
+    def factor(self) -> float:
+        """By how much the signal grows here."""
+        return self.output_rms / self.input_rms if self.input_rms else 0.0
+
+    @property
+    def scale(self) -> float:
+        """The weights' rms times √fan_in: what weights drawn at random are expected to make the signal grow by."""
+        return self.weight_rms * math.sqrt(self.fan_in)
+
+
+@dataclass(frozen=True, slots=True)
 class LossLook:
     """One operation by which a loss holds an output of the model against a target, on one watched step.
 
@@ -47,7 +95,11 @@ class LossLook:
     `floor` the loss that is left for that alone. `guess` is the loss of the best constant guess on this step, of a
     squared error from the unbiased variance; `value` what the comparison came to, at its mean. Both are None where they
     cannot be known. `apart` is how far the logits of one row lie apart at most, of a cross entropy. `is_turned` says
-    that the loss falls where the comparison rises, `has_negative_weights` that it weighs some of it below 0.
+    that the loss falls where the comparison rises, `has_negative_weights` that it weighs some of it below 0. `weights`
+    are what the classes count, in their order; of a binary cross entropy 1 and the weight of the positives. `term` is
+    the number of the term of the loss, from 1, that it stands in. `padded` are its rows at padding, where the loss
+    takes them in like any other. `growths` are the products on the
+    way to the output, in their order, at the first look alone.
     """
 
     kind: LossKind
@@ -67,6 +119,10 @@ class LossLook:
     apart: float | None = None
     is_turned: bool = False
     has_negative_weights: bool = False
+    weights: tuple[float, ...] = ()
+    term: int = 1
+    padded: PaddedRows | None = None
+    growths: tuple[LayerGrowth, ...] = ()
 
     @property
     def is_weighed(self) -> bool:
@@ -85,6 +141,23 @@ class LossLook:
 
 
 @dataclass(frozen=True, slots=True)
+class LossTerm:
+    """One term of a loss that is a sum, on one watched step: at the parameters that it shares with other terms the norm
+    of its `own` gradient, and that of the gradient of all the `others` together; 0 where it shares none."""
+
+    own: float
+    others: float
+
+
+@dataclass(frozen=True, slots=True)
+class LossConstant:
+    """What of a loss has no gradient: the `value` that was added to it, of the `whole`, on one watched step."""
+
+    value: float
+    whole: float
+
+
+@dataclass(frozen=True, slots=True)
 class OutputLook:
     """What a root module put out on one watched step, for `rows` samples: its rms, and the `deviation` from row to row,
     pooled over the columns. Of several calls the last."""
@@ -100,7 +173,8 @@ class CopiedTargets:
     """Targets that are the ids which an embedding, `module`, was given on one watched step, so many places `ahead`.
 
     There are `places` in rows of `steps`. With 0 ahead one of them was seen to read its own id, and none behind it;
-    with 1, two of them to read the next one, far more than a place does that is asked for another.
+    with 1, two of them to read the next one, far more than a place does that is asked for another. With 2, no
+    comparison asks for the next one.
     """
 
     module: str

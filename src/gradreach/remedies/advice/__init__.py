@@ -1,16 +1,23 @@
 """What a person can do about a finding, one file a remedy: what it does, the code to paste, where it does not fit.
 
 advice: what a piece of advice is
+drop_less: lower the share that dropouts drop
 registry: all advice by its id
 linear_end: end a network in a linear layer
 look_at_pairs: look whether the rows of the input and of the target belong together
+look_at_targets: look at what the targets are
 make_once: make a layer once, where the module is made
 match_shapes: give output and target one shape
 raw_logits: give the loss what it takes
+small_eps: set the eps of the optimizer to what is usual
 spelling: how a script's own modules and parameters are spelt in Python
 
 activation: tanh in place of a logistic function
+assign_result: go on with what a module returned
+activation_between: an activation between two linear layers
+autograd_function: a backward pass of one's own as an autograd.Function
 average_passes: the mean of the gradients of several passes in place of their sum
+balanced_weights: weights of classes that fall with their count
 batch_first: the order of batch and time that a layer is told
 biased_deviation: take a deviation that exists for a single value
 both_ends: the states that both directions end with
@@ -41,9 +48,11 @@ hand_over: hand all parameters to the optimizer
 initial_scale: initial weights of the right scale
 initialise: give every parameter a value before the first step
 inside_edge: keep an argument inside of the edge of a function's domain
+invert_mask: a mask the other way round
 last_real_step: read each row before its padding
 last_state: the state after the last step
 layer_norm: normalisation behind a layer
+leave_out_padding: the mean of the loss over the places that hold data
 leaky: a small slope below zero
 learning_rate: a rate at which no unit is pushed below zero for good
 less_decay: lower the weight decay of the optimizer
@@ -54,6 +63,7 @@ look_at_batch: look at the batch of a spike
 look_more_often: watch every step
 lower_rate: divide the learning rate
 name_operation: have torch name the operation
+norm_over_more: a normalisation over several values, or none
 normalise_state: keep a state that is fed back near size 1
 one_backward: one backward pass for losses that share a graph
 one_batch: train on one batch, to find out
@@ -79,6 +89,7 @@ scale_input: inputs of mean 0 and deviation 1
 scale_logits: scale logits that are cosines
 scale_target: targets of mean 0 and deviation 1
 see_nothing_ahead: places that see nothing behind themselves
+shift_once: targets that are shifted in one place alone
 shift_targets: targets one place further on
 shuffle: batches drawn at random
 skip_step: take no update from a bad batch
@@ -96,12 +107,16 @@ train_again: training mode for a model that is trained
 train_mode: training mode for a recurrent layer
 transpose: axes exchanged by a transpose in place of a view
 turn_sign: the negative of what is to be maximised
+unlike_units: weights at random, so that units differ
 unsaturated_loss: a loss that keeps its slope where another model is certain
 unscale: clip gradients without the loss scale
 update_bias: start a GRU's update gate open
 update_order: clear, run backward, step
 module_list: keep parts where torch finds them
+warm_up_by_steps: step a warm-up as often as it counts
+weigh_terms: a weight before a term of the loss
 whole_sequence: the steps of a sequence as the steps of its layer
+usual_start: weights that start at a deviation of 1 / √fan-in
 wider: more hidden units
 wider_format: compute in a format with a wider range
 with_gradients: call a part where gradients are on

@@ -11,6 +11,6 @@ CONNECT_LOSS = Advice(
         "loss = loss_fn(model(x), y)  # no detach(), .data, .item() or torch.tensor(...) on the way, not under "
         "torch.no_grad()"
     ),
-    answers=("GR501",),
-    unfit="Where all parameters are frozen: give one requires_grad_(True).",
+    answers=("GR501", "GR610"),
+    unfit="Where all parameters are frozen: give one requires_grad_(True). Where a term is added for the print alone.",
 )

@@ -11,6 +11,6 @@ SAME_WEIGHTS = Advice(
         "loss = loss_fn(model(x), y)  # the model whose parameters the optimizer was given, not a copy of it; with "
         "changed weights torch.func.functional_call(model, weights, (x,)), which keeps the way back to them"
     ),
-    answers=("GR306",),
+    answers=("GR306", "GR309"),
     unfit="Where the optimizer is left over and steps nothing on purpose: leave it out.",
 )

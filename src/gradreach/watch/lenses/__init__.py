@@ -15,17 +15,25 @@ carried_graph: how much of the graph was made before the look before
 hidden_parts: parts with a gradient that `parameters()` does not hold
 zero_gradients: the parameters whose gradient is exactly 0, and the operation at which it becomes so
 stopped_gradient: why an operation passed nothing on
+copied_units: layers whose units are copies of one another
+linear_maps: layers that follow one another with nothing between them that is not linear
 unmoved: the parameters that got a gradient and did not move since the look before
 parameter_prints: whether the values of a parameter are those of another time or place
 given_data: how large the data are that the layers with weights are given
 read_rows: along which axis the rows of the loss read a layer
+inverted_masks: attentions that ignore exactly the places that hold data
 mixed_rows: whether rows of the batch feed one another, by a softmax over them or by a view
 padding: values that fill up the ends of sequences
 alike_rows: whether all rows of a batch are the same
+unheard_backwards: modules with a backward pass of their own that autograd does not know
+loss_terms: how hard each term of a loss pulls at the weights that it shares with the others
 losses: which outputs the loss holds against which targets, and how both lie
 copied_targets: whether the targets are what the model is just given
+single_values: normalisations over one value each
 outputs: whether the root modules put out something else for each row
+dropouts: what drops half of what passes through it, or more
 modes: whether models run in training mode, and whether batch norms keep statistics
+discarded_results: calls of modules whose results are thrown away
 fleeting_parts: modules with weights that a forward pass makes for itself
 without_gradient: the parameters that ask for a gradient and have none
 """

@@ -29,17 +29,21 @@ MOST_CALLS = 16
 FEWEST_PLACES = 16
 FEWEST_STEPS = 4
 
+TWICE = 2
+"""Places by which targets lie ahead that were shifted where the data are made and once more before the loss."""
+
 APART = 5.0
 """How many times as much two places together read their own next ids as each other's."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """The targets of a cross entropy that are the ids (B, T) of an embedding call, `shift` places further on.
+    """The targets of a cross entropy that are the ids (B, T) of a call of an embedding, `shift` places further on.
 
     Place p of the `width` places of a row of the loss is asked for the id at p + shift.
     """
 
+    module: nn.Module
     ids: Tensor
     shift: int
     width: int
@@ -123,18 +127,20 @@ class CopiedTargetsOfLoss(Lens):
         if not calls or not self.step.may_pass_again(backward.graph):
             return
         nodes, sees_ahead = _marked(backward.graph, self._mark), False
+        shifts: dict[int, _Asked] = {}
         for compared in comparisons(backward.losses, lambda _: None):
-            asked = {
-                number: each for number, node in nodes.items() if (each := _asked(compared, calls[number][1], node))
-            }
+            asked = {number: each for number, node in nodes.items() if (each := _asked(compared, *calls[number], node))}
+            shifts |= {each.shift: each for each in asked.values()}
+            asked = {number: each for number, each in asked.items() if each.shift < TWICE}
             able = {number: each for number, each in asked.items() if each.shift == 0 or each.reads_next()}
             sees_ahead = sees_ahead or any(each.shift for each in able.values())
             given = {number: each for number, each in able.items() if each.is_given()}
             for number, each in given.items():
                 others = (other for at, other in asked.items() if at != number and other.shift)
                 if not each.shift or not any(other.is_causal() for other in others):
-                    path, (_, steps) = self.step.models.path(calls[number][0]), each.ids.shape
-                    self._found = CopiedTargets(path, steps, each.ids.numel(), ahead=each.shift)
+                    self._found = self._copied(each)
+        if list(shifts) == [TWICE]:
+            self._found = self._copied(shifts[TWICE])
         asked_before = self.step.carried.get(CopiedTargetsOfLoss, 0)
         self.step.carried[CopiedTargetsOfLoss] = asked_before + (1 if sees_ahead else FAST)
 
@@ -142,24 +148,41 @@ class CopiedTargetsOfLoss(Lens):
         """The look's `copied_targets`."""
         return replace(look, copied_targets=self._found)
 
+    def _copied(self, asked: _Asked) -> CopiedTargets:
+        path = self.step.models.path(asked.module)
+        return CopiedTargets(path, asked.ids.shape[1], asked.ids.numel(), ahead=asked.shift)
+
 
 def _marked(graph: Graph, key: object) -> dict[int, Node]:
     """Of each call that the loss came through its node."""
     return {node.metadata[key]: node for node in graph.nodes if key in node.metadata}
 
 
-def _asked(compared: Compared, ids: Tensor, embedding: Node) -> _Asked | None:
-    """How the targets of a cross entropy are these ids, where they are: in their places, or one further on, with the
-    last place left out of the loss or asked for what comes after; None of others, and of ids that are all alike."""
+def _asked(compared: Compared, module: nn.Module, ids: Tensor, embedding: Node) -> _Asked | None:
+    """How the targets of a cross entropy are these ids, where they are: in their places, or one or two further on, with
+    the last place left out of the loss or asked for what comes after; None of others, and of ids that are all alike."""
     target, (rows, steps) = compared.target, ids.shape
     if compared.kind != "cross entropy" or target is None or target.dtype != torch.int64 or not is_dense(target):
         return None
     if ids.numel() < FEWEST_PLACES or steps < FEWEST_STEPS or bool((ids == ids[0, 0]).all()):
         return None
-    told = ids.to(target.dtype)
-    for shift, width in ((0, steps), (1, steps), (1, steps - 1)):
+    told, ignored = ids.to(target.dtype), -100 if compared.ignored is None else compared.ignored
+    for shift, width in (
+        (0, steps),
+        (1, steps),
+        (1, steps - 1),
+        (TWICE, steps),
+        (TWICE, steps - 1),
+        (TWICE, steps - 2),
+    ):
         if target.numel() == rows * width:
-            known = width if width + shift <= steps else steps - shift
-            if torch.equal(target.reshape(rows, width)[:, :known], told[:, shift : shift + known]):
-                return _Asked(ids, shift, width, compared.path[0], embedding)
+            known = min(width, steps - shift)
+            if _agree(target.reshape(rows, width)[:, :known], told[:, shift : shift + known], ignored):
+                return _Asked(module, ids, shift, width, compared.path[0], embedding)
     return None
+
+
+def _agree(targets: Tensor, ids: Tensor, ignored: int) -> bool:
+    """Whether targets are ids wherever the loss asks for them, at enough places."""
+    counts = targets != ignored
+    return int(counts.sum()) >= FEWEST_PLACES // 2 and bool((targets == ids)[counts].all())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from math import isfinite
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +17,9 @@ from gradreach.watch.models import own_parameters
 from gradreach.watch.tensors import first_tensor, is_dense_and_real
 
 MOST_LAYERS = 16
+FEWEST_ROWS = 8
+MOST_NUMBERS = 1 << 18
+"""Values that are compared from row to row."""
 
 
 class GivenDataSizes(Lens):
@@ -35,14 +40,14 @@ class GivenDataSizes(Lens):
         x = first_tensor(*call.args, *call.kwargs.values())
         if x is None or "Norm" in type(module).__name__ or not own_parameters(module) or not _is_data(x):
             return
-        self._given[id(module)] = module, _sizes(module, x)
+        self._given[id(module)] = module, torch.stack([*_sizes(module, x), *_apart(x, first_tensor(call.output))])
 
     def look(self, look: Look) -> Look:
         """The look's `given`."""
         found = ((self.step.models.path(module), module, sizes.tolist()) for module, sizes in self._given.values())
         given = (
-            GivenData(path, type(module).__name__, rms, largest, middle, int(features))
-            for path, module, (rms, largest, middle, features) in found
+            GivenData(path, type(module).__name__, rms, largest, middle, int(features), _known(within), _known(out))
+            for path, module, (rms, largest, middle, features, within, out) in found
             if rms < float("inf")
         )
         return replace(look, given=tuple(given))
@@ -53,11 +58,35 @@ def _is_data(x: Tensor) -> bool:
 
 
 @torch.no_grad()
-def _sizes(module: nn.Module, x: Tensor) -> Tensor:
+def _sizes(module: nn.Module, x: Tensor) -> Sequence[Tensor]:
     """The rms of all of x, the largest and the median rms of its features, and how many these are."""
     feature = x.dim() - 1
     if isinstance(module, nn.modules.conv._ConvNd):
         feature -= len(module.kernel_size)
     squares = x.double().square().movedim(feature, -1).reshape(-1, x.shape[feature]).mean(0)
     each = squares.sqrt()
-    return torch.stack([squares.mean().sqrt(), each.max(), each.median(), each.new_tensor(float(len(each)))])
+    return squares.mean().sqrt(), each.max(), each.median(), each.new_tensor(float(len(each)))
+
+
+@torch.no_grad()
+def _apart(x: Tensor, y: Tensor | None) -> Sequence[Tensor]:
+    """How far the rows of the data lie apart, and those of what was made of them, each in parts of its rms.
+
+    NaN where there are too few rows, or not as many of the one as of the other.
+    """
+    nothing = torch.full((), float("nan"), dtype=torch.float64, device=x.device)
+    if y is None or not is_dense_and_real(y) or y.dim() == 0 or not y.numel() or y.device != x.device:
+        return nothing, nothing
+    if x.shape[0] != y.shape[0] or x.shape[0] < FEWEST_ROWS:
+        return nothing, nothing
+    return [each.var(0).mean().sqrt() / each.square().mean().sqrt() for each in (_sample(x), _sample(y))]
+
+
+def _sample(x: Tensor) -> Tensor:
+    """The rows of a tensor, of each as many values as may be read, in even distances."""
+    rows = x.detach().reshape(len(x), -1)
+    return rows[:, :: max(x.numel() // MOST_NUMBERS, 1)].double()
+
+
+def _known(value: float) -> float | None:
+    return value if isfinite(value) else None

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.autograd.graph import GradientEdge
 
 from gradreach.record.look import Look
-from gradreach.record.seen.loss import LossLook, Spread
-from gradreach.watch.comparisons import Compared, comparisons
+from gradreach.record.seen.loss import LossConstant, LossLook, Spread
+from gradreach.watch.comparisons import MEAN, NAMED, Compared, comparisons_behind
 from gradreach.watch.graph import Node, maker, mark, operation
+from gradreach.watch.growths import growths
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
 from gradreach.watch.nonfinite.operations import key_of, plain_word
 from gradreach.watch.nonfinite.saved_values import saved_value
+from gradreach.watch.padded_rows import padded_rows
+from gradreach.watch.row_losses import MOST_CLASSES, constant_guess, is_likelihood, row_losses
 from gradreach.watch.tensors import first_tensor, is_dense, is_dense_and_real
+from gradreach.watch.terms import terms_of
 
 RANGES = {
     "sigmoid": (0.0, 1.0),
@@ -37,7 +42,6 @@ MOST_KEPT = 1 << 16
 MOST_NUMBERS = 1 << 20
 """Numbers of an output or target that are read; of more, evenly spaced rows."""
 
-MOST_CLASSES = 1024
 MOST_COMPARISONS = 8
 
 _MADE_BY = "gradreach: made by"
@@ -49,6 +53,7 @@ class Losses(Lens):
     def __init__(self, step: WatchedStep) -> None:
         super().__init__(step)
         self._found: tuple[LossLook, ...] = ()
+        self._constant: LossConstant | None = None
 
     def called(self, call: ModuleCall) -> None:
         """Note on what the module returned that it did, and its numbers where they are few."""
@@ -61,14 +66,39 @@ class Losses(Lens):
         mark(node, _MADE_BY, (call.module if before is None else before[0], kept))
 
     def before_backward(self, backward: BackwardPass) -> None:
-        """The comparisons of the losses."""
-        found = comparisons(backward.losses, _value_of)[:MOST_COMPARISONS]
+        """The comparisons of the losses, term by term."""
+        terms = terms_of(backward.losses)
+        found = [
+            (number, each)
+            for number, term in enumerate(terms.found, 1)
+            for each in comparisons_behind([term.node], _value_of, turned=term.is_turned)
+        ][:MOST_COMPARISONS]
         with torch.no_grad():
-            self._found = tuple(self._look(each) for each in found)
+            self._found = tuple(
+                replace(self._look(each), term=number, is_whole=each.is_whole and terms.are_one)
+                for number, each in found
+            )
+        self._follow_growth([each for _, each in found])
+        is_each_one = [number for number, _ in found] == list(range(1, len(terms.found) + 1))
+        if terms.has_constant and is_each_one and self.step.may_pass_again(backward.graph):
+            self._constant = _constant(backward, [each for _, each in found], self._found, self.step.scale)
 
     def look(self, look: Look) -> Look:
-        """The look's `losses`."""
-        return replace(look, losses=self._found)
+        """The look's `losses`, and its `loss_constant`."""
+        return replace(look, losses=self._found, loss_constant=self._constant)
+
+    def _follow_growth(self, found: Sequence[Compared]) -> None:
+        """How the signal grows on the way to each output that is met for the first time."""
+        first: set[tuple[str, str]] = self.step.carried.setdefault(Losses, set())
+        new = {(seen.kind, seen.module) for seen in self._found} - first
+        if not new or self.step.is_stored_elsewhere:
+            return
+        first |= new
+        names = self.step.models.parameter_names()
+        self._found = tuple(
+            replace(seen, growths=growths(each.path[0], names)) if (seen.kind, seen.module) in new else seen
+            for seen, each in zip(self._found, found, strict=True)
+        )
 
     def _look(self, each: Compared) -> LossLook:
         made = [node.metadata[_MADE_BY][0] for node in each.path if _MADE_BY in node.metadata]
@@ -79,7 +109,8 @@ class Losses(Lens):
         seen = LossLook(
             each.kind, each.shape, each.output_shape, each.target_shape, last,
             "" if module is None else self.step.models.path(module), each.is_whole, _spread(each.output),
-            is_turned=each.is_turned, has_negative_weights=each.has_negative_weights,
+            is_turned=each.is_turned, has_negative_weights=each.has_negative_weights, weights=_weights(each),
+            padded=padded_rows(each, self.step.data.sequences()),
         )  # fmt: skip
         if each.target is None or not is_dense(each.target) or each.output_shape != each.shape:
             return seen
@@ -87,23 +118,45 @@ class Losses(Lens):
         return _with_classes(seen, each) if _has_classes(each) else _with_targets(seen, each.target)
 
 
+def _constant(
+    backward: BackwardPass, compared: Sequence[Compared], seen: Sequence[LossLook], scale: float
+) -> LossConstant | None:
+    """What is left of a loss beside its comparisons, each by its mean and its factor; None where one is not known."""
+    values = [look.value for look in seen]
+    if len(backward.losses) != 1 or None in values or not all(map(_is_mean, compared)):
+        return None
+    loss, edges = backward.losses[0], [GradientEdge(each.node, 0) for each in compared]
+    factors = torch.autograd.grad([loss], edges, retain_graph=True, allow_unused=True)
+    if any(factor is None for factor in factors) or loss.numel() != 1:
+        return None
+    whole = loss.detach().item() / scale
+    known = sum((value or 0.0) * factor.sum().item() / scale for value, factor in zip(values, factors, strict=True))
+    return LossConstant(whole - known, whole)
+
+
+def _is_mean(each: Compared) -> bool:
+    """Whether a comparison is a mean, or comes to one where all its numbers count alike."""
+    return key_of(operation(each.node)) not in NAMED or saved_value(each.node, "reduction") == MEAN
+
+
 def _value(each: Compared) -> float | None:
     """What a comparison came to at its mean, from the numbers that the graph holds."""
-    output, target = each.output, each.target
-    if output is None or target is None or each.is_weighted or output.numel() > MOST_NUMBERS:
+    if each.output is None or each.target is None or each.output.numel() > MOST_NUMBERS:
         return None
-    if each.kind in ("cross entropy", "negative log-likelihood") and target.dtype == torch.int64:
-        ignored = -100 if each.ignored is None else each.ignored
-        return F.nll_loss(output.float(), target, ignore_index=ignored).item()
-    if target.shape != output.shape or not is_dense_and_real(target):
-        return None
-    if each.kind == "binary cross entropy on logits":
-        return F.binary_cross_entropy_with_logits(output.float(), target.float()).item()
-    if each.kind == "binary cross entropy":
-        return F.binary_cross_entropy(output.float(), target.float()).item()
-    apart = output.float() - target.float()
-    errors = {"squared error": apart.square(), "absolute error": apart.abs()}.get(each.kind)
-    return None if errors is None else errors.mean().item()
+    losses = row_losses(each)
+    if losses is not None and is_likelihood(each):
+        losses = losses[each.target != (-100 if each.ignored is None else each.ignored)]
+    return None if losses is None else losses.mean().item()
+
+
+def _weights(each: Compared) -> tuple[float, ...]:
+    """What the classes count; nothing where all count alike, or each column for itself."""
+    weights = each.weights
+    if weights is None or not is_dense_and_real(weights) or not 1 <= weights.numel() <= MOST_CLASSES:
+        return ()
+    if each.kind.startswith("binary"):
+        return (1.0, float(weights.item())) if weights.numel() == 1 else ()
+    return tuple(map(float, weights.flatten().tolist()))
 
 
 def _apart(each: Compared) -> float | None:
@@ -148,7 +201,7 @@ def _with_targets(seen: LossLook, target: Tensor) -> LossLook:
     target = _rows(target).float()
     guess = None
     if target.shape[:1].numel() >= 2 and bool(torch.isfinite(target).all()):
-        guess = _guess(seen.kind, target)
+        guess = constant_guess(seen.kind, target)
     seen = replace(seen, targets=_spread(target), guess=guess)
     low, high = RANGES.get(seen.last, (-1.0, 1.0) if seen.last in _RECURRENT_NAMES else (-math.inf, math.inf))
     if seen.kind not in ("squared error", "absolute error") or (low, high) == (-math.inf, math.inf):
@@ -159,18 +212,6 @@ def _with_targets(seen: LossLook, target: Tensor) -> LossLook:
 
 
 _RECURRENT_NAMES = frozenset(kind.__name__ for kind in RECURRENT)
-
-
-def _guess(kind: str, target: Tensor) -> float | None:
-    """The loss of the best constant for each column."""
-    if kind == "squared error":
-        return target.var(dim=0).mean().item()
-    if kind == "absolute error":
-        return (target - target.median(dim=0).values).abs().mean().item()
-    if kind.startswith("binary") and bool(((target >= 0) & (target <= 1)).all()):
-        p = target.mean(dim=0)
-        return -(torch.xlogy(p, p) + torch.xlogy(1 - p, 1 - p)).mean().item()
-    return None
 
 
 def _entropy(counts: list[int]) -> float | None:

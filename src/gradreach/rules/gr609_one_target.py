@@ -1,0 +1,107 @@
+"""GR609: all the targets of a loss are one and the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gradreach.facts.facts import Facts
+from gradreach.facts.losses import LossPart
+from gradreach.facts.site import Site
+from gradreach.facts.statistics import median
+from gradreach.facts.time import MIN_LOOKS
+from gradreach.facts.wording import count, figure
+from gradreach.record.schema import Finding
+from gradreach.record.seen.loss import LossLook
+from gradreach.remedies.advice.look_at_targets import LOOK_AT_TARGETS
+from gradreach.rules.losses import headline, where, whose
+from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome
+
+FEWEST_TARGETS = 50
+"""Targets, over all looks, that are too many to be alike by chance, where the losses of all steps bear it out."""
+
+MANY_TARGETS = 1000
+"""The same where the loss has other terms, so that a rare target would not show in it."""
+
+JUMPS = 5.0
+"""How many times its median the loss of a step is where a rare target comes up in it."""
+
+
+def judge(facts: Facts) -> RuleOutcome:
+    """Each output of a module that the loss holds against the same target only, in all looks."""
+    if not facts.loss_parts:
+        return RuleOutcome(why_not="no loss was read that holds an output against a target")
+    places = dict.fromkeys((part.site, part.last.module) for part in facts.loss_parts)
+    told = ([part for part in facts.loss_parts if (part.site, part.last.module) == place] for place in places)
+    return RuleOutcome(tuple(found for parts in told if (found := _finding(facts, parts)) is not None))
+
+
+def _finding(facts: Facts, parts: Sequence[LossPart]) -> Finding | None:
+    site, targets = facts.site(parts[0].site), {_target(part) for part in parts}
+    target = next(iter(targets)) if len(targets) == 1 and not site.need_not_fall else None
+    part = max(parts, key=lambda each: len(each.looks))
+    if target is None or not _is_borne_out(site, part):
+        return None
+    looks, each = len(part.looks), part.last.shape[:1] or (1,)
+    what = "of class" if part.last.counts else "exactly"
+    because = (
+        f"All the targets that the {part.last.kind} of {whose(part.last)} was held against are {what} "
+        f"{figure(target)}, in {count(looks, 'look')} of some {each[0]} rows each. A network that puts out that one "
+        "value whatever it is given has nothing more to learn, however low the loss."
+    )
+    evidence: Evidence = {"target": target, "looks": looks}
+    how = f"targets from {figure(target)} to {figure(target)} in {looks} ≥ {MIN_LOOKS} looks"
+    return RULE.finding("error", where(facts, part), evidence, because, (LOOK_AT_TARGETS.remedy(),), how)
+
+
+def _target(part: LossPart) -> float | None:
+    """The one target of a comparison; None of several or unknown ones, of few looks, and where no module put it out."""
+    seen = {_only(look) for look in part.looks}
+    if len(seen) > 1 or len(part.looks) < MIN_LOOKS or not part.last.module:
+        return None
+    return next(iter(seen))
+
+
+def _is_borne_out(site: Site, part: LossPart) -> bool:
+    """Whether no other target came up between the looks: of a loss that is one comparison, the losses of all steps
+    would show it; of one with other terms the looks saw enough, and an error to 0 is a condition among others."""
+    seen = sum(look.shape[0] if look.shape else 1 for look in part.looks)
+    if not part.last.is_whole:
+        return bool(part.last.counts) and seen >= MANY_TARGETS
+    late = [abs(loss) for loss in site.losses[len(site.losses) // 2 :]]
+    return seen >= FEWEST_TARGETS and (not late or max(late) <= JUMPS * median(late))
+
+
+def _only(look: LossLook) -> float | None:
+    """The one target of a look."""
+    occur = [number for number, times in enumerate(look.counts) if times]
+    if look.counts:
+        return float(occur[0]) if len(occur) == 1 and len(look.counts) > 1 else None
+    return look.targets.low if look.targets is not None and look.targets.low == look.targets.high else None
+
+
+RULE = Rule(
+    code="GR609",
+    slug="one-target",
+    title="all targets are the same",
+    severities=("error",),
+    family="loss",
+    explain=Explanation(
+        cause="Something made one value of all targets before they came to the loss: shares between 0 and 1 turned "
+        "into whole numbers, a label that is looked up under the wrong name or index, a comparison that never holds, a "
+        "part of the data of one class alone. The loss falls to nothing at once, which looks like success.",
+        mathematics=("y_n = y for all n:   min_f Σ_n ℓ(f(x_n), y) is reached by f(x) = y, whatever x",),
+        thresholds="All targets that the output of a module is held against at a line that calls backward are one "
+        f"number, the same in all looks: {MIN_LOOKS} at least, of {FEWEST_TARGETS} targets or more. Where that "
+        f"comparison is the whole loss, no loss of the second half of the run may reach {JUMPS:g} times their median, "
+        f"as it would with a rare target; where it is one of several terms, {MANY_TARGETS} targets of classes have to "
+        "be seen. Adversaries, which have such targets in turns, are left alone.",
+        remedies=("Look at the targets where the data set is made, before and after each conversion: free.",),
+        silence="Where a model of one class is meant: the distance to one centre, or a residual that is to be 0.",
+        references=("Karpathy (2019): A recipe for training neural networks",),
+    ),
+    judge=judge,
+    headline=headline,
+    urgency=0,
+    effects=("GR703", "GR704"),
+    zoo=("gr609_truncated_targets", "gr609_one_class"),
+)
