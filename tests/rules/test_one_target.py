@@ -67,6 +67,11 @@ def test_beside_other_terms_many_labels_tell() -> None:
     assert the(record(steps(400), at(losses=seen, count=40)), "GR609").where["module"] == "model.2"
 
 
+def test_a_class_that_the_loss_leaves_out_is_named() -> None:
+    halves = replace(ERROR, kind="cross entropy", counts=(0, 16), ignored=0, is_whole=False)
+    assert "ignore_index=0" in the(record(steps(), at(losses=(halves,))), "GR609").because
+
+
 def test_a_rare_target_between_the_looks_shows_in_the_losses() -> None:
     def rare(step: int) -> float:
         return 0.9 if step % 37 == 5 else 0.03

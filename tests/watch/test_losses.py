@@ -52,6 +52,13 @@ def test_of_an_error_by_torch_and_by_hand_both_sides_are_read() -> None:
         assert seen.value is not None
 
 
+def test_a_class_that_is_left_out_is_known() -> None:
+    labels = torch.arange(ROWS) % 2
+    seen = losses_of(net(out=2), lambda model, x: F.cross_entropy(model(x), labels, ignore_index=0))[0]
+    assert (seen.counts, seen.ignored) == ((0, ROWS // 2), 0)
+    assert losses_of(net(out=2), lambda model, x: F.cross_entropy(model(x), labels))[0].ignored is None
+
+
 def test_the_value_is_what_torch_says() -> None:
     labels, y = torch.arange(ROWS) % 4, (torch.arange(ROWS) % 2).float()[:, None]
     kept: list[float] = []

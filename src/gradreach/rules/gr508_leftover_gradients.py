@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gradreach.facts.facts import Facts
 from gradreach.facts.time import MIN_LOOKS
@@ -19,7 +19,13 @@ def judge(facts: Facts) -> RuleOutcome:
     told = [(look, look.stepped) for look in facts.sound_looks if look.stepped is not None and look.stepped.held]
     if len(told) < 2 * MIN_LOOKS:
         return RuleOutcome(why_not=f"fewer than {2 * MIN_LOOKS} looks heard an optimizer step")
-    leaving = [(look, left) for look, each in told if (left := _left_for_others(each, [other for _, other in told]))]
+    others = [other for _, other in told]
+    after = _holders_after(facts, [look for look, _ in told])
+    leaving = [
+        (look, left)
+        for look, each in told
+        if (left := tuple(name for name in _left_for_others(each, others) if name in after.get(look.step, ())))
+    ]
     if len(leaving) < MIN_LOOKS:
         return RuleOutcome()
     asked = [look for look, each in told if {*leaving[-1][1]} & {*each.left} or not {*leaving[-1][1]} & {*each.held}]
@@ -31,6 +37,17 @@ def _left_for_others(one: OptimizerSteps, others: Sequence[OptimizerSteps]) -> t
     held = set(one.held)
     apart = {name for other in others if held.isdisjoint(other.held) for name in other.held}
     return tuple(name for name in one.left if name in apart)
+
+
+def _holders_after(facts: Facts, looks: Sequence[Look]) -> Mapping[int, frozenset[str]]:
+    """By the step of each look the parameters that the update after the very next pass goes by, as it was seen at that
+    pass's line: a gradient that is left before any other pass may be cleared yet."""
+    held: dict[int, frozenset[str]] = {}
+    for look in looks:
+        names = () if look.stepped is None else look.stepped.held
+        held[look.site] = held.get(look.site, frozenset()) | frozenset(names)
+    sites = {step.step: step.site for step in facts.record.steps}
+    return {look.step: held.get(sites.get(look.step + 1, -1), frozenset()) for look in looks}
 
 
 def _finding(facts: Facts, leaving: Sequence[tuple[Look, tuple[str, ...]]], asked: int) -> Finding:
@@ -66,8 +83,9 @@ RULE = Rule(
         "pass, they add to it: the discriminator takes a step for the generator.",
         mathematics=("w_D ← w_D − η (∂L_D/∂w_D + ∂L_G/∂w_D)",),
         thresholds="After a pass an optimizer steps by some of its parameters; others of it are held by an optimizer "
-        "that steps after passes without any of the first, and their gradient stands there still when the next pass "
-        f"begins. {MIN_LOOKS} looks at least. Gradients that are summed over passes for one update do not count.",
+        "that steps after passes without any of the first, and their gradient stands there still when the next pass, "
+        f"which is one of theirs, begins. {MIN_LOOKS} looks at least. Gradients that are summed over passes for one "
+        "update do not count.",
         remedies=("zero_grad() of each optimizer before the pass that belongs to it: free.",),
         silence="Where both losses are meant to move the model.",
         references=("Goodfellow and others (2014): Generative adversarial networks, algorithm 1",),

@@ -48,6 +48,8 @@ def _finding(facts: Facts, parts: Sequence[LossPart]) -> Finding | None:
         f"{figure(target)}, in {count(looks, 'look')} of some {each[0]} rows each. A network that puts out that one "
         "value whatever it is given has nothing more to learn, however low the loss."
     )
+    if (left_out := _left_out(part)) is not None:
+        because += f" There are others, of class {left_out}, which the loss leaves out by ignore_index={left_out}."
     evidence: Evidence = {"target": target, "looks": looks}
     how = f"targets from {figure(target)} to {figure(target)} in {looks} ≥ {MIN_LOOKS} looks"
     return RULE.finding("error", where(facts, part), evidence, because, (LOOK_AT_TARGETS.remedy(),), how)
@@ -65,10 +67,17 @@ def _is_borne_out(site: Site, part: LossPart) -> bool:
     """Whether no other target came up between the looks: of a loss that is one comparison, the losses of all steps
     would show it; of one with other terms the looks saw enough, and an error to 0 is a condition among others."""
     seen = sum(look.shape[0] if look.shape else 1 for look in part.looks)
+    if _left_out(part) is not None:
+        return seen >= FEWEST_TARGETS
     if not part.last.is_whole:
         return bool(part.last.counts) and seen >= MANY_TARGETS
     late = [abs(loss) for loss in site.losses[len(site.losses) // 2 :]]
     return seen >= FEWEST_TARGETS and (not late or max(late) <= JUMPS * median(late))
+
+
+def _left_out(part: LossPart) -> int | None:
+    """Of two classes the one that `ignore_index` leaves out, where some of its targets came."""
+    return part.last.ignored if len(part.last.counts) == 2 else None
 
 
 def _only(look: LossLook) -> float | None:
@@ -94,7 +103,7 @@ RULE = Rule(
         f"number, the same in all looks: {MIN_LOOKS} at least, of {FEWEST_TARGETS} targets or more. Where that "
         f"comparison is the whole loss, no loss of the second half of the run may reach {JUMPS:g} times their median, "
         f"as it would with a rare target; where it is one of several terms, {MANY_TARGETS} targets of classes have to "
-        "be seen. Adversaries, which have such targets in turns, are left alone.",
+        "be seen, unless ignore_index leaves out the other one of two. Adversaries, which have such targets in turns, are left alone.",
         remedies=("Look at the targets where the data set is made, before and after each conversion: free.",),
         silence="Where a model of one class is meant: the distance to one centre, or a residual that is to be 0.",
         references=("Karpathy (2019): A recipe for training neural networks",),

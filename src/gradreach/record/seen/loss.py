@@ -98,8 +98,9 @@ class LossLook:
     that the loss falls where the comparison rises, `has_negative_weights` that it weighs some of it below 0. `weights`
     are what the classes count, in their order; of a binary cross entropy 1 and the weight of the positives. `term` is
     the number of the term of the loss, from 1, that it stands in. `padded` are its rows at padding, where the loss
-    takes them in like any other. `growths` are the products on the
-    way to the output, in their order, at the first look alone.
+    takes them in like any other. `growths` are the products on the way to the output, in
+    their order, at the first look alone. `ignored` is the class that `ignore_index` leaves out, where one of its
+    targets comes.
     """
 
     kind: LossKind
@@ -121,6 +122,7 @@ class LossLook:
     has_negative_weights: bool = False
     weights: tuple[float, ...] = ()
     term: int = 1
+    ignored: int | None = None
     padded: PaddedRows | None = None
     growths: tuple[LayerGrowth, ...] = ()
 

@@ -183,7 +183,9 @@ def _with_classes(seen: LossLook, each: Compared) -> LossLook:
         valid = valid[valid != each.ignored]
     counts = torch.bincount(valid, minlength=classes[0]).tolist()
     guess = None if each.is_weighted else _entropy(counts)
-    return replace(seen, counts=tuple(counts), guess=guess)
+    left_out = each.ignored if each.ignored is not None and 0 <= each.ignored < classes[0] else None
+    ignored = left_out if left_out is not None and bool((labels == left_out).any()) else None
+    return replace(seen, counts=tuple(counts), guess=guess, ignored=ignored)
 
 
 def _with_shares(seen: LossLook, target: Tensor) -> LossLook:
