@@ -103,7 +103,8 @@ RULE = Rule(
         f"number, the same in all looks: {MIN_LOOKS} at least, of {FEWEST_TARGETS} targets or more. Where that "
         f"comparison is the whole loss, no loss of the second half of the run may reach {JUMPS:g} times their median, "
         f"as it would with a rare target; where it is one of several terms, {MANY_TARGETS} targets of classes have to "
-        "be seen, unless ignore_index leaves out the other one of two. Adversaries, which have such targets in turns, are left alone.",
+        "be seen, unless ignore_index leaves out the other one of two. Adversaries, which have such targets in turns, "
+        "are left alone.",
         remedies=("Look at the targets where the data set is made, before and after each conversion: free.",),
         silence="Where a model of one class is meant: the distance to one centre, or a residual that is to be 0.",
         references=("Karpathy (2019): A recipe for training neural networks",),
