@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 
+from gradreach.facts.known_errors import meaning
 from gradreach.watch.launch.program import Program, ProgramEnd
 
 _PLACE = re.compile(r"(?P<what>.*) \((?P<file>.*), line (?P<line>\d+)\)")
@@ -29,9 +30,9 @@ def why_unseen(program: Program, ended: ProgramEnd) -> str:
         return f"{name} ended at an import, before any training: {said}"
     if not said and kind.startswith("exit code"):
         return f"{name} ended itself with {kind} before its first backward pass{_misplaced(program)}"
-    return (
-        f"{name} raised {ended.error.splitlines()[0]} before its first backward pass: the traceback is the script's own"
-    )
+    raised = f"{name} raised {ended.error.splitlines()[0]} before its first backward pass"
+    means = meaning(ended.error)
+    return f"{raised}. {means}" if means else f"{raised}: the traceback is the script's own"
 
 
 def _finished(program: Program) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gradreach.facts.facts import Facts
+from gradreach.facts.known_errors import meaning
 from gradreach.facts.learning import FEWEST
 from gradreach.facts.losses import LITTLE
 from gradreach.facts.modules import of_one_stack
@@ -64,7 +65,9 @@ def verdict(facts: Facts, findings: Sequence[Finding], passed: Sequence[str] = (
     also = _also(findings)
     if record.outcome.how == "raised":
         raised = f"The script raised {_error(record)}, after {count(record.passes, 'backward pass', 'backward passes')}"
-        return Verdict("error", f"{raised}; nothing that was checked before explains it.{also}")
+        means = meaning(record.outcome.error)
+        explained = f". {means}." if means else "; nothing that was checked before explains it."
+        return Verdict("error", f"{raised}{explained}{also}")
     level, sentence = _course(facts, len(passed), bare=not findings)
     return Verdict(level, f"{sentence}{also}")
 

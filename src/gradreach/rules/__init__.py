@@ -9,9 +9,8 @@ through_time: what the rules on recurrent layers share
 through_depth: what the rules on the gradient through depth share
 data_dependency: what the rules on the data's own dependency share
 non_finite_remedies: what to do about a value that is not finite
-harm: what the loss shows of the harm that a fault does
+harm: what the loss shows of the harm that a fault does, or of how slowly it falls
 losses: what the rules on a loss's own operation share
-slow_loss: what is said of a loss that falls slowly
 longer_reach: what lets the gradient come from farther back
 
 gr101_vanishing_through_time: the gradient falls under 1 % within half of the sequence

@@ -18,9 +18,9 @@ from gradreach.remedies.advice.raise_rate import RAISE_RATE
 from gradreach.remedies.advice.raise_threshold import RAISE_THRESHOLD
 from gradreach.remedies.advice.unscale import UNSCALE
 from gradreach.rules import formula
+from gradreach.rules.harm import slow
 from gradreach.rules.references import PASCANU
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome
-from gradreach.rules.slow_loss import slow
 
 CLIPPED_RATE = Threshold("clipped_rate", 0.95, 0.01, 1.0, "share of the steps that are clipped")
 CLIPPED_TIMES = Threshold("clipped_times", 10.0, 1.0, math.inf, "median of the norm over the clipping threshold")

@@ -10,8 +10,8 @@ from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import figure, percent
 from gradreach.record.schema import Finding
 from gradreach.remedies.advice.small_eps import SMALL_EPS
+from gradreach.rules.harm import slow
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
-from gradreach.rules.slow_loss import slow
 
 ORDINARY = 1e-3
 """‖Δw‖ / ‖w‖ of ordinary training, from which on steps are not too short, whatever the eps does to them."""

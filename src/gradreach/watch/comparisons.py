@@ -343,11 +343,11 @@ def _while(node: Node, passes: Callable[[Node], bool]) -> tuple[Node, ...]:
 
 
 def shape_of(node: Node) -> tuple[int, ...]:
-    """The shape of what a node put out."""
+    """The shape of what a node put out; of a nested tensor, which has none, nothing."""
     if is_leaf(node):
         return tuple(node.variable.shape)
     told = getattr(node, "_input_metadata", None)
-    return tuple(told[0].shape) if told else ()
+    return tuple(told[0].shape) if told and not (told[0].is_cpp_nested_tensor or told[0].is_nested_tensor) else ()
 
 
 def _unexpanded(tensor: Tensor) -> tuple[int, ...]:

@@ -47,7 +47,10 @@ class LossTerms(Lens):
             return
         if len(backward.losses) > 1 or not self.step.may_pass_again(backward.graph) or not self._is_asked():
             return
-        gradients = _gradients(backward.losses[0], terms, parameters)
+        try:
+            gradients = _gradients(backward.losses[0], terms, parameters)
+        except RuntimeError:  # a part of the graph was used up by a pass before: the script's own pass tells
+            return
         self._found = tuple(_term(gradients, number, self.step.scale) for number in range(len(terms)))
 
     def look(self, look: Look) -> Look:
