@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradreach.facts.clipping import clipping, clips_scaled, exceptional, interval, stands_for, unscaled
+from gradreach.facts.clipping import (
+    clipping,
+    clips_scaled,
+    exceptional,
+    interval,
+    share_above,
+    stands_for,
+    unscaled,
+)
 from gradreach.facts.statistics import quantile, weighted_quantile
 from gradreach.record.schema import Step
 from tests.records.parts import steps
@@ -67,3 +75,11 @@ def test_large_norms_of_the_start_do_not_make_the_threshold_of_a_sampled_run() -
     whole = [Step(i, 0.0, 0, 1.0, norm) for i, norm in enumerate(norms)]
     assert exceptional(sample, ()) == pytest.approx(exceptional(whole, ()), rel=0.05)
     assert exceptional([], ()) is None
+
+
+def test_of_norms_with_a_long_tail_the_largest_are_no_guide() -> None:
+    tailed = clipped([1.0] * 90 + [5.0] * 5 + [500.0] * 5)
+    assert exceptional(tailed, ()) == 10.0
+    assert share_above(tailed, 10.0, ()) == 0.05
+    assert share_above(tailed, 10.0, range(95, 100)) == 0.0
+    assert exceptional(tailed, range(95, 100)) == 5.0

@@ -13,6 +13,7 @@ outputs: whether what models put out differs from row to row
 summed_passes: whether the gradients of several passes are summed for one update
 idle_clip: clipping calls that limit nothing
 value_clip: what clipping by value leaves of the gradients
+updates: what the optimizers do with the gradients of one line
 clipping: by which threshold a norm was limited, on what share of the steps
 spikes: single norms, or losses, far out of the ordinary
 ordinary_norm: the usual norm before one grew

@@ -13,6 +13,10 @@ from gradreach.record.schema import Step
 EXCEPTION = 0.01
 """Share of the ordinary steps, those with the largest norms, that a threshold should act on."""
 
+FAR = 10.0
+"""How many times the median norm a threshold is at most: of norms with a long tail the largest 1 % are no guide. Half
+to ten times the average norm was found to work (Pascanu et al. 2013)."""
+
 NORMAL_95 = 1.96
 """Standard deviations of a normal distribution between which 95 % of it lie."""
 
@@ -123,5 +127,15 @@ def norm_quantile(steps: Sequence[Step], q: float, without: Collection[int] = ()
 
 
 def exceptional(steps: Sequence[Step], without: Collection[int]) -> float | None:
-    """The norm that only EXCEPTION of the ordinary steps lie above, those that are not among `without`."""
-    return norm_quantile(steps, 1 - EXCEPTION, without)
+    """The norm that only EXCEPTION of the ordinary steps lie above, those that are not among `without`; FAR times their
+    median at most."""
+    rare, usual = (norm_quantile(steps, q, without) for q in (1 - EXCEPTION, 0.5))
+    return rare if rare is None or not is_positive(usual) else min(rare, FAR * usual)
+
+
+def share_above(steps: Sequence[Step], threshold: float, without: Collection[int]) -> float:
+    """The share of the ordinary steps, those that are not among `without`, whose norm lies above a threshold."""
+    known = [step for step in steps if step.step not in without and is_finite(step.unclipped)]
+    weighed = list(zip(stands_for(known), (step.unclipped or 0.0 for step in known), strict=True))
+    above, all_ = (math.fsum(w for w, norm in weighed if norm > least) for least in (threshold, -1.0))
+    return above / all_ if all_ else 0.0

@@ -12,16 +12,14 @@ from gradreach.facts.activations import ModuleKey, hidden_activations
 from gradreach.facts.blow_up import BlowUp, UnclippedGrowth
 from gradreach.facts.clipping import Clipping, clipping, exceptional, norm_quantile
 from gradreach.facts.copied_units import CopiedLayers, copied_layers
-from gradreach.facts.decay import Decayed, decayed
 from gradreach.facts.dependency import DependencyTest, dependency_test
 from gradreach.facts.depth import DepthShown, Trend, depth_shown, trends_of
-from gradreach.facts.epsilon import Outweighed, outweighed
 from gradreach.facts.far_start import FarStart, far_starts
 from gradreach.facts.first_step import FirstStepRead, OneDirection, first_step_reads, read_first
 from gradreach.facts.idle_clip import IdleClip
 from gradreach.facts.input_size import given_data, input_sizes, lost_data
 from gradreach.facts.linear_maps import MapsSeen, linear_maps
-from gradreach.facts.losses import NO_BETTER, LossPart, loss_parts, over_guess
+from gradreach.facts.losses import NO_BETTER, LossPart, loss_parts, over_guess, part_of_guess
 from gradreach.facts.modules import is_within, root_of
 from gradreach.facts.outputs import OutputSeries, come_alike, outputs_seen
 from gradreach.facts.padded_loss import PaddedLoss, padded_losses
@@ -41,7 +39,7 @@ from gradreach.facts.time import (
     uncarried_states,
     usual_length,
 )
-from gradreach.facts.value_clip import ClippedValues, clipped_values
+from gradreach.facts.updates import Updates
 from gradreach.facts.zero_gradients import ZeroStretch, zero_stretches
 from gradreach.record.look import Look
 from gradreach.record.schema import NonFinite, Record, Step
@@ -333,22 +331,9 @@ class Facts:
         return zero_stretches(self.sound_looks, self.all_sites)
 
     @cached_property
-    def decayed(self) -> Mapping[int, Decayed]:
-        """The lines that call backward whose weights the optimizer's decay has taken away, whatever their loss does."""
-        each = ((site.number, decayed(self.looks_at(site.number))) for site in self.sites)
-        return {site: found for site, found in each if found is not None}
-
-    @cached_property
-    def outweighed(self) -> Mapping[int, Outweighed]:
-        """The lines that call backward where an optimizer's eps outweighs the gradient, whatever their loss does."""
-        each = ((site.number, outweighed(self.looks_at(site.number))) for site in self.sites)
-        return {site: found for site, found in each if found is not None}
-
-    @cached_property
-    def clipped_values(self) -> Mapping[int, ClippedValues]:
-        """The lines that call backward whose gradients are clipped by value, and what that leaves of them."""
-        each = ((site.number, clipped_values(self.looks_at(site.number), site.sound_steps)) for site in self.sites)
-        return {site: found for site, found in each if found is not None}
+    def updates(self) -> Mapping[int, Updates]:
+        """What the optimizers do with the gradients of each line that calls backward."""
+        return {site.number: Updates(self.looks_at(site.number), site.sound_steps) for site in self.sites}
 
     @cached_property
     def copied_layers(self) -> tuple[CopiedLayers, ...]:
@@ -381,6 +366,13 @@ class Facts:
         return tuple(
             series for series in outputs_seen(self.sound_looks) if come_alike(series, self.site(series[0][0].site))
         )
+
+    def beside_guess(self, site: Site) -> tuple[float, float] | None:
+        """What a constant guess gets at a line, and how many times that the loss came to, where it is one
+        comparison."""
+        parts = (part for part in self.loss_parts if part.site == site.number and part.last.is_whole)
+        told = ((part.guess, part_of_guess(site, part)) for part in parts)
+        return next(((value, over) for value, over in told if value is not None and over is not None), None)
 
     def is_constant_guess(self, site: int) -> bool:
         """Whether the loss at a line rests where the best constant guess gets it."""

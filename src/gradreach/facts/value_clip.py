@@ -1,4 +1,4 @@
-"""What clipping by value leaves of the gradients at one line, and how the optimizers there take it."""
+"""What clipping by value leaves of the gradients at one line."""
 
 from __future__ import annotations
 
@@ -11,9 +11,6 @@ from gradreach.facts.time import MIN_LOOKS
 from gradreach.record.look import Look
 from gradreach.record.schema import Step
 from gradreach.record.seen.loop import ValueClip
-
-FOLLOW_SIZE = frozenset({"SGD", "ASGD"})
-"""The optimizers of torch whose step is as long as the gradient is; most others divide its size out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +66,3 @@ def _scale(seen: Sequence[tuple[Step | None, float]]) -> float:
         if step is not None and step.scale > 2 and is_positive(step.norm) and is_positive(norm)
     ]
     return over[-1][0] if over and median([each for _, each in over]) > 0 else 1.0
-
-
-def follows_size(looks: Sequence[Look]) -> bool | None:
-    """Whether the steps after these looks are as long as their gradients are; None where no optimizer was heard."""
-    names = {name for look in looks if look.stepped is not None for name in look.stepped.optimizers}
-    return names <= FOLLOW_SIZE if names else None

@@ -8,7 +8,7 @@ from typing import Literal
 
 from gradreach.facts.facts import Facts
 from gradreach.facts.learning import Learning
-from gradreach.facts.losses import NO_BETTER, part_of_guess
+from gradreach.facts.losses import NO_BETTER
 from gradreach.facts.site import Site
 from gradreach.facts.wording import count, figure, local, percent
 
@@ -49,7 +49,7 @@ def grounds(facts: Facts) -> Grounds:
     fallen = [site for site in told if site.learning.course == "falls"]
     if stalled := [site for site in alone if site.learning.course != "falls"]:
         return Grounds("stalled", stalled[0])
-    if guessing := [site for site in alone if (guess(facts, site) or (0.0, 0.0))[1] >= NO_BETTER]:
+    if guessing := [site for site in alone if (facts.beside_guess(site) or (0.0, 0.0))[1] >= NO_BETTER]:
         return Grounds("guesses", guessing[0])
     if alone or (fallen and len(fallen) == len(often)):
         return Grounds("learns", (alone or fallen)[0])
@@ -57,13 +57,6 @@ def grounds(facts: Facts) -> Grounds:
         went = ", ".join(f"{local(site.name)} {ends(site.learning)}" for site in told[:3])
         return Grounds("unknown", why_not=f"{_freedom(often)} ({went})")
     return Grounds("unknown", why_not=often[0].learning.why_not if often else "no loss could be read")
-
-
-def guess(facts: Facts, site: Site) -> tuple[float, float] | None:
-    """What a constant guess gets at a line, and how many times that the loss came to, where it is one comparison."""
-    parts = (part for part in facts.loss_parts if part.site == site.number and part.last.is_whole)
-    told = ((part.guess, part_of_guess(site, part)) for part in parts)
-    return next(((value, over) for value, over in told if value is not None and over is not None), None)
 
 
 def _freedom(sites: Sequence[Site]) -> str:

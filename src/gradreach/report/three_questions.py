@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
+from gradreach.facts.clipping import EXCEPTION, FAR, norm_quantile, share_above
 from gradreach.facts.dependency import DependencyTest, back, spans, strongest
 from gradreach.facts.facts import Facts
 from gradreach.facts.first_step import OneDirection
@@ -115,7 +116,7 @@ def _vanishing(facts: Facts, findings: Sequence[Finding]) -> tuple[str, str]:
         return short, f": {reaches}{_again(seen)}{past}."
     if any(f.code == "GR401" and of_one_stack(str(f.where.get("module")), seen.module) for f in findings):
         return "Short, but harmless", f": {reaches}; {_nothing_beyond(tests)}."
-    return "Yes", f": {reaches}. Whether that harms is open: {_untested(tests)}."
+    return "Yes, but no harm is proven", f": {reaches}; {_untested(tests)}."
 
 
 def _reaches(seen: TimeLook) -> str:
@@ -202,7 +203,8 @@ def _threshold(facts: Facts, findings: Sequence[Finding]) -> tuple[str, str]:
     if len(facts.norms) < FEWEST_NORMS:
         return "None can be told yet", f": {count(len(facts.norms), 'norm')} tell nothing of what is ordinary."
     if len(facts.sites) > 1:
-        return _by_site(facts), ", each for its own line that calls backward: all but its largest 1 %."
+        most = f"its largest 1 %, or what exceeds {FAR:g} times its median"
+        return _by_site(facts), f", each for its own line that calls backward: {most}."
     clipping = facts.clipping
     limit, rate = clipping.threshold, clipping.rate
     if guarded is not None and guarded.threshold is not None:
@@ -225,7 +227,7 @@ def _threshold(facts: Facts, findings: Sequence[Finding]) -> tuple[str, str]:
             f"({ordinary}).",
         )
     if limit is None or rate is None:
-        return short, f" would act on the largest 1 % of ordinary steps alone ({ordinary}); {_yours(facts)}."
+        return short, f" would act on {_acts(facts, advice)} of ordinary steps alone ({ordinary}); {_yours(facts)}."
     if clipping.scaled:
         return (
             f"{short}, after `scaler.unscale_(optimizer)`",
@@ -236,7 +238,15 @@ def _threshold(facts: Facts, findings: Sequence[Finding]) -> tuple[str, str]:
         return f"Keep {figure(limit)}", f": it is there for the exception, and no step has exceeded it ({ordinary})."
     if 0 < rate <= KEEP or short == figure(limit, 2):
         return f"Keep {figure(limit)}", f": it acts on {acts} of steps, the exceptions ({ordinary})."
-    return short, f", not {figure(limit)}, which acts on {acts} of steps ({ordinary}): it acts on 1 %."
+    wider = f"not {figure(limit)}, which acts on {acts} of steps ({ordinary})"
+    return short, f", {wider}: it acts on {_acts(facts, advice)}."
+
+
+def _acts(facts: Facts, advice: float) -> str:
+    """Which part of the ordinary steps the advised threshold would act on."""
+    rare = norm_quantile(facts.steps, 1 - EXCEPTION, facts.out_of_line) or 0.0
+    share = EXCEPTION if advice >= rare else share_above(facts.steps, advice, facts.out_of_line)
+    return f"the largest {percent(share)}"
 
 
 def _yours(facts: Facts) -> str:
@@ -252,7 +262,7 @@ def _yours(facts: Facts) -> str:
 
 def _by_value(facts: Facts) -> str:
     """What clips by another measure than the norm."""
-    found = next(iter(facts.clipped_values.values()), None)
+    found = next((each for updates in facts.updates.values() if (each := updates.clipped_values)), None)
     if found is None:
         return "nothing clips by norm now"
     leaves = f"which leaves {percent(found.left / found.norm)} of the norm" if found.cut else "which cuts none"

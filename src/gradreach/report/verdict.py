@@ -20,7 +20,7 @@ from gradreach.record.kinds import of_layer
 from gradreach.record.schema import Finding, Record
 from gradreach.report.finding_text import place, told
 from gradreach.report.grouped_findings import grouped
-from gradreach.report.learning_text import course, grounds, guess, head, next_question
+from gradreach.report.learning_text import course, grounds, head, next_question
 from gradreach.rules.registry import RULES
 
 Level = Literal["error", "warning", "learns", "stalled", "unseen"]
@@ -109,7 +109,7 @@ def _course(facts: Facts, passed: int, *, bare: bool) -> tuple[Level, str]:
 
 def _guess(facts: Facts, site: Site) -> str:
     """What a constant guess gets, where the loss has come little lower or not even there."""
-    known = guess(facts, site)
+    known = facts.beside_guess(site)
     if known is None or known[1] < LITTLE:
         return ""
     how = "little" if (site.learning.last or 0.0) < known[0] else "no"

@@ -6,19 +6,19 @@ import math
 from dataclasses import dataclass
 
 from gradreach.facts.clipping import clipped_norm, clipping
-from gradreach.facts.depth import update_ratio
 from gradreach.facts.facts import Facts
 from gradreach.facts.site import Site
 from gradreach.facts.statistics import is_finite, median
 from gradreach.facts.thresholds import Threshold
-from gradreach.facts.value_clip import ClippedValues, follows_size
+from gradreach.facts.updates import Updates
+from gradreach.facts.value_clip import ClippedValues
 from gradreach.facts.wording import figure, percent
 from gradreach.record.schema import Finding, Remedy, Severity
 from gradreach.remedies.advice.raise_rate import RAISE_RATE
 from gradreach.remedies.advice.raise_threshold import RAISE_THRESHOLD
 from gradreach.remedies.advice.unscale import UNSCALE
 from gradreach.rules import formula
-from gradreach.rules.harm import slow
+from gradreach.rules.harm import guesses, slow
 from gradreach.rules.references import PASCANU
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome
 
@@ -50,15 +50,12 @@ class ClippedHalf:
 def judge(facts: Facts) -> RuleOutcome:
     """Each line that calls backward whose second half is clipped as a rule, not as an exception."""
     halves = [(site, half) for site in facts.sites if (half := _second_half(site)) is not None]
-    if not halves and not facts.clipped_values:
+    by_values = [(site, each) for site in facts.sites if (each := facts.updates[site.number].clipped_values)]
+    if not halves and not by_values:
         return RuleOutcome(why_not="the script does not clip")
     rate, times = facts.thresholds[CLIPPED_RATE], facts.thresholds[CLIPPED_TIMES]
     by_norm = [_finding(facts, site, half) for site, half in halves if half.rate >= rate and half.times >= times]
-    by_value = [
-        _finding_by_value(facts, facts.site(number), each)
-        for number, each in facts.clipped_values.items()
-        if each.norm >= times * each.left
-    ]
+    by_value = [_finding_by_value(facts, site, each) for site, each in by_values if each.norm >= times * each.left]
     return RuleOutcome((*by_norm, *by_value))
 
 
@@ -79,8 +76,8 @@ def _second_half(site: Site) -> ClippedHalf | None:
 
 
 def _finding(facts: Facts, site: Site, half: ClippedHalf) -> Finding:
-    ratio = update_ratio(facts.looks_at(site.number))
-    harm = _harm(facts, site, ratio)
+    updates = facts.updates[site.number]
+    ratio, harm = updates.ratio, _harm(facts, site, updates)
     severity: Severity = "warning" if harm or half.scale != 1 else "info"
     because = _scaled(half) if half.scale != 1 else _short(half)
     because += (
@@ -97,21 +94,21 @@ def _finding(facts: Facts, site: Site, half: ClippedHalf) -> Finding:
     return RULE.finding(severity, {"site": site.name}, evidence, because, _remedies(facts, site, half), how)
 
 
-def _harm(facts: Facts, site: Site, ratio: float | None) -> str:
+def _harm(facts: Facts, site: Site, updates: Updates) -> str:
     """How the loss goes where the updates are far shorter than usual; empty where that is no harm.
 
-    A loss that falls slowly is clipping's doing alone where the step is as long as the gradient.
+    A loss that falls slowly is clipping's doing alone where the step is as long as the gradient. There a loss that has
+    come no lower than a constant guess is harm, however long the updates are.
     """
-    if ratio is None or ratio >= SLOW:
-        return ""
-    if site.stalled:
-        return slow(site)
-    return slow(site) if follows_size(facts.looks_at(site.number)) else ""
+    is_short = updates.ratio is not None and updates.ratio < SLOW
+    if is_short and (site.stalled or updates.follow_size):
+        return slow(facts, site)
+    return guesses(facts, site) if updates.follow_size and updates.ratio is not None else ""
 
 
 def _finding_by_value(facts: Facts, site: Site, found: ClippedValues) -> Finding:
-    ratio, follows = update_ratio(facts.looks_at(site.number)), bool(follows_size(facts.looks_at(site.number)))
-    harm = _harm(facts, site, ratio) if follows else ""
+    updates = facts.updates[site.number]
+    ratio, harm = updates.ratio, _harm(facts, site, updates) if updates.follow_size else ""
     severity: Severity = "warning" if harm or found.scale != 1 else "info"
     times, limit = found.norm / found.left, figure(found.threshold)
     because = (
@@ -188,8 +185,9 @@ RULE = Rule(
         "normalised gradient descent, a sound method, and thresholds a few times under the norm are common. It is a "
         f"warning where updates also stay under {SLOW:g} of the weights (1e-3 is usual) and the loss certainly does "
         "not fall, or, under SGD, whose step is as long as the gradient, still falls and has more than half of its "
-        "first value left; or where it is clipped under the loss scale: that limit moves with the scale. Clipping by "
-        f"value is judged by what it leaves of the norm, in the median of the last half of the looks: a "
+        "first value left; under SGD, whatever the updates are, where 200 passes have not brought the loss below what "
+        "a constant guess gets; or where it is clipped under the loss scale: that limit moves with the scale. Clipping "
+        "by value is judged by what it leaves of the norm, in the median of the last half of the looks: a "
         f"{CLIPPED_TIMES.default:g}th or less.",
         remedies=(
             "Raise the threshold to the norm that 99 % of the ordinary steps stay under: free; the rest is still cut.",

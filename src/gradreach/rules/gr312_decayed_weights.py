@@ -18,10 +18,9 @@ def judge(facts: Facts) -> RuleOutcome:
     told = [look.site for look in facts.sound_looks if look.stepped is not None and look.stepped.decays]
     if max(map(told.count, told), default=0) <= MIN_LOOKS:
         return RuleOutcome(why_not=f"no optimizer with weight decay was heard at {MIN_LOOKS + 1} looks")
-    found = ((facts.site(number), each) for number, each in facts.decayed.items())
-    return RuleOutcome(
-        tuple(_finding(facts, site, each, shown) for site, each in found if (shown := harm(facts, site)))
-    )
+    found = ((site, facts.updates[site.number].decayed) for site in facts.sites)
+    shown = ((site, each, harm(facts, site)) for site, each in found if each is not None)
+    return RuleOutcome(tuple(_finding(facts, site, each, clause) for site, each, clause in shown if clause))
 
 
 def _finding(facts: Facts, site: Site, found: Decayed, shown: str) -> Finding:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from gradreach.facts.depth import update_ratio
 from gradreach.facts.epsilon import TIMES, USUAL, Outweighed
 from gradreach.facts.facts import Facts
 from gradreach.facts.site import Site
@@ -22,12 +21,13 @@ def judge(facts: Facts) -> RuleOutcome:
     told = [look.site for look in facts.sound_looks if look.stepped is not None and look.stepped.epsilons]
     if max(map(told.count, told), default=0) < MIN_LOOKS:
         return RuleOutcome(why_not=f"no optimizer with an eps was heard at {MIN_LOOKS} looks")
-    return RuleOutcome(tuple(_finding(facts, facts.site(number), each) for number, each in facts.outweighed.items()))
+    found = ((site, facts.updates[site.number].outweighed) for site in facts.sites)
+    return RuleOutcome(tuple(_finding(facts, site, each) for site, each in found if each is not None))
 
 
 def _finding(facts: Facts, site: Site, found: Outweighed) -> Finding:
-    ratio = update_ratio(facts.looks_at(site.number))
-    harm = slow(site) if ratio is not None and ratio < ORDINARY else ""
+    ratio = facts.updates[site.number].ratio
+    harm = slow(facts, site) if ratio is not None and ratio < ORDINARY else ""
     because = (
         f"the eps of {found.optimizer}, {figure(found.eps)}, outweighs the gradient: it is added to the root of the "
         f"second moment, which is {figure(found.root)} in the median and smaller than eps for {percent(found.below)} "

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradreach.facts.facts import Facts
-from gradreach.facts.losses import LITTLE, NO_BETTER, over_guess, part_of_guess
+from gradreach.facts.losses import LITTLE, NO_BETTER
 from gradreach.facts.site import Site
 from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import count, figure, percent, shortened
 from gradreach.record.schema import Finding
 from gradreach.record.seen.loop import Dropping
 from gradreach.remedies.advice.drop_less import DROP_LESS
+from gradreach.rules.harm import little_learned
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
 MUCH = 0.8
@@ -37,25 +38,8 @@ def _drop_much(facts: Facts, site: Site) -> list[Dropping]:
     return [each for each in looks[-1].dropping if each.module in always]
 
 
-def _harm(facts: Facts, site: Site) -> str:
-    """What the loss shows; empty where it falls all the same, or nothing is known of it."""
-    parts = [part for part in facts.loss_parts if part.site == site.number]
-    rests = max((over_guess(site, part) or 0.0 for part in parts), default=0.0)
-    falls = max((part_of_guess(site, part) or 0.0 for part in parts), default=0.0) if site.may_rest else 0.0
-    if rests >= LITTLE or falls >= NO_BETTER:
-        over = max(rests, falls)
-        share = percent(over) if over < NO_BETTER else "100 %"
-        much = f"{figure(over)} times" if over > 1 / NO_BETTER else f"{share} of"
-        return f"the loss has come to {figure(site.learning.last)}, {much} what a constant guess gets"
-    if site.need_not_fall:
-        return ""
-    if site.stalled or site.learning.course == "does not fall":
-        return "the loss does not fall"
-    return "the loss hardly falls" if site.learning.course == "hardly falls" else ""
-
-
 def _finding(facts: Facts, site: Site, dropping: Sequence[Dropping]) -> Finding:
-    worst, harm = max(dropping, key=lambda each: each.p), _harm(facts, site)
+    worst, harm = max(dropping, key=lambda each: each.p), little_learned(facts, site)
     told = f"`{shortened(worst.module, 40)}` ({worst.kind}) drops"
     if len(dropping) > 1:
         up_to = "" if min(each.p for each in dropping) == worst.p else " up to"

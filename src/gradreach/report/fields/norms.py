@@ -51,7 +51,10 @@ class ClipFields(Fields):
     ]
     advised: Annotated[
         Figure,
-        Meta(description="the norm that only the largest 1 % of ordinary steps lie above; null where none is known"),
+        Meta(
+            description="the norm that only the largest 1 % of ordinary steps lie above, 10 times their median at "
+            "most; null where none is known"
+        ),
     ]
 
 
