@@ -21,7 +21,7 @@ OPERATIONS = {
 """Advice on operations out of their domain: tried in tests/watch/nonfinite, where a loss is NaN and not high."""
 
 ELSEWHERE = OPERATIONS | {
-    "carry-and-detach", "make-once", "one-backward", "out-of-place", "scalar-loss", "unsaturated-loss",
+    "carry-and-detach", "forward-anew", "make-once", "one-backward", "out-of-place", "scalar-loss", "unsaturated-loss",
 }  # fmt: skip
 """What mends a script that raised is tried in tests/rules/test_backward_raised.py; adversaries, and layers that are
 made in a forward pass, in tests/watch."""

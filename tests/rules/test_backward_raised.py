@@ -35,6 +35,17 @@ def two_losses(added: bool) -> None:
         two.backward()
 
 
+def adversaries(anew: bool) -> None:
+    torch.manual_seed(0)
+    critic = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 1))
+    maker = nn.Linear(4, 4)
+    optimizer, made = torch.optim.SGD(critic.parameters(), 0.1), maker(X)
+    judged = critic(made)
+    judged.sum().backward(retain_graph=True)
+    optimizer.step()
+    (critic(made) if anew else judged).mean().backward()
+
+
 def in_place(new: bool) -> None:
     x = nn.Linear(4, 4)(X).exp()
     if new:
@@ -89,8 +100,10 @@ def test_a_value_changed_in_place() -> None:
     assert "after 3 good passes in a model with a recurrent layer" in state.because
     assert state.remedies[0].id == "carry-and-detach"
     carried(True)
-    other = finding(lambda: in_place(False), 2)
+    other = finding(lambda: adversaries(False), 2)
     assert "after one good pass that is mostly an optimizer's step" in other.because
+    assert other.remedies[0].id == "forward-anew"
+    adversaries(True)
 
 
 def test_a_layer_in_eval_mode_under_cudnn() -> None:

@@ -11,6 +11,7 @@ from gradreach.record.kinds import numbered
 from gradreach.record.schema import Finding, Remedy
 from gradreach.remedies.advice.carry_and_detach import CARRY_AND_DETACH
 from gradreach.remedies.advice.connect_loss import CONNECT_LOSS
+from gradreach.remedies.advice.forward_anew import FORWARD_ANEW
 from gradreach.remedies.advice.one_backward import ONE_BACKWARD
 from gradreach.remedies.advice.out_of_place import OUT_OF_PLACE
 from gradreach.remedies.advice.scalar_loss import SCALAR_LOSS
@@ -91,7 +92,8 @@ def _changed_in_place(facts: Facts) -> str:
         )
     return text + (
         f"{went} that is mostly an optimizer's step, which changed weights between the forward and the backward pass "
-        "of another loss. Call every backward before the first step, or compute anew what is used again"
+        "of another loss. Compute that loss anew after the step; or, where both train the same weights, call backward "
+        "once, on their sum"
     )
 
 
@@ -129,7 +131,7 @@ def _after_a_second_pass(facts: Facts) -> tuple[Remedy, ...]:
 def _after_a_change(facts: Facts) -> tuple[Remedy, ...]:
     if facts.record.passes < 2:
         return (OUT_OF_PLACE.remedy(),)
-    return (CARRY_AND_DETACH.remedy(),) if _recurs(facts) else (ONE_BACKWARD.remedy(), OUT_OF_PLACE.remedy())
+    return (CARRY_AND_DETACH.remedy(),) if _recurs(facts) else (FORWARD_ANEW.remedy(), ONE_BACKWARD.remedy())
 
 
 _KNOWN = (

@@ -66,7 +66,7 @@ def _target(part: LossPart) -> float | None:
 def _is_borne_out(site: Site, part: LossPart) -> bool:
     """Whether no other target came up between the looks: of a loss that is one comparison, the losses of all steps
     would show it; of one with other terms the looks saw enough, and an error to 0 is a condition among others."""
-    seen = sum(look.shape[0] if look.shape else 1 for look in part.looks)
+    seen = sum(sum(look.counts) or (look.shape[0] if look.shape else 1) for look in part.looks)
     if _left_out(part) is not None:
         return seen >= FEWEST_TARGETS
     if not part.last.is_whole:

@@ -37,6 +37,7 @@ distinct_rows: see that the rows of a batch differ
 double_where: choose before the operation as well as after it
 drop_rows: leave out the rows that hold values that are not finite
 find_out: what to ask where nothing is known that would help
+forward_anew: a forward pass of its own for each loss, once the weights have moved
 finite_mask: mask with a large finite number in place of infinity
 follow_batches: running statistics that follow the batches
 follow_gradient: print what gradient arrives
