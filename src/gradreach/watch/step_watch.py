@@ -20,6 +20,8 @@ from gradreach.watch.own_work import is_ours
 from gradreach.watch.samples.local_errors import LocalErrors
 from gradreach.watch.samples.stream import Chunk
 
+EVENTS = (Lens.entering, Lens.called, Lens.before_backward, Lens.look, Lens.leads)
+
 
 class StepWatch:
     """Drives the lenses over one step, on the calls of all modules or on those of `only`.
@@ -45,6 +47,7 @@ class StepWatch:
         self.step = step
         driven = (lens for lens in all_lenses() if lens.follows_streams or not is_leading)
         self._lenses = [lens(step) for lens in driven if not step.own_work.is_out(_name(lens))]
+        self._that = {does: [lens for lens in self._lenses if _overrides(type(lens), does)] for does in EVENTS}
         self._kept = kept
         self._parts = None if only is None else {id(module) for _, module in modules_of(only)}
         self._generators: Generators | None = None
@@ -60,14 +63,14 @@ class StepWatch:
         """Show the lenses the script's graph while it is whole; from here on arriving gradients count."""
         backward = BackwardPass(losses, weights, walk(losses))
         self.step.leaves, self.step.scale = backward.graph.leaves, scale
-        self._each(lambda lens: lens.before_backward(backward))
+        self._each(Lens.before_backward, lambda lens: lens.before_backward(backward))
         self.step.is_recording = True
 
     def look(self, step: int, site: int) -> Look:
         """The look, without the update that is still to come."""
         self.step.is_recording = False
         looks = [Look(step=step, site=site, seconds=0.0)]
-        self._each(lambda lens: looks.append(lens.look(looks[-1])))
+        self._each(Lens.look, lambda lens: looks.append(lens.look(looks[-1])))
         return looks[-1]
 
     def local_errors(self) -> Sequence[LocalErrors]:
@@ -76,18 +79,21 @@ class StepWatch:
 
     def lead(self, losses: Sequence[Tensor]) -> Chunk | None:
         """Show a step that leads up to a look to the lenses that follow it; what it was given."""
-        self._each(lambda lens: lens.leads(losses))
+        self._each(Lens.leads, lambda lens: lens.leads(losses))
         return next((chunk for lens in self._lenses if (chunk := lens.chunk()) is not None), None)
 
-    def _each(self, act: Callable[[Lens], None]) -> None:
-        """Drive every lens; one that fails is left out of this step."""
-        for lens in tuple(self._lenses):
+    def _each(self, does: Callable[..., Any], act: Callable[[Lens], None]) -> None:
+        """Drive every lens that has a method of its own in the place of `does`; one that fails is left out of this
+        step."""
+        for lens in tuple(self._that[does]):
             try:
                 act(lens)
             except Exception as error:
                 if not is_ours(error):
                     raise
-                self._lenses.remove(lens)
+                for lenses in (self._lenses, *self._that.values()):
+                    if lens in lenses:
+                        lenses.remove(lens)
                 self.step.own_work.tell(error, _name(type(lens)))
 
     def _enter(self, module: nn.Module, args: tuple[Any, ...]) -> None:  # noqa: ARG002
@@ -109,7 +115,7 @@ class StepWatch:
             self._stack.append(module)
             self.step.is_stored_elsewhere = self.step.is_stored_elsewhere or _saves_elsewhere()
             self.step.spans.entering(module)
-            self._each(lambda lens: lens.entering(module))
+            self._each(Lens.entering, lambda lens: lens.entering(module))
         self.seconds += time.perf_counter() - begin
 
     def _leave(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
@@ -126,7 +132,7 @@ class StepWatch:
             of_model = next(parameters_of(root), None) is not None  # transforms and criteria are none
             is_fed = of_model and self.step.data.called(args, kwargs, outermost=not self._stack)
             call = ModuleCall(module, args, kwargs, output, of_model, is_fed)
-            self._each(lambda lens: lens.called(call))
+            self._each(Lens.called, lambda lens: lens.called(call))
             if not self._stack and self._generators is not None:
                 self._kept.meet(module, args, kwargs, self._generators, output)
         self.seconds += time.perf_counter() - begin
@@ -139,6 +145,10 @@ class StepWatch:
 
 def _name(lens: type[Lens]) -> str:
     return f"The lens {lens.__name__}"
+
+
+def _overrides(lens: type[Lens], does: Callable[..., Any]) -> bool:
+    return getattr(lens, does.__name__) is not does
 
 
 def _saves_elsewhere() -> bool:

@@ -34,7 +34,10 @@ class _Units:
 
 
 class Copies(Lens):
-    """Compares the units of linear layers, convolutions, recurrences, attention, and of what a script multiplies by."""
+    """Compares the units of linear layers, convolutions, recurrences, attention, and of what a script multiplies by.
+
+    Units that were once unlike stay so: their layer is asked no more.
+    """
 
     def __init__(self, step: WatchedStep) -> None:
         super().__init__(step)
@@ -51,12 +54,15 @@ class Copies(Lens):
     @torch.no_grad()
     def look(self, look: Look) -> Look:
         """The look's `copied_units`."""
-        layers = [each for each in self._layers() if all(_has_gradient(weight) for weight, _, _ in each.weights)]
+        unlike: set[str] = self.step.carried.setdefault(Copies, set())
+        asked = (each for each in self._layers() if each.name not in unlike)
+        layers = [each for each in asked if all(_has_gradient(weight) for weight, _, _ in each.weights)]
         sizes = [(each, _sizes(each)) for each in layers]
         figures = iter(to_host([figure for _, size in sizes for figure in size]))
-        found = (_copied(each, *(next(figures) for _ in size)) for each, size in sizes)
+        found = {each.name: _copied(each, *(next(figures) for _ in size)) for each, size in sizes}
+        unlike |= {name for name, copied in found.items() if copied is None}
         self._factors = {}
-        return replace(look, copied_units=tuple(each for each in found if each is not None))
+        return replace(look, copied_units=tuple(each for each in found.values() if each is not None))
 
     def _layers(self) -> Iterator[_Units]:
         owned: set[int] = set()
