@@ -68,7 +68,7 @@ def _for_cause(facts: Facts, found: NonFinite) -> tuple[Remedy, ...]:
     operation = found.operation
     match found.cause:
         case "log of zero":
-            return SAFE_DOMAIN.remedy(operation), STABLE_LOSS.remedy()
+            return SAFE_DOMAIN.remedy(operation, found.argument.endswith("float16")), STABLE_LOSS.remedy()
         case "log of a negative":
             return POSITIVE_ARGUMENT.remedy(operation), SAFE_DOMAIN.remedy(operation)
         case "root of a negative":

@@ -81,6 +81,13 @@ TRIED = (
     Tried("safe-domain", "torch.log(x)", """
         x = 1 - torch.sigmoid(net(data) * (1e4 if bad else 1.0))
         loss = -{HERE}.mean()"""),
+    Tried("safe-domain", "torch.log1p(x)", """
+        x = -torch.sigmoid(net(data) + (40.0 if bad else 0.0)).bfloat16()
+        loss = (1 - {HERE}.sum(1).exp()).float().square().mean()"""),
+    Tried("safe-domain", "torch.log(x)", """
+        gate = torch.sigmoid(net(data) + (40.0 if bad else 0.0))
+        x = 1 - gate
+        loss = -torch.logsumexp(torch.stack([gate.log(), {HERE} - 1]), 0).mean()"""),
     Tried("safe-domain", "torch.sqrt(x)", """
         h = net(data)
         x = h.square().mean(1) - h.mean(1).square() - float(bad)

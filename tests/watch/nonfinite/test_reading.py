@@ -30,6 +30,7 @@ VALUES: tuple[tuple[str, Callable[[], Tensor], str, str], ...] = (
     ("log", lambda: (leaf() * 0).log().mean(), "log of zero", "log of 0"),
     ("log", lambda: leaf().log().mean(), "log of a negative", "log of −0.5"),
     ("log1p", lambda: (leaf() * 0 - 1).log1p().sum(), "log of zero", "log1p of −1"),
+    ("log1p", lambda: (leaf() * 0 - 1).bfloat16().log1p().sum(), "log of zero", "log1p of −1 in bfloat16"),
     ("sqrt", lambda: leaf().sqrt().sum(), "root of a negative", "sqrt of a negative number"),
     ("division", lambda: (leaf() / (leaf() * 0)).sum(), "division by zero", "0.5 / 0"),
     ("division", lambda: leaf().sum() / torch.zeros(3, dtype=torch.bool).sum(), "division by zero", "x / 0"),
@@ -88,6 +89,9 @@ SLOPES: tuple[tuple[Callable[[], Tensor], str], ...] = (
     (lambda: torch.where(torch.tensor([True, False]), (leaf(1.0, 0.0)).log(), 0.0).sum(), "hidden branch"),
     (lambda: (leaf(1.0, 900.0).exp())[torch.tensor([True, False])].sum(), "hidden branch"),
     (lambda: (leaf(1e-39) / (leaf(1e-39) * 1.0)).sum(), "division by zero"),
+    (lambda: 1 - (leaf(1.0, 0.5) * -1).log1p().sum().exp(), "log of zero"),
+    (lambda: torch.logsumexp(leaf(0.0, 1.0).log() * 2, 0), "log of zero"),
+    (lambda: ((leaf(100.0) + 800).exp() + 1).view(1).tanh().sum(), "exp overflow"),
 )
 
 
@@ -111,6 +115,7 @@ def test_a_slope_that_is_not_finite(made: Callable[[], Tensor], cause: str) -> N
         lambda: (leaf() / (leaf().square() + 1)).sum(),
         lambda: torch.where(leaf() > 0, leaf().abs().log(), 0.0).sum(),
         lambda: (leaf() / 4).acos().sum(),
+        lambda: leaf().abs().log().sum().exp(),
     ],
 )
 def test_sound_slopes_are_no_ground(made: Callable[[], Tensor]) -> None:

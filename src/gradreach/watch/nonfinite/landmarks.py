@@ -14,13 +14,19 @@ from torch import Tensor
 
 from gradreach.watch.graph import Node
 from gradreach.watch.nonfinite.graph_reading import IsReturned, consumers_of, is_hidden
-from gradreach.watch.nonfinite.operations import Ground, key_of
+from gradreach.watch.nonfinite.operations import EXPONENTIALS, Ground, key_of
 from gradreach.watch.nonfinite.saved_values import saved_value
 from gradreach.watch.nonfinite.singular_points import FINITE_AT_THE_POINT, SAVED, singular
 
 MOST_LANDMARKS = 8
 MOST_HOPS = 96
 """What is followed at each step, at some 0.4 µs a hop, and 2 µs a landmark."""
+
+ABSORBING = (*EXPONENTIALS, "logaddexp", "logsumexp", "softmax", "sigmoid", "tanh", "max", "amax", "maximum")
+"""Operations that make a finite value of an infinite one; on the way back it meets a slope of 0, and 0 · ∞ is NaN."""
+
+FAR = 8
+"""Operations from a value on among which one that absorbs it is looked for."""
 
 MOST_NUMBERS = 1 << 18
 """A value of more numbers is not kept to the end of the pass: it would raise the script's peak memory."""
@@ -119,21 +125,32 @@ def _way(start: Node, returned: IsReturned) -> _Way:
             nodes.append(parent)
             hops.append((number, edge))
     consumers = consumers_of(nodes)
-    stops = [_stop(number, node, is_hidden(node, consumers)) for number, node in enumerate(nodes)]
+    stops = [_stop(number, node, consumers) for number, node in enumerate(nodes)]
     return _trimmed(hops, [stop for stop in stops if stop is not None][:MOST_LANDMARKS])
 
 
-def _stop(number: int, node: Node, hidden: bool) -> _Stop | None:
-    """A node as a landmark; None where its slope cannot be infinite while its value is finite."""
+def _stop(number: int, node: Node, consumers: dict[Node, list[Node]]) -> _Stop | None:
+    """A node as a landmark; None where its slope cannot be infinite while the loss is finite."""
     name, key = node.name(), key_of(node.name())
     if key not in SAVED:
         return None
     values = {attribute: saved_value(node, attribute) for attribute in SAVED[key]}
-    if not hidden and not _may_hide_its_slope(key, node, values):
+    hidden = is_hidden(node, consumers)
+    if not hidden and not _may_hide_its_slope(key, node, values) and not _is_absorbed(node, consumers):
         return None
     tensors = tuple(attribute for attribute, value in values.items() if isinstance(value, Tensor))
     constants = {k: v for k, v in values.items() if not isinstance(v, Tensor)}
     return _Stop(number, name, tensors, constants, hidden) if tensors else None
+
+
+def _is_absorbed(node: Node, consumers: dict[Node, list[Node]]) -> bool:
+    """Whether an infinity that this node makes may come to something finite on its way to the loss."""
+    near = {node}
+    for _ in range(FAR):
+        near = {use for each in near for use in consumers.get(each, ())}
+        if any(key_of(use.name()) in ABSORBING for use in near):
+            return True
+    return False
 
 
 def _may_hide_its_slope(key: str, node: Node, values: dict[str, object]) -> bool:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gradreach.record.nonfinite import Cause, NonFiniteValue
-from gradreach.watch.nonfinite.values import entry, first, first_bad, format_of, readable, told, value_of
+from gradreach.watch.nonfinite.values import entry, first, first_bad, format_of, in_half, readable, told, value_of
 
 _WORDS = {
     "add": "addition",
@@ -115,7 +115,7 @@ def _why(key: str, self: Any, other: Any, output: Tensor, index: tuple[int, ...]
         return "exp overflow", f"{key} of {told(x)} in {kind}" if x is not None else f"{key} in {kind}", None
     if key in LOGARITHMS and x is not None:
         zero = -1.0 if key == "log1p" else 0.0
-        return "log of zero" if x == zero else "log of a negative", f"{key} of {told(x)}", None
+        return "log of zero" if x == zero else "log of a negative", f"{key} of {told(x)}{in_half(self)}", None
     if key == "xlogy" and y is not None:
         return "log of zero" if y == 0 else "log of a negative", f"log of {told(y)}", None
     if key in ("sqrt", "rsqrt"):

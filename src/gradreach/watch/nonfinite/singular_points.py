@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gradreach.record.nonfinite import Cause
 from gradreach.watch.nonfinite.operations import ARCS, EXPONENTIALS, LOGARITHMS, Ground, key_of, plain_word
-from gradreach.watch.nonfinite.values import entry, first, format_of, numbers, readable, told
+from gradreach.watch.nonfinite.values import entry, first, format_of, in_half, numbers, readable, told
 
 SAVED: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(EXPONENTIALS, ("self", "result")),
@@ -76,7 +76,7 @@ def _at(key: str, saved: Saved) -> Any:
         return _of_exponentials(key, self, result)
     if key in LOGARITHMS and self is not None:
         zero = -1.0 if key == "log1p" else 0.0
-        return "log of zero", self <= zero, lambda at: f"{key} of {told(entry(self, at) or 0.0)}", self
+        return "log of zero", self <= zero, lambda at: f"{key} of {told(entry(self, at) or 0.0)}{in_half(self)}", self
     if key in ARCS and self is not None:
         return "edge of its domain", _edge(key, self), lambda at: f"{key} of {told(entry(self, at) or 0.0)}", self
     if key == "div" and (divisor := numbers(saved.get("other"))) is not None:

@@ -87,6 +87,12 @@ def told(number: float) -> str:
     return f"{number:.4g}".replace("-", "−").replace("inf", "∞").replace("nan", "NaN")
 
 
+def in_half(tensor: object) -> str:
+    """The end of a sentence that names a format of half precision: near 1 it holds no number that a small eps makes."""
+    kind = format_of(tensor)
+    return f" in {kind}" if kind.endswith("float16") else ""
+
+
 def format_of(tensor: object) -> str:
     """The number format of a tensor, as torch names it."""
     return str(tensor.dtype).removeprefix("torch.") if isinstance(tensor, Tensor) else ""
