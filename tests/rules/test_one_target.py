@@ -66,7 +66,9 @@ def test_beside_other_terms_many_labels_tell() -> None:
     seen = (replace(CLASSES, is_whole=False), replace(ERROR, module="model.other", is_whole=False))
     assert the(record(steps(400), at(losses=seen, count=40)), "GR609").where["module"] == "model.2"
     places = replace(CLASSES, counts=(0, 32 * 60, 0), is_whole=False)
-    assert "GR609" in codes(record(steps(), at(losses=(places,))))
+    few, more = (record(steps(400), at(losses=(places,), count=count)) for count in (6, 8))
+    assert "GR609" not in codes(few)
+    assert the(more, "GR609").severity == "warning"
 
 
 def test_a_class_that_the_loss_leaves_out_is_named() -> None:

@@ -59,6 +59,18 @@ def test_a_class_that_is_left_out_is_known() -> None:
     assert losses_of(net(out=2), lambda model, x: F.cross_entropy(model(x), labels))[0].ignored is None
 
 
+def test_classes_before_the_steps_of_a_sequence_are_read() -> None:
+    labels = (torch.arange(ROWS * 4) % 3).view(ROWS, 4)
+
+    def loss(model: nn.Module, x: Tensor) -> Tensor:
+        return F.cross_entropy(model(x[:, None].expand(-1, 4, -1)).transpose(1, 2), labels)
+
+    (seen,) = losses_of(net(out=3), loss)
+    assert (seen.kind, seen.is_whole, sum(seen.counts), len(seen.counts)) == ("cross entropy", True, 4 * ROWS, 3)
+    assert seen.guess == pytest.approx(math.log(3), rel=1e-3)
+    assert seen.value is not None
+
+
 def test_the_value_is_what_torch_says() -> None:
     labels, y = torch.arange(ROWS) % 4, (torch.arange(ROWS) % 2).float()[:, None]
     kept: list[float] = []

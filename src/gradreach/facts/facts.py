@@ -19,7 +19,7 @@ from gradreach.facts.first_step import FirstStepRead, OneDirection, first_step_r
 from gradreach.facts.idle_clip import IdleClip
 from gradreach.facts.input_size import given_data, input_sizes, lost_data
 from gradreach.facts.linear_maps import MapsSeen, linear_maps
-from gradreach.facts.losses import NO_BETTER, LossPart, loss_parts, over_guess, part_of_guess
+from gradreach.facts.losses import NO_BETTER, LossPart, loss_parts, over_guess, own_over_guess, part_of_guess
 from gradreach.facts.modules import is_within, root_of
 from gradreach.facts.outputs import OutputSeries, come_alike, outputs_seen
 from gradreach.facts.padded_loss import PaddedLoss, padded_losses
@@ -373,6 +373,14 @@ class Facts:
         parts = (part for part in self.loss_parts if part.site == site.number and part.last.is_whole)
         told = ((part.guess, part_of_guess(site, part)) for part in parts)
         return next(((value, over) for value, over in told if value is not None and over is not None), None)
+
+    def guesses(self, site: Site) -> bool:
+        """Whether the loss at a line has come to no less than a constant guess gets: as one comparison, or in each of
+        several."""
+        if (beside := self.beside_guess(site)) is not None:
+            return beside[1] >= NO_BETTER
+        each = [own_over_guess(part) for part in self.loss_parts if part.site == site.number]
+        return bool(each) and all(over is not None and over >= NO_BETTER for over in each)
 
     def is_constant_guess(self, site: int) -> bool:
         """Whether the loss at a line rests where the best constant guess gets it."""

@@ -8,7 +8,6 @@ from typing import Literal
 
 from gradreach.facts.facts import Facts
 from gradreach.facts.learning import Learning
-from gradreach.facts.losses import NO_BETTER
 from gradreach.facts.site import Site
 from gradreach.facts.wording import count, figure, local, percent
 
@@ -49,7 +48,7 @@ def grounds(facts: Facts) -> Grounds:
     fallen = [site for site in told if site.learning.course == "falls"]
     if stalled := [site for site in alone if site.learning.course != "falls"]:
         return Grounds("stalled", stalled[0])
-    if guessing := [site for site in alone if (facts.beside_guess(site) or (0.0, 0.0))[1] >= NO_BETTER]:
+    if guessing := [site for site in alone if facts.guesses(site)]:
         return Grounds("guesses", guessing[0])
     if alone or (fallen and len(fallen) == len(often)):
         return Grounds("learns", (alone or fallen)[0])
@@ -99,7 +98,10 @@ def ends(went: Learning) -> str:
 def next_question(site: Site) -> str:
     """What to ask where nothing was found and the loss does not fall, or no more."""
     if site.learning.course == "falls":
-        return f"Ask next: {BY_HEART} If not, the fault lies in model, loss or loop; if so, was the training too short?"
+        return (
+            f"Ask next: {BY_HEART} If not, the fault lies in model, loss or loop; if so, do inputs and targets belong "
+            "together, and was the training long enough?"
+        )
     low = figure(site.learning.last)
     at_guess = f"is {low} what a constant guess gets"
     if site.learning.course in ("rests", "hardly falls"):

@@ -110,6 +110,9 @@ def _course(facts: Facts, passed: int, *, bare: bool) -> tuple[Level, str]:
 def _guess(facts: Facts, site: Site) -> str:
     """What a constant guess gets, where the loss has come little lower or not even there."""
     known = facts.beside_guess(site)
+    if known is None and facts.guesses(site):
+        parts = count(sum(part.site == site.number for part in facts.loss_parts), "comparison")
+        return f", but none of its {parts} with a target is better than a constant would be"
     if known is None or known[1] < LITTLE:
         return ""
     how = "little" if (site.learning.last or 0.0) < known[0] else "no"

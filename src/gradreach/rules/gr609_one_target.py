@@ -10,7 +10,7 @@ from gradreach.facts.site import Site
 from gradreach.facts.statistics import median
 from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import count, figure
-from gradreach.record.schema import Finding
+from gradreach.record.schema import Finding, Severity
 from gradreach.record.seen.loss import LossLook
 from gradreach.remedies.advice.look_at_targets import LOOK_AT_TARGETS
 from gradreach.rules.losses import headline, where, whose
@@ -19,8 +19,12 @@ from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome
 FEWEST_TARGETS = 50
 """Targets, over all looks, that are too many to be alike by chance, where the losses of all steps bear it out."""
 
-MANY_TARGETS = 1000
-"""The same where the loss has other terms, so that a rare target would not show in it."""
+MANY_ROWS = 1000
+"""Rows, over all looks, that are too many to be alike by chance where the loss has other terms, so that a rare target
+would not show in it."""
+
+SOME_ROWS, MANY_TARGETS = 200, 1000
+"""Rows and targets that are likely so there, where a row has several targets, which may have much in common."""
 
 JUMPS = 5.0
 """How many times its median the loss of a step is where a rare target comes up in it."""
@@ -39,7 +43,8 @@ def _finding(facts: Facts, parts: Sequence[LossPart]) -> Finding | None:
     site, targets = facts.site(parts[0].site), {_target(part) for part in parts}
     target = next(iter(targets)) if len(targets) == 1 and not site.need_not_fall else None
     part = max(parts, key=lambda each: len(each.looks))
-    if target is None or not _is_borne_out(site, part):
+    severity = None if target is None else _severity(site, part)
+    if target is None or severity is None:
         return None
     looks, each = len(part.looks), part.last.shape[:1] or (1,)
     what = "of class" if part.last.counts else "exactly"
@@ -52,7 +57,7 @@ def _finding(facts: Facts, parts: Sequence[LossPart]) -> Finding | None:
         because += f" There are others, of class {left_out}, which the loss leaves out by ignore_index={left_out}."
     evidence: Evidence = {"target": target, "looks": looks}
     how = f"targets from {figure(target)} to {figure(target)} in {looks} ≥ {MIN_LOOKS} looks"
-    return RULE.finding("error", where(facts, part), evidence, because, (LOOK_AT_TARGETS.remedy(),), how)
+    return RULE.finding(severity, where(facts, part), evidence, because, (LOOK_AT_TARGETS.remedy(),), how)
 
 
 def _target(part: LossPart) -> float | None:
@@ -63,16 +68,23 @@ def _target(part: LossPart) -> float | None:
     return next(iter(seen))
 
 
-def _is_borne_out(site: Site, part: LossPart) -> bool:
-    """Whether no other target came up between the looks: of a loss that is one comparison, the losses of all steps
-    would show it; of one with other terms the looks saw enough, and an error to 0 is a condition among others."""
-    seen = sum(sum(look.counts) or (look.shape[0] if look.shape else 1) for look in part.looks)
+def _severity(site: Site, part: LossPart) -> Severity | None:
+    """How sure it is that no other target came up between the looks; None where it is not.
+
+    Of a loss that is one comparison, the losses of all steps would show it; of one with other terms the looks saw
+    enough, and an error to 0 is a condition among others.
+    """
+    rows = sum(look.shape[0] if look.shape else 1 for look in part.looks)
     if _left_out(part) is not None:
-        return seen >= FEWEST_TARGETS
-    if not part.last.is_whole:
-        return bool(part.last.counts) and seen >= MANY_TARGETS
-    late = [abs(loss) for loss in site.losses[len(site.losses) // 2 :]]
-    return seen >= FEWEST_TARGETS and (not late or max(late) <= JUMPS * median(late))
+        return "error" if rows >= FEWEST_TARGETS else None
+    if part.last.is_whole:
+        late = [abs(loss) for loss in site.losses[len(site.losses) // 2 :]]
+        sure = rows >= FEWEST_TARGETS and (not late or max(late) <= JUMPS * median(late))
+        return "error" if sure else None
+    targets = sum(map(sum, (look.counts for look in part.looks)))
+    if targets and rows >= MANY_ROWS:
+        return "error"
+    return "warning" if rows >= SOME_ROWS and targets >= MANY_TARGETS else None
 
 
 def _left_out(part: LossPart) -> int | None:
@@ -92,7 +104,7 @@ RULE = Rule(
     code="GR609",
     slug="one-target",
     title="all targets are the same",
-    severities=("error",),
+    severities=("error", "warning"),
     family="loss",
     explain=Explanation(
         cause="Something made one value of all targets before they came to the loss: shares between 0 and 1 turned "
@@ -102,9 +114,9 @@ RULE = Rule(
         thresholds="All targets that the output of a module is held against at a line that calls backward are one "
         f"number, the same in all looks: {MIN_LOOKS} at least, of {FEWEST_TARGETS} targets or more. Where that "
         f"comparison is the whole loss, no loss of the second half of the run may reach {JUMPS:g} times their median, "
-        f"as it would with a rare target; where it is one of several terms, {MANY_TARGETS} targets of classes have to "
-        "be seen, unless ignore_index leaves out the other one of two. Adversaries, which have such targets in turns, "
-        "are left alone.",
+        f"as it would with a rare target; where it is one of several terms, {MANY_ROWS} rows with targets of classes "
+        f"have to be seen, unless ignore_index leaves out the other one of two; {SOME_ROWS} rows of {MANY_TARGETS} "
+        "targets are a warning. Adversaries, which have such targets in turns, are left alone.",
         remedies=("Look at the targets where the data set is made, before and after each conversion: free.",),
         silence="Where a model of one class is meant: the distance to one centre, or a residual that is to be 0.",
         references=("Karpathy (2019): A recipe for training neural networks",),

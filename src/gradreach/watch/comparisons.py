@@ -148,9 +148,8 @@ def _named(node: Node, key: str, is_whole: bool) -> Compared | None:
     if kind == "negative log-likelihood" and key_of(operation(path[-1])) == "logsoftmax" and before[0][0] is not None:
         if not _is_over_classes(path, shape):
             return None
-        kind, start = "cross entropy", before[0][0]
-        path = _path(start)
-    if kind in ("squared error", "absolute error"):
+        kind, path = "cross entropy", _path(before[0][0])
+    elif kind in _ERRORS:
         start = _before_expanding(start)
     weights = [each for name in ("weight", "pos_weight") if (each := saved_value(node, name)) is not None]
     return Compared(
