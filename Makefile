@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test-fast test check bench study experiments schema docs pictures clean
+.PHONY: demo test-fast test exhaustive check bench study experiments schema docs pictures clean
 
 demo: $(READY) ## watch a small tanh RNN learn English, and report
 	$(BIN)/gradreach demo
@@ -12,8 +12,11 @@ demo: $(READY) ## watch a small tanh RNN learn English, and report
 test-fast: $(READY) ## the tests that are not marked slow: what to run while working, four to five minutes on 2 cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(PYTEST_ARGS)
 
-test: $(READY) ## all tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+test: $(READY) ## all tests but the exhaustive ones
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not exhaustive" $(PYTEST_ARGS)
+
+exhaustive: $(READY) ## what the tests try a part of, whole: every kind of tensor under every transform, half an hour
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m exhaustive $(PYTEST_ARGS)
 
 check: $(READY) ## formatting, lint, types, layers and dead code
 	$(BIN)/ruff format --check .

@@ -23,6 +23,7 @@ from tests.watch.fence.transforms import COSTLY, TRANSFORMS, Transform
 
 FEW = ("dense", "sparse COO", "nested, jagged", "broken objects")
 EVERYDAY = ("training", "by_grad_of_each", "checkpointed_in_backward", "in_autocast")
+RARE = [name for name in TRANSFORMS if name not in EVERYDAY]
 
 
 class Apply(nn.Module):
@@ -101,7 +102,7 @@ def test_any_kind_of_tensor_in_training(kind: str, transform: str, watched: Watc
     check(KINDS[kind], TRANSFORMS[transform], watched)
 
 
-@pytest.mark.parametrize("transform", [name for name in TRANSFORMS if name not in EVERYDAY])
+@pytest.mark.parametrize("transform", RARE)
 @pytest.mark.parametrize("kind", FEW)
 def test_few_kinds_under_any_transform(kind: str, transform: str, watched: Watched) -> None:
     check(KINDS[kind], TRANSFORMS[transform], watched)
@@ -112,8 +113,17 @@ def test_code_that_is_compiled_recorded_and_exported(transform: str, watched: Wa
     check(KINDS["dense"], COSTLY[transform], watched)
 
 
+@pytest.mark.slow(30, "a fifth of all kinds of tensors under every transform, and every kind under a fifth of them")
+@pytest.mark.parametrize("transform", RARE)
+def test_a_fifth_of_the_kinds_under_each_transform(transform: str, watched: Watched) -> None:
+    for place, kind in enumerate(KINDS.values()):
+        if (place + RARE.index(transform)) % 5 == 0:
+            check(kind, TRANSFORMS[transform], watched)
+
+
+@pytest.mark.exhaustive("every kind of tensor under every transform")
 @pytest.mark.slow(150, "every kind of tensor under every transform")
-@pytest.mark.parametrize("transform", [name for name in TRANSFORMS if name not in EVERYDAY])
+@pytest.mark.parametrize("transform", RARE)
 def test_any_kind_of_tensor_under_any_transform(transform: str, watched: Watched) -> None:
     for kind in KINDS.values():
         check(kind, TRANSFORMS[transform], watched)
