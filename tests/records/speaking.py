@@ -19,6 +19,7 @@ from gradreach.record.seen.loop import (
     FleetingPart,
     GraphLook,
     HiddenPart,
+    MissedLoad,
     Mode,
     OptimizerSteps,
     UnheardBackward,
@@ -343,6 +344,10 @@ SPEAKING: dict[str, Record] = {
         steps(), at(stepped_states=(SteppedState("model.gru", "GRU", 12, 11, is_given=False),))
     ),
     "GR508": record(steps(), left_over()),
+    "GR509": record(
+        steps(),
+        missed_loads=(MissedLoad("model", "train.py:8", 0, 62, 0, "", "module.", "", 60, "module.a", "a"),),
+    ),
     "GR507": record(steps(), thrown_away(5, of=8)),
     "GR311": record(
         steps(),

@@ -9,6 +9,7 @@ from typing import Any
 
 from gradreach.record.look import Look
 from gradreach.record.schema import Dependency, GuardDeed, GuardSummary, NonFinite, Outcome, Overhead, Record, Run, Step
+from gradreach.record.seen.loop import MissedLoad
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ Entry = (
     | Look
     | Dependency
     | NonFinite
+    | MissedLoad
     | SiteEntry
     | Model
     | Note
@@ -65,6 +67,7 @@ def record_of(entries: Iterable[Entry]) -> Record:
         looks=tuple(sorted(found[Look], key=lambda look: look.step)),
         dependency=tuple({(each.module, each.site): each for each in found[Dependency]}.values()),
         nonfinite=tuple(found[NonFinite]),
+        missed_loads=tuple(found[MissedLoad]),
         sites=tuple(site.place for site in found[SiteEntry]),
         models={model.name: model.kind for model in found[Model]},
         overhead=_last(found[Overhead], None),

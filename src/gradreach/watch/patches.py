@@ -8,7 +8,7 @@ from types import GeneratorType
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gradreach.remedies.clip import Clip
 from gradreach.watch.own_work import OwnWork, is_ours
@@ -84,6 +84,9 @@ class Listener(Protocol):
     def hooked(self, tensor: Tensor) -> None:
         """The script hooks this tensor, or has it keep its gradient."""
 
+    def loaded(self, module: nn.Module, state: Any, result: Any) -> None:
+        """The script had this module load a state, and got this result."""
+
 
 class Patches:
     """Wraps on construction, unwraps on `release`; each name is put back as it was.
@@ -106,6 +109,7 @@ class Patches:
         wrap(torch.export, "export", self._tell.export)
         wrap(torch.Tensor, "register_hook", self._tell.hook)
         wrap(torch.Tensor, "retain_grad", self._tell.hook)
+        wrap(nn.Module, "load_state_dict", self._tell.load)
 
     def release(self) -> None:
         """Put everything back, the last first; where the script itself has wrapped ours, ours only passes on."""
@@ -232,6 +236,14 @@ class _Teller:
             return real(*args, **kwargs)
 
         return hook
+
+    def load(self, real: Any) -> Callable[..., Any]:
+        def load_state_dict(*args: Any, **kwargs: Any) -> Any:
+            result = real(*args, **kwargs)
+            self._do(lambda listener: listener.loaded(args[0], _second(args, kwargs, "state_dict"), result))
+            return result
+
+        return load_state_dict
 
     def _do(self, tell: Callable[[Listener], None]) -> None:
         if self._may_tell():

@@ -21,6 +21,7 @@ from gradreach.watch.budget import LEAST_SECONDS, Budget
 from gradreach.watch.frames import caller, name_in_script
 from gradreach.watch.graph import walk
 from gradreach.watch.lens import Lens, WatchedStep
+from gradreach.watch.missed_loads import MissedLoads
 from gradreach.watch.models import Models
 from gradreach.watch.nonfinite.alarm import Alarm, looks_broken
 from gradreach.watch.nonfinite.kept_calls import KeptCalls
@@ -79,6 +80,7 @@ class Session:
         self._ordinary = OrdinaryPass()
         self._samples = DependencySamples()
         self._pending = PendingLooks(recorder, self._sites)
+        self._missed_loads = MissedLoads()
         self._carried: dict[type[Lens], Any] = {}
         self._lead = 0
         if only is not None:
@@ -181,6 +183,11 @@ class Session:
         """The script hooks a tensor that its graph made: on a watched step no further pass goes over that graph."""
         if self._watch is not None and self._concerned() and not tensor.is_leaf:
             self._watch.step.is_hooked = True
+
+    def loaded(self, module: nn.Module, state: Any, result: Any) -> None:
+        """The script had a module load a state."""
+        if not self._missed_loads.has_taken(module) and self._concerned():
+            self._missed_loads.loaded(module, state, result, self.count, caller(sys._getframe(1)))
 
     def compiled(self, target: Any) -> None:
         """Compiled code must meet no changed class and no global hook, which would warn, recompile or stay silent."""
@@ -311,6 +318,8 @@ class Session:
             leaves = watch.step.leaves if watch is not None else walk(call.losses).leaves
             self._sites.learn(site, leaves)
             self._tell_layout(leaves)
+            for missed in self._missed_loads.of_trained(self._models, leaves):
+                self._recorder.write(missed)
 
     def _after(self, site: int, watch: StepWatch) -> None:
         """What a look adds at the end of the backward pass."""

@@ -165,3 +165,27 @@ class DiscardedResult:
     line: str
     name: str = ""
     fits: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MissedLoad:
+    """A call of `load_state_dict(…, strict=False)` that took next to nothing of what it was given.
+
+    `module` is the module that it was called on, which is trained afterwards, or its root; `line` is the script's, and
+    `step` the first backward pass after the call. Of `given` names `taken` are the module's own. With the tensors under
+    the key `under`, empty where they stand at the top, and `prefix` in their names replaced by `wanted`, `fits` of them
+    would be taken, in name and shape; 0 where no such change is known. `example` is a name that was given, `own` one
+    that the module has.
+    """
+
+    module: str
+    line: str
+    step: int
+    given: int
+    taken: int
+    under: str = ""
+    prefix: str = ""
+    wanted: str = ""
+    fits: int = 0
+    example: str = ""
+    own: str = ""
