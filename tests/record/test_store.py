@@ -13,7 +13,7 @@ import pytest
 from gradreach.record.entries import SiteEntry
 from gradreach.record.look import Look
 from gradreach.record.schema import NonFinite, Outcome, Overhead, Record, Step
-from gradreach.record.seen.loop import MissedLoad
+from gradreach.record.seen.loop import MissedLoad, SpentLoader
 from gradreach.record.sinks.recorder import Recorder
 from gradreach.record.sinks.sqlite import FORMAT, SqliteSink
 from gradreach.record.store import Unreadable, rank_file, ranks, read
@@ -33,7 +33,9 @@ def test_round_trip(name: str, tmp_path: Path) -> None:
 
 def test_what_few_runs_have_is_kept(tmp_path: Path) -> None:
     missed = MissedLoad("net", "a.py:3", 0, 8, 0, prefix="module.", fits=8)
-    made = Record(RUN, steps=(Step(0, 0.1, 0),), sites=("a.py:1",), missed_loads=(missed,))
+    spent = SpentLoader("a.py:7", 3, 2, 2, 1, 1, "sampler", "Kept", False)
+    kept = {"missed_loads": (missed,), "spent_loaders": (spent,)}
+    made = Record(RUN, steps=(Step(0, 0.1, 0),), sites=("a.py:1",), **kept)
     write(tmp_path, made)
     assert read(tmp_path) == made
 

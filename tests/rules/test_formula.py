@@ -70,6 +70,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR507": ("thrown_away", "looks"),
     "GR508": ("parameters", "looks"),
     "GR509": ("taken", "given"),
+    "GR510": ("empty", "passes"),
     "GR601": ("rows", "pairs"),
     "GR602": (),
     "GR603": ("least_loss",),

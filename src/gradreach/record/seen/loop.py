@@ -189,3 +189,26 @@ class MissedLoad:
     fits: int = 0
     example: str = ""
     own: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SpentLoader:
+    """A DataLoader over which a line of the script went again and again without a batch, once it had given some.
+
+    Of `passes` over it the first without a batch was pass number `first`, from 1; the `empty` last ones had none, and
+    no backward pass ran between them: the run had come to `step` by then, of which `steps` were made since the first
+    of these passes began. `part` is what hands out no more, "batch_sampler", "sampler" or "dataset", of the class
+    `kind`; `is_iterator` says that it can be gone through once alone, and `function` names that of a generator. A
+    loader that gives again has `empty` 0.
+    """
+
+    line: str
+    passes: int
+    first: int
+    empty: int
+    step: int
+    steps: int
+    part: str
+    kind: str
+    is_iterator: bool
+    function: str = ""

@@ -18,7 +18,7 @@ import msgspec
 from gradreach.record.entries import Entry, Model, Note, SiteEntry
 from gradreach.record.look import Look
 from gradreach.record.schema import Dependency, GuardDeed, GuardSummary, NonFinite, Outcome, Overhead, Run, Step
-from gradreach.record.seen.loop import MissedLoad
+from gradreach.record.seen.loop import MissedLoad, SpentLoader
 
 FORMAT = 1
 """Version of the file's layout; a file of another version is refused with a sentence."""
@@ -45,6 +45,7 @@ _ROW_KINDS = {
     "dependency": _RowKind(Dependency, Dependency),
     "nonfinite": _RowKind(NonFinite, NonFinite),
     "missed load": _RowKind(MissedLoad, MissedLoad),
+    "spent loader": _RowKind(SpentLoader, SpentLoader),
     "site": _RowKind(SiteEntry, str, lambda site: site.place, SiteEntry),
     "model": _RowKind(Model, tuple[str, str], lambda model: (model.name, model.kind), lambda pair: Model(*pair)),
     "note": _RowKind(Note, str, lambda note: note.sentence, Note),
