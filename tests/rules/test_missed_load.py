@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from gradreach.record.schema import Record
-from gradreach.record.seen.loop import MissedLoad
-from tests.records.parts import flat, record, steps
+from gradreach.record.seen.loop import MissedLoad, Mode
+from tests.records.parts import at, flat, record, steps
 from tests.rules.judging import codes, findings, the
 
 MISSED = MissedLoad("net", "train.py:8", 0, 62, 0, prefix="module.", fits=60, example="module.a.weight", own="a.weight")
@@ -22,7 +22,7 @@ def test_the_prefix_is_named_and_taken_away() -> None:
     found = the(trained(MISSED), "GR509")
     assert (found.severity, found.where) == ("warning", {"module": "net", "site": "train.py:8"})
     assert found.because == (
-        "load_state_dict(…, strict=False) at train.py:8 put none of 62 tensors into `net`, and said nothing: their "
+        "`load_state_dict(…, strict=False)` at train.py:8 put none of 62 tensors into `net`, and said nothing: their "
         "names begin with `module.`, and those of `net` do not. `net` kept the weights that it had, and what is "
         "trained from step 0 on does not start from that checkpoint. With the names changed, 60 tensors would fit in "
         "name and shape."
@@ -73,6 +73,12 @@ def test_names_of_which_nothing_is_known_are_shown_beside_the_modules_own() -> N
 
 def test_it_is_an_error_where_the_loss_does_not_fall() -> None:
     assert the(record(steps(loss=flat), missed_loads=(MISSED,)), "GR509").severity == "error"
+
+
+def test_it_leads_before_batch_norms_whose_statistics_were_in_the_checkpoint() -> None:
+    blank = Mode("net", norms=True, training=False, evaluates=True, blank=True)
+    made = replace(trained(MISSED), looks=at(modes=(blank,)))
+    assert codes(made) == ["GR509", "GR311"]
 
 
 def test_a_line_tells_of_a_module_once() -> None:

@@ -212,6 +212,17 @@ def test_an_error_of_a_load_is_the_scripts_own(watched: Watched) -> None:
     assert nn.Module.load_state_dict.__qualname__ == "Module.load_state_dict"
 
 
+def test_a_load_is_heard_however_it_is_called(watched: Watched) -> None:
+    def train() -> None:
+        state, model = under("module.", Net().state_dict()), Net()
+        nn.Module.load_state_dict(self=model, state_dict=state, strict=False)
+        pass_through(model)
+
+    record: Record = watched(train)[1]
+    assert len(record.missed_loads) == 1
+    assert not record.notes
+
+
 def test_odd_states_do_no_harm(watched: Watched) -> None:
     odd = {"a": None, "b": {"c": 1}, "d": "text"}
 

@@ -24,7 +24,7 @@ def judge(facts: Facts) -> RuleOutcome:
 def _finding(facts: Facts, seen: MissedLoad) -> Finding:
     named = f"`{shortened(seen.module, LONGEST)}`"
     because = (
-        f"load_state_dict(…, strict=False) at {local(seen.line)} put {_share(seen)} into {named}, and said nothing: "
+        f"`load_state_dict(…, strict=False)` at {local(seen.line)} put {_share(seen)} into {named}, and said nothing: "
         f"{_why(seen, named)}. {named} kept the weights that it had, and what is trained from step {seen.step:,} on "
         f"does not start from that checkpoint.{_would_fit(seen)}"
     )
@@ -75,10 +75,10 @@ def _would_fit(seen: MissedLoad) -> str:
 
 
 def _severity(facts: Facts, seen: MissedLoad) -> Severity:
-    """An error, unless the loss falls all the same."""
+    """An error, unless the loss falls all the same, or need not."""
     root = facts.root_of(seen.module)
     sites = [site for site in facts.sites if root in facts.models_at(site.number)]
-    return "warning" if any(site.learning.course == "falls" for site in sites) else "error"
+    return "warning" if any(site.need_not_fall or site.learning.course == "falls" for site in sites) else "error"
 
 
 RULE = Rule(
@@ -105,7 +105,7 @@ RULE = Rule(
     ),
     judge=judge,
     headline=headline,
-    urgency=0,
+    urgency=-3,
     labels={"given": "tensors given", "taken": "tensors loaded", "fits": "would fit", "under": "under the key"},
     zoo=("gr509_parallel_checkpoint",),
 )

@@ -1,4 +1,5 @@
-"""Reversible wrappings of the few torch functions that tell what a script does: backward, clipping, loss scaling."""
+"""Reversible wrappings of the few torch functions that tell what a script does: backward, clipping, loss scaling,
+loading of states and of data."""
 
 from __future__ import annotations
 
@@ -249,7 +250,8 @@ class _Teller:
     def load(self, real: Any) -> Callable[..., Any]:
         def load_state_dict(*args: Any, **kwargs: Any) -> Any:
             result = real(*args, **kwargs)
-            self._do(lambda listener: listener.loaded(args[0], _second(args, kwargs, "state_dict"), result))
+            module = args[0] if args else kwargs.get("self")
+            self._do(lambda listener: listener.loaded(module, _second(args, kwargs, "state_dict"), result))
             return result
 
         return load_state_dict
