@@ -166,6 +166,18 @@ def test_another_load_that_fits_makes_up_for_it(watched: Watched, order: str) ->
     assert not watched(train)[1].missed_loads
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_a_state_that_another_module_takes_was_not_meant_for_this_one(watched: Watched, first: bool) -> None:
+    def train() -> None:
+        model, state = Net(), Net().state_dict()
+        scale = nn.PReLU(3)
+        for module in (model, scale) if first else (scale, model):
+            module.load_state_dict(state, strict=False)
+        scale(model(torch.randn(8, 4))).square().mean().backward()
+
+    assert not watched(train)[1].missed_loads
+
+
 def test_what_is_never_trained_is_none(watched: Watched) -> None:
     def train() -> None:
         teacher, model = Net(), Net()

@@ -95,7 +95,8 @@ RULE = Rule(
         mathematics=("w = θ[name(w)] where name(w) is in θ, else w stays",),
         thresholds="Of what load_state_dict was given, a tenth or less are names of the module, which bring a tenth or "
         "less of its own; the module, or a part of it, is trained by a later backward pass. Where any other load "
-        "brought a tenth of its weights it is silent, as it is for a part such as an adapter, all of whose names fit.",
+        "brought a tenth of its weights it is silent, as it is for a part such as an adapter, all of whose names fit, "
+        "and for a state that another module took and that fits this one by no change of names.",
         remedies=(
             "The prefix taken away or put before, or the key of the state: free.",
             "strict=True, which is the default, and the new head loaded apart: free.",

@@ -77,9 +77,10 @@ class LoaderPasses:
     def ends(self, iterator: Any, count: int) -> SpentLoader | None:
         """A pass is at its end; what is to be written of its loader then."""
         line = next((each for each in self._lines if each.iterator is not None and each.iterator() is iterator), None)
-        if line is None:
+        given = getattr(iterator, "_num_yielded", None)
+        if line is None or given is None:
             return None
-        if iterator._num_yielded:
+        if given:
             was_told = line.empty >= FEWEST
             line.trained = line.trained or count > line.count
             line.refills = line.refills or line.empty > 0

@@ -25,8 +25,11 @@ MOST_MISSED = 64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Kept:
+    """A load that was missed; `names` stand for those of the state."""
+
     module: weakref.ref[nn.Module]
     seen: MissedLoad
+    names: int
 
 
 class MissedLoads:
@@ -34,6 +37,7 @@ class MissedLoads:
 
     def __init__(self) -> None:
         self._took: dict[int, weakref.ref[nn.Module]] = {}
+        self._taken_names: set[int] = set()
         self._missed: list[_Kept] = []
 
     def has_taken(self, module: nn.Module) -> bool:
@@ -46,22 +50,28 @@ class MissedLoads:
             return
         missing = set(result.missing_keys)
         names = [name for name, parameter in named_parameters_of(module) if not is_lazy(parameter)]
+        given = hash(frozenset(state))
         if sum(name not in missing for name in names) > FEW * len(names):
             self._took[id(module)] = weakref.ref(module, partial(_forget, self._took, id(module)))
+            self._taken_names.add(given)
             return
         taken = len(state) - len(result.unexpected_keys)
         if names and taken <= FEW * len(state) and len(self._missed) < MOST_MISSED:
-            self._missed.append(_Kept(weakref.ref(module), _missed(module, state, taken, count, place(frame))))
+            self._missed.append(_Kept(weakref.ref(module), _missed(module, state, taken, count, place(frame)), given))
 
     def of_trained(self, models: Models, leaves: Sequence[Tensor]) -> Iterator[MissedLoad]:
-        """The loads that were missed by a part of a model which a backward pass trains; each is told once."""
+        """The loads that were missed by a part of a model which a backward pass trains; each is told once.
+
+        A state that another module took, and that by no change of names fits this one, was not meant for it.
+        """
         if not self._missed:
             return
         reached = {id(leaf) for leaf in leaves}
         trained = [root for root in models if any(id(parameter) in reached for parameter in parameters_of(root))]
         for kept in tuple(self._missed):
             module = kept.module()
-            if module is None or self._took_part(module):
+            is_for_others = not kept.seen.fits and kept.names in self._taken_names
+            if module is None or is_for_others or self._took_part(module):
                 self._missed.remove(kept)
             elif (part := _part_of(module, trained)) is not None:
                 self._missed.remove(kept)

@@ -250,7 +250,7 @@ class _Teller:
     def load(self, real: Any) -> Callable[..., Any]:
         def load_state_dict(*args: Any, **kwargs: Any) -> Any:
             result = real(*args, **kwargs)
-            module = args[0] if args else kwargs.get("self")
+            module = args[0] if args else kwargs["self"]
             self._do(lambda listener: listener.loaded(module, _second(args, kwargs, "state_dict"), result))
             return result
 
