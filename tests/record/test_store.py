@@ -13,6 +13,7 @@ import pytest
 from gradreach.record.entries import SiteEntry
 from gradreach.record.look import Look
 from gradreach.record.schema import NonFinite, Outcome, Overhead, Record, Step
+from gradreach.record.seen.loop import MissedLoad, SpentLoader
 from gradreach.record.sinks.recorder import Recorder
 from gradreach.record.sinks.sqlite import FORMAT, SqliteSink
 from gradreach.record.store import Unreadable, rank_file, ranks, read
@@ -28,6 +29,15 @@ def test_round_trip(name: str, tmp_path: Path) -> None:
     write(tmp_path, ALL[name])
     assert repr(read(tmp_path)) == repr(ALL[name])
     assert [file.name for file in tmp_path.iterdir()] == ["rank0.sqlite"]
+
+
+def test_what_few_runs_have_is_kept(tmp_path: Path) -> None:
+    missed = MissedLoad("net", "a.py:3", 0, 8, 0, prefix="module.", fits=8)
+    spent = SpentLoader("a.py:7", 3, 2, 2, 1, 1, "sampler", "Kept", False)
+    kept = {"missed_loads": (missed,), "spent_loaders": (spent,)}
+    made = Record(RUN, steps=(Step(0, 0.1, 0),), sites=("a.py:1",), **kept)
+    write(tmp_path, made)
+    assert read(tmp_path) == made
 
 
 def test_the_last_test_of_each_module_and_line_stays(tmp_path: Path) -> None:

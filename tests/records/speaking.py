@@ -19,8 +19,10 @@ from gradreach.record.seen.loop import (
     FleetingPart,
     GraphLook,
     HiddenPart,
+    MissedLoad,
     Mode,
     OptimizerSteps,
+    SpentLoader,
     UnheardBackward,
     ValueClip,
 )
@@ -132,6 +134,7 @@ NORMAL = LayerGrowth("model.2.weight", (10, 400), 400, 1.0, True, 0.6, 12.0)
 FAR_OFF_AT_FIRST = at(
     losses=(replace(SQUASHED, last="matrix product", module="model.2", value=50.0, growths=(NORMAL,)),)
 )
+SPENT = SpentLoader("train.py:18", 9, 2, 8, 50, 50, "batch_sampler", "generator", True, "batches")
 HIDDEN = HiddenPart("model.cells[0]", "LSTMCell", 4, 800, moved=False)
 
 
@@ -343,6 +346,14 @@ SPEAKING: dict[str, Record] = {
         steps(), at(stepped_states=(SteppedState("model.gru", "GRU", 12, 11, is_given=False),))
     ),
     "GR508": record(steps(), left_over()),
+    "GR509": record(
+        steps(),
+        missed_loads=(MissedLoad("model", "train.py:8", 0, 62, 0, "", "module.", "", 60, "module.a", "a"),),
+    ),
+    "GR510": record(steps(50), spent_loaders=(SPENT,)),
+    "GR510 dataset": record(
+        steps(50), spent_loaders=(replace(SPENT, part="dataset", kind="Rows", is_iterator=False, function=""),)
+    ),
     "GR507": record(steps(), thrown_away(5, of=8)),
     "GR311": record(
         steps(),

@@ -36,7 +36,14 @@ def entries_of(record: Record) -> Iterator[Entry]:
     yield record.run
     yield from map(SiteEntry, record.sites)
     yield from (Model(name, kind) for name, kind in record.models.items())
-    yield from (*record.steps, *record.looks, *record.dependency, *record.nonfinite)
+    yield from (
+        *record.steps,
+        *record.looks,
+        *record.dependency,
+        *record.nonfinite,
+        *record.missed_loads,
+        *record.spent_loaders,
+    )
     yield from map(Note, record.notes)
     if record.overhead is not None:
         yield record.overhead

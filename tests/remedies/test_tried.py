@@ -29,7 +29,7 @@ made in a forward pass, in tests/watch."""
 UNTRIED = {
     "check-data", "distinct-rows", "find-out", "follow-gradient", "look-at-pairs", "look-at-targets",
     "look-more-often", "name-operation", "one-batch",
-    "stable-loss", "train-mode",
+    "stable-loss", "strict-load", "train-mode",
 }  # fmt: skip
 """What changes no training but tells more of it; of the last two the text alone is tested."""
 

@@ -69,6 +69,8 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR506": ("parameters", "looks"),
     "GR507": ("thrown_away", "looks"),
     "GR508": ("parameters", "looks"),
+    "GR509": ("taken", "given"),
+    "GR510": ("empty", "passes"),
     "GR601": ("rows", "pairs"),
     "GR602": (),
     "GR603": ("least_loss",),

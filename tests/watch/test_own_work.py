@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from gradreach.remedies.guard.events import GaveUp
 from gradreach.watch.own_work import MOST_ERRORS, MOST_FAILURES, OwnWork, as_script
@@ -110,7 +111,13 @@ def _raises(*_: Any, **__: Any) -> None:
     raise ArithmeticError("of our own")
 
 
-@pytest.mark.parametrize("part", ["backward", "clipped", "limited", "scaled", "scaler_steps", "compiled", "hooked"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        *("backward", "clipped", "limited", "scaled", "scaler_steps", "compiled", "hooked"),
+        *("loaded", "iterates", "runs_out"),
+    ],
+)
 def test_a_session_that_fails_in_any_part_harms_nothing(
     part: str, watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,9 +125,10 @@ def test_a_session_that_fails_in_any_part_harms_nothing(
         torch.manual_seed(0)
         model = nn.Linear(3, 1)
         optimizer, scaler = torch.optim.SGD(model.parameters(), 0.1), torch.amp.GradScaler("cpu")
-        for _ in range(3):
+        model.load_state_dict(model.state_dict())
+        for rows in DataLoader(torch.randn(12, 3), 4):
             optimizer.zero_grad()
-            hidden = model(torch.randn(4, 3))
+            hidden = model(rows)
             hidden.register_hook(lambda gradient: gradient * 2)
             scaler.scale(hidden.square().mean()).backward()
             nn.utils.clip_grad_norm_(model.parameters(), 0.5)
@@ -159,6 +167,9 @@ def test_tracebacks_of_the_script_show_no_frame_of_ours(watched: Watched) -> Non
             lambda: model(x, False).sum().backward(),
             lambda: nn.utils.clip_grad_norm_([x], "one"),
             lambda: torch.optim.SGD([x], 0.1).step(_raises),
+            lambda: model.load_state_dict({"w": x}),
+            lambda: next(iter(DataLoader([0], sampler=[7]))),
+            lambda: next(iter(DataLoader([0], sampler=[]))),
         ):
             try:
                 act()
@@ -168,7 +179,7 @@ def test_tracebacks_of_the_script_show_no_frame_of_ours(watched: Watched) -> Non
         return seen
 
     plain = train()
-    assert len(plain) == 4
+    assert len(plain) == 7
     assert watched(train)[0] == plain
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from gradreach.record.look import Look
 from gradreach.record.schema import Dependency, GuardDeed, GuardSummary, NonFinite, Outcome, Overhead, Record, Run, Step
+from gradreach.record.seen.loop import MissedLoad, SpentLoader
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ Entry = (
     | Look
     | Dependency
     | NonFinite
+    | MissedLoad
+    | SpentLoader
     | SiteEntry
     | Model
     | Note
@@ -48,7 +51,7 @@ Entry = (
     | Outcome
 )
 """One thing written of a run. Of Run, Overhead, GuardSummary and Outcome the last one written counts, and of
-Dependency the last one of each module and site; all others add up."""
+Dependency the last one of each module and site, of SpentLoader that of each line and kind; all others add up."""
 
 
 def record_of(entries: Iterable[Entry]) -> Record:
@@ -65,6 +68,8 @@ def record_of(entries: Iterable[Entry]) -> Record:
         looks=tuple(sorted(found[Look], key=lambda look: look.step)),
         dependency=tuple({(each.module, each.site): each for each in found[Dependency]}.values()),
         nonfinite=tuple(found[NonFinite]),
+        missed_loads=tuple(found[MissedLoad]),
+        spent_loaders=tuple({(each.line, each.kind): each for each in found[SpentLoader]}.values()),
         sites=tuple(site.place for site in found[SiteEntry]),
         models={model.name: model.kind for model in found[Model]},
         overhead=_last(found[Overhead], None),

@@ -55,6 +55,8 @@ gr505_hidden_parts: parts of a model that its optimizer cannot see
 gr506_made_anew: layers that each forward pass makes anew
 gr507_gradients_thrown_away: gradients that are cleared before any update is made by them
 gr508_leftover_gradients: gradients that another model's pass leaves behind
+gr509_missed_load: a checkpoint of which nothing was loaded
+gr510_spent_loader: a loader that gives no batch any more
 gr601_broadcast: each output is held against every target
 gr602_probabilities_as_logits: a loss on logits, or on logarithms, is given probabilities
 gr603_targets_out_of_range: targets lie outside of what the end of the network can give

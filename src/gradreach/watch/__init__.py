@@ -24,6 +24,9 @@ uncleared: whether the gradient of a watched step was cleared after its update
 samples: what the question to the data rests on
 nonfinite: where a value that is not finite began
 guard_every_optimizer: a guard before every optimizer's step, for `gradreach run --guard`
+loader_passes: passes over loaders that give no batch any more
+missed_loads: checkpoints of which nothing was taken
+renaming: by which change of its names a checkpoint would fit
 models: the models that a script trains, and their parameters
 hidden_parts: what modules keep in containers of Python, out of torch's sight
 backward_sites: the lines that call backward, and the parameters that each trains

@@ -1,4 +1,5 @@
-"""Reversible wrappings of the few torch functions that tell what a script does: backward, clipping, loss scaling."""
+"""Reversible wrappings of the few torch functions that tell what a script does: backward, clipping, loss scaling,
+loading of states and of data."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ from types import GeneratorType
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, dataloader
 
 from gradreach.remedies.clip import Clip
 from gradreach.watch.own_work import OwnWork, is_ours
@@ -84,6 +86,15 @@ class Listener(Protocol):
     def hooked(self, tensor: Tensor) -> None:
         """The script hooks this tensor, or has it keep its gradient."""
 
+    def loaded(self, module: nn.Module, state: Any, result: Any) -> None:
+        """The script had this module load a state, and got this result."""
+
+    def iterates(self, loader: DataLoader[Any], iterator: Any) -> None:
+        """The script begins to go through a loader, by this iterator."""
+
+    def runs_out(self, iterator: Any) -> None:
+        """A loader's iterator has no more batches for the script."""
+
 
 class Patches:
     """Wraps on construction, unwraps on `release`; each name is put back as it was.
@@ -106,6 +117,9 @@ class Patches:
         wrap(torch.export, "export", self._tell.export)
         wrap(torch.Tensor, "register_hook", self._tell.hook)
         wrap(torch.Tensor, "retain_grad", self._tell.hook)
+        wrap(nn.Module, "load_state_dict", self._tell.load)
+        wrap(DataLoader, "__iter__", self._tell.iterate)
+        wrap(dataloader._BaseDataLoaderIter, "__next__", self._tell.next)
 
     def release(self) -> None:
         """Put everything back, the last first; where the script itself has wrapped ours, ours only passes on."""
@@ -232,6 +246,33 @@ class _Teller:
             return real(*args, **kwargs)
 
         return hook
+
+    def load(self, real: Any) -> Callable[..., Any]:
+        def load_state_dict(*args: Any, **kwargs: Any) -> Any:
+            result = real(*args, **kwargs)
+            module = args[0] if args else kwargs["self"]
+            self._do(lambda listener: listener.loaded(module, _second(args, kwargs, "state_dict"), result))
+            return result
+
+        return load_state_dict
+
+    def iterate(self, real: Any) -> Callable[..., Any]:
+        def iterate(*args: Any, **kwargs: Any) -> Any:
+            iterator = real(*args, **kwargs)
+            self._do(lambda listener: listener.iterates(args[0], iterator))
+            return iterator
+
+        return iterate
+
+    def next(self, real: Any) -> Callable[..., Any]:
+        def following(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return real(*args, **kwargs)
+            except StopIteration:
+                self._do(lambda listener: listener.runs_out(args[0]))
+                raise
+
+        return following
 
     def _do(self, tell: Callable[[Listener], None]) -> None:
         if self._may_tell():

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from gradreach.engine.norms import is_sharded
 from gradreach.record.entries import Model
@@ -21,6 +22,8 @@ from gradreach.watch.budget import LEAST_SECONDS, Budget
 from gradreach.watch.frames import caller, name_in_script
 from gradreach.watch.graph import walk
 from gradreach.watch.lens import Lens, WatchedStep
+from gradreach.watch.loader_passes import LoaderPasses
+from gradreach.watch.missed_loads import MissedLoads
 from gradreach.watch.models import Models
 from gradreach.watch.nonfinite.alarm import Alarm, looks_broken
 from gradreach.watch.nonfinite.kept_calls import KeptCalls
@@ -79,6 +82,8 @@ class Session:
         self._ordinary = OrdinaryPass()
         self._samples = DependencySamples()
         self._pending = PendingLooks(recorder, self._sites)
+        self._missed_loads = MissedLoads()
+        self._loader_passes = LoaderPasses()
         self._carried: dict[type[Lens], Any] = {}
         self._lead = 0
         if only is not None:
@@ -113,6 +118,9 @@ class Session:
             with self._own_work:
                 if self._guards is not None and (left := self._guards.left()):
                     self._recorder.note(left)
+            with self._own_work:
+                for told in self._loader_passes.spent():
+                    self._recorder.write(told)
             self.flush()
 
     def flush(self) -> None:
@@ -181,6 +189,21 @@ class Session:
         """The script hooks a tensor that its graph made: on a watched step no further pass goes over that graph."""
         if self._watch is not None and self._concerned() and not tensor.is_leaf:
             self._watch.step.is_hooked = True
+
+    def loaded(self, module: nn.Module, state: Any, result: Any) -> None:
+        """The script had a module load a state."""
+        if not self._missed_loads.has_taken(module) and self._concerned():
+            self._missed_loads.loaded(module, state, result, self.count, caller(sys._getframe(1)))
+
+    def iterates(self, loader: DataLoader[Any], iterator: Any) -> None:
+        """The script begins a pass over a loader."""
+        if self._concerned():
+            self._loader_passes.begins(loader, iterator, self.count, caller(sys._getframe(1)))
+
+    def runs_out(self, iterator: Any) -> None:
+        """A pass over a loader is at its end."""
+        if self._concerned() and (told := self._loader_passes.ends(iterator, self.count)) is not None:
+            self._recorder.write(told)
 
     def compiled(self, target: Any) -> None:
         """Compiled code must meet no changed class and no global hook, which would warn, recompile or stay silent."""
@@ -311,6 +334,8 @@ class Session:
             leaves = watch.step.leaves if watch is not None else walk(call.losses).leaves
             self._sites.learn(site, leaves)
             self._tell_layout(leaves)
+            for missed in self._missed_loads.of_trained(self._models, leaves):
+                self._recorder.write(missed)
 
     def _after(self, site: int, watch: StepWatch) -> None:
         """What a look adds at the end of the backward pass."""

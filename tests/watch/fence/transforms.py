@@ -17,6 +17,7 @@ from torch.func import functional_call, grad, jacrev, jvp, stack_module_state, v
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.checkpoint import checkpoint
+from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
 Transform = Callable[[nn.Module, Tensor], Any]
@@ -377,6 +378,23 @@ def clipped(model: nn.Module, x: Tensor) -> Any:
     return norm, [p.grad for p in model.parameters()]
 
 
+def loaded_by_name(model: nn.Module, x: Tensor) -> Any:
+    odd = {f"module.{name}": tensor for name, tensor in model.state_dict().items()}
+    kept = model.load_state_dict(odd, strict=False)
+    taken = model.load_state_dict(model.state_dict())
+    model(x).square().mean().backward()
+    return sorted(kept.missing_keys), len(taken.unexpected_keys)
+
+
+def loaded_in_batches(model: nn.Module, x: Tensor) -> Any:
+    loader, seen = DataLoader(list(x), batch_sampler=([row] for row in range(len(x)))), []
+    for _ in range(4):
+        for rows in loader:
+            seen.append(model(rows).square().mean())
+            seen[-1].backward()
+    return seen, type(iter(loader))
+
+
 TRANSFORMS: dict[str, Transform] = {
     transform.__name__: transform
     for transform in (
@@ -387,6 +405,7 @@ TRANSFORMS: dict[str, Transform] = {
         hooked_modules, saved_elsewhere, saved_on_cpu, with_anomalies_detected, in_threads, backward_in_a_thread,
         forked, operations_counted, flops_counted, another_default_device, an_error_of_its_own, backward_twice,
         backward_of_many, backward_of_nothing, deep_recursion, clipped,
+        loaded_by_name, loaded_in_batches,
     )
 }  # fmt: skip
 

@@ -165,3 +165,50 @@ class DiscardedResult:
     line: str
     name: str = ""
     fits: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MissedLoad:
+    """A call of `load_state_dict(…, strict=False)` that took next to nothing of what it was given.
+
+    `module` is the module that it was called on, which is trained afterwards, or its root; `line` is the script's, and
+    `step` the first backward pass after the call. Of `given` names `taken` are the module's own. With the tensors under
+    the key `under`, empty where they stand at the top, and `prefix` in their names replaced by `wanted`, `fits` of them
+    would be taken, in name and shape; 0 where no such change is known. `example` is a name that was given, `own` one
+    that the module has.
+    """
+
+    module: str
+    line: str
+    step: int
+    given: int
+    taken: int
+    under: str = ""
+    prefix: str = ""
+    wanted: str = ""
+    fits: int = 0
+    example: str = ""
+    own: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SpentLoader:
+    """A DataLoader over which a line of the script went again and again without a batch, once it had given some.
+
+    Of `passes` over it the first without a batch was pass number `first`, from 1; the `empty` last ones had none, and
+    no backward pass ran between them: the run had come to `step` by then, of which `steps` were made since the first
+    of these passes began. `part` is what hands out no more, "batch_sampler", "sampler" or "dataset", of the class
+    `kind`; `is_iterator` says that it can be gone through once alone, and `function` names that of a generator. A
+    loader that gives again has `empty` 0.
+    """
+
+    line: str
+    passes: int
+    first: int
+    empty: int
+    step: int
+    steps: int
+    part: str
+    kind: str
+    is_iterator: bool
+    function: str = ""

@@ -79,12 +79,15 @@ raise_rate: multiply the learning rate
 raise_threshold: clip at a higher norm
 random_start: weights that start at random
 receptive_field: let a model without a recurrence see farther back
+rename_state: the names of a checkpoint as the module has them
 residual: a sum around a layer
+rows_anew: a dataset that begins anew at each pass
 rows_in_order: batches whose rows go on where those before ended
 same_weights: the loss computed with the weights that the optimizer holds
 safe_divisor: keep a divisor away from 0
 safe_domain: keep an operation within its domain
 safe_slope: keep the slope of an operation finite
+sampler_anew: a sampler that begins anew at each pass
 scalar_loss: one number as the loss
 scale_input: inputs of mean 0 and deviation 1
 scale_logits: scale logits that are cosines
@@ -102,6 +105,7 @@ split_values: keep singular values apart
 start_anew: a state of zeros for each batch
 stabiliser: carry the largest exponent beside a state with exponential gates
 stable_loss: a loss that takes logits
+strict_load: a load that raises where it does not fit
 straight_through: let the gradient pass a step as if it were not there
 targets_as_shares: targets of a binary cross entropy between 0 and 1
 train_again: training mode for a model that is trained
