@@ -289,6 +289,14 @@ SPEAKING: dict[str, Record] = {
             *at(*chain(3, update_ratio=0.03, weight_norm=60.0), start=50),
         ),
     ),
+    "GR305 grown since": record(
+        steps(loss=flat),
+        (
+            *at(*chain(3, update_ratio=0.05), count=1),
+            *at(*chain(3, update_ratio=7.0), start=2, count=1),
+            *at(*chain(3, update_ratio=0.03, weight_norm=60.0), start=50),
+        ),
+    ),
     "GR305 too small": record(steps(loss=flat), at(*chain(3, update_ratio=1e-8))),
     "GR306": record(steps(), at(chain(1)[0], without_gradient=_BRANCH)),
     "GR307": record(steps(), at(chain(1)[0], zero_gradient=(zero_gradient(why="flat", operation="sign"),))),

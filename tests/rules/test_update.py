@@ -26,9 +26,19 @@ def test_weights_thrown_away_once_and_grown_since() -> None:
     first = at(*chain(3, update_ratio=7.0), count=1)
     rest = tuple(replace(look, step=50 + look.step) for look in at(*chain(3, update_ratio=0.03, weight_norm=60.0)))
     found = the(record(steps(loss=rising), (*first, *rest)), "GR305")
-    assert found.evidence["largest_update_size"] == 7.0
+    assert (found.severity, found.evidence["largest_update_size"]) == ("error", 7.0)
+    assert found.remedies[0].why.startswith("the first update is to be some 700 times smaller")
     assert found.evidence["weight_norm_last"] == 60.0
     assert "GR305" not in codes(record(steps(loss=falling), (*first, *rest)))
+
+
+def test_what_saturates_since_the_start_was_thrown_away_is_an_effect() -> None:
+    flat_out = {"kind": "Linear", "activation": "tanh", "saturated": 0.99}
+    first = at(*chain(3, update_ratio=7.0), count=1)
+    rest = at(*chain(3, update_ratio=0.03, weight_norm=60.0, **flat_out), start=50, count=10)
+    alone = at(*chain(3, update_ratio=0.03, weight_norm=60.0, **flat_out), start=50, count=10)
+    assert "GR203" in codes(record(steps(loss=rising), alone))
+    assert "GR203" not in codes(record(steps(loss=rising), (*first, *rest)))
 
 
 def test_too_small() -> None:

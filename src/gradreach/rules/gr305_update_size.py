@@ -10,7 +10,7 @@ from gradreach.facts.site import Site
 from gradreach.facts.statistics import is_positive, known, median, positive
 from gradreach.facts.thresholds import Threshold
 from gradreach.facts.time import MIN_LOOKS
-from gradreach.facts.wording import figure
+from gradreach.facts.wording import count, figure
 from gradreach.record.look import Look
 from gradreach.record.schema import Finding
 from gradreach.record.seen.depth import DepthLook
@@ -36,8 +36,8 @@ LEVERAGE = 0.1
 SMALLEST_WEIGHT = 1e-3
 """Root mean square under which weights count as started at zero, where any update is large beside them."""
 
-USUAL = 1e-3
-"""‖Δw‖ / ‖w‖ of ordinary training."""
+USUAL, USUAL_FIRST = 1e-3, 1e-2
+"""‖Δw‖ / ‖w‖ of ordinary training, and of its first update."""
 
 GROWS = 2.0
 """Powers of ten by which a gradient grows on its way back, through time or depth, that forbid a higher rate."""
@@ -62,6 +62,8 @@ def _judge_site(facts: Facts, site: Site, looks: Sequence[Look]) -> Finding | No
     if site.stalled or site.worse_than_at_first:
         limit = facts.thresholds[UPDATE_TOO_LARGE]
         large = {name: seen for name, seen in modules.items() if _is_too_large(seen, limit)}
+        if large and _is_thrown_away(modules):
+            return _thrown_away(facts, site, modules)
         if large:
             return _too_large(facts, site, large, limit)
     if not site.stalled or _grows_somewhere(facts, site):
@@ -122,6 +124,12 @@ def _is_too_large(looks: Sequence[DepthLook], limit: float) -> bool:
     return median(ratios) >= limit or (max(ratios) >= REPLACED and norms[-1] >= GROWN * norms[0])
 
 
+def _is_thrown_away(modules: Mapping[str, Sequence[DepthLook]]) -> bool:
+    """Whether the first update that was seen replaced most of the modules."""
+    replaced = [seen for seen in modules.values() if _ratios(seen)[0] >= REPLACED]
+    return 2 * len(replaced) > len(modules)
+
+
 def _could_gain(site: Site, looks: Sequence[Look]) -> bool:
     losses = [abs(loss) for loss in site.losses]
     pulls = [max(known(map(pull, look.depth)), default=None) for look in looks]
@@ -145,10 +153,36 @@ def _too_large(facts: Facts, site: Site, large: Mapping[str, Sequence[DepthLook]
     if usual < limit:
         how = f"max ‖Δw‖ / ‖w‖ = {figure(largest)} ≥ {REPLACED:g}; "
         how += f"‖w‖ / ‖w‖ at first = {formula.quotient(norms[-1], norms[0])} ≥ {GROWN:g}"
-    factor = 10.0 if usual < limit else max(10.0, usual / USUAL)
-    remedies = (LOWER_RATE.remedy(factor), SCALE_INPUT.remedy(facts.root_of(worst)))
+    remedies = (LOWER_RATE.remedy(10.0), SCALE_INPUT.remedy(facts.root_of(worst)))
     where: Where = {"module": worst, "kind": looks[-1].kind, "site": site.name}
     return RULE.finding("warning", where, evidence, because, remedies, how)
+
+
+def _thrown_away(facts: Facts, site: Site, modules: Mapping[str, Sequence[DepthLook]]) -> Finding:
+    """What the first update did: whatever saturates or dies after it does so for that."""
+    first = {name: _ratios(seen)[0] for name, seen in modules.items()}
+    worst = max(first, key=first.__getitem__)
+    norms, most = _norms(modules[worst]), sum(ratio >= REPLACED for ratio in first.values())
+    because = (
+        f"the first update that was seen changed `{worst}` by {figure(first[worst])} times its size, and {most} of "
+        f"{count(len(first), 'module')} by all that they held or more: where the training was to start from is gone. "
+        f"‖w‖ went from {figure(norms[0])} to {figure(norms[-1])}, and the loss does not fall."
+    )
+    evidence: Evidence = {
+        "update_size": median(_ratios(modules[worst])), "largest_update_size": first[worst],
+        "weight_norm_first": norms[0], "weight_norm_last": norms[-1], "modules": most, "looks": len(modules[worst]),
+    }  # fmt: skip
+    how = f"‖Δw‖ / ‖w‖ = {figure(first[worst])} ≥ {REPLACED:g}, in {most} of {len(first)} modules"
+    smaller = figure(first[worst] / USUAL_FIRST, 1)
+    why = f"the first update is to be some {smaller} times smaller; 1e-3 is an ordinary rate for Adam and its kin"
+    remedies = (LOWER_RATE.remedy_because(why, 10.0), SCALE_INPUT.remedy(facts.root_of(worst)))
+    where: Where = {"module": worst, "kind": modules[worst][-1].kind, "site": site.name}
+    return RULE.finding("error", where, evidence, because, remedies, how)
+
+
+def _headline(_: Facts, finding: Finding) -> str:
+    first = finding.because.split(" ‖w‖ went", 1)[0].rstrip(".")
+    return f"{first[:1].upper()}{first[1:]}, and the loss does not fall."
 
 
 def _too_small(site: Site, ratio: float, looks: Sequence[Look], limit: float) -> Finding:
@@ -168,7 +202,7 @@ RULE = Rule(
     code="GR305",
     slug="update-size",
     title="update far too large or too small for the weights",
-    severities=("warning",),
+    severities=("error", "warning"),
     family="step",
     explain=Explanation(
         cause="The learning rate does not fit the weights' size: either each update overwrites what was learned, or "
@@ -177,7 +211,8 @@ RULE = Rule(
         thresholds=f"Per module, on the median of {MIN_LOOKS} looks or more; normalisation layers and weights that "
         "start at zero are left out, for any update is large beside them. Too large: from "
         f"‖Δw‖ / ‖w‖ = {UPDATE_TOO_LARGE.default:g}, with which ten updates replace the weights, or once {REPLACED:g} "
-        f"with weights that then grew {GROWN:g}-fold; and a loss that stands still or ends above where it began. Too "
+        f"with weights that then grew {GROWN:g}-fold; and a loss that stands still or ends above where it began. It is "
+        f"an error where the first update that was seen was {REPLACED:g} or more in most of the modules. Too "
         f"small: up to {figure(UPDATE_TOO_SMALL.default)} even for the module that moves most, a million updates for a "
         "change of the weights by their own size; a loss that certainly does not fall, and a gradient with ‖w‖·‖∂L/∂w‖ "
         f"of {LEVERAGE:g} of the loss or more: with a model at its optimum there is nothing to gain, and where "
@@ -194,5 +229,8 @@ RULE = Rule(
     ),
     judge=judge,
     thresholds=(UPDATE_TOO_LARGE, UPDATE_TOO_SMALL),
-    zoo=("gr305_too_large", "gr305_too_small"),
+    headline=_headline,
+    effects=("GR103", "GR203", "GR204", "GR307"),
+    is_cause=lambda finding: finding.severity == "error",
+    zoo=("gr305_too_large", "gr305_first_step", "gr305_too_small"),
 )

@@ -86,18 +86,14 @@ def _outcome(rule: Rule, facts: Facts) -> RuleOutcome:
 
 def _without_effects(findings: Sequence[Finding]) -> Sequence[Finding]:
     """The findings without those that another one, at the same line, brings about by itself."""
-    brought = {(code, each.where.get("site")) for each in findings for code in _effects(each)}
+    causes = [each for each in findings if each.code in RULES and RULES[each.code].is_cause(each)]
+    brought = {(code, each.where.get("site")) for each in causes for code in RULES[each.code].effects}
     known = {code for code, _ in brought}
     return [
         each
         for each in findings
         if each.code not in known or ("site" in each.where and (each.code, each.where["site"]) not in brought)
     ]
-
-
-def _effects(finding: Finding) -> tuple[str, ...]:
-    """What its fault does by itself; information proves no harm, and so explains none."""
-    return RULES[finding.code].effects if finding.code in RULES and finding.severity != "info" else ()
 
 
 def _beside_causes(findings: Sequence[Finding]) -> Sequence[Finding]:

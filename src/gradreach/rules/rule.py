@@ -73,7 +73,8 @@ class Rule:
     verdict's sentence, and `headline` writes the whole of that sentence where an opening is not enough. `aside` adds
     half a sentence to the verdict where the finding is information. `urgency` ranks findings of equal severity, the
     lowest first; where a rule `is_symptom`, its finding is information beside any that may be its cause. `effects` are
-    the codes of what its fault does by itself: beside one of its findings those at the same line are not told. `units`
+    the codes of what its fault does by itself: beside a finding that `is_cause` those at the same line are not told;
+    information proves no harm, and so explains none. `units`
     and `labels` are those of its own evidence, beside UNITS and LABELS. `zoo` names the scripts of the test zoo that
     show it.
     """
@@ -93,6 +94,7 @@ class Rule:
     urgency: int = LEAST_URGENT
     is_symptom: bool = False
     effects: tuple[str, ...] = ()
+    is_cause: Callable[[Finding], bool] = lambda finding: finding.severity != "info"
     units: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     zoo: tuple[str, ...] = ()
