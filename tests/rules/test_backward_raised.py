@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from gradreach.record.schema import Finding, Outcome, Record
+from gradreach.record.seen.loop import CutPass
 from tests.records.parts import at, record, steps, stopped, time_look
 from tests.rules.judging import codes, the
 
@@ -104,6 +105,14 @@ def test_a_value_changed_in_place() -> None:
     assert "after one good pass that is mostly an optimizer's step" in other.because
     assert other.remedies[0].id == "forward-anew"
     adversaries(True)
+
+
+def test_what_ran_without_gradients_is_named() -> None:
+    cut_pass = CutPass(0, "Net", ("embed", "head"))
+    found = finding(lambda: cut(False), 1, sites=("train.py:20",), cut_pass=cut_pass)
+    assert "what Net calls (`embed` first) ran where gradients are switched off" in found.because
+    whole = finding(lambda: cut(False), 1, sites=("train.py:20",), cut_pass=CutPass(0, "Net", ()))
+    assert "for Net ran where gradients are switched off" in whole.because
 
 
 def test_a_layer_in_eval_mode_under_cudnn() -> None:

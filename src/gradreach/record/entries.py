@@ -9,7 +9,7 @@ from typing import Any
 
 from gradreach.record.look import Look
 from gradreach.record.schema import Dependency, GuardDeed, GuardSummary, NonFinite, Outcome, Overhead, Record, Run, Step
-from gradreach.record.seen.loop import MissedLoad, SpentLoader
+from gradreach.record.seen.loop import CutPass, MissedLoad, SpentLoader
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ Entry = (
     | Look
     | Dependency
     | NonFinite
+    | CutPass
     | MissedLoad
     | SpentLoader
     | SiteEntry
@@ -50,7 +51,7 @@ Entry = (
     | GuardSummary
     | Outcome
 )
-"""One thing written of a run. Of Run, Overhead, GuardSummary and Outcome the last one written counts, and of
+"""One thing written of a run. Of Run, CutPass, Overhead, GuardSummary and Outcome the last one written counts, and of
 Dependency the last one of each module and site, of SpentLoader that of each line and kind; all others add up."""
 
 
@@ -68,6 +69,7 @@ def record_of(entries: Iterable[Entry]) -> Record:
         looks=tuple(sorted(found[Look], key=lambda look: look.step)),
         dependency=tuple({(each.module, each.site): each for each in found[Dependency]}.values()),
         nonfinite=tuple(found[NonFinite]),
+        cut_pass=_last(found[CutPass], None),
         missed_loads=tuple(found[MissedLoad]),
         spent_loaders=tuple({(each.line, each.kind): each for each in found[SpentLoader]}.values()),
         sites=tuple(site.place for site in found[SiteEntry]),

@@ -13,7 +13,7 @@ from typing import Final, Literal
 from gradreach.record.has_card import HasCard
 from gradreach.record.look import Look
 from gradreach.record.nonfinite import Cause, NonFiniteValue, Phase, all_finite, may_be_overflow
-from gradreach.record.seen.loop import MissedLoad, SpentLoader
+from gradreach.record.seen.loop import CutPass, MissedLoad, SpentLoader
 from gradreach.record.seen.recurrence import Direction
 
 SCHEMA: Final = "gradreach/1"
@@ -213,9 +213,9 @@ class Outcome:
 @dataclass(frozen=True)
 class Record:
     """All that was seen of one run. `dependency` holds the last test of each module and line that calls backward;
-    `models` maps each root module's name to its class; `missed_loads` are the checkpoints of which nothing came into a
-    model, `spent_loaders` the loaders that gave no batch any more; `notes` are plain sentences on what could not be
-    seen, and why."""
+    `models` maps each root module's name to its class; `cut_pass` tells of a pass that raised; `missed_loads` are the
+    checkpoints of which nothing came into a model, `spent_loaders` the loaders that gave no batch any more; `notes` are
+    plain sentences on what could not be seen, and why."""
 
     run: Run
     steps: tuple[Step, ...] = ()
@@ -228,6 +228,7 @@ class Record:
     outcome: Outcome = Outcome()
     notes: tuple[str, ...] = ()
     dependency: tuple[Dependency, ...] = ()
+    cut_pass: CutPass | None = None
     missed_loads: tuple[MissedLoad, ...] = ()
     spent_loaders: tuple[SpentLoader, ...] = ()
 

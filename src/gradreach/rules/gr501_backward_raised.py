@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gradreach.facts.facts import Facts
+from gradreach.facts.wording import shortened
 from gradreach.record.kinds import numbered
 from gradreach.record.schema import Finding, Remedy
 from gradreach.remedies.advice.carry_and_detach import CARRY_AND_DETACH
@@ -108,7 +109,15 @@ def _recurs(facts: Facts) -> bool:
     return any(look.time for look in facts.record.looks) or any(numbered(kind) for kind in kinds)
 
 
-def _without_graph(_: Facts) -> str:
+def _without_graph(facts: Facts) -> str:
+    cut = facts.record.cut_pass
+    if cut is not None:
+        inside = f"what {cut.root} calls (`{shortened(cut.modules[0], 40)}` first)" if cut.modules else cut.root
+        return (
+            f"The loss has no path back to the weights, for {inside} ran where gradients are switched off: under "
+            "torch.no_grad or torch.inference_mode, around its call or as a decorator of a forward method. Take that "
+            "away for training; requires_grad_() of the loss would silence the error and train nothing"
+        )
     return (
         "The loss depends on no trainable parameter: no path leads from it back to the weights. It was cut by "
         "detach(), "

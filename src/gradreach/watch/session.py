@@ -237,6 +237,11 @@ class Session:
         self._is_passing = True
         try:
             call.run()
+        except Exception:
+            with self._own_work:
+                if self._watch is not None and (cut := self._watch.cut_pass(self._steps.number)) is not None:
+                    self._recorder.write(cut)
+            raise
         finally:
             self._is_passing = False
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gradreach.record.look import Look
+from gradreach.record.seen.loop import CutPass
 from gradreach.watch.graph import walk
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep, all_lenses
 from gradreach.watch.models import modules_of, parameters_of
@@ -19,6 +20,8 @@ from gradreach.watch.nonfinite.kept_calls import Generators, KeptCalls
 from gradreach.watch.own_work import is_ours
 from gradreach.watch.samples.local_errors import LocalErrors
 from gradreach.watch.samples.stream import Chunk
+
+MOST_NAMED = 8
 
 EVENTS = (Lens.entering, Lens.called, Lens.before_backward, Lens.look, Lens.leads)
 
@@ -72,6 +75,17 @@ class StepWatch:
         looks = [Look(step=step, site=site, seconds=0.0)]
         self._each(Lens.look, lambda lens: looks.append(lens.look(looks[-1])))
         return looks[-1]
+
+    def cut_pass(self, step: int) -> CutPass | None:
+        """Where the pass raised: a model all of whose weights were used where gradients are switched off; None where
+        there is none."""
+        cut = self.step.called_without_gradient
+        for root in self.roots:
+            ran = [(path, part) for path, part in modules_of(root) if part._parameters and id(part) in self.step.called]
+            if ran and all(id(part) in cut for _, part in ran):
+                return CutPass(step, type(root).__name__, tuple(path for path, _ in ran)[:MOST_NAMED])
+        outermost = next((module for module in cut.values() if module._modules or module._parameters), None)
+        return None if outermost is None or self.roots else CutPass(step, type(outermost).__name__, ())
 
     def local_errors(self) -> Sequence[LocalErrors]:
         """After `look`: the errors where nothing recurs any more, for the test of what they depend on."""

@@ -168,6 +168,15 @@ class DiscardedResult:
 
 
 @dataclass(frozen=True, slots=True)
+class CutPass:
+    """A backward pass that raised, before which `modules` of the class `root` ran where gradients are switched off."""
+
+    step: int
+    root: str
+    modules: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class MissedLoad:
     """A call of `load_state_dict(…, strict=False)` that took next to nothing of what it was given.
 

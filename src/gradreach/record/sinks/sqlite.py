@@ -18,7 +18,7 @@ import msgspec
 from gradreach.record.entries import Entry, Model, Note, SiteEntry
 from gradreach.record.look import Look
 from gradreach.record.schema import Dependency, GuardDeed, GuardSummary, NonFinite, Outcome, Overhead, Run, Step
-from gradreach.record.seen.loop import MissedLoad, SpentLoader
+from gradreach.record.seen.loop import CutPass, MissedLoad, SpentLoader
 
 FORMAT = 1
 """Version of the file's layout; a file of another version is refused with a sentence."""
@@ -44,6 +44,7 @@ _ROW_KINDS = {
     "look": _RowKind(Look, Look),
     "dependency": _RowKind(Dependency, Dependency),
     "nonfinite": _RowKind(NonFinite, NonFinite),
+    "cut pass": _RowKind(CutPass, CutPass),
     "missed load": _RowKind(MissedLoad, MissedLoad),
     "spent loader": _RowKind(SpentLoader, SpentLoader),
     "site": _RowKind(SiteEntry, str, lambda site: site.place, SiteEntry),
