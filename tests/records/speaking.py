@@ -9,7 +9,7 @@ from typing import Any
 from gradreach.record.kinds import DECAY_LOOP, LOOP
 from gradreach.record.look import Look
 from gradreach.record.schema import NonFinite, Record, Step
-from gradreach.record.seen.data import GivenData, InvertedMask, MixedRows, Padding, RowReading, SoftmaxAxis
+from gradreach.record.seen.data import GivenData, IdleMask, InvertedMask, MixedRows, Padding, RowReading, SoftmaxAxis
 from gradreach.record.seen.depth import DepthLook, SingleValues
 from gradreach.record.seen.loop import (
     Decay,
@@ -119,6 +119,7 @@ NO_BOUND: dict[str, Any] = {"gamma": None, "lambda_": None, "rho": None, "bound_
 GATED = time_look(factor=0.826, kind="LSTM", gamma=None, lambda_=None, rho=None, bound_factor=None, saturated=0.97)
 FAR = dependency(lag(61, 91, at=61, share=0.24), T=180)
 CHUNKED = dependency(free(1, 59), lag(60, 90, at=70), T=180)
+FUTURE = IdleMask("model.attn", "Attention", 16, 16, 1.1, 0.52, 0.9, is_future=True, at_each_place=True)
 NOTHING = (free(1, 6), free(7, 20), free(21, 59, detectable=0.031))
 WIDE = Spread(-3.0, 3.0, 0.0, 1.0)
 _BRANCH = ("model.side.0.weight", "model.side.0.bias")
@@ -444,6 +445,8 @@ SPEAKING: dict[str, Record] = {
     "GR708 of numbers": record(steps(400), padded(0.01, 2.2, label=None)),
     "GR709": record(steps(), at(inverted_masks=(InvertedMask("model.attn", "MultiheadAttention", 32, 16, 0.4),))),
     "GR709 by hand": record(steps(), at(inverted_masks=(InvertedMask("", "", 32, 16, 0.4),) * 2)),
+    "GR710": record(steps(), at(idle_masks=(FUTURE,))),
+    "GR710 of padding": record(steps(), at(idle_masks=(IdleMask("", "", 16, 16, 0.9, 0.24, 0.97),) * 2)),
     "GR706": record(
         steps(), at(softmaxes=(SoftmaxAxis("softmax", "model.softmax", "Softmax", (48, 12), 0, over_rows=True),))
     ),

@@ -90,6 +90,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR707": ("T", "looks"),
     "GR708": ("padded_rows",),
     "GR709": ("padded", "looks"),
+    "GR710": ("share", "looks"),
 }
 """The evidence that a formula of the rule must hold, whatever its form."""
 

@@ -39,7 +39,7 @@ CODES = [
     *("GR401", "GR402", "GR403"),
     *("GR501", "GR502", "GR503", "GR504", "GR505", "GR506", "GR507", "GR508"),
     *("GR601", "GR602", "GR603", "GR604", "GR605", "GR606", "GR607", "GR608", "GR609", "GR610", "GR611", "GR612"),
-    *("GR701", "GR702", "GR703", "GR704", "GR705", "GR706", "GR707", "GR708", "GR709"),
+    *("GR701", "GR702", "GR703", "GR704", "GR705", "GR706", "GR707", "GR708", "GR709", "GR710"),
 ]
 ODD = [float("nan"), float("inf"), float("-inf"), 0.0, -0.0, 5e-324, 1.7e308, -1.0]
 WORDS = ["", "model", "model.rnn", "model.0.weight", "d.1", "RNN_TANH", "LSTM", "tanh", "relu"]

@@ -12,6 +12,7 @@ far_start: losses that begin far above what a constant guess gets
 outputs: whether what models put out differs from row to row
 summed_passes: whether the gradients of several passes are summed for one update
 idle_clip: clipping calls that limit nothing
+idle_masks: masks of attention that shut nothing out
 value_clip: what clipping by value leaves of the gradients
 updates: what the optimizers do with the gradients of one line
 clipping: by which threshold a norm was limited, on what share of the steps

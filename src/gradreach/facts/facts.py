@@ -17,6 +17,7 @@ from gradreach.facts.depth import DepthShown, Trend, depth_shown, trends_of
 from gradreach.facts.far_start import FarStart, far_starts
 from gradreach.facts.first_step import FirstStepRead, OneDirection, first_step_reads, read_first
 from gradreach.facts.idle_clip import IdleClip
+from gradreach.facts.idle_masks import IdleMasksSeen, idle_masks
 from gradreach.facts.input_size import given_data, input_sizes, lost_data
 from gradreach.facts.linear_maps import MapsSeen, linear_maps
 from gradreach.facts.losses import NO_BETTER, LossPart, loss_parts, over_guess, part_of_guess
@@ -354,6 +355,11 @@ class Facts:
     def loss_parts(self) -> tuple[LossPart, ...]:
         """What the losses hold against their targets, by line and place, over the sound looks."""
         return loss_parts(self.sound_looks)
+
+    @cached_property
+    def idle_masks(self) -> tuple[IdleMasksSeen, ...]:
+        """The masks of attention that shut nothing out, by line."""
+        return idle_masks(self.sound_looks)
 
     @cached_property
     def padded_losses(self) -> tuple[PaddedLoss, ...]:

@@ -76,4 +76,5 @@ gr706_softmax_over_batch: a softmax runs over the samples of a batch
 gr707_first_step_read: the loss reads a recurrent layer after its first step alone
 gr708_padded_loss: most rows that a loss is the mean of stand at padding
 gr709_inverted_mask: the mask of an attention is the wrong way round
+gr710_idle_mask: masked scores are not far below the others
 """

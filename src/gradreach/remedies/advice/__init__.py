@@ -36,6 +36,7 @@ detach_between: detach a state between chunks, not between steps
 distinct_rows: see that the rows of a batch differ
 double_where: choose before the operation as well as after it
 drop_rows: leave out the rows that hold values that are not finite
+fill_far_below: masked scores far below all others
 find_out: what to ask where nothing is known that would help
 finite_mask: mask with a large finite number in place of infinity
 follow_batches: running statistics that follow the batches
