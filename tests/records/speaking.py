@@ -25,6 +25,7 @@ from gradreach.record.seen.loop import (
     ValueClip,
 )
 from gradreach.record.seen.loss import (
+    Alignment,
     CopiedTargets,
     LayerGrowth,
     LossConstant,
@@ -425,6 +426,17 @@ SPEAKING: dict[str, Record] = {
     "GR702": record(
         steps(), at(readings=(RowReading("model.gru", "GRU", False, 48, 20, 48, "steps", 1, False, True),))
     ),
+    "GR602 of a CTC loss": record(
+        steps(), at(alignments=(Alignment(0, (0, 40, 44, 39), off=1.4, last="matrix product"),))
+    ),
+    "GR602 of a CTC loss on probabilities": record(
+        steps(), at(alignments=(Alignment(0, (0, 40, 44, 39), off=1.6, last="softmax", are_shares=True),))
+    ),
+    "GR613": record(steps(loss=lambda i: falling(i) - 0.5), at(alignments=(Alignment(0, (12, 40, 44, 0), 3),))),
+    "GR613 no class left": record(steps(), at(alignments=(Alignment(0, (12, 40, 44, 39), 3),))),
+    "GR613 several left": record(steps(), at(alignments=(Alignment(0, (12, 300, 0, 0), 3),))),
+    "GR613 of padding": record(steps(), at(alignments=(Alignment(0, (30, 40, 44, 39), at_end=30),))),
+    "GR613 put between": record(steps(), at(alignments=(Alignment(0, (80, 40, 44, 39), 16, between=80),))),
     "GR702 by a view": record(
         steps(), at(readings=(RowReading("model.gru", "GRU", False, 20, 48, 48, "entries", 1, True, True),))
     ),

@@ -81,6 +81,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR610": ("share",),
     "GR611": ("times",),
     "GR612": ("places",),
+    "GR613": ("share",),
     "GR701": (),
     "GR702": (),
     "GR703": ("deviation_first", "deviation_last"),

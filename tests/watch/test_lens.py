@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from gradreach.record.look import Look
 from gradreach.watch.lens import BackwardPass, ModuleCall, all_lenses
+from gradreach.watch.lenses.alignments import Alignments
 from gradreach.watch.lenses.alike_rows import AlikeRows
 from gradreach.watch.lenses.carried_graph import CarriedGraph
 from gradreach.watch.lenses.chunk_seams import ChunkSeams
@@ -48,7 +49,18 @@ def test_every_lens_is_found_after_those_that_it_names() -> None:
     lenses = all_lenses()
     assert set(lenses) == {
         *(CarriedGraph, ChunkSeams, CopiedTargetsOfLoss, DiscardedResults, FleetingParts, HiddenParts),
-        *(AlikeRows, GivenDataSizes, IdleMasks, InvertedMasks, Losses, LossTerms, MixedRowsOfBatch, Modes, Outputs),
+        *(
+            AlikeRows,
+            Alignments,
+            GivenDataSizes,
+            IdleMasks,
+            InvertedMasks,
+            Losses,
+            LossTerms,
+            MixedRowsOfBatch,
+            Modes,
+            Outputs,
+        ),
         *(Copies, Dropouts, MapsInARow, PaddedData, ReadRows),
         *(Depth, DetachedStates, Feedforward, Loops, RecurrentLayers),
         *(

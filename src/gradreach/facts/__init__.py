@@ -5,6 +5,7 @@ breaks: where a run broke, and who took care of values that are not finite
 site: one line of the script that calls backward, with its steps, losses, norms and clipping
 learning: whether the loss at one line fell over the run
 losses: what a loss holds against what, and what the best constant guess gets
+alignments: the targets of CTC losses, and what these are given
 known_errors: what torch's own words mean where it raises
 terms: how hard the terms of a loss pull at the weights that they share
 padded_loss: losses most of whose rows stand at padding

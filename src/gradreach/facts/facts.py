@@ -9,6 +9,7 @@ from functools import cached_property
 from gradreach.facts import blow_up as blow_ups
 from gradreach.facts import breaks
 from gradreach.facts.activations import ModuleKey, hidden_activations
+from gradreach.facts.alignments import AlignmentSeen, alignments
 from gradreach.facts.blow_up import BlowUp, UnclippedGrowth
 from gradreach.facts.clipping import Clipping, clipping, exceptional, norm_quantile
 from gradreach.facts.copied_units import CopiedLayers, copied_layers
@@ -355,6 +356,11 @@ class Facts:
     def loss_parts(self) -> tuple[LossPart, ...]:
         """What the losses hold against their targets, by line and place, over the sound looks."""
         return loss_parts(self.sound_looks)
+
+    @cached_property
+    def alignments(self) -> tuple[AlignmentSeen, ...]:
+        """The CTC losses, by line."""
+        return alignments(self.sound_looks)
 
     @cached_property
     def idle_masks(self) -> tuple[IdleMasksSeen, ...]:

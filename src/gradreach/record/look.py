@@ -16,7 +16,7 @@ from gradreach.record.seen.loop import (
     OptimizerSteps,
     UnheardBackward,
 )
-from gradreach.record.seen.loss import CopiedTargets, LossConstant, LossLook, LossTerm, OutputLook
+from gradreach.record.seen.loss import Alignment, CopiedTargets, LossConstant, LossLook, LossTerm, OutputLook
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, Probe, SteppedState, TimeLook
 from gradreach.record.seen.weights import CopiedUnits, LinearMaps
 from gradreach.record.seen.zero_gradient import ZeroGradient
@@ -36,9 +36,9 @@ class Look:
     call. `chunk_seam` is where the chunk met that of the step before, where the data tell. `unmoved` names the
     parameters with a gradient that hold the values of the look before; `moved` says whether anything that the loss
     leads to holds others.
-    `losses` are the comparisons that the loss is made of, `loss_terms` the terms that it is the sum of, on some looks,
-    and `loss_constant` what was added to it that has no gradient, where that is known; `copied_targets` those whose
-    targets are what the model is just given, `outputs` what the root modules put out.
+    `losses` are the comparisons that the loss is made of, `alignments` its CTC losses, `loss_terms` the terms that it
+    is the sum of, on some looks, and `loss_constant` what was added to it that has no gradient, where that is known;
+    `copied_targets` those whose targets are what the model is just given, `outputs` what the root modules put out.
     `uncleared` names the parameters whose gradient, which made the update after this look, was still there at the next
     one; `cleared` those whose gradient was gone by then. `stepped` is what optimizers did in between, where torch
     tells of it.
@@ -85,6 +85,7 @@ class Look:
     update: float | None = None
     probes: tuple[Probe, ...] = ()
     losses: tuple[LossLook, ...] = ()
+    alignments: tuple[Alignment, ...] = ()
     loss_terms: tuple[LossTerm, ...] = ()
     loss_constant: LossConstant | None = None
     copied_targets: CopiedTargets | None = None

@@ -1,6 +1,7 @@
 """What a person can do about a finding, one file a remedy: what it does, the code to paste, where it does not fit.
 
 advice: what a piece of advice is
+blank_index: a blank of a CTC loss that no target is
 drop_less: lower the share that dropouts drop
 registry: all advice by its id
 linear_end: end a network in a linear layer
@@ -53,6 +54,7 @@ invert_mask: a mask the other way round
 last_real_step: read each row before its padding
 last_state: the state after the last step
 layer_norm: normalisation behind a layer
+leave_out_blanks: targets of a CTC loss without its blank
 leave_out_padding: the mean of the loss over the places that hold data
 leaky: a small slope below zero
 learning_rate: a rate at which no unit is pushed below zero for good
