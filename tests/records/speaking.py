@@ -9,7 +9,16 @@ from typing import Any
 from gradreach.record.kinds import DECAY_LOOP, LOOP
 from gradreach.record.look import Look
 from gradreach.record.schema import NonFinite, Record, Step
-from gradreach.record.seen.data import GivenData, IdleMask, InvertedMask, MixedRows, Padding, RowReading, SoftmaxAxis
+from gradreach.record.seen.data import (
+    AddedMask,
+    GivenData,
+    IdleMask,
+    InvertedMask,
+    MixedRows,
+    Padding,
+    RowReading,
+    SoftmaxAxis,
+)
 from gradreach.record.seen.depth import DepthLook, SingleValues
 from gradreach.record.seen.loop import (
     Decay,
@@ -458,6 +467,15 @@ SPEAKING: dict[str, Record] = {
     "GR709": record(steps(), at(inverted_masks=(InvertedMask("model.attn", "MultiheadAttention", 32, 16, 0.4),))),
     "GR709 by hand": record(steps(), at(inverted_masks=(InvertedMask("", "", 32, 16, 0.4),) * 2)),
     "GR710": record(steps(), at(idle_masks=(FUTURE,))),
+    "GR710 added": record(
+        steps(),
+        at(
+            added_masks=(
+                AddedMask("model.attn", "MultiheadAttention", 16, 1.0, 0.0, is_future=True, at_each_place=True),
+            )
+        ),
+    ),
+    "GR710 added to padding": record(steps(), at(added_masks=(AddedMask("", "", 16, 0.0, -1e-9),))),
     "GR710 of padding": record(steps(), at(idle_masks=(IdleMask("", "", 16, 16, 0.9, 0.24, 0.97),) * 2)),
     "GR706": record(
         steps(), at(softmaxes=(SoftmaxAxis("softmax", "model.softmax", "Softmax", (48, 12), 0, over_rows=True),))

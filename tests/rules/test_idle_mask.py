@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gradreach.record.seen.data import IdleMask
+from gradreach.record.seen.data import AddedMask, IdleMask
 from gradreach.record.seen.loss import CopiedTargets
 from tests.records.parts import at, record, steps
 from tests.rules.judging import codes, not_judged, the
@@ -53,6 +53,34 @@ def test_it_takes_the_place_of_what_follows_from_a_future_that_is_seen() -> None
     assert "GR605" in codes(record(steps(), at(copied_targets=ahead, count=6)))
     assert "GR605" not in codes(record(steps(), at(copied_targets=ahead, idle_masks=(FUTURE,), count=6)))
     assert "GR605" in codes(record(steps(), at(copied_targets=ahead, idle_masks=(PADDING,), count=6)))
+
+
+def test_a_mask_of_numbers_that_is_added() -> None:
+    added = AddedMask("model.attn", "MultiheadAttention", 16, 1.0, 0.0, is_future=True, at_each_place=True)
+    found = the(record(steps(), at(added_masks=(added,), count=6)), "GR710")
+    assert (found.severity, found.where["module"]) == ("error", "model.attn")
+    assert found.because.startswith(
+        "The mask in `model.attn` lets the future through: its numbers are added to the scores, 1 where they are to be "
+        "read and 0 where not, which changes the ratio of two weights by 2.72 times at most. So it was on 6 looks. Each"
+    )
+    assert found.remedies[0].do.startswith("mask = mask != 1  # True where a place is not to be read")
+    ahead = CopiedTargets("model.embed", 16, 512, ahead=1)
+    assert "GR605" not in codes(record(steps(), at(copied_targets=ahead, added_masks=(added,), count=6)))
+
+
+def test_one_that_adds_nothing() -> None:
+    found = the(record(steps(), at(added_masks=(AddedMask("", "", 16, 0.0, -1e-9),))), "GR710")
+    assert found.severity == "warning"
+    assert found.because.startswith(
+        "The mask in an attention shuts nothing out: its numbers are added to the scores, 0"
+    )
+    assert "which leaves weights as they are" in found.because
+    assert found.remedies[0].do.startswith("mask = mask == 0  # True where a place is to be read")
+
+
+def test_an_added_mask_takes_three_looks() -> None:
+    added = AddedMask("model.attn", "MultiheadAttention", 16, 1.0, 0.0)
+    assert "GR710" not in codes(record(steps(), at(added_masks=(added,), count=2)))
 
 
 SLIGHT = replace(PADDING, ratio=0.3, above=0.2)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from gradreach.record.look import Look
 from gradreach.watch.lens import BackwardPass, ModuleCall, all_lenses
+from gradreach.watch.lenses.added_masks import AddedMasks
 from gradreach.watch.lenses.alignments import Alignments
 from gradreach.watch.lenses.alike_rows import AlikeRows
 from gradreach.watch.lenses.carried_graph import CarriedGraph
@@ -50,6 +51,7 @@ def test_every_lens_is_found_after_those_that_it_names() -> None:
     assert set(lenses) == {
         *(CarriedGraph, ChunkSeams, CopiedTargetsOfLoss, DiscardedResults, FleetingParts, HiddenParts),
         *(
+            AddedMasks,
             AlikeRows,
             Alignments,
             GivenDataSizes,

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gradreach.record.seen.data import GivenData, IdleMask, InvertedMask, MixedRows, Padding, RowReading, SoftmaxAxis
+from gradreach.record.seen.data import (
+    AddedMask,
+    GivenData,
+    IdleMask,
+    InvertedMask,
+    MixedRows,
+    Padding,
+    RowReading,
+    SoftmaxAxis,
+)
 from gradreach.record.seen.depth import DepthLook, SingleValues
 from gradreach.record.seen.loop import (
     DiscardedResult,
@@ -49,7 +58,7 @@ class Look:
     age. `given` are the sizes of the script's data, by the layer that takes them in; `readings` say along which axis
     the loss reads a layer, `mixed_rows` and `softmaxes`, of the first looks alone, whether rows of the batch mix;
     `padding` is what the data of a recurrence are filled up with, `inverted_masks` are attentions to padding alone, and
-    `idle_masks` masks that shut nothing out.
+    `idle_masks` masks that shut nothing out, by their value, as do `added_masks`, by what they add.
     `same_rows` is the number of rows of the batch where all that the models were given is the same in each, else 0.
     `copied_units` are the layers whose units have twins, `linear_maps` those that follow one another with nothing
     between them that is not linear.
@@ -97,6 +106,7 @@ class Look:
     padding: tuple[Padding, ...] = ()
     inverted_masks: tuple[InvertedMask, ...] = ()
     idle_masks: tuple[IdleMask, ...] = ()
+    added_masks: tuple[AddedMask, ...] = ()
     same_rows: int = 0
     copied_units: tuple[CopiedUnits, ...] = ()
     linear_maps: tuple[LinearMaps, ...] = ()

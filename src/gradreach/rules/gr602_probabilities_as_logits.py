@@ -164,7 +164,7 @@ def _finding(facts: Facts, part: LossPart) -> Finding:
 RULE = Rule(
     code="GR602",
     slug="probabilities-as-logits",
-    title="probabilities where the loss takes logits",
+    title="logits and probabilities mixed up",
     severities=("error", "warning"),
     family="loss",
     explain=Explanation(

@@ -17,7 +17,7 @@ from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 def judge(facts: Facts) -> RuleOutcome:
     """Each embedding whose ids are the targets, in each look that compared them."""
     seen: dict[tuple[int, str], list[tuple[Look, CopiedTargets]]] = {}
-    told = {each.site for each in facts.idle_masks if each.is_future}  # GR710 names the mask that lets it through
+    told = facts.sites_that_see_the_future
     for look in facts.sound_looks:
         copied = look.copied_targets
         if copied is not None and copied.ahead <= 1 and not (copied.ahead and look.site in told):

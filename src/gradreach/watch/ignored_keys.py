@@ -19,7 +19,7 @@ IGNORED = -1e4
 """A bias of the scores from which nothing is left of a weight."""
 
 SOFTMAXES = ("softmax", "safesoftmax")
-_MASKS = ("attn_mask", "attn_bias")
+MASKS = ("attn_mask", "attn_bias")
 
 
 def is_attention(node: Node) -> bool:
@@ -39,7 +39,7 @@ def ignored_keys(node: Node) -> Tensor | None:
         if not isinstance(weights, Tensor) or weights.dim() < 3 or softmax_axis(node)[0] != weights.dim() - 1:
             return None
         return _of_all_queries(weights, lambda x: x == 0)
-    mask = next((each for name in _MASKS if isinstance(each := saved_value(node, name), Tensor)), None)
+    mask = next((each for name in MASKS if isinstance(each := saved_value(node, name), Tensor)), None)
     if mask is None or mask.dim() < 3:
         return None
     return _of_all_queries(mask, torch.logical_not if mask.dtype == torch.bool else lambda x: x <= IGNORED)

@@ -119,6 +119,23 @@ class InvertedMask:
 
 
 @dataclass(frozen=True, slots=True)
+class AddedMask:
+    """A mask of two values that hardly differ, added to the scores of an attention in `module` on one watched step.
+
+    It adds `attended` where data stand, or the past, and `masked` at the other of its `keys` places. `is_future` says
+    that these are all that come after each place; `at_each_place` that the loss has a target for each of them.
+    """
+
+    module: str
+    kind: str
+    keys: int
+    attended: float
+    masked: float
+    is_future: bool = False
+    at_each_place: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class IdleMask:
     """A softmax in `module` over scores that were filled at masked places, on one watched step, and weighs them still.
 

@@ -1,6 +1,7 @@
 """What a person can do about a finding, one file a remedy: what it does, the code to paste, where it does not fit.
 
 advice: what a piece of advice is
+boolean_mask: a mask of truth values in place of numbers
 blank_index: a blank of a CTC loss that no target is
 drop_less: lower the share that dropouts drop
 registry: all advice by its id

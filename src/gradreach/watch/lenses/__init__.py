@@ -22,6 +22,7 @@ parameter_prints: whether the values of a parameter are those of another time or
 given_data: how large the data are that the layers with weights are given
 read_rows: along which axis the rows of the loss read a layer
 inverted_masks: attentions that ignore exactly the places that hold data
+added_masks: masks that add next to nothing to the scores
 idle_masks: masks whose places get weight all the same
 mixed_rows: whether rows of the batch feed one another, by a softmax over them or by a view
 padding: values that fill up the ends of sequences

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from gradreach.record.look import Look
 from gradreach.record.seen.data import IdleMask
-from gradreach.record.seen.loss import LossLook
 from gradreach.watch.graph import Node, on_gradient, operation, softmax_axis
 from gradreach.watch.ignored_keys import SOFTMAXES
 from gradreach.watch.lens import BackwardPass, Lens, WatchedStep
@@ -20,6 +19,7 @@ from gradreach.watch.lenses.losses import Losses
 from gradreach.watch.masked_fills import masked_fills
 from gradreach.watch.nonfinite.operations import key_of
 from gradreach.watch.nonfinite.saved_values import saved_value
+from gradreach.watch.targets_of_places import asks_each_place
 from gradreach.watch.tensors import is_dense_and_real
 
 MOST_ATTENTIONS = 32
@@ -29,8 +29,6 @@ MOST_QUERIES = 64
 FEWEST_KEYS = 4
 FEWEST_ROWS = 4
 """Rows of weights with masked and open places, read by the loss, that are needed to tell."""
-
-OF_CLASSES = ("cross entropy", "cross entropy on probabilities", "negative log-likelihood")
 
 LEAST_RATIO = 1e-3
 """What a masked place gets of an open one's weight, below which a mask works."""
@@ -85,7 +83,11 @@ class IdleMasks(Lens):
     def look(self, look: Look) -> Look:
         """The look's `idle_masks`, in the order in which they run."""
         each = [found for _, found in sorted(self._found.items(), reverse=True)]
-        seen = (replace(mask, at_each_place=self._asks_each(look, entries, mask.queries)) for mask, entries in each)
+        given = self.step.data.sequences()
+        seen = (
+            replace(mask, at_each_place=asks_each_place(look.losses, (entries,), mask.queries, given))
+            for mask, entries in each
+        )
         return replace(look, idle_masks=tuple(seen))
 
     def _masked(self, node: Node) -> list[_Masked]:
@@ -129,24 +131,6 @@ class IdleMasks(Lens):
         above = (weights.masked_fill(~masked, 0.0).amax(-1) > least).float().mean().item()
         if ratio >= LEAST_RATIO:
             self._found[number] = (replace(each.seen, ratio=ratio, share=share, above=above), each.entries)
-
-    def _asks_each(self, look: Look, entries: int, steps: int) -> bool:
-        """Whether the loss has a target at each place of the sequences that attend to themselves."""
-        given = (x.shape[:2] for x in self.step.data.sequences() if x.dim() > 1 and steps in x.shape[:2])
-        rows = {entries, *(size[1] if size[0] == steps else size[0] for size in given)}
-        targets = [shape for seen in look.losses for shape in _shapes_of_targets(seen)]
-        return any(_has_each(shape, count, at) for shape in targets for count in rows for at in (steps, steps - 1))
-
-
-def _has_each(shape: tuple[int, ...], rows: int, steps: int) -> bool:
-    """Whether targets of this shape are one, or several, for each step of each row."""
-    sizes = tuple(size for size in shape if size > 1)
-    return sizes[:1] == (rows * steps,) or sizes[:2] in ((rows, steps), (steps, rows))
-
-
-def _shapes_of_targets(seen: LossLook) -> tuple[tuple[int, ...], ...]:
-    """The shape of a comparison, without its classes, which stand at the second axis or at the last."""
-    return (seen.shape,) if seen.kind not in OF_CLASSES else (seen.shape[:1] + seen.shape[2:], seen.shape[:-1])
 
 
 def _laid_out(x: Tensor, axis: int) -> Tensor:
