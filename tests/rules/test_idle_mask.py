@@ -52,6 +52,8 @@ def test_it_takes_the_place_of_what_follows_from_a_future_that_is_seen() -> None
     ahead = CopiedTargets("model.embed", 16, 512, ahead=1)
     assert "GR605" in codes(record(steps(), at(copied_targets=ahead, count=6)))
     assert "GR605" not in codes(record(steps(), at(copied_targets=ahead, idle_masks=(FUTURE,), count=6)))
+    own = replace(ahead, ahead=0)
+    assert "GR605" not in codes(record(steps(), at(copied_targets=own, idle_masks=(FUTURE,), count=6)))
     assert "GR605" in codes(record(steps(), at(copied_targets=ahead, idle_masks=(PADDING,), count=6)))
 
 
