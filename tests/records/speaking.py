@@ -9,7 +9,16 @@ from typing import Any
 from gradreach.record.kinds import DECAY_LOOP, LOOP
 from gradreach.record.look import Look
 from gradreach.record.schema import NonFinite, Record, Step
-from gradreach.record.seen.data import GivenData, InvertedMask, MixedRows, Padding, RowReading, SoftmaxAxis
+from gradreach.record.seen.data import (
+    AddedMask,
+    GivenData,
+    IdleMask,
+    InvertedMask,
+    MixedRows,
+    Padding,
+    RowReading,
+    SoftmaxAxis,
+)
 from gradreach.record.seen.depth import DepthLook, SingleValues
 from gradreach.record.seen.loop import (
     Decay,
@@ -27,6 +36,7 @@ from gradreach.record.seen.loop import (
     ValueClip,
 )
 from gradreach.record.seen.loss import (
+    Alignment,
     CopiedTargets,
     LayerGrowth,
     LossConstant,
@@ -121,6 +131,7 @@ NO_BOUND: dict[str, Any] = {"gamma": None, "lambda_": None, "rho": None, "bound_
 GATED = time_look(factor=0.826, kind="LSTM", gamma=None, lambda_=None, rho=None, bound_factor=None, saturated=0.97)
 FAR = dependency(lag(61, 91, at=61, share=0.24), T=180)
 CHUNKED = dependency(free(1, 59), lag(60, 90, at=70), T=180)
+FUTURE = IdleMask("model.attn", "Attention", 16, 16, 1.1, 0.52, 0.9, is_future=True, at_each_place=True)
 NOTHING = (free(1, 6), free(7, 20), free(21, 59, detectable=0.031))
 WIDE = Spread(-3.0, 3.0, 0.0, 1.0)
 _BRANCH = ("model.side.0.weight", "model.side.0.bias")
@@ -443,6 +454,17 @@ SPEAKING: dict[str, Record] = {
     "GR702": record(
         steps(), at(readings=(RowReading("model.gru", "GRU", False, 48, 20, 48, "steps", 1, False, True),))
     ),
+    "GR602 of a CTC loss": record(
+        steps(), at(alignments=(Alignment(0, (0, 40, 44, 39), off=1.4, last="matrix product"),))
+    ),
+    "GR602 of a CTC loss on probabilities": record(
+        steps(), at(alignments=(Alignment(0, (0, 40, 44, 39), off=1.6, last="softmax", are_shares=True),))
+    ),
+    "GR613": record(steps(loss=lambda i: falling(i) - 0.5), at(alignments=(Alignment(0, (12, 40, 44, 0), 3),))),
+    "GR613 no class left": record(steps(), at(alignments=(Alignment(0, (12, 40, 44, 39), 3),))),
+    "GR613 several left": record(steps(), at(alignments=(Alignment(0, (12, 300, 0, 0), 3),))),
+    "GR613 of padding": record(steps(), at(alignments=(Alignment(0, (30, 40, 44, 39), at_end=30),))),
+    "GR613 put between": record(steps(), at(alignments=(Alignment(0, (80, 40, 44, 39), 16, between=80),))),
     "GR702 by a view": record(
         steps(), at(readings=(RowReading("model.gru", "GRU", False, 20, 48, 48, "entries", 1, True, True),))
     ),
@@ -463,6 +485,17 @@ SPEAKING: dict[str, Record] = {
     "GR708 of numbers": record(steps(400), padded(0.01, 2.2, label=None)),
     "GR709": record(steps(), at(inverted_masks=(InvertedMask("model.attn", "MultiheadAttention", 32, 16, 0.4),))),
     "GR709 by hand": record(steps(), at(inverted_masks=(InvertedMask("", "", 32, 16, 0.4),) * 2)),
+    "GR710": record(steps(), at(idle_masks=(FUTURE,))),
+    "GR710 added": record(
+        steps(),
+        at(
+            added_masks=(
+                AddedMask("model.attn", "MultiheadAttention", 16, 1.0, 0.0, is_future=True, at_each_place=True),
+            )
+        ),
+    ),
+    "GR710 added to padding": record(steps(), at(added_masks=(AddedMask("", "", 16, 0.0, -1e-9),))),
+    "GR710 of padding": record(steps(), at(idle_masks=(IdleMask("", "", 16, 16, 0.9, 0.24, 0.97),) * 2)),
     "GR706": record(
         steps(), at(softmaxes=(SoftmaxAxis("softmax", "model.softmax", "Softmax", (48, 12), 0, over_rows=True),))
     ),

@@ -83,6 +83,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR610": ("share",),
     "GR611": ("times",),
     "GR612": ("places",),
+    "GR613": ("share",),
     "GR701": (),
     "GR702": (),
     "GR703": ("deviation_first", "deviation_last"),
@@ -92,6 +93,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR707": ("T", "looks"),
     "GR708": ("padded_rows",),
     "GR709": ("padded", "looks"),
+    "GR710": ("share", "looks"),
 }
 """The evidence that a formula of the rule must hold, whatever its form."""
 

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from gradreach.record.look import Look
 from gradreach.watch.lens import BackwardPass, ModuleCall, all_lenses
+from gradreach.watch.lenses.added_masks import AddedMasks
+from gradreach.watch.lenses.alignments import Alignments
 from gradreach.watch.lenses.alike_rows import AlikeRows
 from gradreach.watch.lenses.carried_graph import CarriedGraph
 from gradreach.watch.lenses.chunk_seams import ChunkSeams
@@ -21,6 +23,7 @@ from gradreach.watch.lenses.feedforward import Feedforward
 from gradreach.watch.lenses.fleeting_parts import FleetingParts
 from gradreach.watch.lenses.given_data import GivenDataSizes
 from gradreach.watch.lenses.hidden_parts import HiddenParts
+from gradreach.watch.lenses.idle_masks import IdleMasks
 from gradreach.watch.lenses.inverted_masks import InvertedMasks
 from gradreach.watch.lenses.linear_maps import MapsInARow
 from gradreach.watch.lenses.loops import Loops
@@ -47,7 +50,19 @@ def test_every_lens_is_found_after_those_that_it_names() -> None:
     lenses = all_lenses()
     assert set(lenses) == {
         *(CarriedGraph, ChunkSeams, CopiedTargetsOfLoss, DiscardedResults, FleetingParts, HiddenParts),
-        *(AlikeRows, GivenDataSizes, InvertedMasks, Losses, LossTerms, MixedRowsOfBatch, Modes, Outputs),
+        *(
+            AddedMasks,
+            AlikeRows,
+            Alignments,
+            GivenDataSizes,
+            IdleMasks,
+            InvertedMasks,
+            Losses,
+            LossTerms,
+            MixedRowsOfBatch,
+            Modes,
+            Outputs,
+        ),
         *(Copies, Dropouts, MapsInARow, PaddedData, ReadRows),
         *(Depth, DetachedStates, Feedforward, Loops, RecurrentLayers),
         *(

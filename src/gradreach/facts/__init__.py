@@ -5,6 +5,7 @@ breaks: where a run broke, and who took care of values that are not finite
 site: one line of the script that calls backward, with its steps, losses, norms and clipping
 learning: whether the loss at one line fell over the run
 losses: what a loss holds against what, and what the best constant guess gets
+alignments: the targets of CTC losses, and what these are given
 known_errors: what torch's own words mean where it raises
 terms: how hard the terms of a loss pull at the weights that they share
 padded_loss: losses most of whose rows stand at padding
@@ -12,6 +13,7 @@ far_start: losses that begin far above what a constant guess gets
 outputs: whether what models put out differs from row to row
 summed_passes: whether the gradients of several passes are summed for one update
 idle_clip: clipping calls that limit nothing
+idle_masks: masks of attention that shut nothing out
 value_clip: what clipping by value leaves of the gradients
 updates: what the optimizers do with the gradients of one line
 clipping: by which threshold a norm was limited, on what share of the steps

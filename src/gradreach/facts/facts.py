@@ -9,6 +9,7 @@ from functools import cached_property
 from gradreach.facts import blow_up as blow_ups
 from gradreach.facts import breaks
 from gradreach.facts.activations import ModuleKey, hidden_activations
+from gradreach.facts.alignments import AlignmentSeen, alignments
 from gradreach.facts.blow_up import BlowUp, UnclippedGrowth
 from gradreach.facts.clipping import Clipping, clipping, exceptional, norm_quantile
 from gradreach.facts.copied_units import CopiedLayers, copied_layers
@@ -17,6 +18,7 @@ from gradreach.facts.depth import DepthShown, Trend, depth_shown, trends_of
 from gradreach.facts.far_start import FarStart, far_starts
 from gradreach.facts.first_step import FirstStepRead, OneDirection, first_step_reads, read_first
 from gradreach.facts.idle_clip import IdleClip
+from gradreach.facts.idle_masks import AddedMasksSeen, IdleMasksSeen, added_masks, idle_masks
 from gradreach.facts.input_size import given_data, input_sizes, lost_data
 from gradreach.facts.linear_maps import MapsSeen, linear_maps
 from gradreach.facts.losses import NO_BETTER, LossPart, loss_parts, over_guess, own_over_guess, part_of_guess
@@ -354,6 +356,27 @@ class Facts:
     def loss_parts(self) -> tuple[LossPart, ...]:
         """What the losses hold against their targets, by line and place, over the sound looks."""
         return loss_parts(self.sound_looks)
+
+    @cached_property
+    def alignments(self) -> tuple[AlignmentSeen, ...]:
+        """The CTC losses, by line."""
+        return alignments(self.sound_looks)
+
+    @cached_property
+    def idle_masks(self) -> tuple[IdleMasksSeen, ...]:
+        """The masks of attention that shut nothing out, by line."""
+        return idle_masks(self.sound_looks)
+
+    @cached_property
+    def added_masks(self) -> tuple[AddedMasksSeen, ...]:
+        """The masks that add next to nothing to the scores of attention, by line."""
+        return added_masks(self.sound_looks)
+
+    @cached_property
+    def sites_that_see_the_future(self) -> frozenset[int]:
+        """The lines at which a mask that is to shut out the future has no effect."""
+        filled = {each.site for each in self.idle_masks if each.is_future}
+        return frozenset(filled | {each.site for each in self.added_masks if each.is_future})
 
     @cached_property
     def padded_losses(self) -> tuple[PaddedLoss, ...]:

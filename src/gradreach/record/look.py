@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gradreach.record.seen.data import GivenData, InvertedMask, MixedRows, Padding, RowReading, SoftmaxAxis
+from gradreach.record.seen.data import (
+    AddedMask,
+    GivenData,
+    IdleMask,
+    InvertedMask,
+    MixedRows,
+    Padding,
+    RowReading,
+    SoftmaxAxis,
+)
 from gradreach.record.seen.depth import DepthLook, SingleValues
 from gradreach.record.seen.loop import (
     DiscardedResult,
@@ -16,7 +25,7 @@ from gradreach.record.seen.loop import (
     OptimizerSteps,
     UnheardBackward,
 )
-from gradreach.record.seen.loss import CopiedTargets, LossConstant, LossLook, LossTerm, OutputLook
+from gradreach.record.seen.loss import Alignment, CopiedTargets, LossConstant, LossLook, LossTerm, OutputLook
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, Probe, SteppedState, TimeLook
 from gradreach.record.seen.weights import CopiedUnits, LinearMaps
 from gradreach.record.seen.zero_gradient import ZeroGradient
@@ -36,9 +45,9 @@ class Look:
     call. `chunk_seam` is where the chunk met that of the step before, where the data tell. `unmoved` names the
     parameters with a gradient that hold the values of the look before; `moved` says whether anything that the loss
     leads to holds others.
-    `losses` are the comparisons that the loss is made of, `loss_terms` the terms that it is the sum of, on some looks,
-    and `loss_constant` what was added to it that has no gradient, where that is known; `copied_targets` those whose
-    targets are what the model is just given, `outputs` what the root modules put out.
+    `losses` are the comparisons that the loss is made of, `alignments` its CTC losses, `loss_terms` the terms that it
+    is the sum of, on some looks, and `loss_constant` what was added to it that has no gradient, where that is known;
+    `copied_targets` those whose targets are what the model is just given, `outputs` what the root modules put out.
     `uncleared` names the parameters whose gradient, which made the update after this look, was still there at the next
     one; `cleared` those whose gradient was gone by then. `stepped` is what optimizers did in between, where torch
     tells of it.
@@ -48,7 +57,8 @@ class Look:
     `hidden` are the parts with a gradient that are out of the sight of `parameters()`. `graph` is the graph's size and
     age. `given` are the sizes of the script's data, by the layer that takes them in; `readings` say along which axis
     the loss reads a layer, `mixed_rows` and `softmaxes`, of the first looks alone, whether rows of the batch mix;
-    `padding` is what the data of a recurrence are filled up with, and `inverted_masks` are attentions to padding alone.
+    `padding` is what the data of a recurrence are filled up with, `inverted_masks` are attentions to padding alone, and
+    `idle_masks` masks that shut nothing out, by their value, as do `added_masks`, by what they add.
     `same_rows` is the number of rows of the batch where all that the models were given is the same in each, else 0.
     `copied_units` are the layers whose units have twins, `linear_maps` those that follow one another with nothing
     between them that is not linear.
@@ -84,6 +94,7 @@ class Look:
     update: float | None = None
     probes: tuple[Probe, ...] = ()
     losses: tuple[LossLook, ...] = ()
+    alignments: tuple[Alignment, ...] = ()
     loss_terms: tuple[LossTerm, ...] = ()
     loss_constant: LossConstant | None = None
     copied_targets: CopiedTargets | None = None
@@ -94,6 +105,8 @@ class Look:
     softmaxes: tuple[SoftmaxAxis, ...] = ()
     padding: tuple[Padding, ...] = ()
     inverted_masks: tuple[InvertedMask, ...] = ()
+    idle_masks: tuple[IdleMask, ...] = ()
+    added_masks: tuple[AddedMask, ...] = ()
     same_rows: int = 0
     copied_units: tuple[CopiedUnits, ...] = ()
     linear_maps: tuple[LinearMaps, ...] = ()

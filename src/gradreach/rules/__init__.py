@@ -68,6 +68,7 @@ gr609_one_target: all targets are one number
 gr610_constant_part: something without a gradient is added to the loss
 gr611_drowned_part: other terms of the loss outweigh one that is not learned
 gr612_shifted_twice: the targets are the ids two places further on
+gr613_blank_among_targets: the targets of a CTC loss hold its blank
 gr607_far_start: the loss begins far above what a constant guess gets
 gr701_input_scale: inputs out of scale, and what comes of it
 gr702_axes_exchanged: a layer runs over the batch in place of time, or a view mixes the rows
@@ -78,4 +79,5 @@ gr706_softmax_over_batch: a softmax runs over the samples of a batch
 gr707_first_step_read: the loss reads a recurrent layer after its first step alone
 gr708_padded_loss: most rows that a loss is the mean of stand at padding
 gr709_inverted_mask: the mask of an attention is the wrong way round
+gr710_idle_mask: masked scores are not far below the others
 """

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 
+from gradreach.facts.alignments import OFF, AlignmentSeen
 from gradreach.facts.facts import Facts
 from gradreach.facts.losses import LossPart
 from gradreach.facts.statistics import known, median
 from gradreach.facts.time import MIN_LOOKS
-from gradreach.facts.wording import figure
-from gradreach.record.schema import Finding
+from gradreach.facts.wording import count, figure
+from gradreach.record.schema import Finding, Severity
 from gradreach.record.seen.loss import LossLook
 from gradreach.remedies.advice.raw_logits import RAW_LOGITS
 from gradreach.remedies.advice.scale_logits import SCALE_LOGITS
@@ -47,11 +48,18 @@ NEAR = 0.25
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each cross entropy whose logits are probabilities, and each likelihood whose logarithms are none."""
-    if not facts.loss_parts:
+    if not facts.loss_parts and not facts.alignments:
         return RuleOutcome(why_not=NO_LOSS)
     found = [part for part in facts.loss_parts if _is_squashed(part) or is_no_logarithm(part)]
     close = [part for part in facts.loss_parts if part not in found and _is_close(facts, part)]
-    return RuleOutcome((*(_finding(facts, part) for part in found), *(_of_cosines(facts, part) for part in close)))
+    aligned = [each for each in facts.alignments if each.not_log_probabilities]
+    return RuleOutcome(
+        (
+            *(_finding(facts, part) for part in found),
+            *(_of_cosines(facts, part) for part in close),
+            *(_of_alignment(facts, each) for each in aligned),
+        )
+    )
 
 
 def _is_squashed(part: LossPart) -> bool:
@@ -110,6 +118,23 @@ def _of_cosines(facts: Facts, part: LossPart) -> Finding:
     return RULE.finding("warning", where(facts, part), evidence, because, (SCALE_LOGITS.remedy(),), how)
 
 
+def _of_alignment(facts: Facts, found: AlignmentSeen) -> Finding:
+    site, looks, off = facts.site(found.site), found.not_log_probabilities, found.off
+    seen = looks[-1]
+    what = "probabilities themselves" if seen.are_shares else f"what a {seen.last} puts out, as it is"
+    because = (
+        f"The CTC loss takes logarithms of probabilities, and it is given {what}: their exponentials do not sum to 1, "
+        f"the logarithm of the sum is {figure(off)} from 0 in the mean of all frames, in {count(len(looks), 'look')}. "
+        "The loss may then fall below 0, and its slope is not that of what it comes to: torch takes for granted that a "
+        "log_softmax stands before it."
+    )
+    evidence: Evidence = {"operation": seen.last, "off": off, "looks": len(looks)}
+    how = f"|log Σ_k exp(x_k)| = {figure(off)} ≥ {figure(OFF)}, and 0 of logarithms of probabilities"
+    serious: Severity = "warning" if site.learning.course in ("falls", "unknown") else "error"
+    remedy = RAW_LOGITS.remedy("CTC loss", "", "")
+    return RULE.finding(serious, {"site": site.name}, evidence, because, (remedy,), how)
+
+
 def _finding(facts: Facts, part: LossPart) -> Finding:
     seen, low = part.last, least(part.last)
     if is_no_logarithm(part):
@@ -139,23 +164,25 @@ def _finding(facts: Facts, part: LossPart) -> Finding:
 RULE = Rule(
     code="GR602",
     slug="probabilities-as-logits",
-    title="probabilities where the loss takes logits",
+    title="logits and probabilities mixed up",
     severities=("error", "warning"),
     family="loss",
     explain=Explanation(
         cause="CrossEntropyLoss and BCEWithLogitsLoss hold the softmax or sigmoid themselves. A network that ends in "
         "one of its own is squashed twice: the loss sees numbers between 0 and 1, can never be sure, and sends little "
         "back. NLLLoss and KLDivLoss take logarithms of probabilities: given probabilities or raw outputs they have "
-        "no logarithm at all.",
+        "no logarithm at all, and CTCLoss takes a log_softmax before it for granted.",
         mathematics=(
             "K classes, logits in [0, 1]:   loss ≥ log(e + K − 1) − 1",
             "targets 1 in a share q:   loss ≥ q log(1 + 1/e) + (1 − q) log 2",
         ),
         thresholds="The last operation before a cross entropy on logits is a softmax, sigmoid or tanh, with nothing "
         "between but moves; or what a negative log-likelihood is given lies above 0 in every look; or what a "
-        "divergence is given is a softmax or sigmoid itself. It is an error where the loss does not fall, a warning "
-        f"where it does. A warning too where the logits of a row never lie more than {UNIT:g} apart, as cosines do, "
-        "without growing any more, and the loss lies within a quarter of the lowest that cosines allow.",
+        "divergence is given is a softmax or sigmoid itself; or a CTC loss is given probabilities, or a product with "
+        f"weights as it is, and the logarithm of their exponentials' sum lies {OFF:g} or more from 0 in {MIN_LOOKS} "
+        "looks. It is an error where the loss does not fall, a warning where it does. A warning too where the logits "
+        f"of a row never lie more than {UNIT:g} apart, as cosines do, without growing any more, and the loss "
+        "lies within a quarter of the lowest that cosines allow.",
         remedies=("The logits themselves: free; for probabilities apply the softmax at the time of use.",),
         silence="Where logits are bounded on purpose.",
         references=(

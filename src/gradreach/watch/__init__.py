@@ -48,6 +48,8 @@ terms: the terms that a loss is the sum of
 row_losses: what a comparison came to, number by number, and what a constant gets
 padding_runs: where sequences are filled up to one length
 ignored_keys: which keys an attention ignores
+targets_of_places: whether a loss has a target at each place of sequences
+masked_fills: which scores were filled before a softmax
 padded_rows: the rows of a loss that stand at padding
 growths: by how much each product with weights makes the signal larger
 tensors: the tensors in whatever a module is given or returns, and which of them can be measured

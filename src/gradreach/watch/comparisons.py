@@ -143,12 +143,12 @@ def _named(node: Node, key: str, is_whole: bool) -> Compared | None:
     output = saved_value(node, "self")
     if start is None or output is None or target is None:
         return None
-    path, shape = _path(start), shape_of(start)
+    path, shape = path_of(start), shape_of(start)
     kind, before = NAMED[key], path[-1].next_functions
     if kind == "negative log-likelihood" and key_of(operation(path[-1])) == "logsoftmax" and before[0][0] is not None:
         if not _is_over_classes(path, shape):
             return None
-        kind, path = "cross entropy", _path(before[0][0])
+        kind, path = "cross entropy", path_of(before[0][0])
     elif kind in _ERRORS:
         start = _before_expanding(start)
     weights = [each for name in ("weight", "pos_weight") if (each := saved_value(node, name)) is not None]
@@ -190,7 +190,7 @@ def _difference(node: Node, key: str) -> Node | None:
         return None
     if key == "mul" and (len(both) != 2 or both[1] is not start):
         return None
-    source = _path(start)[-1]
+    source = path_of(start)[-1]
     edges = [parent for parent, _ in source.next_functions]
     is_one = key_of(operation(source)) in ("sub", "rsub") and len(edges) == 2 and edges.count(None) == 1
     return source if is_one else None
@@ -199,7 +199,7 @@ def _difference(node: Node, key: str) -> Node | None:
 def _by_hand(node: Node, key: str, difference: Node, is_whole: bool, value_of: ValueOf) -> Compared | None:
     place = next(at for at, (parent, _) in enumerate(difference.next_functions) if parent is not None)
     start = _before_expanding(difference.next_functions[place][0])
-    path, shape = _path(start), shape_of(difference)
+    path, shape = path_of(start), shape_of(difference)
     value, output, target = _value(path, value_of), None, None
     apart = saved_value(node, "self")
     if value is not None and isinstance(apart, Tensor) and value.numel() == apart.numel():
@@ -215,7 +215,7 @@ def _by_logarithm(node: Node, through: frozenset[str]) -> Compared | None:
     if len(edges) != 2 or edges.count(None) != 1:
         return None
     start = next(parent for parent in edges if parent is not None)
-    path, target = _path(start), saved_value(node, "self" if edges[0] is None else "other")
+    path, target = path_of(start), saved_value(node, "self" if edges[0] is None else "other")
     key, before = key_of(operation(path[-1])), [parent for parent in parents(path[-1]) if not is_leaf(parent)]
     shape = shape_of(node)
     if key not in ("log", "logsoftmax") or not before or not isinstance(target, Tensor) or len(shape) < 2:
@@ -224,7 +224,7 @@ def _by_logarithm(node: Node, through: frozenset[str]) -> Compared | None:
         return None
     kind: LossKind = "cross entropy" if key == "logsoftmax" else "cross entropy on probabilities"
     is_whole = through <= {"mean", "neg", "sum"} and "mean" in through
-    return Compared(kind, node, shape, shape, _path(before[0]), is_whole, shape, None, target)
+    return Compared(kind, node, shape, shape, path_of(before[0]), is_whole, shape, None, target)
 
 
 def _by_two_logarithms(node: Node, through: frozenset[str]) -> Compared | None:
@@ -237,9 +237,9 @@ def _by_two_logarithms(node: Node, through: frozenset[str]) -> Compared | None:
     if one.shape != other.shape or not torch.allclose((one + other).abs(), torch.ones_like(one)):
         return None
     one, other = one.abs(), other.abs()
-    is_first = key_of(operation(_path(of_one)[-1])) not in ("sub", "rsub")
+    is_first = key_of(operation(path_of(of_one)[-1])) not in ("sub", "rsub")
     target, start = (one, of_one) if is_first else (other, of_other)
-    shape, path = shape_of(node), _path(start)
+    shape, path = shape_of(node), path_of(start)
     if tuple(target.shape) != shape or shape_of(start) != shape:
         return None
     return Compared("binary cross entropy", node, shape, shape, path, through <= {"mean", "neg"}, shape, None, target)
@@ -256,7 +256,7 @@ def _divergence(node: Node, key: str) -> Compared | None:
     if len(factors) != 2 or factors.count(None) != 1:
         return None
     start = next(parent for parent in factors if parent is not None)
-    target, path = saved_value(product, "self" if factors[0] is None else "other"), _path(start)
+    target, path = saved_value(product, "self" if factors[0] is None else "other"), path_of(start)
     if key_of(operation(path[-1])) not in ("softmax", "sigmoid") or not _are_shares(target):
         return None
     output, shape = saved_value(path[-1], "result"), shape_of(node)
@@ -279,7 +279,7 @@ def _term(node: Node) -> tuple[Tensor, Node] | None:
     if key_of(operation(product)) != "mul" or len(edges) != 2 or edges.count(None) != 1:
         return None
     start = next(parent for parent in edges if parent is not None)
-    target, last = saved_value(product, "self" if edges[0] is None else "other"), _path(start)[-1]
+    target, last = saved_value(product, "self" if edges[0] is None else "other"), path_of(start)[-1]
     before = [parent for parent in parents(last) if not is_leaf(parent)]
     if key_of(operation(last)) != "log" or len(before) != 1 or not isinstance(target, Tensor) or not is_dense(target):
         return None
@@ -297,7 +297,13 @@ def _product(node: Node) -> Compared | None:
     if not isinstance(factor, Tensor):
         return None
     found = Compared(
-        "product", node, shape_of(node), shape_of(start), _path(start), is_whole=False, target_shape=_unexpanded(factor)
+        "product",
+        node,
+        shape_of(node),
+        shape_of(start),
+        path_of(start),
+        is_whole=False,
+        target_shape=_unexpanded(factor),
     )
     broadcasts = found.shape not in (found.output_shape, found.target_shape)
     return found if broadcasts or _has_both_signs(factor) else None
@@ -311,7 +317,7 @@ def _has_both_signs(factor: Tensor) -> bool:
     return bool(factor.min() < 0 < factor.max()) and bool(sizes.max() > sizes.min())
 
 
-def _path(node: Node) -> tuple[Node, ...]:
+def path_of(node: Node) -> tuple[Node, ...]:
     """From a node to the one that computed its value, past those that only move it or change its format."""
     return _while(node, lambda each: moves(operation(each)) or key_of(operation(each)) == "tocopy")
 

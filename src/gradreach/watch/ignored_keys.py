@@ -18,14 +18,14 @@ MOST_QUERIES = 16
 IGNORED = -1e4
 """A bias of the scores from which nothing is left of a weight."""
 
-_SOFTMAXES = ("softmax", "safesoftmax")
-_MASKS = ("attn_mask", "attn_bias")
+SOFTMAXES = ("softmax", "safesoftmax")
+MASKS = ("attn_mask", "attn_bias")
 
 
 def is_attention(node: Node) -> bool:
     """Whether a node may weigh keys: a softmax, or an attention that is one operation."""
     key = key_of(operation(node))
-    return key in _SOFTMAXES or key.startswith("scaleddotproduct")
+    return key in SOFTMAXES or key.startswith("scaleddotproduct")
 
 
 @torch.no_grad()
@@ -34,12 +34,12 @@ def ignored_keys(node: Node) -> Tensor | None:
 
     None where a node has no scores of queries and keys, or no mask of its own for each entry.
     """
-    if key_of(operation(node)) in _SOFTMAXES:
+    if key_of(operation(node)) in SOFTMAXES:
         weights = saved_value(node, "result")
         if not isinstance(weights, Tensor) or weights.dim() < 3 or softmax_axis(node)[0] != weights.dim() - 1:
             return None
         return _of_all_queries(weights, lambda x: x == 0)
-    mask = next((each for name in _MASKS if isinstance(each := saved_value(node, name), Tensor)), None)
+    mask = next((each for name in MASKS if isinstance(each := saved_value(node, name), Tensor)), None)
     if mask is None or mask.dim() < 3:
         return None
     return _of_all_queries(mask, torch.logical_not if mask.dtype == torch.bool else lambda x: x <= IGNORED)

@@ -116,3 +116,41 @@ class InvertedMask:
     steps: int
     padded: float
     may_be_meant: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AddedMask:
+    """A mask of two values that hardly differ, added to the scores of an attention in `module` on one watched step.
+
+    It adds `attended` where data stand, or the past, and `masked` at the other of its `keys` places. `is_future` says
+    that these are all that come after each place; `at_each_place` that the loss has a target for each of them.
+    """
+
+    module: str
+    kind: str
+    keys: int
+    attended: float
+    masked: float
+    is_future: bool = False
+    at_each_place: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IdleMask:
+    """A softmax in `module` over scores that were filled at masked places, on one watched step, and weighs them still.
+
+    It has `queries` rows of `keys` places. In rows that the loss reads at masked places, one of these gets `ratio` of
+    what an open one gets, at the median, and all of them the `share` of the weight, at the mean; in the part `above` of
+    these rows one gets more than the least of the open ones. `is_future` says that the mask is of all that comes after
+    each place; `at_each_place` that the loss has a target for each of them.
+    """
+
+    module: str
+    kind: str
+    queries: int
+    keys: int
+    ratio: float
+    share: float
+    above: float = 0.0
+    is_future: bool = False
+    at_each_place: bool = False

@@ -143,6 +143,30 @@ class LossLook:
 
 
 @dataclass(frozen=True, slots=True)
+class Alignment:
+    """A CTC loss on one watched step: the class that it takes for the blank, and how often each class was a target.
+
+    Of the targets that are the blank `at_end` stand at the end of their row, and `between` in rows where the blank
+    stands between any two others. `off` is how far the logarithm of the sum of exponentials at a frame lies from 0,
+    where it is of log-probabilities, at the mean; `last` is the operation that computed the numbers, and `are_shares`
+    says that they are probabilities themselves.
+    """
+
+    blank: int
+    counts: tuple[int, ...]
+    at_end: int = 0
+    between: int = 0
+    off: float = 0.0
+    last: str = ""
+    are_shares: bool = False
+
+    @property
+    def blanks(self) -> int:
+        """How many targets are the blank."""
+        return self.counts[self.blank] if 0 <= self.blank < len(self.counts) else 0
+
+
+@dataclass(frozen=True, slots=True)
 class LossTerm:
     """One term of a loss that is a sum, on one watched step: at the parameters that it shares with other terms the norm
     of its `own` gradient, and that of the gradient of all the `others` together; 0 where it shares none."""

@@ -1,6 +1,8 @@
 """What a person can do about a finding, one file a remedy: what it does, the code to paste, where it does not fit.
 
 advice: what a piece of advice is
+boolean_mask: a mask of truth values in place of numbers
+blank_index: a blank of a CTC loss that no target is
 drop_less: lower the share that dropouts drop
 registry: all advice by its id
 linear_end: end a network in a linear layer
@@ -36,6 +38,7 @@ detach_between: detach a state between chunks, not between steps
 distinct_rows: see that the rows of a batch differ
 double_where: choose before the operation as well as after it
 drop_rows: leave out the rows that hold values that are not finite
+fill_far_below: masked scores far below all others
 find_out: what to ask where nothing is known that would help
 forward_anew: a forward pass of its own for each loss, once the weights have moved
 finite_mask: mask with a large finite number in place of infinity
@@ -53,6 +56,7 @@ invert_mask: a mask the other way round
 last_real_step: read each row before its padding
 last_state: the state after the last step
 layer_norm: normalisation behind a layer
+leave_out_blanks: targets of a CTC loss without its blank
 leave_out_padding: the mean of the loss over the places that hold data
 leaky: a small slope below zero
 learning_rate: a rate at which no unit is pushed below zero for good

@@ -11,6 +11,8 @@ def _code(loss: str, operation: str, module: str) -> str:
         return "loss = nn.KLDivLoss(reduction='batchmean')(logits.log_softmax(1), target)"
     if loss == "negative log-likelihood":
         return "loss = nn.CrossEntropyLoss()(logits, target)  # or NLLLoss on logits.log_softmax(1)"
+    if loss == "CTC loss":
+        return "log_probs = logits.log_softmax(-1)  # and these to the CTC loss"
     end = module.rpartition(".")[2]
     if end.isdecimal():
         return f"{expression(module)} = nn.Identity()  # the loss has the {operation} in it"

@@ -22,12 +22,15 @@ parameter_prints: whether the values of a parameter are those of another time or
 given_data: how large the data are that the layers with weights are given
 read_rows: along which axis the rows of the loss read a layer
 inverted_masks: attentions that ignore exactly the places that hold data
+added_masks: masks that add next to nothing to the scores
+idle_masks: masks whose places get weight all the same
 mixed_rows: whether rows of the batch feed one another, by a softmax over them or by a view
 padding: values that fill up the ends of sequences
 alike_rows: whether all rows of a batch are the same
 unheard_backwards: modules with a backward pass of their own that autograd does not know
 loss_terms: how hard each term of a loss pulls at the weights that it shares with the others
 losses: which outputs the loss holds against which targets, and how both lie
+alignments: what classes the targets of a CTC loss hold, and what it is given as log-probabilities
 copied_targets: whether the targets are what the model is just given
 single_values: normalisations over one value each
 outputs: whether the root modules put out something else for each row
