@@ -85,6 +85,15 @@ def test_a_loss_that_rests_where_a_constant_gets_it() -> None:
     assert "GR604" not in resting(0.1 * level, 0.1 * level, whole=False), "the loss is mostly something else"
 
 
+@pytest.mark.parametrize(("apart", "is_told"), [(0.5, True), (50.0, False)])
+def test_batches_of_one_episode_each_have_no_constant_in_common(apart: float, is_told: bool) -> None:
+    def around(mean: float) -> LossLook:
+        return replace(ERROR, guess=flat(0), value=flat(0), targets=replace(WIDE, mean=mean, deviation=1.0))
+
+    looks = tuple(replace(look, losses=(around(apart * (-1) ** i),)) for i, look in enumerate(at(count=8)))
+    assert ("GR604" in codes(record(steps(400, loss=flat), looks))) == is_told
+
+
 @pytest.mark.parametrize(("factor", "is_told"), [(0.5, True), (0.99, False)])
 def test_a_guess_where_the_gradient_fades_through_time_says_so(factor: float, is_told: bool) -> None:
     resting = replace(ERROR, guess=flat(0), value=flat(0), is_whole=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -55,6 +56,15 @@ class LossPart:
         whole = sum(self.counts)
         return -math.fsum(n / whole * math.log(n / whole) for n in self.counts if n) if whole >= FEWEST_LABELS else None
 
+    @property
+    def has_batches_alike(self) -> bool:
+        """Whether one constant serves all batches: not where their targets lie further apart from batch to batch than
+        within one, as where each is of one episode or one stretch of a series. True where that is not known."""
+        told = [look.targets for look in self.looks if look.targets is not None]
+        if len(told) < MIN_LOOKS:
+            return True
+        return statistics.pvariance(each.mean for each in told) <= statistics.fmean(each.deviation**2 for each in told)
+
     def usual(self, key: str) -> float | None:
         """The median over the looks of one of its figures."""
         values = known(getattr(look, key) for look in self.looks)
@@ -79,6 +89,8 @@ def loss_parts(looks: Sequence[Look]) -> tuple[LossPart, ...]:
 def own_over_guess(part: LossPart) -> float | None:
     """What a comparison itself came to at last, by its mean, over what the best constant guess gets; None where one of
     them is not known."""
+    if not part.has_batches_alike:
+        return None
     looks, guess = part.looks[-max(len(part.looks) // 4, MIN_LOOKS) :], part.guess
     each = guess if part.last.counts else None
     of = [(look.value, each or look.guess) for look in looks]
@@ -109,6 +121,8 @@ def part_of_guess(site: Site, part: LossPart) -> float | None:
 def _over(site: Site, part: LossPart, looks: Sequence[LossLook]) -> float | None:
     guess, loss = part.guess, site.learning.last
     if site.need_not_fall or site.learning.course == "unknown" or len(part.looks) < MIN_LOOKS or not is_positive(guess):
+        return None
+    if not part.has_batches_alike:
         return None
     values = known(look.value for look in looks)
     if not values or (not part.last.is_whole and median(values) < MOSTLY * abs(loss or 0.0)):

@@ -13,7 +13,7 @@ words = re.findall(r"[a-z]+|[.,:;()]", "".join(topics.values()).lower())[:40_000
 common = [word for word, _ in Counter(words).most_common(400)]
 index = {w: i + 1 for i, w in enumerate(common)}
 code = torch.tensor([index.get(w, 0) for w in words])
-BATCH, CHUNK, STEPS, RATE, WIDTH = 16, 20, 240, 10.0, 64
+BATCH, CHUNK, STEPS, RATE, WIDTH = 16, 20, 400, 10.0, 64
 stream = code[: len(code) // BATCH * BATCH].view(BATCH, -1).t().contiguous()
 
 
