@@ -43,7 +43,7 @@ def test_the_three_questions() -> None:
     ]
     assert asked[0].answer == (
         "Yes, but no harm is proven: 1 % or more of the gradient of `rnn layer 0` gets only 12 of 59 steps "
-        "back, × 0.696 a step, as of step 182; it does only where what is to be learned lies further back."
+        "back, × 0.696 a step, as of step 182; it harms only where what is to be learned lies further back."
     )
     assert asked[1].answer == "No: 300 losses and 300 norms of 300 steps, all finite."
     assert (

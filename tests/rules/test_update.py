@@ -27,7 +27,7 @@ def test_weights_thrown_away_once_and_grown_since() -> None:
     rest = tuple(replace(look, step=50 + look.step) for look in at(*chain(3, update_ratio=0.03, weight_norm=60.0)))
     found = the(record(steps(loss=rising), (*first, *rest)), "GR305")
     assert (found.severity, found.evidence["largest_update_size"]) == ("error", 7.0)
-    assert found.remedies[0].why.startswith("the first update is to be some 700 times smaller")
+    assert found.remedies[0].why.startswith("the first update is to be some 1,000 times smaller")
     assert found.evidence["weight_norm_last"] == 60.0
     assert "GR305" not in codes(record(steps(loss=falling), (*first, *rest)))
 

@@ -165,7 +165,7 @@ def _nothing_beyond(tests: Sequence[DependencyTest]) -> str:
 
 def _untested(tests: Sequence[DependencyTest]) -> str:
     lacking = next((each.dependency.why_not for each in tests if each.dependency.why_not), "")
-    return _clauses(lacking, 90) or "it does only where what is to be learned lies further back"
+    return _clauses(lacking, 90) or "it harms only where what is to be learned lies further back"
 
 
 def _clauses(sentence: str, most: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from gradreach.facts.depth import pull
@@ -173,8 +174,8 @@ def _thrown_away(facts: Facts, site: Site, modules: Mapping[str, Sequence[DepthL
         "weight_norm_first": norms[0], "weight_norm_last": norms[-1], "modules": most, "looks": len(modules[worst]),
     }  # fmt: skip
     how = f"‖Δw‖ / ‖w‖ = {figure(first[worst])} ≥ {REPLACED:g}, in {most} of {len(first)} modules"
-    smaller = figure(first[worst] / USUAL_FIRST, 1)
-    why = f"the first update is to be some {smaller} times smaller; 1e-3 is an ordinary rate for Adam and its kin"
+    smaller = 10 ** round(math.log10(first[worst] / USUAL_FIRST))
+    why = f"the first update is to be some {smaller:,} times smaller; 1e-3 is an ordinary rate for Adam and its kin"
     remedies = (LOWER_RATE.remedy_because(why, 10.0), SCALE_INPUT.remedy(facts.root_of(worst)))
     where: Where = {"module": worst, "kind": modules[worst][-1].kind, "site": site.name}
     return RULE.finding("error", where, evidence, because, remedies, how)
