@@ -45,6 +45,9 @@ state_look: what a look tells of a recurrence from these gradients
 loss_rows: the rows of what a loss was computed of
 comparisons: where a loss holds an output against a target
 terms: the terms that a loss is the sum of
+loss_constant: what is left of a loss beside its comparisons
+loss_targets: how the targets of a comparison lie, and what a constant gets
+spreads: how the numbers of an output or a target lie
 row_losses: what a comparison came to, number by number, and what a constant gets
 padding_runs: where sequences are filled up to one length
 ignored_keys: which keys an attention ignores

@@ -2,45 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
-from torch.autograd.graph import GradientEdge
+from torch import Tensor
 
 from gradreach.record.look import Look
-from gradreach.record.seen.loss import LossConstant, LossLook, Spread
-from gradreach.watch.comparisons import MEAN, NAMED, Compared, comparisons_behind
+from gradreach.record.seen.loss import LossConstant, LossLook
+from gradreach.watch.comparisons import Compared, comparisons_behind
 from gradreach.watch.graph import Node, maker, mark, operation
 from gradreach.watch.growths import growths
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
+from gradreach.watch.loss_constant import loss_constant
+from gradreach.watch.loss_targets import RANGES, RECURRENT, with_targets
 from gradreach.watch.nonfinite.operations import key_of, plain_word
 from gradreach.watch.nonfinite.saved_values import saved_value
 from gradreach.watch.padded_rows import padded_rows
-from gradreach.watch.row_losses import MOST_CLASSES, constant_guess, is_likelihood, row_losses
+from gradreach.watch.row_losses import MOST_CLASSES, is_likelihood, row_losses
+from gradreach.watch.spreads import MOST_NUMBERS, spread_of
 from gradreach.watch.tensors import first_tensor, is_dense, is_dense_and_real
 from gradreach.watch.terms import terms_of
 
-RANGES = {
-    "sigmoid": (0.0, 1.0),
-    "softmax": (0.0, 1.0),
-    "tanh": (-1.0, 1.0),
-    "relu": (0.0, math.inf),
-    "softplus": (0.0, math.inf),
-    "exp": (0.0, math.inf),
-}
-"""What operations at the end of a network can give at all."""
-
-RECURRENT = (nn.LSTM, nn.GRU, nn.RNN, nn.LSTMCell, nn.GRUCell, nn.RNNCell)
-"""Layers whose output is a state between -1 and 1."""
-
 MOST_KEPT = 1 << 16
 """Numbers of an output that are kept until the backward pass begins."""
-
-MOST_NUMBERS = 1 << 20
-"""Numbers of an output or target that are read; of more, evenly spaced rows."""
 
 MOST_COMPARISONS = 8
 
@@ -81,7 +66,7 @@ class Losses(Lens):
         self._follow_growth([each for _, each in found])
         is_each_one = [number for number, _ in found] == list(range(1, len(terms.found) + 1))
         if terms.has_constant and is_each_one and self.step.may_pass_again(backward.graph):
-            self._constant = _constant(backward, [each for _, each in found], self._found, self.step.scale)
+            self._constant = loss_constant(backward, [each for _, each in found], self._found, self.step.scale)
 
     def look(self, look: Look) -> Look:
         """The look's `losses`, and its `loss_constant`."""
@@ -108,35 +93,14 @@ class Losses(Lens):
             last = type(module).__name__
         seen = LossLook(
             each.kind, each.shape, each.output_shape, each.target_shape, last,
-            "" if module is None else self.step.models.path(module), each.is_whole, _spread(each.output),
+            "" if module is None else self.step.models.path(module), each.is_whole, spread_of(each.output),
             is_turned=each.is_turned, has_negative_weights=each.has_negative_weights, weights=_weights(each),
             padded=padded_rows(each, self.step.data.sequences()),
         )  # fmt: skip
         if each.target is None or not is_dense(each.target) or each.output_shape != each.shape:
             return seen
         seen = replace(seen, value=_value(each), apart=_apart(each))
-        return _with_classes(seen, each) if _has_classes(each) else _with_targets(seen, each.target)
-
-
-def _constant(
-    backward: BackwardPass, compared: Sequence[Compared], seen: Sequence[LossLook], scale: float
-) -> LossConstant | None:
-    """What is left of a loss beside its comparisons, each by its mean and its factor; None where one is not known."""
-    values = [look.value for look in seen]
-    if len(backward.losses) != 1 or None in values or not all(map(_is_mean, compared)):
-        return None
-    loss, edges = backward.losses[0], [GradientEdge(each.node, 0) for each in compared]
-    factors = torch.autograd.grad([loss], edges, retain_graph=True, allow_unused=True)
-    if any(factor is None for factor in factors) or loss.numel() != 1:
-        return None
-    whole = loss.detach().item() / scale
-    known = sum((value or 0.0) * factor.sum().item() / scale for value, factor in zip(values, factors, strict=True))
-    return LossConstant(whole - known, whole)
-
-
-def _is_mean(each: Compared) -> bool:
-    """Whether a comparison is a mean, or comes to one where all its numbers count alike."""
-    return key_of(operation(each.node)) not in NAMED or saved_value(each.node, "reduction") == MEAN
+        return with_targets(seen, each, each.target)
 
 
 def _value(each: Compared) -> float | None:
@@ -165,77 +129,6 @@ def _apart(each: Compared) -> float | None:
     if each.kind != "cross entropy" or output is None or output.dim() < 2 or output.numel() > MOST_NUMBERS:
         return None
     return (output.amax(1) - output.amin(1)).max().item()
-
-
-def _has_classes(each: Compared) -> bool:
-    return each.kind in ("cross entropy", "cross entropy on probabilities", "negative log-likelihood")
-
-
-def _with_classes(seen: LossLook, each: Compared) -> LossLook:
-    target, classes = each.target, each.output_shape[1:2] or each.output_shape
-    if target is not None and target.is_floating_point():
-        return _with_shares(seen, target)
-    if target is None or not classes or classes[0] > MOST_CLASSES or target.dtype != torch.int64:
-        return seen
-    labels = target.reshape(-1)
-    valid = labels[(labels >= 0) & (labels < classes[0])]
-    if each.ignored is not None:
-        valid = valid[valid != each.ignored]
-    counts = torch.bincount(valid, minlength=classes[0]).tolist()
-    guess = None if each.is_weighted else _entropy(counts)
-    left_out = each.ignored if each.ignored is not None and 0 <= each.ignored < classes[0] else None
-    ignored = left_out if left_out is not None and bool((labels == left_out).any()) else None
-    return replace(seen, counts=tuple(counts), guess=guess, ignored=ignored)
-
-
-def _with_shares(seen: LossLook, target: Tensor) -> LossLook:
-    """Of targets that give each class its share, one to each row in all."""
-    rows = _rows(target).reshape(-1, target.shape[-1]).double()
-    if rows.shape[1] > MOST_CLASSES or not bool(((rows >= 0).all(1) & ((rows.sum(1) - 1).abs() < 1e-3)).all()):
-        return seen
-    counts = [round(each) for each in rows.sum(0).tolist()]
-    return replace(seen, counts=tuple(counts), guess=_entropy(counts))
-
-
-def _with_targets(seen: LossLook, target: Tensor) -> LossLook:
-    if not is_dense_and_real(target):
-        return seen
-    target = _rows(target).float()
-    guess = None
-    if target.shape[:1].numel() >= 2 and bool(torch.isfinite(target).all()):
-        guess = constant_guess(seen.kind, target)
-    seen = replace(seen, targets=_spread(target), guess=guess)
-    low, high = RANGES.get(seen.last, (-1.0, 1.0) if seen.last in _RECURRENT_NAMES else (-math.inf, math.inf))
-    if seen.kind not in ("squared error", "absolute error") or (low, high) == (-math.inf, math.inf):
-        return seen
-    beyond = (low - target).clamp(min=0.0) + (target - high).clamp(min=0.0)
-    left = beyond.square() if seen.kind == "squared error" else beyond
-    return replace(seen, outside=(beyond > 0.0).float().mean().item(), floor=left.mean().item())
-
-
-_RECURRENT_NAMES = frozenset(kind.__name__ for kind in RECURRENT)
-
-
-def _entropy(counts: list[int]) -> float | None:
-    whole = sum(counts)
-    return -sum(n / whole * math.log(n / whole) for n in counts if n) if whole else None
-
-
-def _spread(tensor: Tensor | None) -> Spread | None:
-    if tensor is None or not is_dense_and_real(tensor) or not tensor.numel():
-        return None
-    rows = _rows(tensor).float()
-    if not bool(torch.isfinite(rows).all()):
-        return None
-    within = rows.var(dim=0).mean().sqrt().item() if rows.shape[:1].numel() >= 2 and rows.dim() else 0.0
-    return Spread(rows.min().item(), rows.max().item(), rows.mean().item(), within)
-
-
-def _rows(tensor: Tensor) -> Tensor:
-    """The tensor, or of a large one evenly spaced rows of it."""
-    if tensor.numel() <= MOST_NUMBERS or not tensor.dim():
-        return tensor
-    return tensor[:: -(-tensor.numel() // MOST_NUMBERS)]
 
 
 def _value_of(node: Node) -> Tensor | None:
