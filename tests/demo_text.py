@@ -1,6 +1,6 @@
 """What each demo says on the terminal, as it was read and approved: `tests/demo_texts/NAME.txt`.
 
-`python -m tests.demo_text [NAME...]` runs demos and stores what they say now; read the difference before you commit it.
+`python -m tests.demo_text [NAME...]` runs demos and stores what they say now; read the difference before you commit.
 """
 
 from __future__ import annotations
@@ -9,9 +9,16 @@ import re
 import subprocess
 import sys
 import tempfile
+from contextlib import chdir
+from io import StringIO
 from pathlib import Path
 
-from gradreach.cli.run_and_report import ASKING, REPORTING
+from rich.console import Console
+
+from gradreach.demo import DEMOS
+from gradreach.record.store import read
+from gradreach.report.report import Report
+from gradreach.report.terminal import print_summary
 from tests import forked
 
 TEXTS = Path(__file__).parent / "demo_texts"
@@ -25,10 +32,15 @@ def demo(name: str, out: Path, *options: str) -> subprocess.CompletedProcess[str
     return forked.run("-m", "gradreach", "demo", name, "--out", out, *options, cwd=out.parent)
 
 
-def said(stderr: str) -> str:
-    """What a demo said, without the folders of this machine and without the lines that come only where it is slow."""
-    lines = [line for line in stderr.splitlines() if not line.endswith((ASKING, REPORTING))]
-    return re.sub(r"(?<![\w`])/[^\s`]*/(?=[\w.]+)", "", "\n".join(lines)) + "\n"
+def said(name: str, out: Path, stderr: str) -> str:
+    """The last screen of a demo, 80 columns wide and as from its script's folder, so that no other folder's name makes
+    a line longer; then the demo's own words."""
+    screen = StringIO()
+    with chdir(DEMOS[name].script.parent):
+        print_summary(Report.of(read(out)).conclusions, Console(file=screen, width=80), "out/report.html", spare=8)
+    words = stderr.partition("\nwhat to look at: ")
+    own = re.sub(r"(?<![\w`])/[^\s`]*/(?=[\w.]+)", "", "".join(words[1:]))
+    return "\n".join(line.rstrip() for line in screen.getvalue().rstrip().splitlines()) + own.rstrip() + "\n"
 
 
 def without_figures(text: str) -> str:
@@ -41,8 +53,9 @@ def main(names: list[str]) -> None:
     """Run these demos, or all, and store what they say."""
     for name in names or STEPS:
         with tempfile.TemporaryDirectory() as folder:
-            done = demo(name, Path(folder) / "out", "--steps", str(STEPS[name]))
-        (TEXTS / f"{name}.txt").write_text(said(done.stderr), encoding="utf-8")
+            out = Path(folder) / "out"
+            told = said(name, out, demo(name, out, "--steps", str(STEPS[name])).stderr)
+        (TEXTS / f"{name}.txt").write_text(told, encoding="utf-8")
     forked.stop()
 
 

@@ -147,5 +147,5 @@ RULE = Rule(
     opening="Many units are dead at",
     aside=_share,
     labels={"rows": "values of each unit"},
-    zoo=("gr204_dead_bias",),
+    zoo=("gr204_dead_bias", "gr204_dead_large_step"),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from gradreach.facts.depth import pull
 from gradreach.facts.facts import Facts
@@ -40,6 +40,9 @@ SMALLEST_WEIGHT = 1e-3
 USUAL, USUAL_FIRST = 1e-3, 1e-2
 """‖Δw‖ / ‖w‖ of ordinary training, and of its first update."""
 
+RAW = 10.0
+"""Rms of an input from which its size is the cause of large updates."""
+
 GROWS = 2.0
 """Powers of ten by which a gradient grows on its way back, through time or depth, that forbid a higher rate."""
 
@@ -63,7 +66,7 @@ def _judge_site(facts: Facts, site: Site, looks: Sequence[Look]) -> Finding | No
     if site.stalled or site.worse_than_at_first:
         limit = facts.thresholds[UPDATE_TOO_LARGE]
         large = {name: seen for name, seen in modules.items() if _is_too_large(seen, limit)}
-        if large and _is_thrown_away(modules):
+        if large and _is_thrown_away(modules) and not _is_fed_raw(facts, modules):
             return _thrown_away(facts, site, modules)
         if large:
             return _too_large(facts, site, large, limit)
@@ -129,6 +132,11 @@ def _is_thrown_away(modules: Mapping[str, Sequence[DepthLook]]) -> bool:
     """Whether the first update that was seen replaced most of the modules."""
     replaced = [seen for seen in modules.values() if _ratios(seen)[0] >= REPLACED]
     return 2 * len(replaced) > len(modules)
+
+
+def _is_fed_raw(facts: Facts, modules: Iterable[str]) -> bool:
+    """Whether the size of an input is what made the update large: then that is the cause, and has a rule of its own."""
+    return any(facts.input_sizes.get(root, 0.0) >= RAW for root in map(facts.root_of, modules))
 
 
 def _could_gain(site: Site, looks: Sequence[Look]) -> bool:
@@ -213,7 +221,8 @@ RULE = Rule(
         "start at zero are left out, for any update is large beside them. Too large: from "
         f"‖Δw‖ / ‖w‖ = {UPDATE_TOO_LARGE.default:g}, with which ten updates replace the weights, or once {REPLACED:g} "
         f"with weights that then grew {GROWN:g}-fold; and a loss that stands still or ends above where it began. It is "
-        f"an error where the first update that was seen was {REPLACED:g} or more in most of the modules. Too "
+        f"an error where the first update that was seen was {REPLACED:g} or more in most of the modules, which take in "
+        f"no data of {RAW:g} or more. Too "
         f"small: up to {figure(UPDATE_TOO_SMALL.default)} even for the module that moves most, a million updates for a "
         "change of the weights by their own size; a loss that certainly does not fall, and a gradient with ‖w‖·‖∂L/∂w‖ "
         f"of {LEVERAGE:g} of the loss or more: with a model at its optimum there is nothing to gain, and where "
@@ -233,5 +242,5 @@ RULE = Rule(
     headline=_headline,
     effects=("GR103", "GR203", "GR204", "GR307"),
     is_cause=lambda finding: finding.severity == "error",
-    zoo=("gr305_too_large", "gr305_first_step", "gr305_too_small"),
+    zoo=("gr305_too_large", "gr305_too_small"),
 )

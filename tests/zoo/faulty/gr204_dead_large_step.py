@@ -1,4 +1,4 @@
-# expect: {"code": "GR305", "severity": "error", "also": ["GR701"]}
+# expect: {"code": "GR204", "module": "net.fc1", "also": ["GR305", "GR307", "GR701"]}
 """Pixel-like inputs from 0 to 255 and one large first step: the whole ReLU layer is pushed under zero for good."""
 
 import sys
