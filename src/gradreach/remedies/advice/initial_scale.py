@@ -24,7 +24,7 @@ def _code(weight: str, activation: str, root: str = "", kinds: Collection[str] =
         return start
     names = [f"nn.{kind}" for kind in sorted(set(kinds))]
     kind = names[0] if len(names) == 1 else f"({', '.join(names)})"
-    return f"for m in {expression(root)}.modules():\n    if isinstance(m, {kind}): {start}"
+    return f"for m in {expression(root)}.modules():\n    if isinstance(m, {kind}):\n        {start}"
 
 
 INITIAL_SCALE = Advice(
