@@ -45,9 +45,12 @@ def judge(facts: Facts) -> RuleOutcome:
 def _finding(facts: Facts, part: LossPart, over: float) -> Finding:
     went, seen = facts.site(part.site).learning, part.last
     times = "just" if over <= 1.02 else f"{figure(over)} times"
+    what = f"The loss has come to {figure(went.last)},"
+    if not seen.is_whole:
+        what = f"The {seen.kind} of {whose(seen)}, a part of the loss, has come to"
     because = (
-        f"The loss has come to {figure(went.last)}, {times} what a constant gets that puts out {OF[seen.kind]} "
-        "whatever the input: next to nothing of the input is in what was learned."
+        f"{what} {times} what a constant gets that puts out {OF[seen.kind]} whatever the input: next to nothing of the "
+        "input is in what was learned."
     )
     alike = _alike(seen)
     if alike is not None and alike <= ALIKE:
