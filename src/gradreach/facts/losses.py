@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -63,7 +62,9 @@ class LossPart:
         told = [look.targets for look in self.looks if look.targets is not None]
         if len(told) < MIN_LOOKS:
             return True
-        return statistics.pvariance(each.mean for each in told) <= statistics.fmean(each.deviation**2 for each in told)
+        middle = sum(each.mean for each in told) / len(told)
+        apart = (each.mean - middle for each in told)
+        return sum(far * far for far in apart) <= sum(each.deviation * each.deviation for each in told)
 
     def usual(self, key: str) -> float | None:
         """The median over the looks of one of its figures."""
