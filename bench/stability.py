@@ -1,7 +1,8 @@
 """Whether the same script gets the same conclusions: each demo and zoo script several times with a core of its own,
 and several times on a crowded machine, where three runs and more share each core.
 
-The table names each script whose codes, severities or first sentence differ between any two of its runs.
+What each run said goes to the error stream as it ends; the table at the end names each script whose codes, severities
+or first sentence differ between any two of its runs.
 """
 
 from __future__ import annotations
@@ -64,13 +65,18 @@ def runs_of(scripts: Mapping[Path, int | None], repeats: int, at_once: int) -> I
     """So many runs of each script, so many of them at once."""
     wanted = [script for _ in range(repeats) for script in scripts]
     under_way: dict[int, tuple[Path, tempfile.TemporaryDirectory[str]]] = {}
-    for number, script in enumerate([*wanted, *[None] * at_once]):
+    for script in [*wanted, *[None] * at_once]:
         if len(under_way) == at_once or (script is None and under_way):
             done, folder = under_way.pop(os.wait()[0])
             with folder:
-                yield done, said(folder.name)
+                what = said(folder.name)
+            print(
+                f"{at_once} at once\t{done.stem}\t{', '.join(what.findings)}\t{what.sentence}",
+                file=sys.stderr,
+                flush=True,
+            )
+            yield done, what
         if script is not None:
-            print(f"{number + 1} of {len(wanted)}, {at_once} at once: {script.stem}", file=sys.stderr, flush=True)
             place = tempfile.TemporaryDirectory()
             under_way[started(script, scripts[script], place.name)] = script, place
 

@@ -28,7 +28,7 @@ def test_it_lies_within_a_factor_of_two_and_a_half(kind: str, size: float) -> No
     x = size * torch.randn(shape)
     with gr.observe(model, every=1) as watch:
         model(x).sum().backward()
-    (found,) = Facts(watch.record()).input_sizes.values()
+    (found,) = Facts(watch.record()).seen.input_sizes.values()
     assert size / 2.5 < found < 2.5 * max(size, 0.2)  # under that a bias outweighs the input
 
 

@@ -14,7 +14,7 @@ DISCARDED = OptimizerSteps(0, (), (), 0.0, is_discarded=True)
 
 def summed(*looks: tuple[OptimizerSteps | None, int]) -> SummedPasses | None:
     seen = [look for i, (stepped, count) in enumerate(looks) for look in at(stepped=stepped, count=count, start=50 * i)]
-    return Facts(record(steps(), seen)).summed_passes
+    return Facts(record(steps(), seen)).seen.summed_passes
 
 
 def test_updates_that_follow_few_passes() -> None:

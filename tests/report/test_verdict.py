@@ -2,6 +2,8 @@
 
 import math
 import random
+import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,11 +12,13 @@ import pytest
 from gradreach.facts.facts import Facts
 from gradreach.record.schema import Finding, Outcome, Record
 from gradreach.record.seen.loop import OptimizerSteps
+from gradreach.report.conclusions import Conclusions
 from gradreach.report.report import Report
 from gradreach.report.verdict import verdict
 from gradreach.rules.registry import ranked
 from tests.records.findings import BROKEN, CLIPPED, VANISHING
 from tests.records.runs import ALL
+from tests.records.speaking import SPEAKING
 
 
 def level_and_sentence(record: Record, *findings: Finding) -> tuple[str, str]:
@@ -217,3 +221,10 @@ def test_one_line_that_serves_two_trainings_is_not_judged_by_its_loss() -> None:
 
     assert "one line calls backward in turns for models that are trained apart" in told("g.weight", "d.weight")
     assert "does not learn" in told("g.weight")
+
+
+@pytest.mark.parametrize("name", SPEAKING)
+def test_no_sentence_says_a_thing_twice(name: str) -> None:
+    sentence = Conclusions.of(Facts(SPEAKING[name])).verdict.sentence
+    clauses = Counter(re.split(r"(?:[,.;:]|,? and|,? while) ", sentence.rstrip(".")))
+    assert [clause for clause, times in clauses.items() if times > 1 and len(clause.split()) > 3] == []

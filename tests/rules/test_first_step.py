@@ -136,6 +136,6 @@ def test_the_question_for_the_vanishing_gradient_is_answered_by_what_is_read() -
 
 def test_where_nothing_is_to_be_reached_all_is() -> None:
     assert share_reached(first_step()) == 1.0
-    shown = Facts(record(steps(), at(time_look(T=20, factor=0.5), REVERSE))).shortest
+    shown = Facts(record(steps(), at(time_look(T=20, factor=0.5), REVERSE))).seen.shortest
     assert shown is not None
     assert shown.layer.direction == "forward"

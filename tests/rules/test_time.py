@@ -142,7 +142,7 @@ def test_one_horizon_is_told_of_a_layer_whatever_the_last_look_was() -> None:
     )
     facts = Facts(record(steps(), looks, dependency=(dependency(lag(40)),)))
     assert the(facts.record, "GR101").evidence["horizon"] == 12
-    assert [shown.layer.horizon for shown in facts.time_shown] == [12]
+    assert [shown.layer.horizon for shown in facts.seen.time_shown] == [12]
     assert [test.reach.horizon for test in facts.dependency_tests] == [12]
 
 

@@ -64,6 +64,6 @@ def test_the_step_that_is_read(watched: Watched, net: nn.Module, read: Reading, 
             read(net, torch.randn(ROWS, T, 3)).square().mean().backward()
 
     _, record = watched(train)
-    assert set(Facts(record).read_first) == first
-    told = [each.directions for each in Facts(record).first_step_reads]
+    assert set(Facts(record).seen.read_first) == first
+    told = [each.directions for each in Facts(record).seen.first_step_reads]
     assert told == [(place.direction,) for place in first]

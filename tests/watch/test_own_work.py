@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 
 from gradreach.remedies.guard.events import GaveUp
 from gradreach.watch.own_work import MOST_ERRORS, MOST_FAILURES, OwnWork, as_script
+from gradreach.watch.script_calls import ScriptCalls
 from gradreach.watch.session import Session, StopRun
 from tests.watch.conftest import Watched
 
@@ -112,14 +113,15 @@ def _raises(*_: Any, **__: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "part",
+    ("hears", "part"),
     [
-        *("backward", "clipped", "limited", "scaled", "scaler_steps", "compiled", "hooked"),
-        *("loaded", "iterates", "runs_out"),
+        *((Session, part) for part in ("backward", "compiled", "hooked")),
+        *((ScriptCalls, part) for part in ("clipped", "limited", "scaled", "scaler_steps")),
+        *((ScriptCalls, part) for part in ("loaded", "iterates", "runs_out")),
     ],
 )
 def test_a_session_that_fails_in_any_part_harms_nothing(
-    part: str, watched: Watched, monkeypatch: pytest.MonkeyPatch
+    hears: type, part: str, watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def train() -> Tensor:
         torch.manual_seed(0)
@@ -138,7 +140,7 @@ def test_a_session_that_fails_in_any_part_harms_nothing(
         return model.weight.detach().clone()
 
     plain = train()
-    monkeypatch.setattr(Session, part, _raises)
+    monkeypatch.setattr(hears, part, _raises)
     seen, record = watched(train)
     assert torch.equal(seen, plain)
     assert sum("of our own" in note for note in record.notes) == (part != "limited")

@@ -2,52 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from gradreach.facts import blow_up as blow_ups
 from gradreach.facts import breaks
-from gradreach.facts.activations import ModuleKey, hidden_activations
-from gradreach.facts.alignments import AlignmentSeen, alignments
 from gradreach.facts.blow_up import BlowUp, UnclippedGrowth
 from gradreach.facts.clipping import Clipping, clipping, exceptional, norm_quantile
-from gradreach.facts.copied_units import CopiedLayers, copied_layers
 from gradreach.facts.dependency import DependencyTest, dependency_test
-from gradreach.facts.depth import DepthShown, Trend, depth_shown, trends_of
 from gradreach.facts.far_start import FarStart, far_starts
-from gradreach.facts.first_step import FirstStepRead, OneDirection, first_step_reads, read_first
 from gradreach.facts.idle_clip import IdleClip
-from gradreach.facts.idle_masks import AddedMasksSeen, IdleMasksSeen, added_masks, idle_masks
-from gradreach.facts.input_size import given_data, input_sizes, lost_data
-from gradreach.facts.linear_maps import MapsSeen, linear_maps
-from gradreach.facts.losses import NO_BETTER, LossPart, loss_parts, over_guess, own_over_guess, part_of_guess
-from gradreach.facts.modules import is_within, root_of
+from gradreach.facts.losses import NO_BETTER, over_guess, own_over_guess, part_of_guess
 from gradreach.facts.outputs import OutputSeries, come_alike, outputs_seen
-from gradreach.facts.padded_loss import PaddedLoss, padded_losses
+from gradreach.facts.seen import Seen
 from gradreach.facts.site import Site, sites_of
 from gradreach.facts.spikes import Spike, spikes_of
-from gradreach.facts.summed_passes import SummedPasses, summed_passes
 from gradreach.facts.thresholds import DEFAULT, Thresholds
-from gradreach.facts.time import (
-    LayerKey,
-    Shown,
-    chunk_seams,
-    cut_states,
-    layers_of,
-    share_reached,
-    shown_of,
-    single_steps,
-    uncarried_states,
-    usual_length,
-)
 from gradreach.facts.updates import Updates
 from gradreach.facts.zero_gradients import ZeroStretch, zero_stretches
-from gradreach.record.look import Look
 from gradreach.record.schema import NonFinite, Record, Step
-from gradreach.record.seen.data import GivenData
-from gradreach.record.seen.depth import DepthLook
-from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, Probe, SteppedState, TimeLook
 
 
 @dataclass(frozen=True)
@@ -103,11 +77,6 @@ class Facts:
     def broke_by_growth(self) -> bool:
         """Whether the run broke, and the first non-finite value may come from growth: it did not come with the data."""
         return self.first_break is not None and (self.origin is None or self.origin.phase != "input")
-
-    @cached_property
-    def summed_passes(self) -> SummedPasses | None:
-        """That the gradients of several passes are summed for one update, where they are."""
-        return summed_passes(self.record.looks)
 
     @cached_property
     def nonfinite_steps(self) -> tuple[int, ...]:
@@ -213,187 +182,36 @@ class Facts:
     # Looks
 
     @cached_property
-    def sound_looks(self) -> tuple[Look, ...]:
-        """The looks before anything broke: after it the figures describe the damage, not its cause."""
-        end = self.first_break
-        return tuple(look for look in self.record.looks if end is None or look.step < end)
-
-    def looks_at(self, site: int) -> list[Look]:
-        """The sound looks at one line that calls backward."""
-        return [look for look in self.sound_looks if look.site == site]
-
-    def root_of(self, path: str) -> str:
-        """The root module that a dotted path belongs to: the longest registered name that it starts with."""
-        return root_of(tuple(self.record.models), path)
-
-    def models_at(self, site: int) -> frozenset[str]:
-        """The root modules that a line's backward pass goes through; every one where no look tells."""
-        modules = {seen.module for look in self.record.looks if look.site == site for seen in look.depth}
-        return frozenset(map(self.root_of, modules)) or frozenset(self.record.models)
-
-    @cached_property
-    def layers(self) -> Mapping[LayerKey, tuple[TimeLook, ...]]:
-        """The sound looks at each recurrent layer and direction at its usual length, in order of time."""
-        return _at_usual_length(layers_of(self.sound_looks))
-
-    @cached_property
-    def layers_with_break(self) -> Mapping[LayerKey, tuple[TimeLook, ...]]:
-        """The same; where the very first step broke, the looks at it, of which only what is finite tells anything."""
-        return self.layers or _at_usual_length(layers_of(self.record.looks))
-
-    @cached_property
-    def uncarried_states(self) -> tuple[tuple[Sequence[Look], SteppedState], ...]:
-        """The modules each of whose steps begins from the same state, with the looks that saw them."""
-        return uncarried_states(self.sound_looks)
-
-    @cached_property
-    def single_steps(self) -> Mapping[str, Sequence[Look]]:
-        """The recurrent modules that got a single step from a state of zeros in each look, with these looks."""
-        return single_steps(self.sound_looks)
-
-    @cached_property
-    def read_first(self) -> Mapping[OneDirection, tuple[Look, ...]]:
-        """The recurrent layers to which errors come at their first step alone, with the looks that saw them."""
-        return read_first(self.sound_looks)
-
-    @cached_property
-    def first_step_reads(self) -> tuple[FirstStepRead, ...]:
-        """The recurrent modules whose topmost layer is read after one step alone, in the order in which they run."""
-        return first_step_reads(self.sound_looks, self.read_first)
-
-    @cached_property
-    def chunk_seams(self) -> tuple[tuple[Sequence[Look], Sequence[ChunkSeam]], ...]:
-        """The recurrent layers whose chunks were held against those before them, in which looks."""
-        return chunk_seams(self.sound_looks)
-
-    @cached_property
-    def cut_states(self) -> tuple[tuple[Sequence[Look], DetachedState], ...]:
-        """The modules whose state comes back detached at every step, in all their looks, and the last of these."""
-        return cut_states(self.sound_looks)
-
-    def is_cut(self, module: str) -> bool:
-        """Whether the state of this module, or of a part of it, is detached at every step."""
-        return is_within(module, (seen.module for _, seen in self.cut_states))
-
-    @cached_property
-    def time_shown(self) -> tuple[Shown, ...]:
-        """Of each recurrent layer and direction the look that a report shows.
-
-        It is the typical one of the last with a finite reach, else of any. Looks after the run broke count only where
-        there are no others.
-        """
-        ever = layers_of(self.record.looks)
-        sound = layers_of(self.sound_looks) if self.sound_looks else ever
-        return tuple(shown_of(looks, ever[key]) for key, looks in sound.items())
-
-    @cached_property
-    def shortest(self) -> Shown | None:
-        """The shown layer whose gradient reaches the smallest part of its sequence."""
-        return min(self.time_shown, key=lambda shown: share_reached(shown.layer), default=None)
-
-    @cached_property
-    def probes_shown(self) -> tuple[tuple[Look, Probe], ...]:
-        """Of each line and module without a recurrence the last sound look in which the reach was probed."""
-        shown = {(look.site, probe.module): (look, probe) for look in self.sound_looks for probe in look.probes}
-        return tuple(shown.values())
-
-    @cached_property
-    def depth_shown(self) -> tuple[DepthShown, ...]:
-        """Of each line that calls backward the modules that a report shows, in execution order."""
-        return depth_shown(self.sound_looks or self.record.looks)
-
-    @cached_property
-    def trends(self) -> Mapping[int, list[Trend]]:
-        """The trends of the gradient through depth, by the line that called backward."""
-        return trends_of(self.sound_looks)
-
-    @cached_property
-    def hidden_activations(self) -> Mapping[ModuleKey, list[DepthLook]]:
-        """The sound looks at each module whose output goes into weights further on, in order of time."""
-        return hidden_activations(self.sound_looks, self.root_of)
-
-    @cached_property
-    def input_sizes(self) -> Mapping[str, float]:
-        """The rms of the input of each root module of which it is known or can be estimated."""
-        return input_sizes(self.record.looks, self.root_of)
-
-    @cached_property
-    def given_data(self) -> Mapping[str, GivenData]:
-        """Of each root module the largest data of the script's own that a layer of it was given."""
-        return given_data(self.record.looks, self.root_of)
-
-    @cached_property
-    def lost_data(self) -> Mapping[str, GivenData]:
-        """Of each root whose data are so small that nothing is left of them beside a bias these data, as last seen."""
-        return lost_data(self.sound_looks, self.root_of)
+    def seen(self) -> Seen:
+        """What the looks saw until anything broke."""
+        return Seen(self.record, self.first_break)
 
     @cached_property
     def zero_stretches(self) -> tuple[ZeroStretch, ...]:
         """The parameters whose gradient is exactly 0 in the last sound looks, by the place at which it becomes so."""
-        return zero_stretches(self.sound_looks, self.all_sites)
+        return zero_stretches(self.seen.looks, self.all_sites)
 
     @cached_property
     def updates(self) -> Mapping[int, Updates]:
         """What the optimizers do with the gradients of each line that calls backward."""
-        return {site.number: Updates(self.looks_at(site.number), site.sound_steps) for site in self.sites}
-
-    @cached_property
-    def copied_layers(self) -> tuple[CopiedLayers, ...]:
-        """The hidden layers whose units are copies of one another in every look, by the line that calls backward."""
-        return copied_layers(self.sound_looks, self.root_of)
+        return {site.number: Updates(self.seen.looks_at(site.number), site.sound_steps) for site in self.sites}
 
     @cached_property
     def far_starts(self) -> tuple[FarStart, ...]:
         """The losses that begin far above what a constant guess gets, because weights were drawn too large."""
-        return far_starts(self.sites, self.loss_parts)
-
-    @cached_property
-    def linear_maps(self) -> tuple[MapsSeen, ...]:
-        """The rows of linear layers with nothing between them that is not linear, by the line that calls backward."""
-        return linear_maps(self.sound_looks)
-
-    @cached_property
-    def loss_parts(self) -> tuple[LossPart, ...]:
-        """What the losses hold against their targets, by line and place, over the sound looks."""
-        return loss_parts(self.sound_looks)
-
-    @cached_property
-    def alignments(self) -> tuple[AlignmentSeen, ...]:
-        """The CTC losses, by line."""
-        return alignments(self.sound_looks)
-
-    @cached_property
-    def idle_masks(self) -> tuple[IdleMasksSeen, ...]:
-        """The masks of attention that shut nothing out, by line."""
-        return idle_masks(self.sound_looks)
-
-    @cached_property
-    def added_masks(self) -> tuple[AddedMasksSeen, ...]:
-        """The masks that add next to nothing to the scores of attention, by line."""
-        return added_masks(self.sound_looks)
-
-    @cached_property
-    def sites_that_see_the_future(self) -> frozenset[int]:
-        """The lines at which a mask that is to shut out the future has no effect."""
-        filled = {each.site for each in self.idle_masks if each.is_future}
-        return frozenset(filled | {each.site for each in self.added_masks if each.is_future})
-
-    @cached_property
-    def padded_losses(self) -> tuple[PaddedLoss, ...]:
-        """The comparisons most of whose rows are padding."""
-        return padded_losses(self.loss_parts)
+        return far_starts(self.sites, self.seen.loss_parts)
 
     @cached_property
     def alike_outputs(self) -> tuple[OutputSeries, ...]:
         """What each root put out that came to be the same for every row, while its loss rests."""
         return tuple(
-            series for series in outputs_seen(self.sound_looks) if come_alike(series, self.site(series[0][0].site))
+            series for series in outputs_seen(self.seen.looks) if come_alike(series, self.site(series[0][0].site))
         )
 
     def beside_guess(self, site: Site) -> tuple[float, float] | None:
         """What a constant guess gets at a line, and how many times that the loss came to, where it is one
         comparison."""
-        parts = (part for part in self.loss_parts if part.site == site.number and part.last.is_whole)
+        parts = (part for part in self.seen.loss_parts if part.site == site.number and part.last.is_whole)
         told = ((part.guess, part_of_guess(site, part)) for part in parts)
         return next(((value, over) for value, over in told if value is not None and over is not None), None)
 
@@ -402,22 +220,17 @@ class Facts:
         several."""
         if (beside := self.beside_guess(site)) is not None:
             return beside[1] >= NO_BETTER
-        each = [own_over_guess(part) for part in self.loss_parts if part.site == site.number]
+        each = [own_over_guess(part) for part in self.seen.loss_parts if part.site == site.number]
         return bool(each) and all(over is not None and over >= NO_BETTER for over in each)
 
     def is_constant_guess(self, site: int) -> bool:
         """Whether the loss at a line rests where the best constant guess gets it."""
-        each = (over_guess(self.site(site), part) for part in self.loss_parts if part.site == site)
+        each = (over_guess(self.site(site), part) for part in self.seen.loss_parts if part.site == site)
         return any(over is not None and over >= NO_BETTER for over in each)
 
     def starts_at_zero(self, site: int) -> bool:
         """Whether weights that are all 0 cut something off at this line."""
         return any(each.site == site and each.cause.why == "weights" for each in self.zero_stretches)
-
-    @cached_property
-    def last_look(self) -> int | None:
-        """The step of the last look; None where there was none."""
-        return self.record.looks[-1].step if self.record.looks else None
 
     def is_late(self, step: int) -> bool:
         """Whether a step belongs to the last fifth of the run, give or take one."""
@@ -432,13 +245,9 @@ class Facts:
     @cached_property
     def dependency_tests(self) -> tuple[DependencyTest, ...]:
         """Every test of what the error depends on, with the reach at its place and a verdict on each lag."""
-        return tuple(dependency_test(found, self.sound_looks, self.thresholds) for found in self.record.dependency)
+        return tuple(dependency_test(found, self.seen.looks, self.thresholds) for found in self.record.dependency)
 
     def rests_at(self, test: DependencyTest) -> bool:
         """Whether the loss at a test's place rests: then what is out of reach holds the training up. While it falls,
         the reach may yet grow."""
         return self.site(test.dependency.site).rest is not None
-
-
-def _at_usual_length(layers: Mapping[LayerKey, list[Shown]]) -> dict[LayerKey, tuple[TimeLook, ...]]:
-    return {key: tuple(usual_length([shown.layer for shown in looks])) for key, looks in layers.items()}

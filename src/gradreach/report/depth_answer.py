@@ -22,11 +22,11 @@ NAME = 40
 def through_depth(facts: Facts, findings: Sequence[Finding]) -> tuple[str, str]:
     """The answer in short, and the rest of the sentence."""
     codes = {finding.code for finding in findings}
-    trend = max((trends[-1] for trends in facts.trends.values()), key=lambda each: abs(each.decades), default=None)
+    trend = max((trends[-1] for trends in facts.seen.trends.values()), key=lambda each: abs(each.decades), default=None)
     if trend is not None:
         short = "Yes" if "GR201" in codes else "No, it explodes" if "GR202" in codes else "No"
         return short, f": {_along(trend)}{facts.as_of(trend.look.step)}."
-    for shown in sorted(facts.depth_shown, key=lambda each: -len(facts.site(each.look.site).steps)):
+    for shown in sorted(facts.seen.depth_shown, key=lambda each: -len(facts.site(each.look.site).steps)):
         seen = [each for each in shown.modules if known([each.grad_rms]) and each.weight_norm is not None]
         if zeros := [each for each in seen if each.grad_rms == 0]:
             some = (

@@ -51,13 +51,15 @@ def report_fields(conclusions: Conclusions) -> ReportFields:
         overhead=fields_of(OverheadFields, record.overhead) if record.overhead else None,
         guarded=_guard(record.guarded) if record.guarded else None,
         norm=_norm(facts),
-        time=[fields_of(TimeFields, s.layer, step=s.look.step, site=s.look.site) for s in facts.time_shown],
+        time=[fields_of(TimeFields, s.layer, step=s.look.step, site=s.look.site) for s in facts.seen.time_shown],
         depth=[
             fields_of(DepthFields, module, step=shown.look.step, site=shown.look.site)
-            for shown in facts.depth_shown
+            for shown in facts.seen.depth_shown
             for module in shown.modules
         ],
-        probes=[fields_of(ProbeFields, probe, step=look.step, site=look.site) for look, probe in facts.probes_shown],
+        probes=[
+            fields_of(ProbeFields, probe, step=look.step, site=look.site) for look, probe in facts.seen.probes_shown
+        ],
         dependency=[_lag(test, each) for test in facts.dependency_tests for each in test.lags],
         dependency_tests=[
             fields_of(DependencyTestFields, test.dependency, horizon=test.reach.horizon)

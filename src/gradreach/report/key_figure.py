@@ -68,10 +68,10 @@ def drawn(conclusions: Conclusions, key: KeyFigure) -> Figure | None:
     """The figure, half as wide as the page."""
     facts = conclusions.facts
     if key.kind == "reach":
-        shown = facts.time_shown[key.place]
+        shown = facts.seen.time_shown[key.place]
         return reach_figure(shown.layer, shown.look.step, shown.first, asked_of(facts, shown), SIZE)
     if key.kind == "probe":
-        look, probe = facts.probes_shown[key.place]
+        look, probe = facts.seen.probes_shown[key.place]
         tests = (
             t.lags
             for t in facts.dependency_tests
@@ -79,7 +79,7 @@ def drawn(conclusions: Conclusions, key: KeyFigure) -> Figure | None:
         )
         return reach_figure(probe, look.step, asked=next(tests, ()), size=SIZE)
     if key.kind == "depth":
-        look, modules = facts.depth_shown[key.place]
+        look, modules = facts.seen.depth_shown[key.place]
         return overview(modules, look.step, *SIZE)
     return norm_figure(facts, *SIZE) if key.kind == "norm" else loss_figure(facts, *SIZE)
 
@@ -97,11 +97,11 @@ def _place(facts: Facts, kind: Kind, finding: Finding | None) -> int | None:
     if kind == "reach":
         return _layer(facts, where)
     if kind == "probe":
-        return next((n for n, (_, probe) in enumerate(facts.probes_shown) if known(probe.reach)), None)
+        return next((n for n, (_, probe) in enumerate(facts.seen.probes_shown) if known(probe.reach)), None)
     if kind == "depth":
-        sites = [facts.site_name(shown.look.site) == where.get("site") for shown in facts.depth_shown]
+        sites = [facts.site_name(shown.look.site) == where.get("site") for shown in facts.seen.depth_shown]
         place = sites.index(True) if True in sites else 0
-        there = facts.depth_shown[place].modules if sites else ()
+        there = facts.seen.depth_shown[place].modules if sites else ()
         return (
             place if len(known(seen.grad_rms for seen in there)) > 1 and any(seen.grad_rms for seen in there) else None
         )
@@ -111,7 +111,7 @@ def _place(facts: Facts, kind: Kind, finding: Finding | None) -> int | None:
 
 def _layer(facts: Facts, where: dict[str, str | int | float]) -> int | None:
     """The recurrent layer that a finding names; of several the one whose gradient gets through the smallest part."""
-    shown = {n: each.layer for n, each in enumerate(facts.time_shown) if known(each.layer.reach)}
+    shown = {n: each.layer for n, each in enumerate(facts.seen.time_shown) if known(each.layer.reach)}
     exact = [
         n
         for n, seen in shown.items()

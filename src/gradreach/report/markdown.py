@@ -30,7 +30,7 @@ def markdown(conclusions: Conclusions) -> str:
     parts = [f"### {prose(head)}", prose(rest), _facts(conclusions), *_first(conclusions)]
     parts += [f"**{prose(each.question)}** {prose(each.answer)}" for each in conclusions.answers]
     parts += _findings(grouped(conclusions.findings))
-    parts.append(_layers(conclusions.facts.time_shown))
+    parts.append(_layers(conclusions.facts.seen.time_shown))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

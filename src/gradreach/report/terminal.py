@@ -86,7 +86,7 @@ def _information(group: FindingGroup, say: Say, options: ConsoleOptions) -> Iter
 
 
 def _measured(facts: Facts, say: Say, ascii_only: bool) -> Iterator[RenderableType]:
-    layers = facts.time_shown
+    layers = facts.seen.time_shown
     if layers:
         yield _layers(layers, say, ascii_only)
         if len(layers) > MOST_LAYERS:
@@ -125,7 +125,7 @@ def _depth(facts: Facts) -> str:
     """The gradient at the first and the last module with weights, of the line that calls backward most often."""
     reached = {
         shown.look.site: [seen for seen in shown.modules if seen.parameters and known([seen.grad_rms])]
-        for shown in facts.depth_shown
+        for shown in facts.seen.depth_shown
     }
     reached = {site: modules for site, modules in reached.items() if modules}
     busiest = max(reached, key=lambda site: len(facts.all_sites[site].steps), default=None)
@@ -141,7 +141,7 @@ def _depth(facts: Facts) -> str:
 
 
 def _step_of(facts: Facts, site: int) -> int:
-    return next(shown.look.step for shown in facts.depth_shown if shown.look.site == site)
+    return next(shown.look.step for shown in facts.seen.depth_shown if shown.look.site == site)
 
 
 def _norm(facts: Facts) -> str:

@@ -65,7 +65,7 @@ def answers(facts: Facts, findings: Sequence[Finding]) -> tuple[Answer, ...]:
         why = why_broken(facts, first)
         broken = _answer(f"Why did I get NaN at step {first}?", *why)
     codes = {finding.code for finding in findings}
-    recurrent = bool(facts.time_shown) or not codes.isdisjoint({"GR106", "GR107"})
+    recurrent = bool(facts.seen.time_shown) or not codes.isdisjoint({"GR106", "GR107"})
     over_time = recurrent or "GR402" in codes
     told = _vanishing(facts, findings) if over_time else through_depth(facts, findings)
     vanishing = _answer("Is my RNN vanishing?" if recurrent else "Is my gradient vanishing?", *told)
@@ -79,7 +79,7 @@ def _answer(question: str, short: str, rest: str) -> Answer:
 
 def _vanishing(facts: Facts, findings: Sequence[Finding]) -> tuple[str, str]:
     codes, asked = {finding.code for finding in findings}, facts.dependency_tests
-    shown = list(facts.time_shown)
+    shown = list(facts.seen.time_shown)
     if not shown and "GR402" in codes:
         lags = _unreached(asked, "")
         return "Yes, with harm", f", though no recurrent layer ran: {lags or 'what the error depends on'} out of reach."
@@ -91,10 +91,10 @@ def _vanishing(facts: Facts, findings: Sequence[Finding]) -> tuple[str, str]:
     if shown and all(each.layer.T == 1 for each in shown):
         return "No, there is no way back", f": {_name(shown[0].layer)} is given a single step in each pass."
     shown = [each for each in shown if each.layer.T > 1]
-    if shown and all(OneDirection.of(each.layer) in facts.read_first for each in shown):
+    if shown and all(OneDirection.of(each.layer) in facts.seen.read_first for each in shown):
         seen = shown[-1].layer
         return "No, nothing goes back", f": the loss reads {_name(seen)} after the first of its {seen.T} steps alone."
-    shown = [each for each in shown if OneDirection.of(each.layer) not in facts.read_first]
+    shown = [each for each in shown if OneDirection.of(each.layer) not in facts.seen.read_first]
     if not shown:
         return "It cannot be told", ": no finite gradient through time was seen."
     shortest = min(shown, key=lambda each: share_reached(each.layer))

@@ -93,7 +93,7 @@ def _course(facts: Facts, passed: int, *, bare: bool) -> tuple[Level, str]:
         if any(site.need_not_fall or len(site.losses) >= FEWEST for site in facts.sites):
             return "unseen", f"Nothing found, but whether it learns cannot be told: {found.why_not}."
         return "unseen", f"Not looked at enough: {found.why_not}."
-    looked = f"{count(len(record.looks), 'look')}, the last at step {facts.last_look}"
+    looked = f"{count(len(record.looks), 'look')}, the last at step {facts.seen.last_look}"
     if found.state == "learns":
         return (
             "learns",
@@ -111,7 +111,7 @@ def _guess(facts: Facts, site: Site) -> str:
     """What a constant guess gets, where the loss has come little lower or not even there."""
     known = facts.beside_guess(site)
     if known is None and facts.guesses(site):
-        parts = count(sum(part.site == site.number for part in facts.loss_parts), "comparison")
+        parts = count(sum(part.site == site.number for part in facts.seen.loss_parts), "comparison")
         return f", but none of its {parts} with a target is better than a constant would be"
     if known is None or known[1] < LITTLE:
         return ""
@@ -121,7 +121,7 @@ def _guess(facts: Facts, site: Site) -> str:
 
 def _too_few(facts: Facts) -> str:
     """What the looks lack to speak for the run, and what would be needed; empty where they do."""
-    record, last = facts.record, facts.last_look
+    record, last = facts.record, facts.seen.last_look
     if last is None or len(record.looks) < MIN_LOOKS:
         few = f"only {len(record.looks)} of {count(record.passes, 'step')}"
         return f"{few} watched closely, too few for most checks; a longer run, or --every 1, has more"
@@ -179,9 +179,9 @@ def _nothing_far(findings: Sequence[Finding], module: object) -> bool:
 
 
 def _reach(facts: Facts) -> str:
-    if facts.shortest is None or not known(facts.shortest.layer.reach):
+    if facts.seen.shortest is None or not known(facts.seen.shortest.layer.reach):
         return ""
-    seen, when = facts.shortest.layer, facts.as_of(facts.shortest.look.step)
+    seen, when = facts.seen.shortest.layer, facts.as_of(facts.seen.shortest.look.step)
     return f"; the gradient reaches {seen.horizon} of {seen.farthest} steps back in `{of_layer(seen)}`{when}"
 
 

@@ -87,7 +87,7 @@ def _over(growth: Growth) -> str:
 
 
 def _way_out(facts: Facts, found: NonFinite) -> str:
-    if found.cause in GROWTH and facts.input_sizes.get(facts.root_of(found.module), 0.0) >= RAW_INPUT:
+    if found.cause in GROWTH and facts.seen.input_sizes.get(facts.seen.root_of(found.module), 0.0) >= RAW_INPUT:
         return "scale the inputs to mean 0 and deviation 1"
     if found.cause in GROWTH and (grown := facts.growth_before(found)) is not None:
         return "lower the learning rate" if grown.usual is None else f"clip the norm at {figure(2 * grown.usual, 2)}"

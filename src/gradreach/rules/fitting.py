@@ -71,20 +71,20 @@ class Case:
     @cached_property
     def input_size(self) -> float | None:
         """The rms of what the model takes in, where its first layer tells; the largest where no module is named."""
-        sizes = self.facts.input_sizes
-        return sizes.get(self.facts.root_of(self.module)) if self.module else max(sizes.values(), default=None)
+        sizes = self.facts.seen.input_sizes
+        return sizes.get(self.facts.seen.root_of(self.module)) if self.module else max(sizes.values(), default=None)
 
     @cached_property
     def is_lost(self) -> bool:
         """Whether the data are so small that beside a bias nothing is left of them: then only their size is wrong."""
-        lost = self.facts.lost_data
-        return self.facts.root_of(self.module) in lost if self.module else bool(lost)
+        lost = self.facts.seen.lost_data
+        return self.facts.seen.root_of(self.module) in lost if self.module else bool(lost)
 
     @cached_property
     def first_look(self) -> TimeLook | None:
         """The first look at the recurrent layer and direction that the finding names."""
         where = self.finding.where
-        for key, looks in self.facts.layers_with_break.items():
+        for key, looks in self.facts.seen.layers_with_break.items():
             names = {"module": key.module, "layer": key.layer, "direction": key.direction}
             if looks and all(where.get(name, value) == value for name, value in names.items()):
                 return looks[0]
@@ -93,9 +93,9 @@ class Case:
     @cached_property
     def depth(self) -> tuple[DepthLook, ...]:
         """The modules of the finding's root at the first look at it, in execution order."""
-        root = self.facts.root_of(self.module)
+        root = self.facts.seen.root_of(self.module)
         looks = (
-            [d for d in in_order(look) if self.facts.root_of(d.module) == root] for look in self.facts.record.looks
+            [d for d in in_order(look) if self.facts.seen.root_of(d.module) == root] for look in self.facts.record.looks
         )
         return tuple(next((seen for seen in looks if seen), ()))
 
@@ -125,8 +125,10 @@ class Case:
         facts = self.facts
         if self.codes & GROWTH or facts.broke_by_growth or facts.blow_up is not None:
             return True
-        deep = (trend.decades <= -facts.thresholds[DEPTH_DECADES] for each in facts.trends.values() for trend in each)
-        far = (looks[-1].reach[-1] for looks in facts.layers.values() if looks and looks[-1].reach)
+        deep = (
+            trend.decades <= -facts.thresholds[DEPTH_DECADES] for each in facts.seen.trends.values() for trend in each
+        )
+        far = (looks[-1].reach[-1] for looks in facts.seen.layers.values() if looks and looks[-1].reach)
         return any(deep) or any(is_finite(r) and r >= facts.thresholds[FAR_GROWTH] for r in far)
 
     @cached_property
@@ -217,13 +219,13 @@ def _raise_rate(case: Case) -> bool:
     """Something grows, or the gradient does not arrive, or the updates have the usual size already."""
     if case.grows or "GR201" in case.codes:
         return True
-    size = update_ratio(case.facts.sound_looks)
+    size = update_ratio(case.facts.seen.looks)
     return case.finding.code == "GR403" and size is not None and size >= USUAL
 
 
 def _leaky(case: Case) -> bool:
     """The start of the layer is what is wrong; or steps are so large that with a slope everywhere they would grow."""
-    ratios = known(each.update_ratio for look in case.facts.sound_looks for each in look.depth)
+    ratios = known(each.update_ratio for look in case.facts.seen.looks for each in look.depth)
     return _raw(case) or case.odd_start or max(ratios, default=0.0) >= REPLACED
 
 

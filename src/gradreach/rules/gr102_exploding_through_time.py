@@ -35,7 +35,7 @@ def judge(facts: Facts) -> RuleOutcome:
     """Each direction of each recurrent layer whose far gradient dominates in most of its looks."""
     layers = {
         key: usable
-        for key, looks in facts.layers_with_break.items()
+        for key, looks in facts.seen.layers_with_break.items()
         if (usable := [seen for seen in looks if _far_reach(seen) is not None and is_finite(seen.factor)])
     }
     if not layers:

@@ -35,7 +35,7 @@ def judge(facts: Facts) -> RuleOutcome:
     """Each direction of each recurrent layer that is flat in most of its looks."""
     layers = {
         key: usable
-        for key, looks in facts.layers.items()
+        for key, looks in facts.seen.layers.items()
         if (usable := [seen for seen in looks if is_finite(seen.saturated) and saturates(seen.kind)])
         and len(usable) >= MIN_LOOKS
     }

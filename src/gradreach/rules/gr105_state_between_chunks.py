@@ -28,7 +28,7 @@ FEW_ON = 0.5
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each recurrent layer whose state and whose chunks do not go the same way."""
-    layers = facts.chunk_seams
+    layers = facts.seen.chunk_seams
     if not layers:
         return RuleOutcome(why_not=f"no {MIN_LOOKS} chunks told by their targets whether they go on")
     found = (_finding(facts, looks, seams) for looks, seams in layers)

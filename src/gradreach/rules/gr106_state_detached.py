@@ -19,7 +19,7 @@ def judge(facts: Facts) -> RuleOutcome:
     """Each module that is called step by step and whose state always comes back without its history."""
     if len(facts.record.looks) < MIN_LOOKS:
         return RuleOutcome(why_not=f"no step was watched {MIN_LOOKS} times")
-    return RuleOutcome(tuple(_finding(facts, looks, seen) for looks, seen in facts.cut_states))
+    return RuleOutcome(tuple(_finding(facts, looks, seen) for looks, seen in facts.seen.cut_states))
 
 
 def _finding(facts: Facts, looks: Sequence[Look], seen: DetachedState) -> Finding:

@@ -18,11 +18,11 @@ from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each module whose steps begin from one state in every look at it."""
-    if len(facts.sound_looks) < MIN_LOOKS:
+    if len(facts.seen.looks) < MIN_LOOKS:
         return RuleOutcome(why_not=f"no step was watched {MIN_LOOKS} times")
-    found = [_finding(facts, looks, seen) for looks, seen in facts.uncarried_states]
-    of_stream = {seams[-1].module for _, seams in facts.chunk_seams}
-    single = (each for each in facts.single_steps.items() if each[0] not in of_stream)
+    found = [_finding(facts, looks, seen) for looks, seen in facts.seen.uncarried_states]
+    of_stream = {seams[-1].module for _, seams in facts.seen.chunk_seams}
+    single = (each for each in facts.seen.single_steps.items() if each[0] not in of_stream)
     return RuleOutcome((*found, *(_single(facts, module, looks) for module, looks in single)))
 
 

@@ -26,7 +26,7 @@ STILL = 1e-7
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each line that calls backward whose early layers are cut off in most looks, with harm."""
-    trends = {site: each for site, each in facts.trends.items() if len(each) >= MIN_LOOKS}
+    trends = {site: each for site, each in facts.seen.trends.items() if len(each) >= MIN_LOOKS}
     if not trends:
         return RuleOutcome(why_not=through_depth.too_short(f"{MIN_LOOKS} times"))
     decades = facts.thresholds[DEPTH_DECADES]

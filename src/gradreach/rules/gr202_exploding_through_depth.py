@@ -28,7 +28,7 @@ REPLACED = 1.0
 def judge(facts: Facts) -> RuleOutcome:
     """Each line that calls backward whose gradient grows in most looks, or tore the weights at the first one."""
     fewest = 1 if facts.broke_by_growth else MIN_LOOKS
-    trends = {site: each for site, each in facts.trends.items() if len(each) >= fewest}
+    trends = {site: each for site, each in facts.seen.trends.items() if len(each) >= fewest}
     if not trends:
         return RuleOutcome(why_not=through_depth.too_short("once" if fewest == 1 else f"{fewest} times"))
     found = []

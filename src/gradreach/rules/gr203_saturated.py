@@ -22,7 +22,7 @@ def judge(facts: Facts) -> RuleOutcome:
     """Each hidden activation that is flat in most of its looks; the first line that calls backward speaks for it."""
     modules = {
         key: usable
-        for key, looks in facts.hidden_activations.items()
+        for key, looks in facts.seen.hidden_activations.items()
         if (usable := [each for each in looks if each.activation in ("tanh", "sigmoid") and is_finite(each.saturated)])
         and len(usable) >= MIN_LOOKS
     }
@@ -56,7 +56,7 @@ def _smaller_sums(facts: Facts, seen: DepthLook) -> tuple[Remedy, ...]:
     before = [other for other in look.depth if other.parameters and other.order <= seen.order]
     fed = max(before, key=lambda other: other.order, default=seen)
     return (
-        SCALE_INPUT.remedy(facts.root_of(seen.module)),
+        SCALE_INPUT.remedy(facts.seen.root_of(seen.module)),
         INITIAL_SCALE.remedy(f"{expression(fed.module)}.weight", seen.activation),
         LAYER_NORM.remedy(fed.module, fed.kind, fed.units),
     )

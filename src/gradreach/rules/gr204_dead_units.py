@@ -38,7 +38,7 @@ def judge(facts: Facts) -> RuleOutcome:
     """Each hidden ReLU that is off in most of its looks; the first line that calls backward speaks for it."""
     modules = {
         key: usable
-        for key, looks in facts.hidden_activations.items()
+        for key, looks in facts.seen.hidden_activations.items()
         if (usable := [seen for seen in looks if is_finite(seen.dead) and seen.units >= FEWEST_UNITS])
         and len(usable) >= MIN_LOOKS
     }
@@ -49,7 +49,7 @@ def judge(facts: Facts) -> RuleOutcome:
     for (number, module), looks in modules.items():
         if facts.starts_at_zero(number):  # units whose weights are all 0 are not dead: see GR307
             continue
-        if facts.root_of(module) in facts.lost_data:  # all rows are alike to them, and on or off: see GR701
+        if facts.seen.root_of(module) in facts.seen.lost_data:  # all rows are alike to them, and on or off: see GR701
             continue
         if (severity := _severity(facts, facts.site(number), looks)) is not None:
             found.setdefault(module, _finding(facts, number, looks, severity))
@@ -91,8 +91,8 @@ def _finding(facts: Facts, number: int, looks: Sequence[DepthLook], severity: Se
     remedies = (
         FRESH_START.remedy(_fed(facts, seen).module),
         LEARNING_RATE.remedy(10.0),
-        LEAKY.remedy(seen.module, seen.kind, facts.root_of(seen.module)),
-        SCALE_INPUT.remedy(facts.root_of(seen.module)),
+        LEAKY.remedy(seen.module, seen.kind, facts.seen.root_of(seen.module)),
+        SCALE_INPUT.remedy(facts.seen.root_of(seen.module)),
     )
     how = f"relu′(a) = 0 for a < 0: ∂L/∂w = Σ δ · relu′(a) · x = 0 in {percent(share, 3)} ≥ {percent(limit, 3)} of "
     how += f"{seen.units} units"

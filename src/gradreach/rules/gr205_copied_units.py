@@ -18,9 +18,9 @@ MOST_TOLD = 3
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each line that trains hidden layers whose units are copies."""
-    if len(facts.sound_looks) < MIN_LOOKS:
+    if len(facts.seen.looks) < MIN_LOOKS:
         return RuleOutcome(why_not=f"fewer than {MIN_LOOKS} looks to compare units at")
-    return RuleOutcome(tuple(_finding(facts, found) for found in facts.copied_layers))
+    return RuleOutcome(tuple(_finding(facts, found) for found in facts.seen.copied_layers))
 
 
 def _finding(facts: Facts, found: CopiedLayers) -> Finding:
@@ -42,7 +42,7 @@ def _finding(facts: Facts, found: CopiedLayers) -> Finding:
     where: Where = {"module": first.module} if first.module else {}
     how = f"units that differ: {first.different} of {first.units}, in {len(found.looks)} ≥ {MIN_LOOKS} looks"
     named = [layer.name for layer in found.layers if layer.module or layer.kind]
-    remedy = UNLIKE_UNITS.remedy(facts.root_of(first.module), named if len(named) == len(found.layers) else ())
+    remedy = UNLIKE_UNITS.remedy(facts.seen.root_of(first.module), named if len(named) == len(found.layers) else ())
     severity: Severity = "error" if shown and one else "warning"
     return RULE.finding(severity, {**where, "site": site.name}, evidence, because, (remedy,), how)
 

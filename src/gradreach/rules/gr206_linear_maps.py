@@ -17,9 +17,9 @@ from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each row of linear layers, the first line that calls backward speaking for it."""
-    if len(facts.sound_looks) < MIN_LOOKS:
+    if len(facts.seen.looks) < MIN_LOOKS:
         return RuleOutcome(why_not=f"fewer than {MIN_LOOKS} looks to follow layers at")
-    found = {seen.maps.modules: seen for seen in reversed(facts.linear_maps)}
+    found = {seen.maps.modules: seen for seen in reversed(facts.seen.linear_maps)}
     return RuleOutcome(tuple(_finding(facts, seen) for seen in reversed(found.values())))
 
 
@@ -33,7 +33,7 @@ def _finding(facts: Facts, found: MapsSeen) -> Finding:
         f"together they can do no more than one layer from {takes:,} to {gives:,} could."
     )
     if maps.is_whole:
-        root = shortened(facts.root_of(maps.modules[0]), 40)
+        root = shortened(facts.seen.root_of(maps.modules[0]), 40)
         because += f" `{root}` has no other weights, so that all it learns is a linear map of what {first[0]} takes in."
     because += f" {capital(shown)}." if shown else ""
     evidence: Evidence = {
@@ -50,7 +50,7 @@ def _harm(facts: Facts, site: Site) -> str:
     """What the loss shows; empty where more of the input is in what was learned than little."""
     if shown := harm(facts, site):
         return shown
-    for part in facts.loss_parts:
+    for part in facts.seen.loss_parts:
         over = part_of_guess(site, part) if part.site == site.number else None
         if over is not None and over >= LITTLE:
             return f"the loss is little lower, at {figure(site.learning.last)}, than what a constant guess gets"

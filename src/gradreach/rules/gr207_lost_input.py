@@ -17,10 +17,10 @@ from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
 def judge(facts: Facts) -> RuleOutcome:
     """The first such module at each line that calls backward."""
-    if len(facts.sound_looks) < MIN_LOOKS:
+    if len(facts.seen.looks) < MIN_LOOKS:
         return RuleOutcome(why_not=f"fewer than {MIN_LOOKS} looks at what is normalised")
     found: dict[int, dict[str, list[tuple[Look, SingleValues]]]] = {}
-    for look in facts.sound_looks:
+    for look in facts.seen.looks:
         for each in look.single_values:
             found.setdefault(look.site, {}).setdefault(each.module, []).append((look, each))
     sure = {
@@ -33,12 +33,12 @@ def judge(facts: Facts) -> RuleOutcome:
 def _is_sure(facts: Facts, site: int, module: str, seen: Sequence[tuple[Look, SingleValues]]) -> bool:
     """Whether it is so in every look at this line in which the module ran, and in MIN_LOOKS."""
     steps = {look.step for look, _ in seen}
-    ran = (look for look in facts.sound_looks if look.site == site and any(d.module == module for d in look.depth))
+    ran = (look for look in facts.seen.looks if look.site == site and any(d.module == module for d in look.depth))
     return len(steps) >= MIN_LOOKS and all(look.step in steps for look in ran)
 
 
 def _finding(facts: Facts, number: int, modules: dict[str, list[tuple[Look, SingleValues]]]) -> Finding:
-    order = {each.module: each.order for look in facts.sound_looks for each in look.depth}
+    order = {each.module: each.order for look in facts.seen.looks for each in look.depth}
     first = min(modules, key=lambda module: order.get(module, len(order)))
     seen, looks, others = modules[first][-1][1], len(modules[first]), len(modules) - 1
     is_norm = "Norm" in seen.kind

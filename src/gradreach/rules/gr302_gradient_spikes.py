@@ -55,7 +55,7 @@ def _bounded(facts: Facts, worst: Spike) -> tuple[Remedy, ...]:
     if threshold is None:
         return ()
     why = "leaves ordinary steps alone and bounds the rest"
-    return (CLIP.remedy_because(why, facts.models_at(worst.site), figure(threshold, 2), facts.is_scaled),)
+    return (CLIP.remedy_because(why, facts.seen.models_at(worst.site), figure(threshold, 2), facts.is_scaled),)
 
 
 RULE = Rule(

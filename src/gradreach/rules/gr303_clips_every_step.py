@@ -153,7 +153,7 @@ def _scaled(half: ClippedHalf) -> str:
 
 def _remedies(facts: Facts, site: Site, half: ClippedHalf, why: str = RAISE_THRESHOLD.does) -> tuple[Remedy, ...]:
     """A threshold that this run's own norms tell of; of a script that clips them scaled, after they are unscaled."""
-    threshold, models = facts.suggested_threshold_at(site), facts.models_at(site.number)
+    threshold, models = facts.suggested_threshold_at(site), facts.seen.models_at(site.number)
     advised = figure(half.norm / half.scale if threshold is None else threshold, 2)
     if half.scale != 1:
         return (UNSCALE.remedy(models, advised),)

@@ -34,7 +34,7 @@ def _clipping(facts: Facts, found: BlowUp) -> str:
 
 
 def _summed(facts: Facts) -> str:
-    summed = facts.summed_passes
+    summed = facts.seen.summed_passes
     if summed is None:
         return ""
     return (
@@ -69,16 +69,16 @@ def _remedies(facts: Facts, found: BlowUp) -> tuple[Remedy, ...]:
     """A threshold only where there was an ordinary norm to take it from; behind a lower rate where the updates were too
     large before the norm grew, for these a threshold leaves as they are."""
     why, large = "bounds every step at twice the norm of the sound ones", large_before(facts, found.site, found.step)
-    clip = CLIP.remedy_because(why, facts.models_at(found.site), figure(2 * found.before), facts.is_scaled)
+    clip = CLIP.remedy_because(why, facts.seen.models_at(found.site), figure(2 * found.before), facts.is_scaled)
     slower = FROM_START if found.from_start else "a rate above 2 / curvature diverges with any clipping, only slower"
     if large is not None and not found.from_start:
         slower = f"before the norm grew an update changed `{large[0]}` by {figure(large[1])} of its size already"
     lower = LOWER_RATE.remedy_because(slower, 10.0)
     clipped = (clip, lower) if large is None else (lower, clip)
     return (
-        *((AVERAGE_PASSES.remedy(),) if facts.summed_passes else ()),
+        *((AVERAGE_PASSES.remedy(),) if facts.seen.summed_passes else ()),
         *((lower,) if found.from_start else clipped),
-        SCALE_INPUT.remedy(max(facts.input_sizes, key=facts.input_sizes.__getitem__, default="the model")),
+        SCALE_INPUT.remedy(max(facts.seen.input_sizes, key=facts.seen.input_sizes.__getitem__, default="the model")),
     )
 
 

@@ -50,7 +50,7 @@ GROWS = 2.0
 def judge(facts: Facts) -> RuleOutcome:
     """Each line that calls backward at which enough updates were seen."""
     sites: dict[int, list[Look]] = {}
-    for look in facts.sound_looks:
+    for look in facts.seen.looks:
         if positive(seen.update_ratio for seen in look.depth):
             sites.setdefault(look.site, []).append(look)
     sites = {site: looks for site, looks in sites.items() if len(looks) >= MIN_LOOKS}
@@ -81,9 +81,9 @@ def _grows_somewhere(facts: Facts, site: Site) -> bool:
     """Whether the gradient grows through time or depth there, or the norm blew up: no higher rate then."""
     if facts.blow_up is not None and facts.blow_up.site == site.number:
         return True
-    if any(trend.decades <= -GROWS for trend in facts.trends.get(site.number, ())):
+    if any(trend.decades <= -GROWS for trend in facts.seen.trends.get(site.number, ())):
         return True
-    layers = (looks[-1] for key, looks in facts.layers.items() if key.site == site.number)
+    layers = (looks[-1] for key, looks in facts.seen.layers.items() if key.site == site.number)
     return any(is_positive(r) and r >= 10.0**GROWS for seen in layers for r in seen.reach)
 
 
@@ -117,7 +117,7 @@ def large_before(facts: Facts, number: int, step: int) -> tuple[str, float] | No
     """The module that changed most, and its median update, where updates at a line were too large in the first half of
     the steps until this one: before a norm that was largest there had grown. None where they were not."""
     begin = facts.site(number).steps[0].step
-    looks = [look for look in facts.sound_looks if look.site == number and 2 * (look.step - begin) <= step - begin]
+    looks = [look for look in facts.seen.looks if look.site == number and 2 * (look.step - begin) <= step - begin]
     sizes = {name: median(_ratios(seen)) for name, seen in _modules(looks).items()}
     worst = max(sizes, key=sizes.__getitem__, default="")
     return (worst, sizes[worst]) if worst and sizes[worst] >= facts.thresholds[UPDATE_TOO_LARGE] else None
@@ -136,7 +136,7 @@ def _is_thrown_away(modules: Mapping[str, Sequence[DepthLook]]) -> bool:
 
 def _is_fed_raw(facts: Facts, modules: Iterable[str]) -> bool:
     """Whether the size of an input is what made the update large: then that is the cause, and has a rule of its own."""
-    return any(facts.input_sizes.get(root, 0.0) >= RAW for root in map(facts.root_of, modules))
+    return any(facts.seen.input_sizes.get(root, 0.0) >= RAW for root in map(facts.seen.root_of, modules))
 
 
 def _could_gain(site: Site, looks: Sequence[Look]) -> bool:
@@ -162,7 +162,7 @@ def _too_large(facts: Facts, site: Site, large: Mapping[str, Sequence[DepthLook]
     if usual < limit:
         how = f"max ‖Δw‖ / ‖w‖ = {figure(largest)} ≥ {REPLACED:g}; "
         how += f"‖w‖ / ‖w‖ at first = {formula.quotient(norms[-1], norms[0])} ≥ {GROWN:g}"
-    remedies = (LOWER_RATE.remedy(10.0), SCALE_INPUT.remedy(facts.root_of(worst)))
+    remedies = (LOWER_RATE.remedy(10.0), SCALE_INPUT.remedy(facts.seen.root_of(worst)))
     where: Where = {"module": worst, "kind": looks[-1].kind, "site": site.name}
     return RULE.finding("warning", where, evidence, because, remedies, how)
 
@@ -184,14 +184,15 @@ def _thrown_away(facts: Facts, site: Site, modules: Mapping[str, Sequence[DepthL
     how = f"‖Δw‖ / ‖w‖ = {figure(first[worst])} ≥ {REPLACED:g}, in {most} of {len(first)} modules"
     smaller = 10 ** round(math.log10(first[worst] / USUAL_FIRST))
     why = f"the first update is to be some {smaller:,} times smaller; 1e-3 is an ordinary rate for Adam and its kin"
-    remedies = (LOWER_RATE.remedy_because(why, 10.0), SCALE_INPUT.remedy(facts.root_of(worst)))
+    remedies = (LOWER_RATE.remedy_because(why, 10.0), SCALE_INPUT.remedy(facts.seen.root_of(worst)))
     where: Where = {"module": worst, "kind": modules[worst][-1].kind, "site": site.name}
     return RULE.finding("error", where, evidence, because, remedies, how)
 
 
 def _headline(_: Facts, finding: Finding) -> str:
-    first = finding.because.split(" ‖w‖ went", 1)[0].rstrip(".")
-    return f"{first[:1].upper()}{first[1:]}, and the loss does not fall."
+    change, *size = finding.because.split(" ‖w‖ went", 1)
+    said = f"{change.rstrip('.')}, and the loss does not fall." if size else change
+    return f"{said[:1].upper()}{said[1:]}"
 
 
 def _too_small(site: Site, ratio: float, looks: Sequence[Look], limit: float) -> Finding:

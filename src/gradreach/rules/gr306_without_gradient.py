@@ -43,7 +43,7 @@ def _of_models(facts: Facts, ran: Mapping[str, list[Look]]) -> tuple[Finding, ..
     """The parts of models that ran."""
     looks = facts.record.looks
     names = dict.fromkeys(name for look in looks for name in look.without_gradient)
-    lost = [name for name in names if _never(name, ran.get(facts.root_of(name), []))]
+    lost = [name for name in names if _never(name, ran.get(facts.seen.root_of(name), []))]
     lacking = {name.rpartition(".")[0] for name in lost}
     reached = {
         seen.module
@@ -59,8 +59,8 @@ def _of_models(facts: Facts, ran: Mapping[str, list[Look]]) -> tuple[Finding, ..
     uncalled = [part for part, names in idle.items() if part not in names and _is_uncalled(part, facts)]
     took_part = {part: names for part, names in idle.items() if part not in uncalled}
     found = [_finding(facts, part, took_part, ran) for part in took_part]
-    for root in dict.fromkeys(facts.root_of(part) for part in uncalled):
-        unused = {part: idle[part] for part in uncalled if facts.root_of(part) == root}
+    for root in dict.fromkeys(facts.seen.root_of(part) for part in uncalled):
+        unused = {part: idle[part] for part in uncalled if facts.seen.root_of(part) == root}
         found.append(_of_uncalled(facts, unused, ran[root]))
     return tuple(found)
 
@@ -68,7 +68,7 @@ def _of_models(facts: Facts, ran: Mapping[str, list[Look]]) -> tuple[Finding, ..
 def _of_idle_optimizer(facts: Facts) -> tuple[Finding, ...]:
     """An optimizer that steps look after look, and none of whose parameters ever has a gradient; where GR309 tells of
     the weights that it was not given, it tells of that too."""
-    looks = [look for look in facts.sound_looks if look.stepped is not None and look.stepped.steps]
+    looks = [look for look in facts.seen.looks if look.stepped is not None and look.stepped.steps]
     stepped = [look.stepped for look in looks if look.stepped is not None]
     if len(stepped) < MIN_LOOKS or not all(each.idle for each in stepped):
         return ()
@@ -91,7 +91,7 @@ def _looks_by_root(facts: Facts) -> dict[str, list[Look]]:
     """The looks at which any module of a root ran."""
     ran: dict[str, list[Look]] = {}
     for look in facts.record.looks:
-        for root in {facts.root_of(seen.module) for seen in look.depth}:
+        for root in {facts.seen.root_of(seen.module) for seen in look.depth}:
             ran.setdefault(root, []).append(look)
     return ran
 
@@ -121,14 +121,14 @@ def _picks_parts(looks: Sequence[Look]) -> bool:
 def _part(facts: Facts, name: str, reached: set[str]) -> str:
     """The largest part of the model around a parameter in which nothing gets a gradient, else the parameter itself."""
     words = name.split(".")
-    begin = len(facts.root_of(name).split("."))
+    begin = len(facts.seen.root_of(name).split("."))
     parts = (".".join(words[:end]) for end in range(begin, len(words)))
     return next((part for part in parts if not is_within(part, reached)), name)
 
 
 def _finding(facts: Facts, part: str, parts: Mapping[str, Sequence[str]], ran: Mapping[str, Sequence[Look]]) -> Finding:
     """One of the parts that ran, or that are a parameter by itself."""
-    names, looks = parts[part], ran[facts.root_of(part)]
+    names, looks = parts[part], ran[facts.seen.root_of(part)]
     whole = part not in names
     reason, remedy = _reason(part, names, looks)
     who = f"{len(names)} trainable parameters of `{part}`" if whole else f"the trainable `{part}`"
@@ -137,7 +137,9 @@ def _finding(facts: Facts, part: str, parts: Mapping[str, Sequence[str]], ran: M
     evidence = _evidence(names, looks, called=True)
     severity: Literal["warning", "info"] = "warning"
     if whole and remedy.id == CONNECT.id:
-        beside = [name for other in parts if facts.root_of(other) == facts.root_of(part) for name in parts[other]]
+        beside = [
+            name for other in parts if facts.seen.root_of(other) == facts.seen.root_of(part) for name in parts[other]
+        ]
         severity = "warning" if _share(facts, beside, looks) >= MUCH else "info"
         share = _share(facts, names, looks)
         because += f" That is {percent(share)} of the layers with weights."
@@ -158,8 +160,8 @@ def _of_uncalled(facts: Facts, parts: Mapping[str, Sequence[str]], looks: Sequen
         who, called = f"{len(parts)} parts of the model, {listed}, had", "no look saw any of them called"
     because = f"{who} no gradient in any of {len(looks)} looks: {called}. "
     because += f"That is {percent(share)} of the layers with weights."
-    root = facts.root_of(first)
-    harmed = any(site.gains_nothing for site in facts.sites if root in facts.models_at(site.number))
+    root = facts.seen.root_of(first)
+    harmed = any(site.gains_nothing for site in facts.sites if root in facts.seen.models_at(site.number))
     severity: Literal["warning", "info"] = "warning" if share >= MUCH and harmed else "info"
     remedies = (CONNECT.remedy(), FREEZE.remedy(first))
     evidence: Evidence = {**_evidence(names, looks, called=False), "unused_share": share}
@@ -169,11 +171,11 @@ def _of_uncalled(facts: Facts, parts: Mapping[str, Sequence[str]], looks: Sequen
 def _share(facts: Facts, names: Sequence[str], looks: Sequence[Look]) -> float:
     """Share of a model's layers with weights that these parameters belong to."""
     unused = {name.rpartition(".")[0] for name in names}
-    root = facts.root_of(names[0])
+    root = facts.seen.root_of(names[0])
     seen = {
         each.module for look in looks for each in look.depth if each.parameters or each.weight_grad_norm is not None
     }
-    used = {module for module in seen if facts.root_of(module) == root}
+    used = {module for module in seen if facts.seen.root_of(module) == root}
     return len(unused) / len(unused | used)
 
 

@@ -35,7 +35,7 @@ SATURATED_UNITS = 0.95
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each place at which the gradient ends, at each line that calls backward."""
-    counts = [sum(look.site == site.number for look in facts.sound_looks) for site in facts.sites]
+    counts = [sum(look.site == site.number for look in facts.seen.looks) for site in facts.sites]
     if max(counts, default=0) < MIN_LOOKS:
         return RuleOutcome(why_not=f"no line that calls backward was watched {MIN_LOOKS} times")
     found = [each for each in facts.zero_stretches if not (_is_of_states(facts, each) or _is_of_one_value(facts, each))]
@@ -44,16 +44,16 @@ def judge(facts: Facts) -> RuleOutcome:
 
 def _is_of_states(facts: Facts, found: ZeroStretch) -> bool:
     """Whether these are recurrent matrices, whose gradient is 0 because no error comes to a step behind another."""
-    unfed = {seen.module for _, seen in facts.uncarried_states if not seen.is_given} | set(facts.single_steps)
-    seen = (each for look in facts.sound_looks for each in look.time)
-    read_first = {recurrent_weight(each) for each in seen if OneDirection.of(each) in facts.read_first}
+    unfed = {seen.module for _, seen in facts.seen.uncarried_states if not seen.is_given} | set(facts.seen.single_steps)
+    seen = (each for look in facts.seen.looks for each in look.time)
+    read_first = {recurrent_weight(each) for each in seen if OneDirection.of(each) in facts.seen.read_first}
     owners = {name.rpartition(".weight_hh")[0] for name in found.cause.parameters if name not in read_first}
     return owners <= unfed
 
 
 def _is_of_one_value(facts: Facts, found: ZeroStretch) -> bool:
     """Whether the gradient ends at a normalisation over one value, or at a layer behind, as GR207 tells."""
-    modules = {each.module for look in facts.sound_looks for each in look.single_values}
+    modules = {each.module for look in facts.seen.looks for each in look.single_values}
     cause = found.cause
     return (cause.why == "single" and cause.module in modules) or (cause.why == "input" and bool(modules))
 
@@ -153,20 +153,20 @@ def _reason(facts: Facts, found: ZeroStretch) -> str:
 
 def _is_saturated(facts: Facts, found: ZeroStretch) -> bool:
     """Whether the gradient ends in a recurrent layer whose units are saturated."""
-    seen = [each for look in facts.sound_looks if look.step == found.last for each in look.time]
+    seen = [each for look in facts.seen.looks if look.step == found.last for each in look.time]
     here = [each.saturated for each in seen if each.module == found.cause.module and numbered(each.kind)]
     return found.cause.why in ("unknown", "saturated") and any((s or 0.0) >= SATURATED_UNITS for s in here)
 
 
 def _is_large(facts: Facts, found: ZeroStretch) -> bool:
     """Whether the first layer with weights put out large values at first, as inputs out of scale make it."""
-    first = next(look for look in facts.sound_looks if look.site == found.site)
+    first = next(look for look in facts.seen.looks if look.site == found.site)
     weighty = [seen for seen in in_order(first) if seen.parameters]
     return bool(weighty) and (weighty[0].activation_rms or 0.0) >= LARGE
 
 
 def _remedies(facts: Facts, found: ZeroStretch) -> tuple[Remedy, ...]:
-    cause, root = found.cause, facts.root_of(found.modules[0])
+    cause, root = found.cause, facts.seen.root_of(found.modules[0])
     scaled = SCALE_INPUT.remedy(root)
     if _is_saturated(facts, found):
         return (scaled,)

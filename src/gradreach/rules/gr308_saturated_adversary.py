@@ -29,7 +29,7 @@ def judge(facts: Facts) -> RuleOutcome:
     sites = {
         site: looks
         for site in facts.sites
-        if len(looks := [look for look in facts.sound_looks if look.site == site.number]) >= MIN_LOOKS
+        if len(looks := [look for look in facts.seen.looks if look.site == site.number]) >= MIN_LOOKS
         and len(known(step.norm for step in site.sound_steps)) >= FEWEST_NORMS
     }
     if not sites:
@@ -47,7 +47,7 @@ def _finding(facts: Facts, site: Site, looks: Sequence[Look]) -> Finding | None:
     if output is None or None in outputs or last > FALLEN * first:
         return None
     trained = [seen.module for seen in looks[-1].depth if seen.weight_grad_norm is not None]
-    share, roots = output.saturated, sorted({facts.root_of(module) for module in trained})
+    share, roots = output.saturated, sorted({facts.seen.root_of(module) for module in trained})
     whom = ", ".join(f"`{root}`" for root in roots)
     because = (
         f"{whom} learns through `{output.module}`, and {percent(share)} of what that puts out lies where its sigmoid "
@@ -65,8 +65,8 @@ def _finding(facts: Facts, site: Site, looks: Sequence[Look]) -> Finding | None:
 
 def _certain_output(facts: Facts, look: Look) -> DepthLook | None:
     """The sigmoid at which a model ends that this line does not train, where nearly every value is certain."""
-    trained = {facts.root_of(seen.module) for seen in look.depth if seen.weight_grad_norm is not None}
-    idle = [seen for seen in look.depth if facts.root_of(seen.module) not in trained]
+    trained = {facts.seen.root_of(seen.module) for seen in look.depth if seen.weight_grad_norm is not None}
+    idle = [seen for seen in look.depth if facts.seen.root_of(seen.module) not in trained]
     last = max(idle, key=lambda seen: seen.order, default=None)
     if not trained or last is None or last.activation != "sigmoid" or (last.saturated or 0.0) < CERTAIN:
         return None

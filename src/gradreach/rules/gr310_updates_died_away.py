@@ -53,7 +53,7 @@ def judge(facts: Facts) -> RuleOutcome:
 def _strides(facts: Facts, site: Site) -> list[Stride]:
     """Of each look at a line; where the next one found all weights as they were, the update was 0."""
     norms = {step.step: step.unclipped for step in site.sound_steps}
-    looks = [look for look in facts.sound_looks if look.site == site.number]
+    looks = [look for look in facts.seen.looks if look.site == site.number]
     found = []
     for look, after in zip_longest(looks, looks[1:]):
         size = 0.0 if look.update is None and after is not None and not after.moved else look.update

@@ -15,7 +15,7 @@ from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each line whose weights the decay has taken away, and whose loss shows that nothing is learned."""
-    told = [look.site for look in facts.sound_looks if look.stepped is not None and look.stepped.decays]
+    told = [look.site for look in facts.seen.looks if look.stepped is not None and look.stepped.decays]
     if max(map(told.count, told), default=0) <= MIN_LOOKS:
         return RuleOutcome(why_not=f"no optimizer with weight decay was heard at {MIN_LOOKS + 1} looks")
     found = ((site, facts.updates[site.number].decayed) for site in facts.sites)
@@ -25,7 +25,7 @@ def judge(facts: Facts) -> RuleOutcome:
 
 def _finding(facts: Facts, site: Site, found: Decayed, shown: str) -> Finding:
     before, after = found.before, found.after
-    root = facts.root_of(before.name)
+    root = facts.seen.root_of(before.name)
     pulls = f"it pulls at the weights {figure(found.pull)} times as hard as the gradient of the loss"
     if before.is_decoupled:
         pulls = f"it moves the weights {figure(found.pull)} times as far as the rest of the step"

@@ -18,7 +18,7 @@ ORDINARY = 1e-3
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each line whose optimizer has an eps that outweighs the gradient from the start."""
-    told = [look.site for look in facts.sound_looks if look.stepped is not None and look.stepped.epsilons]
+    told = [look.site for look in facts.seen.looks if look.stepped is not None and look.stepped.epsilons]
     if max(map(told.count, told), default=0) < MIN_LOOKS:
         return RuleOutcome(why_not=f"no optimizer with an eps was heard at {MIN_LOOKS} looks")
     found = ((site, facts.updates[site.number].outweighed) for site in facts.sites)

@@ -23,7 +23,7 @@ MOST_NAMED = 8
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each line behind which something drops nearly all that passes through it, from its first look to its last."""
-    if len(facts.sound_looks) < MIN_LOOKS:
+    if len(facts.seen.looks) < MIN_LOOKS:
         return RuleOutcome(why_not=f"fewer than {MIN_LOOKS} looks")
     found = ((site, _drop_much(facts, site)) for site in facts.sites)
     return RuleOutcome(tuple(_finding(facts, site, dropping) for site, dropping in found if dropping))
@@ -31,7 +31,7 @@ def judge(facts: Facts) -> RuleOutcome:
 
 def _drop_much(facts: Facts, site: Site) -> list[Dropping]:
     """What drops so much in each look at a line, as the last look saw it."""
-    looks = facts.looks_at(site.number)
+    looks = facts.seen.looks_at(site.number)
     if len(looks) < MIN_LOOKS:
         return []
     always = set.intersection(*({each.module for each in look.dropping if each.p >= MUCH} for look in looks))

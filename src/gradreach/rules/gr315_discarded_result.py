@@ -18,10 +18,10 @@ from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each line that does so, look after look; not of modules whose weights have no gradient, which GR306 tells of."""
-    if len(facts.sound_looks) < MIN_LOOKS:
+    if len(facts.seen.looks) < MIN_LOOKS:
         return RuleOutcome(why_not=f"fewer than {MIN_LOOKS} looks at what modules return")
     found: dict[str, list[tuple[Look, DiscardedResult]]] = {}
-    for look in facts.sound_looks:
+    for look in facts.seen.looks:
         for each in look.discarded:
             if not any(is_within(each.module, (name,)) for name in look.without_gradient):
                 found.setdefault(each.line, []).append((look, each))

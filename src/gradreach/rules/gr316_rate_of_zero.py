@@ -32,7 +32,7 @@ def judge(facts: Facts) -> RuleOutcome:
 
 def _stepped(facts: Facts, site: Site) -> Sequence[Look]:
     """The looks at a line that an optimizer's step followed."""
-    looks = (look for look in facts.sound_looks if look.site == site.number)
+    looks = (look for look in facts.seen.looks if look.site == site.number)
     return [look for look in looks if look.stepped is not None and look.stepped.steps]
 
 

@@ -17,10 +17,10 @@ from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each class of such modules, in all the looks that saw it."""
-    if len(facts.sound_looks) < MIN_LOOKS:
+    if len(facts.seen.looks) < MIN_LOOKS:
         return RuleOutcome(why_not=f"fewer than {MIN_LOOKS} looks")
     seen: dict[str, list[tuple[Look, UnheardBackward]]] = {}
-    for look in facts.sound_looks:
+    for look in facts.seen.looks:
         for kind in dict.fromkeys(each.kind for each in look.unheard):
             seen.setdefault(kind, []).append((look, next(each for each in look.unheard if each.kind == kind)))
     return RuleOutcome(tuple(_finding(facts, looks) for looks in seen.values() if len(looks) >= MIN_LOOKS))

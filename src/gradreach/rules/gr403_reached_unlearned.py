@@ -90,7 +90,7 @@ def _is_learned(facts: Facts, site: int) -> bool:
 
 def _in_the_way(facts: Facts, site: int) -> str:
     """What else the last looks at a line show that keeps weights from learning, in half a sentence; else empty."""
-    looks = [look for look in facts.sound_looks if look.site == site][-MIN_LOOKS:]
+    looks = [look for look in facts.seen.looks if look.site == site][-MIN_LOOKS:]
     modules: dict[str, list[DepthLook]] = {}
     for seen in (seen for look in looks for seen in look.depth):
         modules.setdefault(seen.module, []).append(seen)
@@ -145,7 +145,7 @@ def _learning(facts: Facts, test: DependencyTest) -> tuple[Remedy, ...]:
 
 
 def _faster(facts: Facts, site: int) -> tuple[Remedy, ...]:
-    looks = [look for look in facts.sound_looks if look.site == site][-MIN_LOOKS:]
+    looks = [look for look in facts.seen.looks if look.site == site][-MIN_LOOKS:]
     ratios = positive(seen.update_ratio for look in looks for seen in look.depth)
     if not ratios or median(ratios) > SLOW:
         return ()

@@ -19,7 +19,7 @@ SELDOM = 0.1
 
 def judge(facts: Facts) -> RuleOutcome:
     """The parameters whose gradient outlives its update at nearly every look that saw two updates."""
-    looks = [look for look in facts.sound_looks if look.cleared or look.uncleared]
+    looks = [look for look in facts.seen.looks if look.cleared or look.uncleared]
     if len(looks) < MIN_LOOKS:
         return RuleOutcome(why_not=f"fewer than {MIN_LOOKS} looks were followed by two updates")
     kept = Counter(name for look in looks for name in look.uncleared)
@@ -53,8 +53,8 @@ def _finding(facts: Facts, names: Sequence[str], cleared: Counter[str], looks: S
 
 def _told(facts: Facts, names: Sequence[str], every: Collection[str]) -> str:
     """The models that the parameters are all of, else their modules."""
-    kept = {facts.root_of(name) for name in set(every).difference(names)}
-    whole = {name: root for name in names if (root := facts.root_of(name)) and root not in kept}
+    kept = {facts.seen.root_of(name) for name in set(every).difference(names)}
+    whole = {name: root for name in names if (root := facts.seen.root_of(name)) and root not in kept}
     parts = list(dict.fromkeys(whole.get(name) or name.rpartition(".")[0] or name for name in names))
     told = ", ".join(f"`{shortened(part, 40)}`" for part in parts[:3])
     return f"{told} and {len(parts) - 3} more" if len(parts) > 3 else told

@@ -30,7 +30,7 @@ def judge(facts: Facts) -> RuleOutcome:
 
 
 def _looks(facts: Facts, site: Site) -> list[tuple[Look, GraphLook]]:
-    return [(look, look.graph) for look in facts.sound_looks if look.site == site.number and look.graph is not None]
+    return [(look, look.graph) for look in facts.seen.looks if look.site == site.number and look.graph is not None]
 
 
 def _is_carried(looks: Sequence[tuple[Look, GraphLook]]) -> bool:

@@ -62,7 +62,7 @@ def _severity(facts: Facts, site: Site, idle: IdleClip) -> Severity:
 
 
 def _remedy(facts: Facts, site: Site, idle: IdleClip) -> Remedy:
-    models = facts.models_at(site.number)
+    models = facts.seen.models_at(site.number)
     parameters = f"{expression(min(models))}.parameters()" if len(models) == 1 else "parameters"
     call = "clip_grad_value_" if idle.kind == "value" else "clip_grad_norm_"
     return CLIP_BETWEEN.remedy(call, parameters, figure(idle.threshold))

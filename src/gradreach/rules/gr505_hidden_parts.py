@@ -18,7 +18,7 @@ from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
 def judge(facts: Facts) -> RuleOutcome:
     """The hidden parts that a gradient reaches and that nothing moves."""
-    looks = facts.sound_looks
+    looks = facts.seen.looks
     if len(looks) <= MIN_LOOKS:
         return RuleOutcome(why_not=f"fewer than {MIN_LOOKS + 1} looks to compare the weights at")
     parts = {part.name: part for look in looks for part in look.hidden}
@@ -51,7 +51,7 @@ def _finding(facts: Facts, parts: Sequence[HiddenPart], looks: Sequence[Look]) -
     how = f"‖Δw‖ = 0 for {evidence['parameters']} w with a gradient, over {len(mine)} looks"
     bare = first.kind == "Parameter"
     by_key = "['" in first.name or '["' in first.name
-    remedies = [MODULE_LIST.remedy(facts.root_of(first.name), container, by_key=by_key, bare=bare)]
+    remedies = [MODULE_LIST.remedy(facts.seen.root_of(first.name), container, by_key=by_key, bare=bare)]
     remedies += [] if bare else [FREEZE.remedy(first.name)]
     return RULE.finding("error" if harmed else "warning", where, evidence, because, tuple(remedies), how)
 

@@ -17,10 +17,10 @@ from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each module in whose forward pass such layers are made, look after look."""
-    if len(facts.sound_looks) <= MIN_LOOKS:
+    if len(facts.seen.looks) <= MIN_LOOKS:
         return RuleOutcome(why_not=f"fewer than {MIN_LOOKS + 1} looks to tell whether layers come back")
     found: dict[str, list[tuple[Look, Sequence[FleetingPart]]]] = {}
-    for look in facts.sound_looks:
+    for look in facts.seen.looks:
         for inside in dict.fromkeys(part.inside for part in look.fleeting):
             parts = [part for part in look.fleeting if part.inside == inside]
             found.setdefault(inside, []).append((look, parts))
@@ -34,7 +34,7 @@ def _finding(facts: Facts, inside: str, seen: Sequence[tuple[Look, Sequence[Flee
     learns = site.learning.course == "falls" and site.learning.until is None
     because = (
         f"`{inside}` makes a layer with weights ({kinds}) in its forward pass, anew at each call, in {len(seen)} of "
-        f"{len(facts.sound_looks)} looks. {count(parameters, 'parameter')} with a gradient "
+        f"{len(facts.seen.looks)} looks. {count(parameters, 'parameter')} with a gradient "
         f"{'are' if parameters > 1 else 'is'} thrown away with the pass: no optimizer holds them, and the next pass "
         "starts from other random weights."
     )

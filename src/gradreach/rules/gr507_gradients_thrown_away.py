@@ -20,7 +20,7 @@ def judge(facts: Facts) -> RuleOutcome:
     """Each line of whose passes many are of no use."""
     found, enough = [], False
     for site in facts.sites:
-        told = [look.stepped for look in facts.sound_looks if look.site == site.number and look.stepped is not None]
+        told = [look.stepped for look in facts.seen.looks if look.site == site.number and look.stepped is not None]
         thrown = sum(each.is_discarded for each in told)
         enough = enough or len(told) >= FEWEST_LOOKS
         if len(told) >= FEWEST_LOOKS and MANY * len(told) <= thrown < len(told):

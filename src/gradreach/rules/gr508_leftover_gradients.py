@@ -16,7 +16,7 @@ from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
 def judge(facts: Facts) -> RuleOutcome:
     """The parameters that passes of another model leave with a gradient, which their own next step goes by too."""
-    told = [(look, look.stepped) for look in facts.sound_looks if look.stepped is not None and look.stepped.held]
+    told = [(look, look.stepped) for look in facts.seen.looks if look.stepped is not None and look.stepped.held]
     if len(told) < 2 * MIN_LOOKS:
         return RuleOutcome(why_not=f"fewer than {2 * MIN_LOOKS} looks heard an optimizer step")
     others = [other for _, other in told]
@@ -53,7 +53,7 @@ def _holders_after(facts: Facts, looks: Sequence[Look]) -> Mapping[int, frozense
 def _finding(facts: Facts, leaving: Sequence[tuple[Look, tuple[str, ...]]], asked: int) -> Finding:
     look, names = leaving[-1]
     site = facts.site_name(look.site)
-    owners = list(dict.fromkeys(facts.root_of(name) for name in names))
+    owners = list(dict.fromkeys(facts.seen.root_of(name) for name in names))
     models = " and ".join(f"`{shortened(owner, 40)}`" for owner in owners[:3])
     because = (
         f"the pass at {local(site)} leaves a gradient in {models}, by which no optimizer steps there and which nothing "

@@ -76,8 +76,8 @@ def _would_fit(seen: MissedLoad) -> str:
 
 def _severity(facts: Facts, seen: MissedLoad) -> Severity:
     """An error, unless the loss falls all the same, or need not."""
-    root = facts.root_of(seen.module)
-    sites = [site for site in facts.sites if root in facts.models_at(site.number)]
+    root = facts.seen.root_of(seen.module)
+    sites = [site for site in facts.sites if root in facts.seen.models_at(site.number)]
     return "warning" if any(site.need_not_fall or site.learning.course == "falls" for site in sites) else "error"
 
 

@@ -12,9 +12,9 @@ from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each comparison of the loss that broadcasting made a square of."""
-    if not facts.loss_parts:
+    if not facts.seen.loss_parts:
         return RuleOutcome(why_not=NO_LOSS)
-    squares = [part for part in facts.loss_parts if all(seen.is_square for seen in part.looks)]
+    squares = [part for part in facts.seen.loss_parts if all(seen.is_square for seen in part.looks)]
     return RuleOutcome(tuple(_finding(facts, part) for part in squares))
 
 

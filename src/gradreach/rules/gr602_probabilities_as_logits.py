@@ -48,11 +48,11 @@ NEAR = 0.25
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each cross entropy whose logits are probabilities, and each likelihood whose logarithms are none."""
-    if not facts.loss_parts and not facts.alignments:
+    if not facts.seen.loss_parts and not facts.seen.alignments:
         return RuleOutcome(why_not=NO_LOSS)
-    found = [part for part in facts.loss_parts if _is_squashed(part) or is_no_logarithm(part)]
-    close = [part for part in facts.loss_parts if part not in found and _is_close(facts, part)]
-    aligned = [each for each in facts.alignments if each.not_log_probabilities]
+    found = [part for part in facts.seen.loss_parts if _is_squashed(part) or is_no_logarithm(part)]
+    close = [part for part in facts.seen.loss_parts if part not in found and _is_close(facts, part)]
+    aligned = [each for each in facts.seen.alignments if each.not_log_probabilities]
     return RuleOutcome(
         (
             *(_finding(facts, part) for part in found),

@@ -31,9 +31,9 @@ REACH = {
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each error of a bounded output that the targets outside of its bounds make up a good part of."""
-    if not facts.loss_parts:
+    if not facts.seen.loss_parts:
         return RuleOutcome(why_not=NO_LOSS)
-    found = (_finding(facts, part) for part in facts.loss_parts if part.last.outside is not None)
+    found = (_finding(facts, part) for part in facts.seen.loss_parts if part.last.outside is not None)
     return RuleOutcome(tuple(each for each in found if each is not None))
 
 

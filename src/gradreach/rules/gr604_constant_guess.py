@@ -35,7 +35,7 @@ OF = {
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each line whose loss is mostly one comparison, and comes to rest where a constant gets it."""
-    parts = [part for part in facts.loss_parts if part.last.kind in OF]
+    parts = [part for part in facts.seen.loss_parts if part.last.kind in OF]
     told = [(part, over) for part in parts if (over := over_guess(facts.site(part.site), part)) is not None]
     if not told:
         return RuleOutcome(why_not="no loss that is mostly one comparison rests whose constant guess is known")

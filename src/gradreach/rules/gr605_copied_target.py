@@ -17,8 +17,8 @@ from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 def judge(facts: Facts) -> RuleOutcome:
     """Each embedding whose ids are the targets, in each look that compared them."""
     seen: dict[tuple[int, str], list[tuple[Look, CopiedTargets]]] = {}
-    told = facts.sites_that_see_the_future  # there GR710 names the mask that lets it through
-    for look in facts.sound_looks:
+    told = facts.seen.sites_that_see_the_future  # there GR710 names the mask that lets it through
+    for look in facts.seen.looks:
         copied = look.copied_targets
         if copied is not None and copied.ahead <= 1 and look.site not in told:
             seen.setdefault((look.site, copied.module), []).append((look, copied))

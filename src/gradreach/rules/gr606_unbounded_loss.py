@@ -43,7 +43,7 @@ def judge(facts: Facts) -> RuleOutcome:
 
 
 def _finding(facts: Facts, site: Site) -> Finding | None:
-    if any(is_no_logarithm(part) for part in facts.loss_parts if part.site == site.number):
+    if any(is_no_logarithm(part) for part in facts.seen.loss_parts if part.site == site.number):
         return None
     part, why = _told(facts, site)
     if why in ("unknown", "sign") and not site.falls_without_bound:
@@ -68,7 +68,7 @@ def _finding(facts: Facts, site: Site) -> Finding | None:
 def _told(facts: Facts, site: Site) -> tuple[LossPart | None, Why]:
     """The comparison that has no least value, and why; one that a minus turns comes last."""
     order: tuple[Why, ...] = ("targets", "weights", "sign")
-    told = [(part, _why(part)) for part in facts.loss_parts if part.site == site.number]
+    told = [(part, _why(part)) for part in facts.seen.loss_parts if part.site == site.number]
     known = [(part, why) for part, why in told if why != "unknown"]
     return min(known, key=lambda each: order.index(each[1]), default=(None, "unknown"))
 

@@ -27,7 +27,7 @@ MOST_NAMED = 3
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each loss that begins far off and takes long to come down, where GR202 does not tell of the same layers."""
-    if not facts.loss_parts:
+    if not facts.seen.loss_parts:
         return RuleOutcome(why_not=NO_LOSS)
     told = {found.where.get("site") for found in gr202_exploding_through_depth.judge(facts).findings}
     far = [each for each in facts.far_starts if facts.site_name(each.part.site) not in told]

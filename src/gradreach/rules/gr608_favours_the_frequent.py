@@ -61,7 +61,7 @@ class _Classes:
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each comparison with weights of classes that go the same way as their shares."""
-    told = [(part, classes) for part in facts.loss_parts if (classes := _classes(part)) is not None]
+    told = [(part, classes) for part in facts.seen.loss_parts if (classes := _classes(part)) is not None]
     if not told:
         return RuleOutcome(why_not="no loss was seen whose classes have weights")
     return RuleOutcome(tuple(_finding(facts, part, classes) for part, classes in told if classes.favours()))

@@ -32,10 +32,10 @@ JUMPS = 5.0
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each output of a module that the loss holds against the same target only, in all looks."""
-    if not facts.loss_parts:
+    if not facts.seen.loss_parts:
         return RuleOutcome(why_not="no loss was read that holds an output against a target")
-    places = dict.fromkeys((part.site, part.last.module) for part in facts.loss_parts)
-    told = ([part for part in facts.loss_parts if (part.site, part.last.module) == place] for place in places)
+    places = dict.fromkeys((part.site, part.last.module) for part in facts.seen.loss_parts)
+    told = ([part for part in facts.seen.loss_parts if (part.site, part.last.module) == place] for place in places)
     return RuleOutcome(tuple(found for parts in told if (found := _finding(facts, parts)) is not None))
 
 

@@ -31,7 +31,7 @@ def judge(facts: Facts) -> RuleOutcome:
 
 
 def _constants(facts: Facts, site: Site) -> Sequence[LossConstant]:
-    seen = [look.loss_constant for look in facts.sound_looks if look.site == site.number]
+    seen = [look.loss_constant for look in facts.seen.looks if look.site == site.number]
     known = [each for each in seen if each is not None and each.whole > 0]
     return known if len(known) >= MIN_LOOKS and len(known) == len(seen) else ()
 

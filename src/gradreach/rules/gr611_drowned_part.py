@@ -21,8 +21,8 @@ def judge(facts: Facts) -> RuleOutcome:
     """Each comparison in a loss of several terms that stays at a constant guess while the others pull far harder."""
     told = [
         (part, over, pulled)
-        for part in facts.loss_parts
-        if (over := own_over_guess(part)) is not None and (pulled := pulled_away(facts.sound_looks, part)) is not None
+        for part in facts.seen.loss_parts
+        if (over := own_over_guess(part)) is not None and (pulled := pulled_away(facts.seen.looks, part)) is not None
     ]
     if not told:
         return RuleOutcome(why_not="no loss was seen that is a sum of a comparison and of something else")

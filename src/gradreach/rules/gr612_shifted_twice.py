@@ -16,7 +16,7 @@ TWICE = 2
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each line whose targets are the ids two places further on in each look that compared them."""
-    asked = [(look.site, look.copied_targets) for look in facts.sound_looks if look.copied_targets is not None]
+    asked = [(look.site, look.copied_targets) for look in facts.seen.looks if look.copied_targets is not None]
     sites = [(site, [seen for at, seen in asked if at == site]) for site in dict.fromkeys(at for at, _ in asked)]
     told = ((site, seen) for site, seen in sites if len(seen) >= MIN_LOOKS and all(s.ahead == TWICE for s in seen))
     return RuleOutcome(tuple(_finding(facts, site, seen[-1], len(seen)) for site, seen in told))

@@ -15,9 +15,9 @@ from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each CTC loss whose targets hold the blank in several looks."""
-    if not facts.alignments:
+    if not facts.seen.alignments:
         return RuleOutcome(why_not="no look saw a CTC loss")
-    return RuleOutcome(tuple(_finding(facts, each) for each in facts.alignments if each.holds_blanks))
+    return RuleOutcome(tuple(_finding(facts, each) for each in facts.seen.alignments if each.holds_blanks))
 
 
 def _finding(facts: Facts, found: AlignmentSeen) -> Finding:

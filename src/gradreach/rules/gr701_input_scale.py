@@ -60,11 +60,11 @@ class _Effect:
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each model that takes in data out of scale and suffers from it."""
-    if not facts.given_data and not any(look.losses for look in facts.sound_looks):
+    if not facts.seen.given_data and not any(look.losses for look in facts.seen.looks):
         return RuleOutcome(why_not="no layer was seen to take in data of the script's own, and no target")
-    raw = {root: given for root, given in facts.given_data.items() if _is_out_of_scale(given)}
+    raw = {root: given for root, given in facts.seen.given_data.items() if _is_out_of_scale(given)}
     found = [_finding(facts, root, given) for root, given in raw.items()]
-    found += [_lost(facts, root, given) for root, given in facts.lost_data.items()]
+    found += [_lost(facts, root, given) for root, given in facts.seen.lost_data.items()]
     found += [_far_targets(facts, site) for site in facts.sites]
     return RuleOutcome(tuple(each for each in found if each is not None))
 
@@ -125,7 +125,7 @@ def _lost(facts: Facts, root: str, given: GivenData) -> Finding | None:
 
 def _far_targets(facts: Facts, site: Site) -> Finding | None:
     """Targets so far out that the output of the model has not come half of the way to them by the end of the run."""
-    losses = [look.losses[0] for look in facts.sound_looks if look.site == site.number and len(look.losses) == 1]
+    losses = [look.losses[0] for look in facts.seen.looks if look.site == site.number and len(look.losses) == 1]
     pairs = [(each.outputs, each.targets) for each in losses if each.kind in ("squared error", "absolute error")]
     known = [(output, target) for output, target in pairs if output is not None and target is not None]
     hardly = site.stalled or site.learning.course in ("does not fall", "hardly falls")
@@ -171,10 +171,10 @@ def _severity(effects: Sequence[_Effect], course: _Course) -> Severity | None:
 def _course(facts: Facts, root: str) -> _Course:
     """Whether the loss at a line that trains this model surely does not fall, ends little lower than what a constant
     guess gets, or hardly lower than it began."""
-    sites = [site for site in facts.sites if root in facts.models_at(site.number) and not site.need_not_fall]
+    sites = [site for site in facts.sites if root in facts.seen.models_at(site.number) and not site.need_not_fall]
     if any(site.stalled and site.learning.course == "does not fall" for site in sites):
         return "stalled"
-    parts = [(site, part) for site in sites for part in facts.loss_parts if part.site == site.number]
+    parts = [(site, part) for site in sites for part in facts.seen.loss_parts if part.site == site.number]
     if any((part_of_guess(site, part) or 0.0) >= LITTLE for site, part in parts):
         return "little"
     poor = any(site.stalled or site.learning.course in POOR for site in sites)
@@ -194,7 +194,7 @@ def _effects(facts: Facts, root: str, module: str) -> Iterator[_Effect]:
             if _is_of(facts, found, root):
                 yield _Effect(update if threw_away and found.code == "GR305" else words, found.severity, found.code)
     blow_up = facts.blow_up
-    grew = blow_up is not None and root in facts.models_at(blow_up.site)
+    grew = blow_up is not None and root in facts.seen.models_at(blow_up.site)
     if grew:
         unclipped = gr304_exploding_unclipped.judge(facts).findings
         yield _Effect("norms that explode", unclipped[0].severity if unclipped else "info")
@@ -204,7 +204,7 @@ def _effects(facts: Facts, root: str, module: str) -> Iterator[_Effect]:
 
 def _is_of(facts: Facts, found: Finding, root: str) -> bool:
     """Whether a finding is one of this root that the size of its input may bring about."""
-    of_root = facts.root_of(str(found.where.get("module", ""))) == root
+    of_root = facts.seen.root_of(str(found.where.get("module", ""))) == root
     if found.code == "GR307":
         return of_root and found.evidence.get("why") in ("saturated", "off", "unknown", "underflow")
     return of_root and (found.code != "GR305" or SCALE_INPUT.id in [remedy.id for remedy in found.remedies])

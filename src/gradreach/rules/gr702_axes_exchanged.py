@@ -21,11 +21,11 @@ FEWEST_ENTRIES = 3
 def judge(facts: Facts) -> RuleOutcome:
     """Each layer through which the rows of the loss are read along the wrong axis, look after look."""
     seen: dict[tuple[int, str], list[RowReading]] = {}
-    for look in facts.sound_looks:
+    for look in facts.seen.looks:
         for reading in look.readings:
             seen.setdefault((look.site, reading.module), []).append(reading)
     usable = {key: readings for key, readings in seen.items() if len(readings) >= MIN_LOOKS}
-    mixed = _mixed_rows(facts.sound_looks)
+    mixed = _mixed_rows(facts.seen.looks)
     if not usable and not mixed:
         return RuleOutcome(why_not=f"no rows of a loss were followed to a layer {MIN_LOOKS} times")
     found = [_finding(facts, site, readings) for (site, _), readings in usable.items()]

@@ -14,7 +14,7 @@ from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each root whose outputs differed from row to row at first, and do no more, while the loss does not fall."""
-    if all(len(series) <= MIN_LOOKS for series in outputs_seen(facts.sound_looks)):
+    if all(len(series) <= MIN_LOOKS for series in outputs_seen(facts.seen.looks)):
         return RuleOutcome(why_not=f"no output of eight rows or more was seen {MIN_LOOKS + 1} times")
     return RuleOutcome(tuple(_finding(facts, series) for series in facts.alike_outputs))
 

@@ -27,7 +27,7 @@ CHANCE = 1e-3
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each line that calls backward, by the data and by the labels of its looks."""
-    sites = {site: [look for look in facts.sound_looks if look.site == site.number] for site in facts.sites}
+    sites = {site: [look for look in facts.seen.looks if look.site == site.number] for site in facts.sites}
     sites = {site: looks for site, looks in sites.items() if len(looks) >= FEWEST_LOOKS}
     if not sites:
         return RuleOutcome(why_not=f"no line that calls backward was watched {FEWEST_LOOKS} times")

@@ -22,7 +22,7 @@ MUCH = 0.25
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each recurrence whose data end in padding, and whose last state alone the loss reads."""
-    followed = [look for look in facts.sound_looks if look.time]
+    followed = [look for look in facts.seen.looks if look.time]
     if len(followed) < MIN_LOOKS:
         return RuleOutcome(why_not=f"no recurrent layer was watched {MIN_LOOKS} times")
     modules: dict[tuple[int, str], list[tuple[Padding, TimeLook]]] = {}

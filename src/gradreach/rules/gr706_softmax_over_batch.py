@@ -16,7 +16,7 @@ from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 def judge(facts: Facts) -> RuleOutcome:
     """Each place at which every softmax that was followed runs over the rows."""
     seen: dict[tuple[str, str, int, int], list[tuple[Look, SoftmaxAxis]]] = {}
-    for look in facts.sound_looks:
+    for look in facts.seen.looks:
         for each in look.softmaxes:
             key = (each.module, each.operation, each.axis, len(each.shape))
             seen.setdefault(key, []).append((look, each))

@@ -16,11 +16,11 @@ from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
 def judge(facts: Facts) -> RuleOutcome:
     """The last module of those that are read so as a whole; else each module one direction of which is."""
-    if sum(bool(look.time) for look in facts.sound_looks) < MIN_LOOKS:
+    if sum(bool(look.time) for look in facts.seen.looks) < MIN_LOOKS:
         return RuleOutcome(why_not=f"no recurrent layer was watched {MIN_LOOKS} times")
     found: list[Finding] = []
-    for site in dict.fromkeys(each.looks[-1].site for each in facts.first_step_reads):
-        here = [each for each in facts.first_step_reads if each.looks[-1].site == site]
+    for site in dict.fromkeys(each.looks[-1].site for each in facts.seen.first_step_reads):
+        here = [each for each in facts.seen.first_step_reads if each.looks[-1].site == site]
         whole = [each for each in here if each.is_whole]
         found += [_whole(facts, whole)] if whole else [_in_part(facts, each) for each in here]
     return RuleOutcome(tuple(found))
@@ -75,7 +75,7 @@ def _is_zero(read: FirstStepRead) -> bool:
 def _is_read_later(facts: Facts, read: FirstStepRead) -> bool:
     """Whether the loss reads another recurrent layer later than at its first step."""
     others = (each for each in read.looks[-1].time if any(each.local_error) and each.T > 1)
-    return any(OneDirection.of(each) not in facts.read_first for each in others)
+    return any(OneDirection.of(each) not in facts.seen.read_first for each in others)
 
 
 def _evidence(read: FirstStepRead) -> Evidence:

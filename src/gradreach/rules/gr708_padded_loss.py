@@ -24,9 +24,9 @@ MUCH = 0.5
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each comparison that takes in more padding than data."""
-    if not facts.loss_parts:
+    if not facts.seen.loss_parts:
         return RuleOutcome(why_not=NO_LOSS)
-    return RuleOutcome(tuple(_finding(facts, each) for each in facts.padded_losses))
+    return RuleOutcome(tuple(_finding(facts, each) for each in facts.seen.padded_losses))
 
 
 def _finding(facts: Facts, found: PaddedLoss) -> Finding:

@@ -18,11 +18,11 @@ from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
 def judge(facts: Facts) -> RuleOutcome:
     """Each line most looks at which saw attentions to padding alone."""
-    if len(facts.sound_looks) < MIN_LOOKS:
+    if len(facts.seen.looks) < MIN_LOOKS:
         return RuleOutcome(why_not=f"fewer than {MIN_LOOKS} looks were made")
     found = []
-    for site in dict.fromkeys(look.site for look in facts.sound_looks):
-        looks = [look for look in facts.sound_looks if look.site == site]
+    for site in dict.fromkeys(look.site for look in facts.seen.looks):
+        looks = [look for look in facts.seen.looks if look.site == site]
         seen = [look for look in looks if look.inverted_masks]
         if len(seen) >= MIN_LOOKS and 2 * len(seen) > len(looks):
             found.append(_finding(facts, seen))

@@ -18,10 +18,10 @@ from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
 def judge(facts: Facts) -> RuleOutcome:
     """The masks of the future, and all others, at each line."""
-    if len(facts.sound_looks) < MIN_LOOKS:
+    if len(facts.seen.looks) < MIN_LOOKS:
         return RuleOutcome(why_not=f"fewer than {MIN_LOOKS} looks were made")
-    filled = (_finding(facts, each) for each in facts.idle_masks)
-    return RuleOutcome((*filled, *(_of_an_added_mask(facts, each) for each in facts.added_masks)))
+    filled = (_finding(facts, each) for each in facts.seen.idle_masks)
+    return RuleOutcome((*filled, *(_of_an_added_mask(facts, each) for each in facts.seen.added_masks)))
 
 
 def _finding(facts: Facts, found: IdleMasksSeen) -> Finding:

@@ -21,7 +21,7 @@ def harm(facts: Facts, site: Site) -> str:
 def little_learned(facts: Facts, site: Site) -> str:
     """The same of a fault that lets little be learned: LITTLE of what a constant guess gets, where the loss rests, is
     harm as well, and all of it where it may still fall."""
-    parts = [part for part in facts.loss_parts if part.site == site.number]
+    parts = [part for part in facts.seen.loss_parts if part.site == site.number]
     rests = max((over_guess(site, part) or 0.0 for part in parts), default=0.0)
     falls = max((part_of_guess(site, part) or 0.0 for part in parts), default=0.0) if site.may_rest else 0.0
     if rests >= LITTLE or falls >= NO_BETTER:

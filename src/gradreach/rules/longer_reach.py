@@ -44,7 +44,7 @@ def longer_reach(facts: Facts, seen: TimeLook, lag: int | None = None) -> tuple[
     straight = ORTHOGONAL.remedy(seen.module, seen.kind, seen.layer, seen.direction)
     if not (numbered(seen.kind) or is_cell(seen.kind)):
         return (straight,)
-    return straight, GATED_CELL.remedy(seen.module, seen.kind, facts.root_of(seen.module), steps)
+    return straight, GATED_CELL.remedy(seen.module, seen.kind, facts.seen.root_of(seen.module), steps)
 
 
 def as_far_as(facts: Facts, test: DependencyTest, lag: int) -> tuple[Remedy, ...]:
@@ -61,7 +61,7 @@ def as_far_as(facts: Facts, test: DependencyTest, lag: int) -> tuple[Remedy, ...
 
 def _short_loops(facts: Facts, test: DependencyTest, lag: int) -> list[TimeLook]:
     """The loops that no module shows on the way to the place of a test, where none reaches back so far."""
-    loops = [typical(looks) for key, looks in facts.layers.items() if key.site == test.dependency.site]
+    loops = [typical(looks) for key, looks in facts.seen.layers.items() if key.site == test.dependency.site]
     loops = [seen for seen in loops if seen.kind in LOOPS]
     return loops if all(seen.horizon < lag for seen in loops) else []
 

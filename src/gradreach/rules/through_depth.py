@@ -63,7 +63,7 @@ def initial_scale(facts: Facts, trend: Trend) -> Remedy:
     """Initial weights of the right scale for the layers of a trend, before the activation that most of them have."""
     activations = [seen.activation for seen in trend.look.depth if seen.activation]
     activation = max(activations, key=activations.count, default="relu")
-    root = facts.root_of(trend.layers[0].module)
+    root = facts.seen.root_of(trend.layers[0].module)
     return INITIAL_SCALE.remedy("m.weight", activation, root, [seen.kind for seen in trend.layers])
 
 

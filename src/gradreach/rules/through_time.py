@@ -25,7 +25,7 @@ def long_enough(facts: Facts) -> dict[LayerKey, list[TimeLook]]:
     """Each direction of each recurrent layer, by its looks at sequences that are long enough to be judged."""
     layers = {
         key: [seen for seen in looks if seen.farthest + 1 >= SHORTEST and known(seen.reach[1:])]
-        for key, looks in facts.layers.items()
+        for key, looks in facts.seen.layers.items()
     }
     return {key: looks for key, looks in layers.items() if looks}
 
@@ -36,7 +36,7 @@ def fading(facts: Facts) -> dict[LayerKey, list[TimeLook]]:
     return {
         key: looks
         for key, looks in long_enough(facts).items()
-        if not facts.is_cut(key.module)
+        if not facts.seen.is_cut(key.module)
         and _fades(typical(looks), far_share)
         and most([_fades(seen, far_share) for seen in looks])
     }

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, dataloader
 
 from gradreach.remedies.clip import Clip
+from gradreach.watch.home import Home
 from gradreach.watch.own_work import OwnWork, is_ours
 from gradreach.watch.tracebacks import without_ours
 
@@ -54,11 +55,25 @@ class BackwardCall:
 
 
 @runtime_checkable
-class Listener(Protocol):
-    """What hears of the wrapped calls."""
+class Driver(Protocol):
+    """What runs the backward passes, and whose hooks some calls must not meet."""
 
     def backward(self, call: BackwardCall) -> None:
         """Run the call; the script waits for it."""
+
+    def hooked(self, tensor: Tensor) -> None:
+        """The script hooks this tensor, or has it keep its gradient."""
+
+    def compiled(self, target: Any) -> None:
+        """The script compiles this model or function."""
+
+    def exports(self, *, begins: bool) -> None:
+        """The script begins to export a model, or has done so."""
+
+
+@runtime_checkable
+class Listener(Protocol):
+    """What hears of the other calls."""
 
     def clipped(
         self, kind: Literal["norm", "value"], threshold: float, norm: Any, parameters: Sequence[Tensor]
@@ -77,15 +92,6 @@ class Listener(Protocol):
     def scaler_steps(self, scaler: Any, optimizer: Any) -> None:
         """The script is about to have its GradScaler step an optimizer."""
 
-    def compiled(self, target: Any) -> None:
-        """The script compiles this model or function."""
-
-    def exports(self, *, begins: bool) -> None:
-        """The script begins to export a model, or has done so."""
-
-    def hooked(self, tensor: Tensor) -> None:
-        """The script hooks this tensor, or has it keep its gradient."""
-
     def loaded(self, module: nn.Module, state: Any, result: Any) -> None:
         """The script had this module load a state, and got this result."""
 
@@ -99,13 +105,14 @@ class Listener(Protocol):
 class Patches:
     """Wraps on construction, unwraps on `release`; each name is put back as it was.
 
-    What a listener raises is `own_work` that failed; what the script's own call raises goes on as if nobody listened,
-    without a frame of ours in its traceback.
+    All but compiling and exporting, which concern hooks everywhere, is told of `home` alone. What a driver or listener
+    raises is `own_work` that failed; what the script's own call raises goes on as if nobody listened, without a frame
+    of ours in its traceback.
     """
 
-    def __init__(self, listener: Listener, own_work: OwnWork) -> None:
+    def __init__(self, driver: Driver, listener: Listener, home: Home, own_work: OwnWork) -> None:
         self._undo: list[Callable[[], None]] = []
-        wrap, self._tell = self._wrap, _Teller(listener, own_work)
+        wrap, self._tell = self._wrap, _Teller(driver, listener, home, own_work)
         wrap(torch.autograd, "backward", self._tell.backward)
         for module in (torch.nn.utils, torch.nn.utils.clip_grad):
             wrap(module, "clip_grad_norm_", self._tell.clip_norm)
@@ -153,19 +160,21 @@ class Patches:
 
 
 class _Teller:
-    """Makes of each torch function one that does the same, and tells the listener while `is_listened_to`."""
+    """Makes of each torch function one that does the same, and tells driver or listener while `is_listened_to`."""
 
-    def __init__(self, listener: Listener, own_work: OwnWork) -> None:
+    def __init__(self, driver: Driver, listener: Listener, home: Home, own_work: OwnWork) -> None:
         self.is_listened_to = True
+        self._driver = driver
         self._listener = listener
+        self._home = home
         self._own_work = own_work
 
     def backward(self, real: Any) -> Callable[..., Any]:
         def backward(*args: Any, **kwargs: Any) -> None:
             call = BackwardCall(real, args, kwargs)
             try:
-                if self._may_tell():
-                    self._listener.backward(call)
+                if self._may_tell_here():
+                    self._driver.backward(call)
             except BaseException as error:
                 if error is call.error or not is_ours(error):
                     raise
@@ -179,7 +188,7 @@ class _Teller:
         def clip_grad_norm_(*args: Any, **kwargs: Any) -> Any:
             clipped, args, kwargs = _parameters_kept(args, kwargs)
             norm = real(*args, **kwargs)
-            self._do(lambda listener: listener.clipped("norm", _second(args, kwargs, "max_norm"), norm, clipped))
+            self._do(lambda: self._listener.clipped("norm", _second(args, kwargs, "max_norm"), norm, clipped))
             return norm
 
         return clip_grad_norm_
@@ -188,9 +197,9 @@ class _Teller:
         def clip_grad_value_(*args: Any, **kwargs: Any) -> Any:
             clipped, args, kwargs = _parameters_kept(args, kwargs)
             threshold = _second(args, kwargs, "clip_value")
-            self._do(lambda listener: listener.clips_by_value(threshold, clipped))
+            self._do(lambda: self._listener.clips_by_value(threshold, clipped))
             result = real(*args, **kwargs)
-            self._do(lambda listener: listener.clipped("value", threshold, None, clipped))
+            self._do(lambda: self._listener.clipped("value", threshold, None, clipped))
             return result
 
         return clip_grad_value_
@@ -198,14 +207,14 @@ class _Teller:
     def clip_apply(self, real: Any) -> Callable[..., Any]:
         def apply(*args: Any, **kwargs: Any) -> Any:
             result = real(*args, **kwargs)
-            self._do(lambda listener: listener.limited(args[0]))
+            self._do(lambda: self._listener.limited(args[0]))
             return result
 
         return apply
 
     def scale(self, real: Any) -> Callable[..., Any]:
         def scale(*args: Any, **kwargs: Any) -> Any:
-            self._do(lambda listener: listener.scaled(args[0]))
+            self._do(lambda: self._listener.scaled(args[0]))
             return real(*args, **kwargs)
 
         return scale
@@ -213,7 +222,7 @@ class _Teller:
     def scaler_step(self, real: Any) -> Callable[..., Any]:
         def step(*args: Any, **kwargs: Any) -> Any:
             try:
-                if self._may_tell():  # not as own work: a guard that stands before the step is asked for
+                if self._may_tell_here():  # not as own work: a guard that stands before the step is asked for
                     self._listener.scaler_steps(args[0], _second(args, kwargs, "optimizer"))
             except Exception as error:
                 if not is_ours(error):
@@ -225,24 +234,24 @@ class _Teller:
 
     def compile(self, real: Any) -> Callable[..., Any]:
         def compile(*args: Any, **kwargs: Any) -> Any:
-            self._do(lambda listener: listener.compiled(args[0] if args else kwargs.get("model")))
+            self._do_anywhere(lambda: self._driver.compiled(args[0] if args else kwargs.get("model")))
             return real(*args, **kwargs)
 
         return compile
 
     def export(self, real: Any) -> Callable[..., Any]:
         def export(*args: Any, **kwargs: Any) -> Any:
-            self._do(lambda listener: listener.exports(begins=True))
+            self._do_anywhere(lambda: self._driver.exports(begins=True))
             try:
                 return real(*args, **kwargs)
             finally:
-                self._do(lambda listener: listener.exports(begins=False))
+                self._do_anywhere(lambda: self._driver.exports(begins=False))
 
         return export
 
     def hook(self, real: Any) -> Callable[..., Any]:
         def hook(*args: Any, **kwargs: Any) -> Any:
-            self._do(lambda listener: listener.hooked(args[0]))
+            self._do(lambda: self._driver.hooked(args[0]))
             return real(*args, **kwargs)
 
         return hook
@@ -251,7 +260,7 @@ class _Teller:
         def load_state_dict(*args: Any, **kwargs: Any) -> Any:
             result = real(*args, **kwargs)
             module = args[0] if args else kwargs["self"]
-            self._do(lambda listener: listener.loaded(module, _second(args, kwargs, "state_dict"), result))
+            self._do(lambda: self._listener.loaded(module, _second(args, kwargs, "state_dict"), result))
             return result
 
         return load_state_dict
@@ -259,7 +268,7 @@ class _Teller:
     def iterate(self, real: Any) -> Callable[..., Any]:
         def iterate(*args: Any, **kwargs: Any) -> Any:
             iterator = real(*args, **kwargs)
-            self._do(lambda listener: listener.iterates(args[0], iterator))
+            self._do(lambda: self._listener.iterates(args[0], iterator))
             return iterator
 
         return iterate
@@ -269,15 +278,22 @@ class _Teller:
             try:
                 return real(*args, **kwargs)
             except StopIteration:
-                self._do(lambda listener: listener.runs_out(args[0]))
+                self._do(lambda: self._listener.runs_out(args[0]))
                 raise
 
         return following
 
-    def _do(self, tell: Callable[[Listener], None]) -> None:
+    def _do(self, tell: Callable[[], None]) -> None:
+        if self._home.is_here():
+            self._do_anywhere(tell)
+
+    def _do_anywhere(self, tell: Callable[[], None]) -> None:
         if self._may_tell():
             with self._own_work:
-                tell(self._listener)
+                tell()
+
+    def _may_tell_here(self) -> bool:
+        return self._may_tell() and self._home.is_here()
 
     def _may_tell(self) -> bool:
         """Not where our own work calls what is wrapped, and not where watching has ended."""

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from gradreach.engine.norms import is_sharded
 from gradreach.record.entries import Model
 from gradreach.record.sinks.recorder import Recorder
-from gradreach.remedies.clip.clip import Clip
 from gradreach.watch.backward_sites import BackwardSites
 from gradreach.watch.budget import LEAST_SECONDS, Budget
 from gradreach.watch.frames import caller, name_in_script
 from gradreach.watch.graph import walk
+from gradreach.watch.home import Home
 from gradreach.watch.lens import Lens, WatchedStep
-from gradreach.watch.loader_passes import LoaderPasses
-from gradreach.watch.missed_loads import MissedLoads
 from gradreach.watch.models import Models
 from gradreach.watch.nonfinite.alarm import Alarm, looks_broken
 from gradreach.watch.nonfinite.kept_calls import KeptCalls
@@ -33,6 +28,7 @@ from gradreach.watch.patches import BackwardCall, Patches
 from gradreach.watch.pending_looks import PendingLooks
 from gradreach.watch.samples.dependency_samples import DependencySamples
 from gradreach.watch.schedule import Schedule
+from gradreach.watch.script_calls import ScriptCalls
 from gradreach.watch.step_watch import StepWatch
 from gradreach.watch.stepped import Stepped
 from gradreach.watch.steps import Steps, read_at_once
@@ -67,7 +63,7 @@ class Session:
         self._recorder = recorder
         self._only = only
         self._stop_after = stop_after
-        self._pid, self._thread = os.getpid(), threading.get_ident()
+        self._home = Home()
         self._is_passing = False
         self._compiles = False
         self._has_told_of_delay = False
@@ -82,15 +78,14 @@ class Session:
         self._ordinary = OrdinaryPass()
         self._samples = DependencySamples()
         self._pending = PendingLooks(recorder, self._sites)
-        self._missed_loads = MissedLoads()
-        self._loader_passes = LoaderPasses()
         self._carried: dict[type[Lens], Any] = {}
         self._lead = 0
         if only is not None:
             self._add_root(only, name_in_script(only, sys._getframe(1)))
         self._watch: StepWatch | None = self._new_watch()
         self._guards = self._new_guards() if guard else None
-        self._patches = Patches(self, self._own_work)
+        self._calls = ScriptCalls(recorder, self._steps, self._pending, self._guards)
+        self._patches = Patches(self, self._calls, self._home, self._own_work)
 
     @property
     def count(self) -> int:
@@ -105,7 +100,7 @@ class Session:
         self._end_watch()
         self._kept.release()
         self._pending.release()
-        if self._concerned():
+        if self._home.is_here():
             with self._own_work:
                 self._pending.settle(None)
             with self._own_work:
@@ -119,7 +114,7 @@ class Session:
                 if self._guards is not None and (left := self._guards.left()):
                     self._recorder.note(left)
             with self._own_work:
-                for told in self._loader_passes.spent():
+                for told in self._calls.spent_loaders():
                     self._recorder.write(told)
             self.flush()
 
@@ -133,7 +128,7 @@ class Session:
 
     def backward(self, call: BackwardCall) -> None:
         """The wrapped `torch.autograd.backward`; a pass within another (checkpointing) is part of that step."""
-        if self._is_passing or self._own_work.is_running or not self._concerned():
+        if self._is_passing:
             call.run()
             return
         self._steps.count += 1
@@ -152,58 +147,10 @@ class Session:
         if self._stop_after is not None and self.count >= self._stop_after:
             raise StopRun(0)
 
-    def clipped(
-        self, kind: Literal["norm", "value"], threshold: float, norm: Any, parameters: Sequence[Tensor]
-    ) -> None:
-        """The script clipped: what its own call returned is the norm before clipping."""
-        if self._guards is not None:
-            self._guards.script_clips()
-        if self._concerned():
-            with self._own_work:
-                self._pending.rescaled()
-                self._steps.clipped(kind, threshold, norm, parameters)
-
-    def clips_by_value(self, threshold: float, parameters: Sequence[Tensor]) -> None:
-        """The script is about to clip by value: only the gradients before that tell what it takes from them."""
-        if self._pending and self._concerned():
-            with self._own_work:
-                self._pending.clips_by_value(float(threshold), parameters)
-
-    def limited(self, clip: Clip) -> None:
-        """A gr.Clip was applied, the script's or a guard's."""
-        if self._concerned():
-            with self._own_work:
-                self._pending.rescaled()
-                self._steps.limited(clip)
-
-    def scaled(self, scaler: Any) -> None:
-        """The script scales this step's loss."""
-        self._steps.scaler = scaler if scaler.is_enabled() else None
-
-    def scaler_steps(self, scaler: Any, optimizer: Any) -> None:
-        """The script's GradScaler is about to step an optimizer."""
-        if self._guards is not None and self._concerned():
-            self._guards.scaler_steps(scaler, optimizer)
-
     def hooked(self, tensor: Tensor) -> None:
         """The script hooks a tensor that its graph made: on a watched step no further pass goes over that graph."""
-        if self._watch is not None and self._concerned() and not tensor.is_leaf:
+        if self._watch is not None and not tensor.is_leaf:
             self._watch.step.is_hooked = True
-
-    def loaded(self, module: nn.Module, state: Any, result: Any) -> None:
-        """The script had a module load a state."""
-        if not self._missed_loads.has_taken(module) and self._concerned():
-            self._missed_loads.loaded(module, state, result, self.count, caller(sys._getframe(1)))
-
-    def iterates(self, loader: DataLoader[Any], iterator: Any) -> None:
-        """The script begins a pass over a loader."""
-        if self._concerned():
-            self._loader_passes.begins(loader, iterator, self.count, caller(sys._getframe(1)))
-
-    def runs_out(self, iterator: Any) -> None:
-        """A pass over a loader is at its end."""
-        if self._concerned() and (told := self._loader_passes.ends(iterator, self.count)) is not None:
-            self._recorder.write(told)
 
     def compiled(self, target: Any) -> None:
         """Compiled code must meet no changed class and no global hook, which would warn, recompile or stay silent."""
@@ -229,9 +176,6 @@ class Session:
         elif not self._compiles:
             for root in self._models:
                 self._kept.keep_calls_of(root)
-
-    def _concerned(self) -> bool:
-        return os.getpid() == self._pid and threading.get_ident() == self._thread
 
     def _run(self, call: BackwardCall) -> None:
         self._is_passing = True
@@ -339,7 +283,7 @@ class Session:
             leaves = watch.step.leaves if watch is not None else walk(call.losses).leaves
             self._sites.learn(site, leaves)
             self._tell_layout(leaves)
-            for missed in self._missed_loads.of_trained(self._models, leaves):
+            for missed in self._calls.missed_loads(self._models, leaves):
                 self._recorder.write(missed)
 
     def _after(self, site: int, watch: StepWatch) -> None:

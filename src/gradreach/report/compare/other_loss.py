@@ -27,7 +27,7 @@ def other_loss(a: Facts, b: Facts) -> str:
 
 def _whole(facts: Facts) -> LossPart | None:
     """The comparison that is the whole loss, where one line alone calls backward and its loss is nothing else."""
-    whole = [part for part in facts.loss_parts if part.last.is_whole]
+    whole = [part for part in facts.seen.loss_parts if part.last.is_whole]
     return whole[0] if len(facts.sites) == 1 and len(whole) == 1 else None
 
 

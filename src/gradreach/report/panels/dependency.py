@@ -38,7 +38,7 @@ def _views(facts: Facts, limits: Limits, key: int | None) -> list[DependencyView
     """A view of each test and of each other probe; the probe at place `key` is drawn under the verdict."""
     probes = {
         (look.site, probe.module): (look.step, None if n == key else probe)
-        for n, (look, probe) in enumerate(facts.probes_shown)
+        for n, (look, probe) in enumerate(facts.seen.probes_shown)
     }
     views = []
     for test in facts.dependency_tests:

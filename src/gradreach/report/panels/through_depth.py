@@ -40,13 +40,13 @@ class DepthView:
 
 def _data(conclusions: Conclusions, limits: Limits) -> Data | None:
     facts = conclusions.facts
-    if not facts.depth_shown:
+    if not facts.seen.depth_shown:
         return None
     groups = grouped(conclusions.findings)[: limits.findings]
     placed = [(number, finding) for number, group in enumerate(groups) for finding in group.findings]
     findings = [finding for _, finding in placed]
     return {
-        "views": [_view(facts.site_name(s.look.site), s, findings) for s in facts.depth_shown[: limits.sites]],
+        "views": [_view(facts.site_name(s.look.site), s, findings) for s in facts.seen.depth_shown[: limits.sites]],
         "findings": findings,
         "groups_of": [number for number, _ in placed],
         "bar": bar,

@@ -38,7 +38,7 @@ class LayerView:
 
 
 def _data(conclusions: Conclusions, limits: Limits) -> Data | None:
-    facts, shown = conclusions.facts, conclusions.facts.time_shown
+    facts, shown = conclusions.facts, conclusions.facts.seen.time_shown
     if not shown:
         return None
     key = key_figure(conclusions)
