@@ -78,8 +78,10 @@ RULE = Rule(
             "h_t = f(x_t, h_0):   ∂h_t/∂h_{t−1} = 0 for every t",
             "T = 1, h_0 = 0:   ∂L/∂W_hh = Σ_t δ_t h_{t−1}ᵀ = 0",
         ),
-        thresholds="A cell of torch, or a layer over one step, is called four times or more in one backward pass, and "
-        "the state that it is given is the same in each of them, number by number. So it is in every look, "
+        thresholds="A cell, or a layer over one step, is called four times or more in one backward pass, and "
+        "the state that it is given is the same in each of them, number by number. A cell is one of torch, or a module "
+        "of the script's own with weights that is given zeros, or two tensors and more, beside another input, returns "
+        "the like, and is not fed what it returned. So it is in every look, "
         f"{MIN_LOOKS} at least. One that is called once a pass, with a single step and a state of zeros, is "
         "information, and a warning where the loss stays at a constant guess.",
         remedies=(
@@ -92,5 +94,5 @@ RULE = Rule(
     judge=judge,
     headline=_headline,
     urgency=2,
-    zoo=("gr107_state_not_carried", "gr107_no_state_given", "gr107_single_step"),
+    zoo=("gr107_state_not_carried", "gr107_no_state_given", "gr107_own_cell", "gr107_single_step"),
 )

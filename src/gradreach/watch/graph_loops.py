@@ -374,10 +374,10 @@ def _pattern(topology: Topology, loop: GraphLoop) -> tuple[object, ...]:
 
 
 def shape_of(topology: Topology, output: Output) -> tuple[int, ...]:
-    """The shape of an output of real numbers, two or more; empty for what can be no state."""
+    """The shape of an output of real or complex numbers, two or more; empty for what can be no state."""
     made = topology.nodes[output.node]._input_metadata[output.number]
     shape = tuple(made.shape)
-    return shape if made.dtype.is_floating_point and prod(shape) > 1 else ()
+    return shape if (made.dtype.is_floating_point or made.dtype.is_complex) and prod(shape) > 1 else ()
 
 
 def size_of(topology: Topology, state: State) -> int:

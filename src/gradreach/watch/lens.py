@@ -65,7 +65,8 @@ class WatchedStep:
     `may_probe`: the budget allows further passes. `scale` is the loss scale, 1 without a scaler.
 
     `modules` are the leaf modules that the look tells of. `recurrent` are the modules whose recurrence a lens follows;
-    `recurs` says that one was met at all. `carried` holds what each lens left for the looks that follow, by its class.
+    `recurs` says that one was met at all; `unrolled` are the rows and the steps of the loops that no module shows.
+    `carried` holds what each lens left for the looks that follow, by its class.
     `called_without_gradient` are the modules that were called where gradients are switched off, by identity. `number`
     is the step's own, from 0, and `lead` how many steps before the next look a lens asks to follow.
     """
@@ -87,6 +88,7 @@ class WatchedStep:
     modules: list[nn.Module] = field(default_factory=list)
     recurrent: list[nn.Module] = field(default_factory=list)
     recurs: bool = False
+    unrolled: list[tuple[int, int]] = field(default_factory=list)
     carried: dict[type[Lens], Any] = field(default_factory=dict)
     called_without_gradient: dict[int, nn.Module] = field(default_factory=dict)
 

@@ -150,5 +150,5 @@ def _less(whole: Tensor | None, carried: Tensor | None) -> Tensor | None:
     if whole is None or carried is None:
         return whole
     rest = whole - carried
-    noise = 1e-9 if whole.dtype == torch.float64 else 1e-4
+    noise = 1e-9 if whole.dtype in (torch.float64, torch.complex128) else 1e-4
     return torch.where(rest.norm() > noise * whole.norm(), rest, torch.zeros_like(rest))

@@ -81,7 +81,7 @@ def look_from(
 def _size(parts: Parts) -> float:
     """Batch mean of the 2-norm over a state's last axis, all parts of the state together."""
     squares = [
-        part.detach().double().square().reshape(-1, part.shape[-1] if part.dim() else 1).sum(-1)
+        part.detach().abs().double().square().reshape(-1, part.shape[-1] if part.dim() else 1).sum(-1)
         for part in parts
         if part is not None
     ]

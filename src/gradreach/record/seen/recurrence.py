@@ -103,7 +103,7 @@ class DetachedState:
 
 @dataclass(frozen=True, slots=True)
 class SteppedState:
-    """A recurrent module of torch that one watched step called `calls` times, one step of a sequence each.
+    """A cell, or a recurrent layer of torch, that one watched step called `calls` times, one step of a sequence each.
 
     At `same` of its hand-overs it was given the very state that the call before was given too: `is_given`, or none.
     """

@@ -8,6 +8,8 @@ from gradreach.remedies.advice.spelling import expression
 
 def _code(module: str, kind: str) -> str:
     state = "(h, c)" if kind.startswith("LSTM") else "h"
+    if kind not in ("RNNCell", "GRUCell", "LSTMCell", "RNN", "GRU", "LSTM"):
+        return f"for t in range(T): …, state = {expression(module)}(x[t], state)  # what the step before returned"
     if kind.endswith("Cell"):
         left = "h, c" if kind == "LSTMCell" else "h"
         return f"for t in range(T): {left} = {expression(module)}(x[:, t], {state})  # the state of the step before"

@@ -24,6 +24,7 @@ from gradreach.watch.graph import Graph, Node, maker, mark, on_gradient
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
 from gradreach.watch.lenses.loops import Loops
 from gradreach.watch.lenses.recurrent_layers import RecurrentLayers
+from gradreach.watch.lenses.unrolled_loops import UnrolledLoops
 from gradreach.watch.samples.local_errors import LocalErrors
 from gradreach.watch.samples.step_data import laid_out
 from gradreach.watch.tensors import first_tensor, is_dense, is_dense_and_real, unscaled
@@ -86,7 +87,7 @@ class _Output:
 class Feedforward(Lens):
     """Collects the outputs of leaf modules: their shapes, and of the last few their values."""
 
-    after = (RecurrentLayers, Loops)
+    after = (RecurrentLayers, Loops, UnrolledLoops)
 
     def __init__(self, step: WatchedStep) -> None:
         super().__init__(step)
@@ -239,9 +240,12 @@ class Feedforward(Lens):
             self._known.append(axes)
 
     def _possible(self) -> list[_Axes]:
-        """By a module that knows, else as data are mostly laid out: (B, T) ids and (B, T, f) real values."""
-        data = (x for x in self.step.data.sequences() if x.dim() == (3 if x.is_floating_point() else 2))
-        return [*self._known, *(_Axes(x.shape[0], x.shape[1], channels=self._convolves) for x in data)]
+        """By a module that knows, by a loop over so many rows and steps, of which the first may leave no state, else as
+        data are mostly laid out: (B, T) ids and (B, T, f) real values."""
+        data = [x for x in self.step.data.sequences() if x.dim() == (3 if x.is_floating_point() else 2)]
+        looped = [_Axes(B, T) for B, steps in self.step.unrolled for T in (steps, steps + 1) if B != T]
+        usual = (_Axes(x.shape[0], x.shape[1], channels=self._convolves) for x in data)
+        return [*self._known, *looped, *usual]
 
 
 def _before(module: nn.Conv1d, x: Tensor, gradient: Tensor) -> Tensor:

@@ -57,6 +57,7 @@ class UnrolledLoops(Lens):
             parts = [part for state in loop.states for part in state if part is not None]
             shapes = [shape_of(topology, part) for part in loop.states[0] if part is not None]
             place = self._place(topology, parts, loop.kind, len(loop.states), shapes)
+            self.step.unrolled.append((place.batch, place.steps))
             self._looks.append(look_at_states(place, gradients, *adjoints, self.step.scale))
 
     def _look_at_scan(self, topology: Topology, scan: GraphScan, backward: BackwardPass) -> None:
