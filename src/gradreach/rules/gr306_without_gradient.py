@@ -8,7 +8,7 @@ from typing import Literal
 from gradreach.facts.facts import Facts
 from gradreach.facts.modules import is_within
 from gradreach.facts.time import MIN_LOOKS
-from gradreach.facts.wording import percent
+from gradreach.facts.wording import count, percent
 from gradreach.record.look import Look
 from gradreach.record.schema import Finding, Remedy
 from gradreach.remedies.advice.connect import CONNECT
@@ -131,7 +131,7 @@ def _finding(facts: Facts, part: str, parts: Mapping[str, Sequence[str]], ran: M
     names, looks = parts[part], ran[facts.seen.root_of(part)]
     whole = part not in names
     reason, remedy = _reason(part, names, looks)
-    who = f"{len(names)} trainable parameters of `{part}`" if whole else f"the trainable `{part}`"
+    who = f"{count(len(names), 'trainable parameter')} of `{part}`" if whole else f"the trainable `{part}`"
     because = f"{who} had no gradient in any of {len(looks)} looks: {reason}."
     where: Where = {"module": part} if whole else {"module": part.rpartition(".")[0], "parameter": part}
     evidence = _evidence(names, looks, called=True)
@@ -140,12 +140,23 @@ def _finding(facts: Facts, part: str, parts: Mapping[str, Sequence[str]], ran: M
         beside = [
             name for other in parts if facts.seen.root_of(other) == facts.seen.root_of(part) for name in parts[other]
         ]
-        severity = "warning" if _share(facts, beside, looks) >= MUCH else "info"
+        is_much, compared = _share(facts, beside, looks) >= MUCH, _compared(facts, part)
+        severity = "warning" if is_much or compared else "info"
         share = _share(facts, names, looks)
         because += f" That is {percent(share)} of the layers with weights."
+        if not is_much and compared:
+            because += f" {compared}"
         evidence = {**evidence, "unused_share": share}
     remedies = (remedy, FREEZE.remedy(part))
     return RULE.finding(severity, where, evidence, because, remedies, _how(names, looks))
+
+
+def _compared(facts: Facts, part: str) -> str:
+    """That the loss holds what a part puts out against a target; empty where it does not, or does fall."""
+    for each in facts.seen.loss_parts:
+        if is_within(each.last.module, (part,)) and facts.site(each.site).gains_nothing:
+            return f"The {each.last.kind} of what it puts out stands in the loss, so that it was meant to learn."
+    return ""
 
 
 def _of_uncalled(facts: Facts, parts: Mapping[str, Sequence[str]], looks: Sequence[Look]) -> Finding:
@@ -154,7 +165,7 @@ def _of_uncalled(facts: Facts, parts: Mapping[str, Sequence[str]], looks: Sequen
     names = [name for each in parts.values() for name in each]
     share, first = _share(facts, names, looks), next(iter(parts))
     if len(parts) == 1:
-        who, called = f"{len(names)} trainable parameters of `{first}` had", "no look saw it called"
+        who, called = f"{count(len(names), 'trainable parameter')} of `{first}` had", "no look saw it called"
     else:
         listed = ", ".join(f"`{part}`" for part in list(parts)[:SHOWN]) + (" …" if len(parts) > SHOWN else "")
         who, called = f"{len(parts)} parts of the model, {listed}, had", "no look saw any of them called"
@@ -226,7 +237,8 @@ RULE = Rule(
         f"called is judged from {MANY_LOOKS} looks on. Frozen parameters do not count, nor a part that something "
         "else than its gradient sets: a target or teacher network copied or averaged from another one, weights that "
         f"were loaded or swapped on the way, or that a functional call puts others in the place of. What ran "
-        f"for nothing is information where it is less than {percent(MUCH)} of the layers with weights, and what "
+        f"for nothing is information where it is less than {percent(MUCH)} of the layers with weights and the "
+        "loss, where it does not fall, does not hold what it puts out against a target, and what "
         "nothing calls unless it is as much and the loss does not fall, hardly, or no longer. Of optimizers: none of "
         f"the parameters of one had a gradient when it stepped, in {MIN_LOOKS} looks "
         "or more and in all; an error where no other one stepped by a gradient. Where GR309 names the weights that are "
@@ -242,5 +254,5 @@ RULE = Rule(
     ),
     judge=judge,
     labels={"unused_share": "of the layers with weights"},
-    zoo=("gr306_detached_encoder", "gr306_forgotten_branch", "gr306_copies_trained"),
+    zoo=("gr306_detached_encoder", "gr306_forgotten_branch", "gr306_codebook_cut_off", "gr306_copies_trained"),
 )

@@ -11,6 +11,9 @@ from gradreach.facts.wording import figure, percent, shortened
 def harm(facts: Facts, site: Site) -> str:
     """What the loss shows, as a clause; empty where it falls all the same, or nothing is known of it."""
     if facts.is_constant_guess(site.number):
+        parts = [part for part in facts.seen.loss_parts if part.site == site.number]
+        if len(parts) > 1:
+            return "the loss rests, a part of it where a constant guess gets it"
         return f"the loss rests at {figure(site.learning.last)}, which a constant guess gets"
     if site.stalled or site.worse_than_at_first:
         return "the loss does not fall"

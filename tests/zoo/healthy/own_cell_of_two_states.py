@@ -1,4 +1,4 @@
-"""A convolutional LSTM of the script's own over four pictures: the state of the last one is dropped, as it may be."""
+"""A convolutional LSTM of the script's own over four pictures."""
 
 import torch
 from torch import nn

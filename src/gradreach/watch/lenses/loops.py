@@ -75,15 +75,13 @@ class _LoopErrors:
 
 
 class Loops(Lens):
-    """Collects the calls of modules with parameters, by weak reference: no memory is held but what the newest call of a
-    repeated module returned, for the state of the last step may be dropped before the backward pass."""
+    """Collects the calls of modules with parameters, by weak reference: no memory is held."""
 
     after = (RecurrentLayers,)
 
     def __init__(self, step: WatchedStep) -> None:
         super().__init__(step)
         self._calls: dict[int, tuple[nn.Module, list[_LoopCall]]] = {}
-        self._newest: dict[int, list[Tensor]] = {}
         self._count = 0
         self._looks: list[TimeLook] = []
         self._errors: list[_LoopErrors] = []
@@ -101,12 +99,9 @@ class Loops(Lens):
                     mark(node, (self, id(module)), len(calls))
             inputs = _references(*call.args, *call.kwargs.values())
             calls.append(_LoopCall(inputs, _references(call.output), _references(*_attributes(module))))
-            if len(calls) >= FEWEST_CALLS:
-                self._newest[id(module)] = tensors_of(call.output)
 
     def before_backward(self, backward: BackwardPass) -> None:
         """Find the recurrences, and take their reach by extra passes over the script's graph, which stays as it was."""
-        _newest, self._newest = self._newest, {}
         if not self.step.may_pass_again(backward.graph):
             return
         if not (found := self._find(self.step.recurrent) if backward.graph.whole else []):
