@@ -1,6 +1,7 @@
 """What a record says, each thing derived once.
 
 facts: the one view of a record, with a cached property for each fact
+seen: what the looks of a record saw until anything broke
 breaks: where a run broke, and who took care of values that are not finite
 site: one line of the script that calls backward, with its steps, losses, norms and clipping
 learning: whether the loss at one line fell over the run

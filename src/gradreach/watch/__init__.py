@@ -2,6 +2,8 @@
 
 session: one process under watch; wires the parts below to the script
 patches: reversible wrappings of the torch functions that tell what a script does
+script_calls: what the script calls around its backward passes: clipping, scaling, loading
+home: the process and the thread that are watched
 steps: the run's steps: counts them, keeps the last one open until the next begins
 clip_place: whether a clipping call comes after the update that it should limit
 ordinary_pass: a backward pass that is told at a glance
