@@ -9,7 +9,7 @@ import pytest
 from gradreach.facts.facts import Facts
 from gradreach.record.schema import Record
 from gradreach.record.seen.loop import GraphLook, OptimizerSteps
-from gradreach.report.three_questions import answers
+from gradreach.report.questions import answers
 from tests.records.parts import at, chain, falling, flat, record, steps
 from tests.records.speaking import HIDDEN, SPEAKING, blown, carried, thrown_away
 from tests.rules.judging import codes, findings, not_judged, the

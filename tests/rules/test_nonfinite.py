@@ -10,7 +10,7 @@ from gradreach.facts.breaks import fault, spot
 from gradreach.facts.facts import Facts
 from gradreach.record.nonfinite import Cause
 from gradreach.record.schema import GuardDeed, GuardSummary, NonFinite, Record
-from gradreach.report.three_questions import answers
+from gradreach.report.questions import answers
 from gradreach.report.verdict import verdict
 from gradreach.rules.registry import RULES
 from tests.records.parts import at, chain, record, steps, time_look

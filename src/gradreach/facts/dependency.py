@@ -130,6 +130,11 @@ def back(lags: Sequence[Lag]) -> str:
     return f"{spans(lags)} step{'' if spans(lags) == '1' else 's'} back"
 
 
+def window_over(chunk: int, lag: int) -> int:
+    """The window, in whole chunks, from every step of whose last chunk the gradient goes back over a lag."""
+    return chunk * (1 + math.ceil(lag / chunk))
+
+
 def sequences(found: Dependency) -> str:
     """What a test rests on: "256 sequences", or "64 blocks of 25 steps"."""
     return f"{found.sequences} " + ("sequences" if found.block is None else f"blocks of {found.block} steps")

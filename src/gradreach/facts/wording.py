@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from itertools import accumulate
 
 _ASCII = {
     "γλ": "gamma*lambda",
@@ -95,6 +96,12 @@ def percent(share: int | float | None, digits: int | None = None) -> str:
 def capital(sentence: str) -> str:
     """`sentence` with a capital at its start, unless that is a symbol: "r(ℓ) falls" and "c_t carries" stay."""
     return sentence if sentence[1:2] in ("(", "_", "^") else sentence[:1].upper() + sentence[1:]
+
+
+def clauses(sentence: str, most: int) -> str:
+    """As many whole clauses from the start of a sentence as fit into `most` characters; empty where not one does."""
+    kept = list(accumulate(re.split(r"(?=[:;,] )", sentence)))
+    return next((text for text in reversed(kept) if len(text) <= most), "")
 
 
 def count(number: int, noun: str, many: str = "") -> str:

@@ -4,8 +4,9 @@ conclusions: what a run comes to, as values; every form below reads these alone.
 verdict: the run in one sentence.
 headline: the verdict in two parts.
 learning_text: how the loss went, and what to ask where it did not fall.
-three_questions: the answers to what people come with.
+questions: the answers to what people come with.
 depth_answer: whether the gradient gets through the depth.
+window_answer: how long the window of a stream should be.
 why_broken: why a run turned NaN.
 dependency_text: what the data was asked, in sentences.
 finding_text: how a finding reads, with its place and its figures.

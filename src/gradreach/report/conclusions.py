@@ -8,7 +8,7 @@ from functools import cached_property
 
 from gradreach.facts.facts import Facts
 from gradreach.record.schema import SEVERITIES, Finding, Record, Severity
-from gradreach.report.three_questions import Answer, answers
+from gradreach.report.questions import Answer, answers
 from gradreach.report.verdict import Verdict, verdict
 from gradreach.rules import registry
 
@@ -46,5 +46,5 @@ class Conclusions:
 
     @cached_property
     def answers(self) -> tuple[Answer, ...]:
-        """The answers to the three questions that people come with; none where no step was seen."""
+        """The answers to the questions that people come with; none where no step was seen."""
         return answers(self.facts, self.findings)

@@ -14,7 +14,7 @@ from gradreach.report.charts.terminal_card import INDENT, STYLE
 from gradreach.report.conclusions import Conclusions
 from gradreach.report.finding_text import place
 from gradreach.report.grouped_findings import FindingGroup, grouped
-from gradreach.report.three_questions import Answer
+from gradreach.report.questions import Answer
 from gradreach.report.verdict import ending
 
 ROWS = 23

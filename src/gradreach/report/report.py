@@ -11,7 +11,7 @@ from gradreach.facts.facts import Facts
 from gradreach.facts.thresholds import DEFAULT, Thresholds
 from gradreach.record.schema import Finding, Record
 from gradreach.report.conclusions import Conclusions
-from gradreach.report.three_questions import Answer
+from gradreach.report.questions import Answer
 from gradreach.report.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Report:
 
     @property
     def answers(self) -> tuple[Answer, ...]:
-        """The answers to the three questions that people come with; none where no step was seen."""
+        """The answers to the questions that people come with; none where no step was seen."""
         return self.conclusions.answers
 
     def as_dict(self) -> dict[str, Any]:

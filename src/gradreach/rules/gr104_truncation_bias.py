@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import math
-
-from gradreach.facts.dependency import FOUND, Q_LEVEL, WORTH, DependencyTest, LagResult, not_enough, strongest
+from gradreach.facts.dependency import (
+    FOUND,
+    Q_LEVEL,
+    WORTH,
+    DependencyTest,
+    LagResult,
+    not_enough,
+    strongest,
+    window_over,
+)
 from gradreach.facts.facts import Facts
 from gradreach.facts.wording import figure, percent
 from gradreach.record.schema import Finding, Remedy, Severity
@@ -59,7 +66,7 @@ def _finding(facts: Facts, test: DependencyTest) -> Finding:
 
 def _carried_back(chunk: int, lag: int) -> Remedy:
     """Truncated BPTT whose gradient goes back over the lag from every step of a chunk, in whole chunks."""
-    k2 = chunk * (1 + math.ceil(lag / chunk))
+    k2 = window_over(chunk, lag)
     why = f"as many updates as now, each carried {k2} steps back; time and memory grow by {k2 // chunk} times"
     return LONGER_WINDOW.remedy_because(why, chunk, k2)
 

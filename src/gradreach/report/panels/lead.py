@@ -1,4 +1,4 @@
-"""The panel under the verdict: the one figure that shows it, what to do first, and the three questions answered."""
+"""The panel under the verdict: the one figure that shows it, what to do first, and the questions answered."""
 
 from __future__ import annotations
 

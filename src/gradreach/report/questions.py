@@ -1,12 +1,10 @@
-"""The three questions that people come with, each answered in a breath: vanishing, NaN, threshold; first the one that
-matters most for this model and this run."""
+"""The questions that people come with, each answered in a breath: vanishing, NaN, threshold, of a stream its window;
+first the one that matters most for this model and this run."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
 
 from gradreach.facts.clipping import EXCEPTION, FAR, norm_quantile, share_above
 from gradreach.facts.dependency import DependencyTest, back, spans, strongest
@@ -15,13 +13,14 @@ from gradreach.facts.first_step import OneDirection
 from gradreach.facts.modules import of_one_stack
 from gradreach.facts.statistics import is_finite, known, quantile
 from gradreach.facts.time import rate_to_horizon, share_reached
-from gradreach.facts.wording import count, figure, local, percent, shortened
+from gradreach.facts.wording import clauses, count, figure, local, percent, shortened
 from gradreach.record.kinds import of_layer
 from gradreach.record.schema import Finding
 from gradreach.record.seen.recurrence import HORIZON_LIMIT, TimeLook
 from gradreach.report import run_text
 from gradreach.report.depth_answer import through_depth
 from gradreach.report.why_broken import why_broken
+from gradreach.report.window_answer import window
 
 KEEP = 0.1
 """Share of clipped steps up to which a threshold acts on the exception, and is left alone."""
@@ -54,7 +53,8 @@ class Answer:
 def answers(facts: Facts, findings: Sequence[Finding]) -> tuple[Answer, ...]:
     """Is my RNN vanishing? Why did I get NaN at step N? Which clip threshold? None where no step was seen.
 
-    A model without a recurrence is asked about its depth instead of its RNN, and what broke the run comes first.
+    A model without a recurrence is asked about its depth instead of its RNN, and what broke the run comes first. Where
+    a stream is learned chunk by chunk it is asked how long the window should be.
     """
     if not facts.record.steps:
         return ()
@@ -70,7 +70,9 @@ def answers(facts: Facts, findings: Sequence[Finding]) -> tuple[Answer, ...]:
     told = _vanishing(facts, findings) if over_time else through_depth(facts, findings)
     vanishing = _answer("Is my RNN vanishing?" if recurrent else "Is my gradient vanishing?", *told)
     threshold = _answer("Which clip threshold?", *_threshold(facts, findings))
-    return (vanishing, broken, threshold) if first is None else (broken, vanishing, threshold)
+    long_enough = window(facts, findings)
+    windows = () if long_enough is None else (_answer("How long should my window be?", *long_enough),)
+    return (vanishing, *windows, broken, threshold) if first is None else (broken, vanishing, *windows, threshold)
 
 
 def _answer(question: str, short: str, rest: str) -> Answer:
@@ -165,14 +167,7 @@ def _nothing_beyond(tests: Sequence[DependencyTest]) -> str:
 
 def _untested(tests: Sequence[DependencyTest]) -> str:
     lacking = next((each.dependency.why_not for each in tests if each.dependency.why_not), "")
-    return _clauses(lacking, 90) or "it harms only where what is to be learned lies further back"
-
-
-def _clauses(sentence: str, most: int) -> str:
-    """As many whole clauses from the start of a sentence as fit into `most` characters; empty where not one does."""
-    parts = re.split(r"(?=[:;,] )", sentence)
-    kept = list(accumulate(parts))
-    return next((text for text in reversed(kept) if len(text) <= most), "")
+    return clauses(lacking, 90) or "it harms only where what is to be learned lies further back"
 
 
 def _name(seen: TimeLook) -> str:

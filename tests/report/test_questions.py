@@ -6,8 +6,8 @@ import pytest
 
 from gradreach.facts.facts import Facts
 from gradreach.record.schema import Finding, GuardDeed, GuardSummary, NonFinite, Record
+from gradreach.report.questions import answers
 from gradreach.report.report import Report
-from gradreach.report.three_questions import answers
 from tests.records.findings import BROKEN, VANISHING
 from tests.records.parts import record, steps
 from tests.records.runs import ALL
@@ -34,7 +34,7 @@ def test_each_is_short_and_begins_with_its_short_form(name: str) -> None:
         assert len(each.answer.replace("%", " ").replace("×", " ").split()) <= WORDS
 
 
-def test_the_three_questions() -> None:
+def test_the_questions() -> None:
     asked = answers(Facts(ALL["vanishing"]), (VANISHING,))
     assert [each.question for each in asked] == [
         "Is my RNN vanishing?",
