@@ -103,8 +103,8 @@ def mixing_view(
 
 
 def _asked(rows: int, batch: int) -> list[int]:
-    inside = [row for row in range(rows) if row % batch not in (0, batch - 1)]
-    return sorted({inside[int(part * len(inside))] for part in _PARTS})
+    places_asked = (int(part * rows) for part in _PARTS)
+    return sorted({row - row % batch + min(max(row % batch, 1), batch - 2) for row in places_asked})
 
 
 def _owns(asked: Sequence[int], rows: int, batch: int) -> list[list[int]]:
