@@ -78,6 +78,11 @@ def test_rows_that_a_view_mixes(watched: Watched, name: str) -> None:
     assert found.read > 1
 
 
+def test_a_row_that_reads_a_single_other_one(watched: Watched) -> None:
+    (found,) = mixed(watched, lambda h: h.transpose(0, 1).contiguous().view(len(h), T, WIDTH)[:, -1])
+    assert (found.shape_in, found.shape_out, found.read) == ((T, 12, WIDTH), (12, T, WIDTH), 1)
+
+
 APART: dict[str, Use] = {
     "the same states, moved first": lambda h: torch.stack(ends(h)).transpose(0, 1).reshape(len(h), -1),
     "steps folded and back": lambda h: torch.tanh(h.reshape(-1, WIDTH)).view(len(h), -1),

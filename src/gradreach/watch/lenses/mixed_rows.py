@@ -47,6 +47,22 @@ class _RowsOfCall:
     is_state: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _ReadByARow:
+    """The rows of a layer, of `entries`, that one row of the loss reads, of `rows`."""
+
+    module: nn.Module
+    row: int
+    rows: int
+    entries: int
+    read: frozenset[int]
+
+    @property
+    def are_others(self) -> bool:
+        """Whether others are among them, in whichever order the rows of the loss lie."""
+        return not any(self.read <= {own} for own in (self.row % self.entries, self.row * self.entries // self.rows))
+
+
 class MixedRowsOfBatch(Lens):
     """Follows rows of the loss, and places along the axis of a softmax, to the layers that take the data in."""
 
@@ -95,10 +111,10 @@ class MixedRowsOfBatch(Lens):
             return
         rows = found[1][0]
         sources = [each for each in self._sources(graph, rows) if are_rows(each, rows)]
-        read = self._read_by_the_loss(*found, sources) if sources else {}
-        if any(len(rows) > 1 for rows in read.values()):
+        read = _read_by_the_loss(*found, sources) if sources else []
+        if any(each.are_others for each in read):
             self._mixed = tuple(self._mixing_views(graph, *found, sources))
-        several = {module for (module, _), rows in read.items() if len(rows) > 1}
+        several = {each.module for each in read if len(each.read) > 1}
         if sure := [each for each in sources if each.is_given and each.is_sure]:
             self._softmaxes = tuple(self._read_along_softmaxes(graph, sure, several))
 
@@ -130,15 +146,6 @@ class MixedRowsOfBatch(Lens):
             if len(sizes) == 1 and shape[:2].count(sizes[0]) == 1:
                 return (shape[:2].index(sizes[0]),)
         return (0, 1) if False in self._orders else (0,)
-
-    def _read_by_the_loss(self, start: GradientEdge, shape: Sequence[int], sources: Sequence[RowSource]) -> RowsRead:
-        """The most rows of each layer that a row of the loss reads, one from the inside of the batch: the first and the
-        last might read right by chance."""
-        most: RowsRead = {}
-        for row in sorted({shape[0] // 3, 2 * shape[0] // 3}):
-            for layer, read in rows_read(start, shape, 0, row, sources).items():
-                most[layer] = max(most.get(layer, set()), read, key=len)
-        return most
 
     def _mixing_views(
         self, graph: Graph, start: GradientEdge, shape: Sequence[int], sources: Sequence[RowSource]
@@ -189,6 +196,16 @@ class MixedRowsOfBatch(Lens):
             module = self.step.spans.module_of(node._sequence_nr())
             path, kind = ("", "") if module is None else (self.step.models.path(module), type(module).__name__)
             yield SoftmaxAxis(SOFTMAXES[name], path, kind, shape, axis, bool(apart & mixed))
+
+
+def _read_by_the_loss(start: GradientEdge, shape: Sequence[int], sources: Sequence[RowSource]) -> list[_ReadByARow]:
+    """What two rows from the inside of the loss read: the first and the last might read right by chance."""
+    sizes = {(each.module, each.axis): each.rows for each in sources}
+    return [
+        _ReadByARow(layer[0], row, shape[0], sizes[layer], frozenset(read))
+        for row in sorted({shape[0] // 3, 2 * shape[0] // 3})
+        for layer, read in rows_read(start, shape, 0, row, sources).items()
+    ]
 
 
 def _users(graph: Graph) -> Callable[[Node], Sequence[Node]]:
