@@ -14,7 +14,7 @@ from gradreach.record.seen.data import (
     GivenData,
     IdleMask,
     InvertedMask,
-    MixedRows,
+    MixedByView,
     Padding,
     RowReading,
     SoftmaxAxis,
@@ -92,7 +92,10 @@ def blown(times: float, loss: float) -> tuple[Step, ...]:
     return steps(100, lambda i: grown(i, 3.0, times), lambda i: grown(i, 2.0, loss))
 
 
-KNOWN = MixedRows("model.target", "Embedding", 64, 384, 2, 2, 1)
+STATES_VIEWED = MixedByView(
+    *("model.encoder", "Encoder", "model.encoder.lstm", "LSTM", "model.decoder.lstm", "LSTM"),
+    (2, 64, 48), (1, 64, 96), 1, 1, 64, 4, 0, 2,
+)  # fmt: skip
 """A layer that rows of the loss read at their own rows alone."""
 
 
@@ -468,11 +471,9 @@ SPEAKING: dict[str, Record] = {
     "GR702 by a view": record(
         steps(), at(readings=(RowReading("model.gru", "GRU", False, 20, 48, 48, "entries", 1, True, True),))
     ),
-    "GR702 of states": record(
-        steps(), at(readings=(RowReading("model.gru", "GRU", True, 20, 48, 48, "blocks", 2, False, True),))
-    ),
-    "GR702 behind a layer": record(
-        steps(), at(mixed_rows=(MixedRows("model.embed", "Embedding", 64, 384, 2, 0, 2), KNOWN))
+    "GR711": record(steps(loss=flat), at(mixed_by_views=(STATES_VIEWED,))),
+    "GR711 of folded rows": record(
+        steps(loss=flat), at(mixed_by_views=(replace(STATES_VIEWED, shape_in=(128, 48), axis_in=0, behind="", own=4),))
     ),
     "GR704": record(steps(), SORTED),
     "GR704 of rows": record(steps(loss=flat), at(same_rows=32, count=6)),

@@ -22,7 +22,7 @@ from .arithmetic import figures, holds, relations
 LONGEST = 110
 WITHOUT_RELATION = {
     *("GR105", "GR301", "GR306", "GR311", "GR501", "GR502", "GR504", "GR506", "GR507", "GR508"),
-    *("GR605", "GR606", "GR612", "GR702", "GR706"),
+    *("GR605", "GR606", "GR612", "GR702", "GR706", "GR711"),
 }
 """Codes whose formula holds a NaN, a count or an index, no two figures to compare."""
 
@@ -94,6 +94,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR708": ("padded_rows",),
     "GR709": ("padded", "looks"),
     "GR710": ("share", "looks"),
+    "GR711": ("read",),
 }
 """The evidence that a formula of the rule must hold, whatever its form."""
 

@@ -9,11 +9,11 @@ import pytest
 
 from gradreach.facts.facts import Facts
 from gradreach.record.schema import Record
-from gradreach.record.seen.data import GivenData, MixedRows, Padding, ReadAlong, RowReading, SoftmaxAxis
+from gradreach.record.seen.data import GivenData, Padding, ReadAlong, RowReading, SoftmaxAxis
 from gradreach.record.seen.loss import LossLook, Spread
 from gradreach.report.verdict import verdict
 from tests.records.parts import activation, at, between, chain, falling, flat, record, steps, time_look, zero_gradient
-from tests.records.speaking import ERROR, KNOWN, SPEAKING, blown
+from tests.records.speaking import ERROR, SPEAKING, blown
 from tests.rules.judging import codes, findings, the
 
 RAW = GivenData("model.0", "Linear", 150.0, 151.0, 150.0, 12)
@@ -193,36 +193,9 @@ def test_it_takes_every_look() -> None:
     assert "GR702" not in codes(record(steps(), looks[:2]))
 
 
-def test_views_name_their_side() -> None:
-    before, behind = (the(SPEAKING[f"GR702 {name}"], "GR702") for name in ("by a view", "of states"))
-    assert before.remedies[0].do.startswith("x = x.transpose(0, 1)  # before `model.gru`")
-    assert behind.remedies[0].do.startswith("h = h.transpose(0, 1).reshape(len(x), -1)  # behind `model.gru`")
-
-
-MIXED = MixedRows("model.embed", "Embedding", 64, 384, 2, 0, 2)
-
-
-def test_rows_that_a_view_mixes_behind_a_layer() -> None:
-    assert the(record(steps(), at(mixed_rows=(MIXED, KNOWN))), "GR702").severity == "warning"
-    found = the(record(steps(loss=flat), at(mixed_rows=(MIXED, KNOWN))), "GR702")
-    assert (found.severity, found.where["module"]) == ("error", "model.embed")
-    assert "reads 2 of the 64 rows that it takes in, and not the one that it belongs to" in found.because
-
-
-@pytest.mark.parametrize("more", [{"own": 1}, {"read": 1}, {"read": 33}, {"read": 64}])
-def test_rows_that_may_be_mixed_on_purpose(more: dict[str, Any]) -> None:
-    assert "GR702" not in codes(record(steps(loss=flat), at(mixed_rows=(replace(MIXED, **more), KNOWN))))
-
-
-def test_rows_in_an_order_of_their_own_are_not_mixed() -> None:
-    """Frames that lie time first, read by a loss that lies batch first: which row is whose, no layer tells."""
-    assert "GR702" not in codes(record(steps(loss=flat), at(mixed_rows=(MIXED,))))
-
-
-def test_mixed_rows_take_every_look() -> None:
-    looks = at(mixed_rows=(MIXED, KNOWN))
-    assert "GR702" not in codes(record(steps(), looks[:2]))
-    assert "GR702" not in codes(record(steps(), (*looks, *at(mixed_rows=(replace(MIXED, own=2), KNOWN), start=90))))
+def test_a_view_names_the_layer_that_it_comes_before() -> None:
+    found = the(SPEAKING["GR702 by a view"], "GR702")
+    assert found.remedies[0].do == "x = x.transpose(0, 1)  # before `model.gru`, in place of view or reshape"
 
 
 OVER_ROWS = SoftmaxAxis("softmax", "model.softmax", "Softmax", (48, 12), 0, over_rows=True)

@@ -9,7 +9,7 @@ from gradreach.record.seen.data import (
     GivenData,
     IdleMask,
     InvertedMask,
-    MixedRows,
+    MixedByView,
     Padding,
     RowReading,
     SoftmaxAxis,
@@ -56,7 +56,7 @@ class Look:
     backward pass of their own that autograd does not know.
     `hidden` are the parts with a gradient that are out of the sight of `parameters()`. `graph` is the graph's size and
     age. `given` are the sizes of the script's data, by the layer that takes them in; `readings` say along which axis
-    the loss reads a layer, `mixed_rows` and `softmaxes`, of the first looks alone, whether rows of the batch mix;
+    the loss reads a layer, `mixed_by_views` and `softmaxes`, of the first looks alone, whether rows of the batch mix;
     `padding` is what the data of a recurrence are filled up with, `inverted_masks` are attentions to padding alone, and
     `idle_masks` masks that shut nothing out, by their value, as do `added_masks`, by what they add.
     `same_rows` is the number of rows of the batch where all that the models were given is the same in each, else 0.
@@ -101,7 +101,7 @@ class Look:
     outputs: tuple[OutputLook, ...] = ()
     given: tuple[GivenData, ...] = ()
     readings: tuple[RowReading, ...] = ()
-    mixed_rows: tuple[MixedRows, ...] = ()
+    mixed_by_views: tuple[MixedByView, ...] = ()
     softmaxes: tuple[SoftmaxAxis, ...] = ()
     padding: tuple[Padding, ...] = ()
     inverted_masks: tuple[InvertedMask, ...] = ()

@@ -1,4 +1,4 @@
-"""GR702: batch and time are exchanged: a layer runs over the batch, or a view mixes the rows."""
+"""GR702: batch and time are exchanged: a layer runs over the batch, or is given what a view made of it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from gradreach.facts.facts import Facts
 from gradreach.facts.site import Site
 from gradreach.facts.time import MIN_LOOKS
-from gradreach.record.look import Look
 from gradreach.record.schema import Finding, Remedy, Severity
-from gradreach.record.seen.data import MixedRows, RowReading
+from gradreach.record.seen.data import RowReading
 from gradreach.remedies.advice.batch_first import BATCH_FIRST
 from gradreach.remedies.advice.transpose import TRANSPOSE
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
@@ -25,47 +24,10 @@ def judge(facts: Facts) -> RuleOutcome:
         for reading in look.readings:
             seen.setdefault((look.site, reading.module), []).append(reading)
     usable = {key: readings for key, readings in seen.items() if len(readings) >= MIN_LOOKS}
-    mixed = _mixed_rows(facts.seen.looks)
-    if not usable and not mixed:
+    if not usable:
         return RuleOutcome(why_not=f"no rows of a loss were followed to a layer {MIN_LOOKS} times")
-    found = [_finding(facts, site, readings) for (site, _), readings in usable.items()]
-    along_a_layer = tuple(each for each in found if each is not None)
-    behind = (_of_mixed(facts, site, rows) for (site, *_), rows in mixed.items() if all(map(_are_others, rows)))
-    return RuleOutcome(along_a_layer or tuple(behind))
-
-
-def _mixed_rows(looks: Sequence[Look]) -> dict[tuple[int, str, int], list[MixedRows]]:
-    """What was seen of each layer that takes in data, along one axis, look after look.
-
-    Another layer must tell which row of the loss belongs to which of the batch: they may be laid out in another order.
-    """
-    seen: dict[tuple[int, str, int], list[MixedRows]] = {}
-    for look in looks:
-        is_known = any(each.own == each.asked for each in look.mixed_rows)
-        for each in look.mixed_rows if is_known else ():
-            seen.setdefault((look.site, each.module, each.entries), []).append(each)
-    return {key: rows for key, rows in seen.items() if len(rows) >= MIN_LOOKS}
-
-
-def _are_others(rows: MixedRows) -> bool:
-    """Whether rows of the loss read a few rows of a layer, and none that they belong to."""
-    return not rows.own and 1 < rows.read <= rows.entries / 2
-
-
-def _of_mixed(facts: Facts, number: int, rows: Sequence[MixedRows]) -> Finding:
-    site, seen = facts.site(number), rows[-1]
-    because = (
-        f"the rows of the batch are mixed behind `{seen.module}` ({seen.kind}): a row of the loss reads {seen.read} of "
-        f"the {seen.entries} rows that it takes in, and not the one that it belongs to. So it is where a view or "
-        "reshape cuts the memory into other rows, and the axes should be exchanged before."
-    )
-    evidence: Evidence = {
-        "entries": seen.entries, "rows": seen.rows, "read": seen.read, "own": seen.own, "looks": len(rows),
-    }  # fmt: skip
-    where: Where = {"module": seen.module, "kind": seen.kind, "site": site.name}
-    how = f"∂L_i/∂x_j ≠ 0 for {seen.read} rows j, ∂L_i/∂x_i = 0"
-    severity: Severity = "error" if site.gains_nothing else "warning"
-    return RULE.finding(severity, where, evidence, because, (TRANSPOSE.remedy(seen.module, "behind"),), how)
+    found = (_finding(facts, site, readings) for (site, _), readings in usable.items())
+    return RuleOutcome(tuple(each for each in found if each is not None))
 
 
 def _finding(facts: Facts, number: int, readings: Sequence[RowReading]) -> Finding | None:
@@ -106,14 +68,8 @@ def _told(reading: RowReading) -> tuple[str, str, Remedy]:
         return (
             because,
             f"x′[t, b] is a piece of row (t · {reading.entries} + b) // {reading.steps}, not of row b",
-            _transposed(reading),
+            TRANSPOSE.remedy(reading.module),
         )
-    if reading.along == "blocks":
-        because = (
-            f"a view mixes the rows of the batch behind {name}: row i of the loss reads {reading.read} neighbours in "
-            "memory, which belong to different rows. The axes must be exchanged before they are joined."
-        )
-        return because, f"∂L_i/∂h_j ≠ 0 for {reading.read} rows j, ∂L_i/∂h_i = 0 for most i", _transposed(reading)
     remedy = BATCH_FIRST.remedy(reading.module, not reading.batch_first, "Attention" in reading.kind)
     return _along_steps(reading), f"∂L_i/∂y_t = 0 for every step t ≠ i of {reading.steps}", remedy
 
@@ -136,10 +92,6 @@ def _along_steps(reading: RowReading) -> str:
     return (
         f"{told}Row i of the loss reads step i of all {reading.entries} sequences together, so a row depends on others."
     )
-
-
-def _transposed(reading: RowReading) -> Remedy:
-    return TRANSPOSE.remedy(reading.module, "behind" if reading.along == "blocks" else "before")
 
 
 def _headline(_: Facts, finding: Finding) -> str:
@@ -165,10 +117,8 @@ RULE = Rule(
         "recurrent layer or attention. It speaks where the loss has as many rows as the layer has steps, row i reads "
         f"its step i alone, and of {FEWEST_ENTRIES} or more sequences a single one; where all are read together, and a "
         "module puts out one vector a row, only if the loss does not fall. And where the rows are those of the "
-        "layer's batch, but a view made its input of another order of axes, or row i reads neighbours in memory. "
-        "And where rows of the loss, from the inside of the batch, read two rows or more of a layer that takes in "
-        "the data, half of them at most, and none that they belong to, while another such layer is read at their own "
-        "row: in each of the first looks. It is an error where the loss does not fall or rests.",
+        "layer's batch, but a view made its input of another order of axes. It is an error where the loss does not "
+        "fall or rests.",
         remedies=(
             "batch_first as the data are laid out: free.",
             "x.transpose(0, 1) in place of a view: free, but for a copy where what follows needs one.",
@@ -179,11 +129,10 @@ RULE = Rule(
     judge=judge,
     headline=_headline,
     urgency=0,
+    effects=("GR711",),
     zoo=(
         "gr702_gru_over_the_batch",
         "gr702_attention_over_the_batch",
         "gr702_view_for_transpose",
-        "gr702_states_viewed",
-        "gr702_encoder_states_viewed",
     ),
 )

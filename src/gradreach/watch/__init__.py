@@ -45,6 +45,8 @@ graph_scans: the same, computed for all steps at once by a cumulative sum
 state_gradients: the gradients at the states of a recurrence, by passes over the script's own graph
 state_look: what a look tells of a recurrence from these gradients
 loss_rows: the rows of what a loss was computed of
+row_sources: layers whose rows are those of the batch, and what reads them
+mixing_views: the view that mixes the rows of a batch
 comparisons: where a loss holds an output against a target
 terms: the terms that a loss is the sum of
 loss_constant: what is left of a loss beside its comparisons

@@ -1,4 +1,4 @@
-# try: {"code": "GR702", "loss": ["transpose"]}
+# try: {"code": "GR711", "loss": ["batch-axis-first"]}
 """A classifier that joins the last states of two directions by a view, RMSprop"""
 
 import torch
@@ -14,8 +14,8 @@ class Model(nn.Module):
 
     def forward(self, x):
         h = self.gru(x)[1]
-        # with transpose
-        h = h.view(len(x), -1)  # not with transpose
+        # with batch-axis-first
+        h = h.view(len(x), -1)  # not with batch-axis-first
         return self.head(h)
 
 

@@ -102,7 +102,7 @@ def test_ids_normalised_data_and_what_a_module_made_are_no_sizes(watched: Watche
         (lambda: nn.LSTM(4, 8, batch_first=True), lambda o: o[1][0][-1], "entries", 1),
         (lambda: nn.GRU(4, 8), lambda o: o[0][:, -1], "steps", 1),
         (lambda: nn.GRU(4, 8), lambda o: o[0].mean(1), "steps", T),
-        (lambda: nn.GRU(4, 4, batch_first=True, bidirectional=True), lambda o: o[1].view(BATCH, 8), "blocks", 2),
+        (lambda: nn.GRU(4, 4, batch_first=True, bidirectional=True), lambda o: o[1].view(BATCH, 8), "other", 2),
         (
             lambda: nn.GRU(4, 4, batch_first=True, bidirectional=True),
             lambda o: o[1].transpose(0, 1).reshape(BATCH, 8),

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gradreach.record.look import Look
-from gradreach.record.seen.data import MixedRows
+from gradreach.record.seen.data import MixedByView
 from tests.watch.conftest import Watched
 
 BATCH, T, WIDTH = 6, 5, 4
@@ -38,25 +38,100 @@ def looked(watched: Watched, net: nn.Module, x: Tensor) -> Look:
     return record.looks[0]
 
 
-def mixed(watched: Watched, use: Callable[[Tensor], Tensor], rows: int = BATCH) -> MixedRows:
+Use = Callable[[Tensor], Tensor]
+
+
+def mixed(watched: Watched, use: Use, shape: tuple[int, int] = (12, T)) -> tuple[MixedByView, ...]:
     torch.manual_seed(0)
-    (found,) = looked(watched, Net(use), torch.randint(0, 9, (rows, T))).mixed_rows
-    return found
+    return looked(watched, Net(use), torch.randint(0, 9, shape)).mixed_by_views
 
 
-def test_rows_that_read_their_own_entry(watched: Watched) -> None:
-    found = mixed(watched, lambda h: h.sum(1))
-    assert (found.entries, found.rows, found.asked, found.own, found.read) == (BATCH, BATCH, 2, 2, 1)
-    by_step = mixed(watched, lambda h: h.cumsum(1).reshape(-1, WIDTH))
-    assert (by_step.rows, by_step.own, by_step.read) == (BATCH * T, 2, 1)
+def ends(h: Tensor) -> tuple[Tensor, Tensor]:
+    return h.sum(1), h.prod(1)
 
 
-def test_rows_that_a_view_mixes(watched: Watched) -> None:
-    """The two halves of a state, laid under one another and cut anew: row i reads entries 2i and 2i + 1."""
-    found = mixed(watched, lambda h: torch.cat([h.sum(1), h.prod(1)]).view(len(h), -1), rows=12)
-    assert (found.own, found.read) == (0, 2)
-    right = mixed(watched, lambda h: torch.cat([h.sum(1), h.prod(1)], -1), rows=12)
-    assert (right.own, right.read) == (2, 1)
+def frame(h: Tensor) -> Tensor:
+    return torch.tanh(h.transpose(0, 1).reshape(-1, WIDTH))
+
+
+MIXING: dict[str, tuple[Use, tuple[int, ...], tuple[int, ...], tuple[int, int]]] = {
+    "two states": (lambda h: torch.stack(ends(h)).view(len(h), -1), (2, 12, WIDTH), (12, 2 * WIDTH), (1, 0)),
+    "laid end to end": (lambda h: torch.cat(ends(h)).view(len(h), -1), (24, WIDTH), (12, 2 * WIDTH), (0, 0)),
+    "kept in front": (
+        lambda h: torch.stack(ends(h)).view(1, len(h), -1).sum(0), (2, 12, WIDTH), (1, 12, 2 * WIDTH), (1, 1)
+    ),
+    "steps": (
+        lambda h: h.transpose(0, 1).contiguous().view(len(h), -1), (T, 12, WIDTH), (12, T * WIDTH), (1, 0)
+    ),
+    "time first": (lambda h: h.view(T, len(h), -1).cumsum(0)[-1], (12, T, WIDTH), (T, 12, WIDTH), (0, 1)),
+    "unfolded": (lambda h: frame(h).view(len(h), T, -1).sum(1), (12 * T, WIDTH), (12, T, WIDTH), (0, 0)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MIXING)
+def test_rows_that_a_view_mixes(watched: Watched, name: str) -> None:
+    use, shape_in, shape_out, axes = MIXING[name]
+    (found,) = mixed(watched, use)
+    assert (found.shape_in, found.shape_out, (found.axis_in, found.axis_out)) == (shape_in, shape_out, axes)
+    assert (found.entries, found.kind, found.before_kind) == (12, "Net", "Embedding")
+    assert found.own < found.asked
+    assert found.read > 1
+
+
+def test_a_row_that_reads_a_single_other_one(watched: Watched) -> None:
+    (found,) = mixed(watched, lambda h: h.transpose(0, 1).contiguous().view(len(h), T, WIDTH)[:, -1])
+    assert (found.shape_in, found.shape_out, found.read) == ((T, 12, WIDTH), (12, T, WIDTH), 1)
+
+
+APART: dict[str, Use] = {
+    "the same states, moved first": lambda h: torch.stack(ends(h)).transpose(0, 1).reshape(len(h), -1),
+    "steps folded and back": lambda h: torch.tanh(h.reshape(-1, WIDTH)).view(len(h), -1),
+    "frames folded and back": lambda h: frame(h).view(T, len(h), -1).sum(0),
+    "a view there and a view back": lambda h: torch.tanh(h.view(T, len(h), -1)).view(len(h), -1),
+    "a loss for each step": lambda h: h.transpose(0, 1).cumsum(0).reshape(-1, WIDTH),
+    "repeated rows": lambda h: h.sum(1).repeat(3, 1).view(3, len(h), -1).mean(0),
+    "patches": lambda h: h.view(len(h), T, 2, 2).transpose(1, 2).reshape(2 * len(h), -1).view(len(h), -1),
+}
+ON_PURPOSE: dict[str, Use] = {
+    "centred over the batch": lambda h: (h - h.mean(0)).view(len(h), -1),
+    "each with each": lambda h: (h.sum(1) @ h.sum(1).T).view(len(h), -1),
+    "rows of others": lambda h: torch.cat([h, h[torch.randperm(len(h))]], 1).reshape(len(h), -1),
+    "attention over samples": lambda h: torch.softmax(h.sum(1) @ h.sum(1).T, 1) @ h.reshape(len(h), -1),
+    "pairs": lambda h: h.sum(1).view(len(h) // 2, -1),
+    "deviation of groups": lambda h: h.sum(1) - h.sum(1).view(3, -1, WIDTH).std(0).repeat(3, 1),
+    "neighbours": lambda h: h.sum(1).roll(1, 0) + h.sum(1).view(len(h), -1),
+}
+
+
+@pytest.mark.parametrize("name", [*APART, *ON_PURPOSE])
+def test_rows_that_no_view_mixes(watched: Watched, name: str) -> None:
+    assert mixed(watched, (APART | ON_PURPOSE)[name]) == ()
+
+
+def test_as_many_steps_as_rows_tell_nothing(watched: Watched) -> None:
+    assert mixed(watched, lambda h: h.transpose(0, 1).cumsum(0), (6, 6)) == ()
+
+
+class Ends(nn.Module):
+    """The last states of both directions of a recurrence, joined."""
+
+    def __init__(self, before: nn.Module, join: Use) -> None:
+        super().__init__()
+        self.before, self.join = before, join
+        self.rnn, self.head = nn.GRU(WIDTH, 3, bidirectional=True), nn.Linear(6, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.join(self.rnn(self.before(x).transpose(0, 1))[1]))
+
+
+@pytest.mark.parametrize("before", [nn.Identity(), nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.BatchNorm1d(T))])
+def test_states_of_a_recurrent_layer(watched: Watched, before: nn.Module) -> None:
+    """Whatever the layer is given: behind a norm over the batch each row of the data is in all of them."""
+    x = torch.randn(12, T, WIDTH)
+    (found,) = looked(watched, Ends(before, lambda h: h.view(h.shape[1], -1)), x).mixed_by_views
+    names = (found.before.rpartition(".")[2], found.behind.rpartition(".")[2])
+    assert (names, found.shape_in, found.read, found.own) == (("rnn", "head"), (2, 12, 3), 2, 0)
+    assert looked(watched, Ends(before, lambda h: h.transpose(0, 1).flatten(1)), x).mixed_by_views == ()
 
 
 def scores(axis: int) -> Callable[[Tensor], Tensor]:
@@ -67,7 +142,7 @@ def test_a_softmax_over_the_rows(watched: Watched) -> None:
     look = looked(watched, Net(scores(0)), torch.randint(0, 9, (BATCH, T)))
     (seen,) = look.softmaxes
     assert (seen.operation, seen.kind, seen.shape, seen.axis, seen.over_rows) == ("softmax", "Net", (BATCH, T), 0, True)
-    assert look.mixed_rows[0].read == BATCH
+    assert look.mixed_by_views == ()
 
 
 def test_other_axes_are_not_asked(watched: Watched) -> None:
@@ -113,13 +188,13 @@ def test_positions_are_no_rows(watched: Watched) -> None:
     class Placed(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.words, self.places = nn.Embedding(9, WIDTH), nn.Embedding(BATCH, WIDTH)
+            self.places, self.use = nn.Embedding(12, WIDTH), nn.Linear(12, 2)
 
         def forward(self, x: Tensor) -> Tensor:
-            return (self.words(x) + self.places(torch.arange(x.shape[1]))).sum(1)
+            h = torch.stack([self.places(torch.arange(len(x)))] * 3) * x
+            return self.use(h.view(len(x), -1))
 
-    look = looked(watched, Placed(), torch.randint(0, 9, (BATCH, BATCH)))
-    assert [each.module.rpartition(".")[2] for each in look.mixed_rows] == ["words"]
+    assert looked(watched, Placed(), torch.ones(12, 1)).mixed_by_views == ()
 
 
 @pytest.mark.parametrize("axis", [0, 1])

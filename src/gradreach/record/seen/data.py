@@ -25,9 +25,9 @@ class GivenData:
     apart_out: float | None = None
 
 
-ReadAlong = Literal["steps", "entries", "blocks", "other"]
+ReadAlong = Literal["steps", "entries", "other"]
 """How the rows of a loss read a layer: row i reads what the layer put out at its step i; what it put out for its entry
-i; neighbours in memory, which belong to several entries; in another way."""
+i; in another way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +53,26 @@ class RowReading:
 
 
 @dataclass(frozen=True, slots=True)
-class MixedRows:
-    """Which rows of a layer that is given the script's data single rows of the loss read, on one watched step.
+class MixedByView:
+    """A view in the forward of `module` that mixes the rows of a batch of `entries`, on one watched step.
 
-    The layer took `entries` rows; the loss has `rows`, as many or several for each. Of `asked` rows of the loss `own`
-    read the entry that they belong to, by either order in which several can be laid out; none read more than `read`.
+    `before` and `behind` are the modules nearest to it on either side, by path and kind. The value before is of
+    `shape_in`, and row j along its axis `axis_in` is computed from row j of the data alone; that behind is of
+    `shape_out`, and a row of the loss reads its own place along axis `axis_out` alone. Of `asked` rows of the loss
+    `own` read their own row of the value before, and each reads `read` other ones at most.
     """
 
     module: str
     kind: str
+    before: str
+    before_kind: str
+    behind: str
+    behind_kind: str
+    shape_in: tuple[int, ...]
+    shape_out: tuple[int, ...]
+    axis_in: int
+    axis_out: int
     entries: int
-    rows: int
     asked: int
     own: int
     read: int

@@ -20,6 +20,7 @@ activation_between: an activation between two linear layers
 autograd_function: a backward pass of one's own as an autograd.Function
 average_passes: the mean of the gradients of several passes in place of their sum
 balanced_weights: weights of classes that fall with their count
+batch_axis_first: move the axis of the batch before values are joined
 batch_first: the order of batch and time that a layer is told
 biased_deviation: take a deviation that exists for a single value
 both_ends: the states that both directions end with

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from gradreach.remedies.advice.advice import Advice
 
 
-def _code(module: str, side: Literal["before", "behind"]) -> str:
-    if side == "before":
-        return f"x = x.transpose(0, 1)  # before `{module}`, in place of view or reshape"
-    return f"h = h.transpose(0, 1).reshape(len(x), -1)  # behind `{module}`, in place of h.view or h.reshape alone"
+def _code(module: str) -> str:
+    return f"x = x.transpose(0, 1)  # before `{module}`, in place of view or reshape"
 
 
 TRANSPOSE = Advice(

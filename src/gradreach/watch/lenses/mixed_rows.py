@@ -7,45 +7,60 @@ accumulate into no `.grad`. The first few looks ask, and no later one: a model r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from math import prod
 
-import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge
 
 from gradreach.record.look import Look
-from gradreach.record.seen.data import MixedRows, SoftmaxAxis
-from gradreach.watch.graph import Graph, maker, mark, operation, softmax_axis
+from gradreach.record.seen.data import MixedByView, SoftmaxAxis
+from gradreach.watch.graph import Graph, Node, maker, mark, operation, parents, softmax_axis
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
-from gradreach.watch.loss_rows import FEWEST_ROWS, rows_of
+from gradreach.watch.loss_rows import rows_of
+from gradreach.watch.mixing_views import MixingView, mixing_view
 from gradreach.watch.models import own_parameters
-from gradreach.watch.tensors import first_tensor, is_dense, is_dense_and_real
+from gradreach.watch.row_sources import RowSource, RowsRead, are_rows, is_data, rows_read
+from gradreach.watch.tensors import first_tensor, is_dense_and_real, tensors_of
 
 MOST_LOOKS = 4
 MOST_CALLS = 64
 MOST_SOFTMAXES = 4
+MOST_RESULTS = 8
+MOST_BATCHES = 3
+MOST_NODES = 256
 MOST_NUMBERS = 1 << 26
 """Numbers in what a pass begins from, for the memory that it takes: of more nothing is asked."""
 
 SOFTMAXES = {"SoftmaxBackward0": "softmax", "LogSoftmaxBackward0": "log_softmax"}
 
 
-@dataclass(frozen=True)
-class _Source:
-    """One call of a layer that was given the script's data: what gets its gradient, and where its rows may lie."""
+@dataclass(frozen=True, slots=True)
+class _RowsOfCall:
+    """One result of a layer that has the rows of the batch, as `RowSource` has it; or a state that it ended in."""
 
-    edge: GradientEdge
     module: nn.Module
-    axis: int
+    shape: tuple[int, ...]
+    is_given: bool
+    is_state: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadByARow:
+    """The rows of a layer, of `entries`, that one row of the loss reads, of `rows`."""
+
+    module: nn.Module
+    row: int
     rows: int
-    is_sure: bool
+    entries: int
+    read: frozenset[int]
 
-
-Read = dict[tuple[nn.Module, int], set[int]]
-"""Of each layer, along each axis that may be that of its rows, those that are read."""
+    @property
+    def are_others(self) -> bool:
+        """Whether others are among them, in whichever order the rows of the loss lie."""
+        return not any(self.read <= {own} for own in (self.row % self.entries, self.row * self.entries // self.rows))
 
 
 class MixedRowsOfBatch(Lens):
@@ -53,11 +68,12 @@ class MixedRowsOfBatch(Lens):
 
     def __init__(self, step: WatchedStep) -> None:
         super().__init__(step)
-        self._calls: list[tuple[nn.Module, torch.Size]] = []
+        self._calls: list[_RowsOfCall] = []
+        self._named = object()
         self._orders: set[bool] = set()
         self._mark = object()
         self._is_asked = step.carried.get(MixedRowsOfBatch, 0) < MOST_LOOKS
-        self._mixed: tuple[MixedRows, ...] = ()
+        self._mixed: tuple[MixedByView, ...] = ()
         self._softmaxes: tuple[SoftmaxAxis, ...] = ()
 
     def called(self, call: ModuleCall) -> None:
@@ -67,12 +83,22 @@ class MixedRowsOfBatch(Lens):
             return
         if isinstance(getattr(module, "batch_first", None), bool):
             self._orders.add(bool(module.batch_first))
-        x, y = first_tensor(*call.args, *call.kwargs.values()), first_tensor(call.output)
-        if module._modules or x is None or y is None or not own_parameters(module) or not _is_data(x):
-            return
-        if (node := maker(y)) is not None and is_dense_and_real(y) and y.dim() >= 2:
-            mark(node, (self._mark, y.output_nr), len(self._calls))
-            self._calls.append((module, y.shape))
+        results = tensors_of(call.output)[:MOST_RESULTS]
+        for y in results:
+            if (node := maker(y)) is not None and self._named not in node.metadata:
+                mark(node, self._named, module)
+        x = first_tensor(*call.args, *call.kwargs.values())
+        is_given = x is not None and is_data(x)
+        if not module._modules and own_parameters(module) and (is_given or isinstance(module, nn.RNNBase)):
+            self._take(module, results, is_given=is_given)
+
+    def _take(self, module: nn.Module, results: Sequence[Tensor], *, is_given: bool) -> None:
+        """The first result of a layer, and the states that a recurrence ends in."""
+        for number, y in enumerate(results if isinstance(module, nn.RNNBase) else results[:1]):
+            node, recurs = maker(y), number > 0 or not is_given
+            if node is not None and is_dense_and_real(y) and y.dim() >= (3 if recurs else 2):
+                mark(node, (self._mark, y.output_nr), len(self._calls))
+                self._calls.append(_RowsOfCall(module, tuple(y.shape), is_given and not number, number > 0))
 
     def before_backward(self, backward: BackwardPass) -> None:
         """Probe, where a further pass is seen by nobody but us."""
@@ -83,90 +109,115 @@ class MixedRowsOfBatch(Lens):
         found = next(rows_of(backward.losses, most_axes=4), None)
         if found is None or prod(found[1]) > MOST_NUMBERS:
             return
-        sources = [each for each in self._sources(graph, found[1][0]) if _are_rows(each, found[1][0])]
-        if sources:
-            self._mixed = tuple(self._read_by_the_loss(*found, sources))
-        if sure := [each for each in sources if each.is_sure]:
-            self._softmaxes = tuple(self._read_along_softmaxes(graph, sure))
+        rows = found[1][0]
+        sources = [each for each in self._sources(graph, rows) if are_rows(each, rows)]
+        read = _read_by_the_loss(*found, sources) if sources else []
+        if any(each.are_others for each in read):
+            self._mixed = tuple(self._mixing_views(graph, *found, sources))
+        several = {each.module for each in read if len(each.read) > 1}
+        if sure := [each for each in sources if each.is_given and each.is_sure]:
+            self._softmaxes = tuple(self._read_along_softmaxes(graph, sure, several))
 
     def look(self, look: Look) -> Look:
-        """The look's `mixed_rows` and `softmaxes`."""
-        return replace(look, mixed_rows=self._mixed, softmaxes=self._softmaxes)
+        """The look's `mixed_by_views` and `softmaxes`."""
+        return replace(look, mixed_by_views=self._mixed, softmaxes=self._softmaxes)
 
-    def _sources(self, graph: Graph, rows: int) -> Iterator[_Source]:
+    def _sources(self, graph: Graph, rows: int) -> Iterator[RowSource]:
         """The calls that the loss came through, each with every axis along which its rows may lie."""
         for node in graph.nodes:
             for key, number in node.metadata.items():
                 if isinstance(key, tuple) and key[0] is self._mark:
-                    module, shape = self._calls[number]
-                    axes = self._axes(module, shape, rows)
+                    call, edge = self._calls[number], GradientEdge(node, key[1])
+                    axes = self._axes(call, rows)
                     for axis in axes:
-                        yield _Source(GradientEdge(node, key[1]), module, axis, shape[axis], len(axes) == 1)
+                        size, recurs = call.shape[axis], isinstance(call.module, nn.RNNBase)
+                        is_plain = call.shape[:-1].count(size) == 1
+                        yield RowSource(edge, call.module, axis, size, len(axes) == 1, is_plain, call.is_given, recurs)
 
-    def _axes(self, module: nn.Module, shape: Sequence[int], rows: int) -> tuple[int, ...]:
+    def _axes(self, call: _RowsOfCall, rows: int) -> tuple[int, ...]:
         """Sequences come as (B, T, ·) or (T, B, ·); which of them is told by the layer, or by what has as many rows."""
+        module, shape = call.module, call.shape
         if len(shape) != 3 or isinstance(module, nn.modules.conv._ConvNd):
             return (0,)
         if isinstance(module, nn.RNNBase):
-            return (0 if module.batch_first else 1,)
-        in_all = [size for size in shape[:2] if all(size in each[:2] for _, each in self._calls)]
+            return (0 if module.batch_first and not call.is_state else 1,)
+        in_all = [size for size in shape[:2] if all(size in each.shape[:2] for each in self._calls if each.is_given)]
         for sizes in ([rows], in_all):
             if len(sizes) == 1 and shape[:2].count(sizes[0]) == 1:
                 return (shape[:2].index(sizes[0]),)
         return (0, 1) if False in self._orders else (0,)
 
-    def _read_by_the_loss(
-        self, start: GradientEdge, shape: Sequence[int], sources: Sequence[_Source]
-    ) -> Iterator[MixedRows]:
-        """How rows from the inside of the batch read each layer: the first and the last might lie right by chance."""
-        rows = sorted({shape[0] // 3, 2 * shape[0] // 3})
-        sets = [_read(start, shape, 0, row, sources) for row in rows]
-        for (module, axis), count in {(each.module, each.axis): each.rows for each in sources}.items():
-            read = [each.get((module, axis), set()) for each in sets]
-            if all(read):
-                own = sum(bool(_own(row, shape[0], count) & each) for row, each in zip(rows, read, strict=True))
-                path, kind = self.step.models.path(module), type(module).__name__
-                yield MixedRows(path, kind, count, shape[0], len(rows), own, max(map(len, read)))
+    def _mixing_views(
+        self, graph: Graph, start: GradientEdge, shape: Sequence[int], sources: Sequence[RowSource]
+    ) -> Iterator[MixedByView]:
+        """The view that mixes the rows of each batch that was given."""
+        for batch in list(dict.fromkeys(each.rows for each in sources))[:MOST_BATCHES]:
+            found = mixing_view(graph, start, shape, batch, sources)
+            if found is not None:
+                yield self._told(graph, found, batch)
 
-    def _read_along_softmaxes(self, graph: Graph, sources: Sequence[_Source]) -> Iterator[SoftmaxAxis]:
+    def _told(self, graph: Graph, found: MixingView, batch: int) -> MixedByView:
+        module = self.step.spans.module_of(found.node._sequence_nr())
+        before, behind = self._nearest(found.node, parents), self._nearest(found.node, _users(graph))
+        return MixedByView(
+            *(("", "") if module is None else (self.step.models.path(module), type(module).__name__)),
+            *before, *behind, found.shape_in, found.shape_out, found.axis_in, found.axis_out, batch,
+            asked=len(found.rows),
+            own=sum(row in read for row, read in found.rows),
+            read=max(len(read - {row}) for row, read in found.rows),
+        )  # fmt: skip
+
+    def _nearest(self, node: Node, to: Callable[[Node], Sequence[Node]]) -> tuple[str, str]:
+        """The module that made the value nearest to a node on one side, and its kind; empty where none is near."""
+        front, seen = [node], {node}
+        for each in front:  # grows while it is walked
+            module = each.metadata.get(self._named) if each is not node else None
+            if module is not None:
+                return self.step.models.path(module), type(module).__name__
+            for other in to(each) if len(front) < MOST_NODES else ():
+                if other not in seen:
+                    seen.add(other)
+                    front.append(other)
+        return "", ""
+
+    def _read_along_softmaxes(
+        self, graph: Graph, sources: Sequence[RowSource], mixed: set[nn.Module]
+    ) -> Iterator[SoftmaxAxis]:
         """Of softmaxes along an axis that may be that of the rows whether it is, each kind and shape once."""
         softmaxes = {
             (operation(node), *softmax_axis(node)): node for node in graph.nodes if operation(node) in SOFTMAXES
         }
         possible = ((key, node) for key, node in softmaxes.items() if _may_be_rows(*key[1:], sources))
-        mixed = {each.module for each in self._mixed if each.read > 1}
         for (name, axis, shape), node in islice(possible, MOST_SOFTMAXES):
             parent, at = node.next_functions[0]
             places = (0, shape[axis] // 2, shape[axis] - 1)
-            sets = [_read(GradientEdge(parent, at), shape, axis, place, sources) for place in places]
-            apart = {self.step.models.path(module) for module, _ in _read_apart(sets)}
+            sets = [rows_read(GradientEdge(parent, at), shape, axis, place, sources) for place in places]
+            apart = {module for module, _ in _read_apart(sets)}
             module = self.step.spans.module_of(node._sequence_nr())
             path, kind = ("", "") if module is None else (self.step.models.path(module), type(module).__name__)
             yield SoftmaxAxis(SOFTMAXES[name], path, kind, shape, axis, bool(apart & mixed))
 
 
-def _read(start: GradientEdge, shape: Sequence[int], axis: int, place: int, sources: Sequence[_Source]) -> Read:
-    """The rows of each layer that one place along one axis is computed from."""
-    metadata = start.node._input_metadata[start.output_nr]
-    only = torch.zeros(tuple(shape), dtype=metadata.dtype, device=metadata.device)
-    here = only.select(axis, place)
-    here.copy_(torch.linspace(1.0, 2.0, here.numel()).reshape(here.shape))
-    targets = [source.edge for source in sources]
-    gradients = torch.autograd.grad([start], targets, [only], retain_graph=True, allow_unused=True)
-    read: Read = {}
-    for gradient, source in zip(gradients, sources, strict=True):
-        if gradient is not None:
-            rows = gradient.ne(0).movedim(source.axis, 0).flatten(1).any(1)
-            read.setdefault((source.module, source.axis), set()).update(rows.nonzero().flatten().tolist())
-    return read
+def _read_by_the_loss(start: GradientEdge, shape: Sequence[int], sources: Sequence[RowSource]) -> list[_ReadByARow]:
+    """What two rows from the inside of the loss read: the first and the last might read right by chance."""
+    sizes = {(each.module, each.axis): each.rows for each in sources}
+    return [
+        _ReadByARow(layer[0], row, shape[0], sizes[layer], frozenset(read))
+        for row in sorted({shape[0] // 3, 2 * shape[0] // 3})
+        for layer, read in rows_read(start, shape, 0, row, sources).items()
+    ]
 
 
-def _own(row: int, rows: int, entries: int) -> set[int]:
-    """The entries that a row of the loss may belong to, where the loss has as many rows or several for each entry."""
-    return {row % entries, row * entries // rows}
+def _users(graph: Graph) -> Callable[[Node], Sequence[Node]]:
+    """What gives the nodes that take in what a node put out."""
+    users: dict[Node, list[Node]] = {}
+    for node in graph.nodes:
+        for parent in parents(node):
+            users.setdefault(parent, []).append(node)
+    return lambda node: users.get(node, [])
 
 
-def _read_apart(sets: Sequence[Read]) -> list[tuple[nn.Module, int]]:
+def _read_apart(sets: Sequence[RowsRead]) -> list[tuple[nn.Module, int]]:
     """The layers of which each place reads rows that no other place reads; none where all read the same of another
     layer, as a row of scores reads the query that all of them belong to."""
     layers = list(dict.fromkeys(layer for each in sets for layer in each))
@@ -176,23 +227,12 @@ def _read_apart(sets: Sequence[Read]) -> list[tuple[nn.Module, int]]:
     return [layer for layer, each in read.items() if all(each) and sum(map(len, each)) == len(set.union(*each))]
 
 
-def _is_data(x: Tensor) -> bool:
-    """Whether a tensor is data of the script's own; numbers of positions are none."""
-    if maker(x) is not None or x.requires_grad or not is_dense(x) or not x.numel():
-        return False
-    return x.dim() > 1 or x.is_floating_point() or not torch.equal(x, torch.arange(len(x), device=x.device).to(x.dtype))
-
-
-def _are_rows(source: _Source, rows: int) -> bool:
-    return source.rows >= FEWEST_ROWS and rows % source.rows == 0
-
-
-def _may_be_rows(axis: int, shape: Sequence[int], sources: Sequence[_Source]) -> bool:
+def _may_be_rows(axis: int, shape: Sequence[int], sources: Sequence[RowSource]) -> bool:
     """Whether an axis may have the rows of the batch. A square of scores holds each row against each other one, and a
     single row of scores weighs the rows: both are meant."""
     size = shape[axis] if shape else 0
     return (
         MOST_NUMBERS >= prod(shape) > size
         and shape.count(size) == 1
-        and any(_are_rows(source, size) for source in sources)
+        and any(are_rows(source, size) for source in sources)
     )

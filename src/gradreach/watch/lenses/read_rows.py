@@ -100,7 +100,7 @@ class ReadRows(Lens):
         number: int,
         edges: Sequence[tuple[GradientEdge, int]],
     ) -> dict[str, set[int]]:
-        """Where one row of the loss reads the layer: its steps, its entries and both in one, as memory has them."""
+        """Where one row of the loss reads the layer: its steps, or its states, and its entries."""
         metadata = start.node._input_metadata[start.output_nr]
         only = torch.zeros(tuple(shape), dtype=metadata.dtype, device=metadata.device)
         only[row] = torch.linspace(1.0, 2.0, prod(shape[1:]), dtype=only.dtype).reshape(tuple(shape[1:]))
@@ -116,7 +116,6 @@ class ReadRows(Lens):
             for t, b in rows.nonzero().tolist():
                 read.setdefault("entries", set()).add(b)
                 read.setdefault("state" if kind else "steps", set()).add(t)
-                read.setdefault("memory", set()).add(t * layer.entries + b)
         return read
 
     def _reading(self, number: int, shape: Sequence[int], sets: Sequence[dict[str, set[int]]]) -> RowReading:
@@ -131,8 +130,6 @@ class ReadRows(Lens):
             along = "steps"
         elif count == layer.entries and all(each == {row} for each, row in zip(entries, rows, strict=True)):
             along = "entries"
-        elif count == layer.entries and _lies_by_steps(layer, sets) and _are_blocks([s["memory"] for s in sets], rows):
-            along = "blocks"
         columns = prod(shape[1:])
         return RowReading(
             self.step.models.path(layer.module),
@@ -150,18 +147,6 @@ class ReadRows(Lens):
 
 def _both(sets: Sequence[dict[str, set[int]]], rows: Sequence[int]) -> Iterator[tuple[dict[str, set[int]], int]]:
     return zip(sets, rows, strict=True)
-
-
-def _lies_by_steps(layer: _Layer, sets: Sequence[dict[str, set[int]]]) -> bool:
-    """Whether all that is read lies in memory step by step, or layer by layer as the last states do."""
-    return all(("steps" in each) != ("state" in each) and ("state" in each or not layer.batch_first) for each in sets)
-
-
-def _are_blocks(sets: Sequence[set[int]], rows: Sequence[int]) -> bool:
-    """Whether row i reads k places side by side in memory, from k · i on: as a view has it that should transpose."""
-    size = len(sets[0])
-    starts = {min(each) - row * size for each, row in zip(sets, rows, strict=True)}
-    return size > 1 and len(starts) == 1 and all(max(s) - min(s) + 1 == len(s) == size for s in sets)
 
 
 def _is_scrambled(x: Tensor, batch_first: bool) -> bool:

@@ -1,4 +1,4 @@
-# expect: {"code": "GR702", "severity": "error", "module": "net.gru", "along": "blocks"}
+# expect: {"code": "GR711", "severity": "error", "module": "net.gru", "own": 0, "read": 2}
 """The last states of both directions, (2, batch, hidden), are joined by a view: a row gets those of two other rows."""
 
 import torch

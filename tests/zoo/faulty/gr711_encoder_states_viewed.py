@@ -1,4 +1,4 @@
-# expect: {"code": "GR702", "severity": "error", "module": "net.source", "own": 0}
+# expect: {"code": "GR711", "severity": "error", "module": "net.encoder", "behind": "net.decoder", "own": 0}
 """A decoder begins from both directions of an encoder, laid under one another and joined by a view, and copies."""
 
 import torch
