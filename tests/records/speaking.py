@@ -43,6 +43,7 @@ from gradreach.record.seen.loss import (
     LossKind,
     LossLook,
     LossTerm,
+    NormedOutput,
     OutputLook,
     PaddedRows,
     Spread,
@@ -141,6 +142,7 @@ BROADCAST = replace(ERROR, shape=(32, 32), target_shape=(32,))
 SQUASHED = LossLook("cross entropy", (32, 10), (32, 10), (32,), "softmax", "model.3", True, counts=(3,) * 10)
 UNBOUNDED = replace(SQUASHED, kind="negative log-likelihood", last="matrix product", outputs=WIDE)
 CUT_OFF = replace(ERROR, last="sigmoid", outside=0.9, floor=70.0)
+NORMED = replace(ERROR, guess=0.3, value=1.2, normed=NormedOutput("instance norm", 256, 1.1))
 NORMAL = LayerGrowth("model.2.weight", (10, 400), 400, 1.0, True, 0.6, 12.0)
 FAR_OFF_AT_FIRST = at(
     losses=(replace(SQUASHED, last="matrix product", module="model.2", value=50.0, growths=(NORMAL,)),)
@@ -460,6 +462,8 @@ SPEAKING: dict[str, Record] = {
     "GR602 of a CTC loss on probabilities": record(
         steps(), at(alignments=(Alignment(0, (0, 40, 44, 39), off=1.6, last="softmax", are_shares=True),))
     ),
+    "GR614": record(steps(), at(losses=(NORMED,))),
+    "GR614 of a module without a number": record(steps(), at(losses=(replace(NORMED, module="head"),))),
     "GR613": record(steps(loss=lambda i: falling(i) - 0.5), at(alignments=(Alignment(0, (12, 40, 44, 0), 3),))),
     "GR613 no class left": record(steps(), at(alignments=(Alignment(0, (12, 40, 44, 39), 3),))),
     "GR613 several left": record(steps(), at(alignments=(Alignment(0, (12, 300, 0, 0), 3),))),

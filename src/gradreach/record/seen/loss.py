@@ -34,6 +34,20 @@ class Spread:
     deviation: float
 
 
+Normalisation = Literal["instance norm", "batch norm", "layer norm", "group norm"]
+"""What gives numbers mean 0 and deviation 1: over each channel of a row, over the batch, over a row, over channels."""
+
+
+@dataclass(frozen=True, slots=True)
+class NormedOutput:
+    """An output that comes straight from a normalisation without a scale and a shift: how many numbers it takes
+    together, and the `least` mean that the comparison can come to on the targets of this step."""
+
+    by: Normalisation
+    size: int
+    least: float
+
+
 @dataclass(frozen=True, slots=True)
 class PaddedRows:
     """The rows of a comparison at places where the input is padding, and the target the same at all of them.
@@ -100,7 +114,7 @@ class LossLook:
     the number of the term of the loss, from 1, that it stands in. `padded` are its rows at padding, where the loss
     takes them in like any other. `growths` are the products on the way to the output, in
     their order, at the first look alone. `ignored` is the class that `ignore_index` leaves out, where one of its
-    targets comes.
+    targets comes. `normed` is the normalisation that the output comes straight from, if so.
     """
 
     kind: LossKind
@@ -125,6 +139,7 @@ class LossLook:
     ignored: int | None = None
     padded: PaddedRows | None = None
     growths: tuple[LayerGrowth, ...] = ()
+    normed: NormedOutput | None = None
 
     @property
     def is_weighed(self) -> bool:

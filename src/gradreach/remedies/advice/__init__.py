@@ -68,6 +68,7 @@ look_at_batch: look at the batch of a spike
 look_more_often: watch every step
 lower_rate: divide the learning rate
 name_operation: have torch name the operation
+norm_off_the_end: no normalisation behind the last layer
 norm_over_more: a normalisation over several values, or none
 normalise_state: keep a state that is fed back near size 1
 one_backward: one backward pass for losses that share a graph
