@@ -27,7 +27,7 @@ ELSEWHERE = OPERATIONS | {
 made in a forward pass, in tests/watch."""
 
 UNTRIED = {
-    "check-data", "distinct-rows", "find-out", "follow-gradient", "look-at-pairs", "look-at-targets",
+    "both-sides", "check-data", "distinct-rows", "find-out", "follow-gradient", "look-at-pairs", "look-at-targets",
     "look-more-often", "name-operation", "one-batch",
     "stable-loss", "strict-load", "train-mode",
 }  # fmt: skip

@@ -111,10 +111,11 @@ class LossLook:
     cannot be known. `apart` is how far the logits of one row lie apart at most, of a cross entropy. `is_turned` says
     that the loss falls where the comparison rises, `has_negative_weights` that it weighs some of it below 0. `weights`
     are what the classes count, in their order; of a binary cross entropy 1 and the weight of the positives. `term` is
-    the number of the term of the loss, from 1, that it stands in. `padded` are its rows at padding, where the loss
-    takes them in like any other. `growths` are the products on the way to the output, in
-    their order, at the first look alone. `ignored` is the class that `ignore_index` leaves out, where one of its
-    targets comes. `normed` is the normalisation that the output comes straight from, if so.
+    the number of the term of the loss, from 1, that it stands in; `terms` is how many there are, 0 where the comparison
+    is not the whole of its own. `padded` are its rows at padding, where the loss takes them in like any other.
+    `growths` are the products on the way to the output, in their order, at the first look alone. `ignored` is the class
+    that `ignore_index` leaves out, where one of its targets comes. `normed` is the normalisation that the output comes
+    straight from, if so.
     """
 
     kind: LossKind
@@ -136,6 +137,7 @@ class LossLook:
     has_negative_weights: bool = False
     weights: tuple[float, ...] = ()
     term: int = 1
+    terms: int = 0
     ignored: int | None = None
     padded: PaddedRows | None = None
     growths: tuple[LayerGrowth, ...] = ()

@@ -22,6 +22,7 @@ average_passes: the mean of the gradients of several passes in place of their su
 balanced_weights: weights of classes that fall with their count
 batch_first: the order of batch and time that a layer is told
 biased_deviation: take a deviation that exists for a single value
+both_sides: unlike targets for the two kinds of rows of an adversary
 both_ends: the states that both directions end with
 bounded_decay: keep the factor of a loop's state below 1
 bounded_exponent: bound what an exponential is taken of

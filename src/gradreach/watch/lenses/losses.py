@@ -61,7 +61,12 @@ class Losses(Lens):
         ][:MOST_COMPARISONS]
         with torch.no_grad():
             self._found = tuple(
-                replace(self._look(each), term=number, is_whole=each.is_whole and terms.are_one)
+                replace(
+                    self._look(each),
+                    term=number,
+                    terms=len(terms.found) if each.is_whole else 0,
+                    is_whole=each.is_whole and terms.are_one,
+                )
                 for number, each in found
             )
         self._follow_growth([each for _, each in found])
