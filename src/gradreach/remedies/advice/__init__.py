@@ -92,6 +92,7 @@ rows_in_order: batches whose rows go on where those before ended
 same_weights: the loss computed with the weights that the optimizer holds
 safe_divisor: keep a divisor away from 0
 safe_domain: keep an operation within its domain
+safe_normalisation: data whose rows or columns without anything in them stay finite
 safe_slope: keep the slope of an operation finite
 sampler_anew: a sampler that begins anew at each pass
 scalar_loss: one number as the loss
