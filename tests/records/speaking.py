@@ -488,6 +488,9 @@ SPEAKING: dict[str, Record] = {
         steps(), at(alignments=(Alignment(0, (0, 40, 44, 39), off=1.6, last="softmax", are_shares=True),))
     ),
     "GR614": record(steps(), at(losses=(NORMED,))),
+    "GR614 with a scale and a shift": record(
+        steps(400), at(losses=(replace(NORMED, normed=NormedOutput("batch norm", 32, 1.1, is_scaled=True)),), count=8)
+    ),
     "GR614 of a module without a number": record(steps(), at(losses=(replace(NORMED, module="head"),))),
     "GR613": record(steps(loss=lambda i: falling(i) - 0.5), at(alignments=(Alignment(0, (12, 40, 44, 0), 3),))),
     "GR613 no class left": record(steps(), at(alignments=(Alignment(0, (12, 40, 44, 39), 3),))),

@@ -44,6 +44,15 @@ def test_a_loss_that_does_not_fall_is_harm() -> None:
     assert the(record(steps(400, loss=flat), at(losses=(seen,), count=8)), "GR614").severity == "warning"
 
 
+@pytest.mark.parametrize(("least", "says"), [(17.0, True), (1.9, False)])
+def test_a_scale_and_a_shift_may_come_to_fit(least: float, says: bool) -> None:
+    seen = replace(NORMED, value=least + 0.5, normed=NormedOutput("layer norm", 6, least, is_scaled=True))
+    made = record(steps(400), at(losses=(seen,), count=8))
+    assert ("GR614" in codes(made)) is says
+    if says:
+        assert "with the scale and the shift that it has by now" in the(made, "GR614").because
+
+
 def test_it_is_told_in_place_of_the_constant_guess() -> None:
     made = record(steps(400, loss=flat), at(losses=(NORMED,), count=8))
     assert "GR604" in codes(record(steps(400, loss=flat), at(losses=(replace(NORMED, normed=None),), count=8)))

@@ -96,11 +96,33 @@ def test_no_output_gets_below_the_bound_and_the_best_one_near(case: tuple[Loss, 
 
 @pytest.mark.parametrize(
     "norm",
-    [nn.InstanceNorm1d(3, affine=True), nn.LayerNorm(20), nn.BatchNorm1d(3, affine=False).eval(), lambda x: 2 * x],
-    ids=["scaled channels", "scaled rows", "by running statistics", "none"],
+    [nn.BatchNorm1d(3, affine=False).eval(), nn.LayerNorm(20, bias=False), lambda x: 2 * x],
+    ids=["by running statistics", "no shift", "none"],
 )
-def test_what_can_be_scaled_has_no_bound(norm: Loss) -> None:
+def test_other_ends_have_no_bound(norm: Loss) -> None:
     assert seen(norm, lambda y: F.mse_loss(y, SERIES), (8, 3, 20)) is None
+
+
+def turned(norm: nn.Module) -> nn.Module:
+    """A normalisation whose scale and shift differ from number to number."""
+    with torch.no_grad():
+        for parameter in norm.parameters():
+            parameter += 0.5 * torch.randn_like(parameter)
+    return norm.requires_grad_()
+
+
+@pytest.mark.parametrize(
+    "norm",
+    [nn.InstanceNorm1d(3, affine=True), nn.LayerNorm(20), nn.BatchNorm1d(3), nn.GroupNorm(3, 3), nn.GroupNorm(1, 3)],
+    ids=["instance", "layer", "batch", "groups of one", "one group"],
+)
+def test_a_scale_and_a_shift_as_they_are(norm: nn.Module) -> None:
+    turned(norm)
+    found = seen(norm, lambda y: F.mse_loss(y, SERIES + 5), (8, 3, 20))
+    best = reached(norm, lambda y: F.mse_loss(y, SERIES + 5), (8, 3, 20))
+    assert found is not None
+    assert found.is_scaled
+    assert 0.85 * best <= found.least <= best + 1e-4
 
 
 def test_standardised_targets_are_in_reach() -> None:

@@ -20,6 +20,10 @@ MOSTLY = 0.5
 MUCH = 0.25
 """Part of what a constant guess gets from which the least that is possible leaves much of the task undone."""
 
+FAR = 2.0
+"""How many times what a constant guess gets the least is, where a scale and a shift are so far from what the targets
+ask for that nothing before them can make up for it: with those of the best constant it is 1 at most."""
+
 OVER: dict[Normalisation, str] = {
     "instance norm": "Each channel of each row",
     "batch norm": "Each channel of the batch",
@@ -47,9 +51,10 @@ def _finding(facts: Facts, part: LossPart) -> Finding | None:
         return None
     because = (
         f"{whose(seen)[:1].upper()}{whose(seen)[1:]} comes straight from {_a(seen.normed)}, and the {seen.kind} of "
-        f"such an output is at least {figure(least)} on these targets, however it is trained. {OVER[seen.normed.by]}, "
-        f"{count(seen.normed.size, 'number')} together, has mean 0 and deviation 1 there, whatever the input. The loss "
-        f"of this output has come to {figure(value)}"
+        f"such an output is at least {figure(least)} on these targets, {_how(seen.normed)}. {OVER[seen.normed.by]}, "
+        f"{count(seen.normed.size, 'number')} together, has mean 0 and deviation 1 "
+        f"{'before these' if seen.normed.is_scaled else 'there'}, whatever the input. The loss of this output has come "
+        f"to {figure(value)}"
     )
     because += f", and a constant guess gets {figure(guess)}." if guess is not None else "."
     evidence: Evidence = {
@@ -65,12 +70,17 @@ def _a(normed: NormedOutput) -> str:
     return f"{'an' if normed.by.startswith('i') else 'a'} {normed.by}"
 
 
+def _how(normed: NormedOutput) -> str:
+    return "with the scale and the shift that it has by now" if normed.is_scaled else "however it is trained"
+
+
 def _least(part: LossPart) -> float | None:
     """The median of the least that is possible, over the looks; None where they are few, or one of them differs."""
     each = [look.normed for look in part.looks]
     if len(each) < MIN_LOOKS or len({None if normed is None else normed.by for normed in each}) != 1:
         return None
-    return median(known(None if normed is None else normed.least for normed in each))
+    last = each[-MIN_LOOKS:] if part.last.normed is not None and part.last.normed.is_scaled else each
+    return median(known(None if normed is None else normed.least for normed in last))
 
 
 def _guess(part: LossPart) -> float | None:
@@ -90,6 +100,8 @@ def _severity(facts: Facts, part: LossPart, least: float) -> Severity | None:
     """A warning where nothing better than a constant guess is possible, or was reached by a loss that does not fall;
     information where much of the task cannot be learned."""
     site, guess = facts.site(part.site), _guess(part)
+    if part.last.normed is not None and part.last.normed.is_scaled:
+        return "warning" if guess is not None and least >= FAR * guess and site.may_rest else None
     if guess is not None and least >= NO_BETTER * guess:
         return "warning"
     over = own_over_guess(part)
@@ -114,10 +126,12 @@ RULE = Rule(
             "ℓ convex:   Σ ℓ(z) ≥ Σ (ℓ(u) − ℓ′(u) u) − Σ_groups n · std ℓ′(u), for any u",
         ),
         thresholds=f"In all looks, {MIN_LOOKS} at least, the output comes straight from an instance, batch, layer or "
-        "group norm without a scale and a shift, and the least that its cross entropy or squared error can be under "
-        f"these conditions is {percent(MOSTLY)} or more of what it has come to. A warning where that least, or what it "
+        "group norm, and the least that its cross entropy or squared error can be with that mean and deviation is "
+        f"{percent(MOSTLY)} or more of what it has come to. A warning where that least, or what it "
         f"has come to, is {percent(NO_BETTER)} of what a constant guess gets or more, or where the loss does not fall; "
-        f"information where it is {percent(MUCH)} of that.",
+        f"information where it is {percent(MUCH)} of that. Of a normalisation with a scale and a shift of its own, "
+        f"which may come to fit, a warning where that least is {FAR:g} times what a constant guess gets by the last "
+        "looks.",
         remedies=("No normalisation behind the last layer: free.",),
         silence="Where the output is meant to be standardised, and so are the targets when the model is used.",
         references=(

@@ -1,8 +1,8 @@
 """The least loss that an output can reach which comes straight from a normalisation, whatever the network before it.
 
-Where nothing scales or shifts it, each group of numbers that was normalised together has mean 0 and mean square 1 at
-most. A loss that is convex in the output lies above each of its tangents, and the least value of a tangent under these
-conditions is known: over each group, minus its size times the deviation of the slopes.
+Each group of numbers that was normalised together has mean 0 and mean square 1 at most, before a scale and a shift of
+the normalisation's own. A loss that is convex in the output lies above each of its tangents, and the least value of a
+tangent under these conditions is known: over each group, minus its size times the deviation of the slopes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from gradreach.record.seen.loss import Normalisation, NormedOutput
 from gradreach.watch.comparisons import IN_ORDER, Compared, path_of, shape_of
-from gradreach.watch.graph import Node, operation
+from gradreach.watch.graph import Node, is_leaf, operation
 from gradreach.watch.nonfinite.operations import key_of
 from gradreach.watch.nonfinite.saved_values import saved_value
 from gradreach.watch.row_losses import MOST_CLASSES, is_likelihood
@@ -30,10 +30,13 @@ _OF_BATCHES = ("nativebatchnorm", "cudnnbatchnorm", "miopenbatchnorm")
 
 @dataclass(frozen=True, slots=True)
 class _Groups:
-    """Which group each number of an output was normalised in, and how many numbers each group has in all."""
+    """Which group each number of an output was normalised in, and how many numbers each group has in all; by what each
+    number was multiplied then, and what was added."""
 
     of_each: Tensor
     sizes: Tensor
+    scale: Tensor
+    shift: Tensor
 
     def total(self, numbers: Tensor) -> Tensor:
         """The sum of these numbers in each group."""
@@ -44,17 +47,17 @@ class _Groups:
         mean = self.total(numbers) / self.sizes
         return (self.total(numbers.square()) / self.sizes - mean.square()).clamp(min=0.0).sqrt()
 
-    def standardised(self, numbers: Tensor, most: float = torch.inf) -> Tensor:
-        """The numbers less their mean in each group, at a factor that brings their deviation to 1, `most` at most."""
+    def standardised(self, numbers: Tensor, *, most: bool = False) -> Tensor:
+        """The numbers less their mean in each group, at a factor that brings their deviation to 1, or to 1 at most."""
         mean, deviation = self.total(numbers) / self.sizes, self.deviation(numbers)
-        factor = torch.where(deviation > 0.0, 1.0 / deviation, 0.0).clamp(max=most)
+        factor = torch.where(deviation > 0.0, 1.0 / deviation, 0.0).clamp(max=1.0 if most else torch.inf)
         return (numbers.double() - mean[self.of_each]) * factor[self.of_each]
 
 
 @torch.no_grad()
 def normed_output(each: Compared) -> NormedOutput | None:
     """What the normalisation is that an output comes from, and the least mean of its comparison on these targets; None
-    of any other output, of one with a scale and a shift of its own, and where the bound is not known."""
+    of any other output, and where the bound is not known."""
     target, path = each.target, _path(each)
     normalisation = _normalisation(path)
     if normalisation is None or target is None or each.is_weighted or each.is_turned or not is_dense(target):
@@ -62,7 +65,8 @@ def normed_output(each: Compared) -> NormedOutput | None:
     groups = _groups(path, normalisation, each.shape)
     if groups is None or (bound := _least(each, target, groups)) is None:
         return None
-    return NormedOutput(normalisation, int(groups.sizes.median().item()), max(bound, 0.0))
+    is_scaled = saved_value(path[-1], "weight") is not None
+    return NormedOutput(normalisation, int(groups.sizes.median().item()), max(bound, 0.0), is_scaled)
 
 
 def _path(each: Compared) -> tuple[Node, ...]:
@@ -78,9 +82,6 @@ def _normalisation(path: Sequence[Node]) -> Normalisation | None:
     """The kind of a normalisation that gives mean 0 and mean square 1, whatever else is trained."""
     node = path[-1]
     key = key_of(operation(node))
-    has_affine = saved_value(node, "weight") is not None or any(edge for edge, _ in node.next_functions[1:])
-    if has_affine:
-        return None
     if key == "nativelayernorm":
         return "layer norm"
     if key == "nativegroupnorm":
@@ -105,10 +106,32 @@ def _groups(path: Sequence[Node], kind: Normalisation, shape: tuple[int, ...]) -
         if kind == "group norm":
             size = count // (normed[0] * int(saved_value(node, "group")))
         ids = torch.arange(count // size).repeat_interleave(size).view(normed)
-    moved = _moved(ids, path)
-    if moved is None or tuple(moved.shape) != shape:
+    moved = _moved(torch.arange(count).view(normed), path)
+    affine = _affine(node, normed)
+    if moved is None or tuple(moved.shape) != shape or affine is None:
         return None
-    return _Groups(moved, torch.bincount(ids.flatten()).double())
+    ids, sizes = ids.reshape(-1), torch.bincount(ids.reshape(-1)).double()
+    return _Groups(ids[moved], sizes, *(each.reshape(-1)[moved] for each in affine))
+
+
+def _affine(node: Node, normed: tuple[int, ...]) -> tuple[Tensor, Tensor] | None:
+    """The scale and the shift of each number that a normalisation puts out; None where they are not known."""
+    weight, edges = saved_value(node, "weight"), [edge for edge, _ in node.next_functions[1:]]
+    if weight is None and not any(edges):
+        return torch.ones(normed).double(), torch.zeros(normed).double()
+    source = edges[-1] if len(edges) == 2 else None
+    while source is not None and not is_leaf(source):
+        source = source.next_functions[0][0] if len(source.next_functions) == 1 else None
+    if weight is None or source is None or not is_dense_and_real(weight) or not is_dense_and_real(source.variable):
+        return None
+    bias = source.variable
+    if weight.numel() % bias.numel():
+        return None
+    both = (weight.detach().cpu().double(), bias.detach().cpu().double().reshape(-1))
+    scale, shift = both[0], both[1].repeat(weight.numel() // bias.numel()).view(weight.shape)
+    if key_of(operation(node)) != "nativelayernorm":
+        scale, shift = (each.view(1, -1, *[1] * (len(normed) - 2)) for each in (scale, shift))
+    return scale.expand(normed), shift.expand(normed)
 
 
 def _moved(ids: Tensor, path: Sequence[Node]) -> Tensor | None:
@@ -147,10 +170,12 @@ def _least(each: Compared, target: Tensor, groups: _Groups) -> float | None:
     target = target.double()
     if each.kind.startswith("binary"):
         at = groups.standardised(target)
-        values, slopes = F.binary_cross_entropy_with_logits(at, target, reduction="none"), at.sigmoid() - target
+        output = groups.scale * at + groups.shift
+        values, slopes = F.binary_cross_entropy_with_logits(output, target, reduction="none"), output.sigmoid() - target
     elif each.kind == "squared error":
-        at = groups.standardised(target, most=1.0)
-        values, slopes = (at - target).square(), 2.0 * (at - target)
+        at = groups.standardised((target - groups.shift) / groups.scale.where(groups.scale != 0.0, 1.0), most=True)
+        output = groups.scale * at + groups.shift
+        values, slopes = (output - target).square(), 2.0 * (output - target)
     else:
         return None
     return _under_tangent(values.sum(), slopes, at, groups) / target.numel()
@@ -163,12 +188,13 @@ def _of_classes(target: Tensor, ignored: int, shape: tuple[int, ...], groups: _G
     labels = torch.where(counts, target, 0).unsqueeze(1)
     asked = torch.zeros(shape, dtype=torch.float64).scatter_(1, labels, 1.0) * counts.unsqueeze(1)
     at = groups.standardised(asked)
-    likelihoods = F.log_softmax(at, 1)
+    likelihoods = F.log_softmax(groups.scale * at + groups.shift, 1)
     slopes = (likelihoods.exp() - asked) * counts.unsqueeze(1)
     value = -(likelihoods * asked).sum()
     return _under_tangent(value, slopes, at, groups) / int(counts.sum())
 
 
 def _under_tangent(value: Tensor, slopes: Tensor, at: Tensor, groups: _Groups) -> float:
-    """The least of a tangent over all outputs that are normalised in these groups."""
+    """The least of a tangent over all outputs that are normalised in these groups; `at` is without scale and shift."""
+    slopes = groups.scale * slopes
     return float(value - (slopes * at).sum() - (groups.sizes * groups.deviation(slopes)).sum())

@@ -40,12 +40,14 @@ Normalisation = Literal["instance norm", "batch norm", "layer norm", "group norm
 
 @dataclass(frozen=True, slots=True)
 class NormedOutput:
-    """An output that comes straight from a normalisation without a scale and a shift: how many numbers it takes
-    together, and the `least` mean that the comparison can come to on the targets of this step."""
+    """An output that comes straight from a normalisation: how many numbers it takes together, and the `least` mean that
+    the comparison can come to on the targets of this step; where the output `is_scaled`, with the scale and the shift
+    that the normalisation has by then."""
 
     by: Normalisation
     size: int
     least: float
+    is_scaled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
