@@ -43,6 +43,7 @@ from gradreach.record.seen.loss import (
     LossKind,
     LossLook,
     LossTerm,
+    NormedOutput,
     OutputLook,
     PaddedRows,
     Spread,
@@ -144,10 +145,30 @@ BROADCAST = replace(ERROR, shape=(32, 32), target_shape=(32,))
 SQUASHED = LossLook("cross entropy", (32, 10), (32, 10), (32,), "softmax", "model.3", True, counts=(3,) * 10)
 UNBOUNDED = replace(SQUASHED, kind="negative log-likelihood", last="matrix product", outputs=WIDE)
 CUT_OFF = replace(ERROR, last="sigmoid", outside=0.9, floor=70.0)
+NORMED = replace(ERROR, guess=0.3, value=1.2, normed=NormedOutput("instance norm", 256, 1.1))
 NORMAL = LayerGrowth("model.2.weight", (10, 400), 400, 1.0, True, 0.6, 12.0)
 FAR_OFF_AT_FIRST = at(
     losses=(replace(SQUASHED, last="matrix product", module="model.2", value=50.0, growths=(NORMAL,)),)
 )
+ALL_ONES = replace(ERROR, module="critic.0", targets=Spread(1.0, 1.0, 1.0, 0.0), terms=1)
+
+
+def one_sided(*asked: LossLook, count: int = 24, turn: int = 2) -> tuple[Look, ...]:
+    """Looks in turns at a critic's own pass, which asks for all this, and at that of a maker, through the critic."""
+    own = OptimizerSteps(1, ("critic.0.weight",), (), 0.1)
+    through = OptimizerSteps(1, ("maker.0.weight",), (), 0.1)
+    both = (activation("tanh", module="critic.0"), activation("tanh", module="maker.0", order=1))
+    lines = ({"losses": asked, "stepped": own}, {"losses": (ALL_ONES,), "stepped": through})
+    turns = [(site, turn * (3 * k + k // 2) + site) for k in range(count // 2) for site in (0, 1)]
+    return tuple(at(*both, start=step, count=1, site=site, **lines[site])[0] for site, step in turns)
+
+
+def taking_turns(looks: tuple[Look, ...], loss: Callable[[int], float] = lambda i: 0.5 * 0.97**i) -> Record:
+    """Two lines that take turns."""
+    taken = tuple(replace(step, site=step.step % 2) for step in steps(200, loss=loss))
+    return record(taken, looks, models={"critic": "Sequential", "maker": "Sequential"})
+
+
 SPENT = SpentLoader("train.py:18", 9, 2, 8, 50, 50, "batch_sampler", "generator", True, "batches")
 HIDDEN = HiddenPart("model.cells[0]", "LSTMCell", 4, 800, moved=False)
 
@@ -424,6 +445,12 @@ SPEAKING: dict[str, Record] = {
         ),
     ),
     "GR609": record(steps(), at(losses=(replace(ERROR, targets=Spread(0.0, 0.0, 0.0, 0.0)),))),
+    "GR609 of an adversary": taking_turns(one_sided(replace(ALL_ONES, terms=2), replace(ALL_ONES, terms=2, term=2))),
+    "GR609 of a joined batch": taking_turns(one_sided(ALL_ONES)),
+    "GR609 of zeros alone": taking_turns(
+        one_sided(*(replace(ALL_ONES, terms=2, term=term, targets=Spread(0.0, 0.0, 0.0, 0.0)) for term in (1, 2)))
+    ),
+    "GR609 of other numbers": taking_turns(one_sided(replace(ALL_ONES, targets=Spread(0.9, 0.9, 0.9, 0.0)))),
     "GR609 of classes": record(steps(), at(losses=(replace(ERROR, kind="cross entropy", counts=(0, 32, 0)),))),
     "GR610": record(
         steps(),
@@ -463,6 +490,11 @@ SPEAKING: dict[str, Record] = {
     "GR602 of a CTC loss on probabilities": record(
         steps(), at(alignments=(Alignment(0, (0, 40, 44, 39), off=1.6, last="softmax", are_shares=True),))
     ),
+    "GR614": record(steps(), at(losses=(NORMED,))),
+    "GR614 with a scale and a shift": record(
+        steps(400), at(losses=(replace(NORMED, normed=NormedOutput("batch norm", 32, 1.1, is_scaled=True)),), count=8)
+    ),
+    "GR614 of a module without a number": record(steps(), at(losses=(replace(NORMED, module="head"),))),
     "GR613": record(steps(loss=lambda i: falling(i) - 0.5), at(alignments=(Alignment(0, (12, 40, 44, 0), 3),))),
     "GR613 no class left": record(steps(), at(alignments=(Alignment(0, (12, 40, 44, 39), 3),))),
     "GR613 several left": record(steps(), at(alignments=(Alignment(0, (12, 300, 0, 0), 3),))),

@@ -16,7 +16,8 @@ from tests.remedies.trial import SCRIPTS, Script, read
 OPERATIONS = {
     "biased-deviation", "bounded-exponent", "double-where", "drop-rows", "finite-mask", "initialise", "inside-edge",
     "leave-one-open", "log-sum-exp", "normalise-state", "open-label", "optimizer-eps", "positive-argument",
-    "safe-divisor", "safe-domain", "safe-slope", "split-values", "stabiliser", "wider-format", "zero-infinity",
+    "safe-divisor", "safe-domain", "safe-normalisation", "safe-slope", "split-values", "stabiliser", "wider-format",
+    "zero-infinity",
 }  # fmt: skip
 """Advice on operations out of their domain: tried in tests/watch/nonfinite, where a loss is NaN and not high."""
 
@@ -27,7 +28,7 @@ ELSEWHERE = OPERATIONS | {
 made in a forward pass, in tests/watch."""
 
 UNTRIED = {
-    "check-data", "distinct-rows", "find-out", "follow-gradient", "look-at-pairs", "look-at-targets",
+    "both-sides", "check-data", "distinct-rows", "find-out", "follow-gradient", "look-at-pairs", "look-at-targets",
     "look-more-often", "name-operation", "one-batch",
     "stable-loss", "strict-load", "train-mode",
 }  # fmt: skip

@@ -84,6 +84,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR611": ("times",),
     "GR612": ("places",),
     "GR613": ("share",),
+    "GR614": ("least_loss",),
     "GR701": (),
     "GR702": (),
     "GR703": ("deviation_first", "deviation_last"),

@@ -7,9 +7,11 @@ from dataclasses import replace
 import pytest
 
 from gradreach.record.look import Look
+from gradreach.record.schema import Record
+from gradreach.record.seen.loop import OptimizerSteps
 from gradreach.record.seen.loss import LossLook, Spread
 from tests.records.parts import at, record, steps
-from tests.records.speaking import ERROR
+from tests.records.speaking import ALL_ONES, ERROR, one_sided, taking_turns
 from tests.rules.judging import codes, not_judged, the
 
 
@@ -87,6 +89,69 @@ def test_adversaries_have_one_target_in_turns() -> None:
     taken = tuple(step for i in range(100) for step in (replace(steps(1)[0], step=i, site=i % 2),))
     looks = tuple(replace(look, site=i % 2, losses=(still(1.0),)) for i, look in enumerate(at(count=20, every=5)))
     assert "GR609" not in codes(record(taken, looks))
+
+
+TWO = (replace(ALL_ONES, terms=2), replace(ALL_ONES, terms=2, term=2))
+ZEROS = Spread(0.0, 0.0, 0.0, 0.0)
+
+
+def test_an_adversary_that_is_asked_for_one_alone() -> None:
+    found = the(taking_turns(one_sided(*TWO)), "GR609")
+    assert (found.severity, found.where["module"], found.evidence["comparisons"]) == ("error", "critic", 2)
+    assert found.because.startswith(
+        "All the targets by which `critic` is trained are exactly 1: those of 2 comparisons of some 32 rows each, in "
+        "12 looks. Another model learns through this one, and with one target for all rows there is nothing to tell "
+        "apart"
+    )
+    assert found.remedies[0].do.startswith("loss_fake = criterion(fake_score, torch.zeros_like(fake_score))")
+    joined = the(taking_turns(one_sided(ALL_ONES)), "GR609")
+    assert joined.remedies[0].do.startswith("labels = torch.cat(")
+
+
+def apart(looks: tuple[Look, ...]) -> tuple[Look, ...]:
+    """Looks none of whose passes goes through both models."""
+    return tuple(replace(look, depth=look.depth[look.site :][:1]) for look in looks)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        taking_turns(one_sided(TWO[0], replace(TWO[1], targets=ZEROS))),
+        taking_turns(one_sided(TWO[0])),
+        taking_turns(one_sided(replace(ALL_ONES, terms=0))),
+        taking_turns(one_sided(replace(ALL_ONES, last="subtraction"))),
+        taking_turns(one_sided(*TWO, count=14)),
+        taking_turns(one_sided(*TWO), loss=lambda _: 0.5),
+        taking_turns(tuple(replace(look, stepped=None) for look in one_sided(*TWO))),
+        taking_turns(tuple(look for look in one_sided(*TWO) if look.site == 0)),
+        taking_turns(apart(one_sided(*TWO))),
+        taking_turns(one_sided(*TWO, turn=4)),
+    ],
+    ids=[
+        "two sides",
+        "another term",
+        "not the whole of its term",
+        "a difference of two outputs",
+        "few looks",
+        "a loss that stays",
+        "no steps seen",
+        "the other line unseen",
+        "nothing learns through it",
+        "looks at each other turn alone",
+    ],
+)
+def test_other_adversaries_are_quiet(made: Record) -> None:
+    assert "GR609" not in codes(made)
+
+
+def test_both_targets_at_two_lines_are_two_sides() -> None:
+    real, fake = one_sided(ALL_ONES), one_sided(replace(ALL_ONES, targets=ZEROS))
+    unstepped = OptimizerSteps(0, (), (), 0.0)
+    looks = tuple(
+        replace(one, site=0, stepped=unstepped) if one.site == 0 else replace(fake[i - 1], site=1, step=one.step)
+        for i, one in enumerate(real)
+    )
+    assert "GR609" not in codes(taking_turns(looks))
 
 
 def test_no_comparison_is_not_judged() -> None:

@@ -13,6 +13,13 @@ LOSSES_ON_LOGITS = ("LogSoftmax", "NllLoss", "BinaryCrossEntropyWithLogits", "Cr
 """Operations, as autograd names them, of losses that take logits: only a model's output breaks them."""
 
 
+DIVIDED = {
+    "sum of a row": "each other row adds up to 1",
+    "norm of a row": "each other row has norm 1",
+    "deviation of a column": "each other column has mean 0 and deviation 1",
+}
+"""What shows by which figure inputs were divided before the model."""
+
 TELLS_ROW = ("targets", "inputs", "utterance too short", "impossible label")
 """Causes that lie in single rows of a batch: which one belongs into the first sentence."""
 
@@ -143,6 +150,8 @@ def fault(found: NonFinite) -> str:
             return f"{asked}, in a branch that is left out of the value and not out of the gradient: 0 · ∞"
         case "targets" | "inputs":
             return f"{symbol(found)} in the {found.cause}"
+        case "sum of a row" | "norm of a row" | "deviation of a column":
+            return f"{symbol(found)} in the inputs, throughout {asked or 'some'}, while {DIVIDED[found.cause]}"
         case "apart":
             one = " (a single value, and the deviation of one is NaN)" if set(found.shape) <= {1} else ""
             return f"{operation} by a value that the script computed apart and that is {symbol(found)}{one}"
@@ -159,6 +168,8 @@ def spot(found: NonFinite) -> str:
     """Where among the values, counted from 0: "row 17 of 64"; empty where that is not known."""
     if not found.index or len(found.index) != len(found.shape):
         return ""
+    if found.cause == "deviation of a column":
+        return f"column {found.index[-1]:,} of {found.shape[-1]:,}"
     if len(found.shape) <= 2 and found.shape[0] > 1:
         return f"row {found.index[0]:,} of {found.shape[0]:,}"
     return f"index {tuple(found.index)} of {tuple(found.shape)}"

@@ -14,6 +14,7 @@ from gradreach.facts.dependency import DependencyTest, dependency_test
 from gradreach.facts.far_start import FarStart, far_starts
 from gradreach.facts.idle_clip import IdleClip
 from gradreach.facts.losses import NO_BETTER, over_guess, own_over_guess, part_of_guess
+from gradreach.facts.one_sided import OneSided, one_sided
 from gradreach.facts.outputs import OutputSeries, come_alike, outputs_seen
 from gradreach.facts.seen import Seen
 from gradreach.facts.site import Site, sites_of
@@ -200,6 +201,11 @@ class Facts:
     def far_starts(self) -> tuple[FarStart, ...]:
         """The losses that begin far above what a constant guess gets, because weights were drawn too large."""
         return far_starts(self.sites, self.seen.loss_parts)
+
+    @cached_property
+    def one_sided(self) -> tuple[OneSided, ...]:
+        """The models that others learn through, and whose own losses ask for one and the same number."""
+        return one_sided(self.seen, {site.number: site for site in self.sites})
 
     @cached_property
     def alike_outputs(self) -> tuple[OutputSeries, ...]:

@@ -87,6 +87,14 @@ def loss_parts(looks: Sequence[Look]) -> tuple[LossPart, ...]:
     )
 
 
+def only_target(look: LossLook) -> float | None:
+    """The one target of a comparison in a look: a number, or a class; None of several or unknown ones."""
+    occur = [number for number, times in enumerate(look.counts) if times]
+    if look.counts:
+        return float(occur[0]) if len(occur) == 1 and len(look.counts) > 1 else None
+    return look.targets.low if look.targets is not None and look.targets.low == look.targets.high else None
+
+
 def own_over_guess(part: LossPart) -> float | None:
     """What a comparison itself came to at last, by its mean, over what the best constant guess gets; None where one of
     them is not known."""

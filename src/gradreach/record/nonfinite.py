@@ -36,6 +36,9 @@ Cause = Literal[
     "hidden branch",
     "targets",
     "inputs",
+    "sum of a row",
+    "norm of a row",
+    "deviation of a column",
     "apart",
     "initial weights",
     "optimizer constant",
@@ -45,8 +48,9 @@ Cause = Literal[
 
 "hidden branch" is an infinity that `where`, a mask or an index left out of the value and not out of the gradient,
 "exponential factor" a product that such a factor drove out of the format, "impossible label" one of probability 0,
-"apart" a factor that the script computed without a gradient, "optimizer constant" an eps that the weights' format
-rounds to 0.
+"sum of a row", "norm of a row" and "deviation of a column" are what inputs were divided by before the model, as far as
+the others show, "apart" is a factor that the script computed without a gradient, "optimizer constant" an eps that the
+weights' format rounds to 0.
 """
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from gradreach.facts.breaks import TELLS_ROW, fault, line, only_shows, spot, symbol
+from gradreach.facts.breaks import DIVIDED, TELLS_ROW, fault, line, only_shows, spot, symbol
 from gradreach.facts.facts import Facts
 from gradreach.facts.statistics import is_finite, known
 from gradreach.facts.wording import figure
@@ -35,6 +35,13 @@ _PLACE = {
     "loss": "the loss",
     "backward": "the backward pass",
 }
+_DIVIDED = {
+    "sum of a row": "A row divided by its sum is NaN where that is 0, as in a row without an entry, or NaN itself.",
+    "norm of a row": "A row divided by its norm is NaN where that is 0, as in a row of zeros, or NaN itself.",
+    "deviation of a column": "A column divided by its deviation is NaN where that is 0, as in a constant column, or "
+    "NaN itself, as where a value is missing.",
+}
+"""How NaN comes about throughout a row or column, by what the others were divided by."""
 
 
 def judge(facts: Facts) -> RuleOutcome:
@@ -100,6 +107,7 @@ def _because(found: NonFinite, last: int | None) -> str:
     because += f": {what}" if what else ""
     because += f", first at {spot(found)}" if spot(found) and found.cause not in ("optimizer constant",) else ""
     because += f"{'' if found.replayed else _UNSURE_LOSS if only_shows(found) else _UNSURE}."
+    because += f" {_DIVIDED[found.cause]}" if found.cause in DIVIDED else ""
     because += f" {_sentence(found.detail)}" if found.detail else ""
     if found.phase == "parameters" and last is not None and last < found.step - 1:
         because += f" The steps between {last}, the last one measured and sound, and {found.step} were not measured."
@@ -227,5 +235,6 @@ RULE = Rule(
         "gr301_nan_targets",
         "gr301_recurrence_overflows",
         "gr301_root_at_zero",
+        "gr301_words_of_nothing",
     ),
 )

@@ -64,13 +64,14 @@ def _finding(facts: Facts, site: Site, looks: Sequence[Look]) -> Finding | None:
 
 
 def _certain_output(facts: Facts, look: Look) -> DepthLook | None:
-    """The sigmoid at which a model ends that this line does not train, where nearly every value is certain."""
+    """The sigmoid at which a model ends that this line does not train, where nearly every value is certain; None where
+    that model is asked for nothing else."""
     trained = {facts.seen.root_of(seen.module) for seen in look.depth if seen.weight_grad_norm is not None}
     idle = [seen for seen in look.depth if facts.seen.root_of(seen.module) not in trained]
     last = max(idle, key=lambda seen: seen.order, default=None)
     if not trained or last is None or last.activation != "sigmoid" or (last.saturated or 0.0) < CERTAIN:
         return None
-    return last
+    return None if facts.seen.root_of(last.module) in {each.root for each in facts.one_sided} else last
 
 
 RULE = Rule(

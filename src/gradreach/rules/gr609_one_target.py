@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradreach.facts.facts import Facts
-from gradreach.facts.losses import LossPart
+from gradreach.facts.losses import LossPart, only_target
+from gradreach.facts.one_sided import FALLEN, FEWEST_LOOKS, OneSided
 from gradreach.facts.site import Site
 from gradreach.facts.statistics import median
 from gradreach.facts.time import MIN_LOOKS
-from gradreach.facts.wording import count, figure
+from gradreach.facts.wording import count, figure, percent
 from gradreach.record.schema import Finding, Severity
-from gradreach.record.seen.loss import LossLook
+from gradreach.remedies.advice.both_sides import BOTH_SIDES
 from gradreach.remedies.advice.look_at_targets import LOOK_AT_TARGETS
 from gradreach.rules.losses import headline, where, whose
-from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome
+from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
 FEWEST_TARGETS = 50
 """Targets, over all looks, that are too many to be alike by chance, where the losses of all steps bear it out."""
@@ -36,7 +37,8 @@ def judge(facts: Facts) -> RuleOutcome:
         return RuleOutcome(why_not="no loss was read that holds an output against a target")
     places = dict.fromkeys((part.site, part.last.module) for part in facts.seen.loss_parts)
     told = ([part for part in facts.seen.loss_parts if (part.site, part.last.module) == place] for place in places)
-    return RuleOutcome(tuple(found for parts in told if (found := _finding(facts, parts)) is not None))
+    alone = [found for parts in told if (found := _finding(facts, parts)) is not None]
+    return RuleOutcome((*alone, *(_of_an_adversary(facts, each) for each in facts.one_sided)))
 
 
 def _finding(facts: Facts, parts: Sequence[LossPart]) -> Finding | None:
@@ -60,9 +62,27 @@ def _finding(facts: Facts, parts: Sequence[LossPart]) -> Finding | None:
     return RULE.finding(severity, where(facts, part), evidence, because, (LOOK_AT_TARGETS.remedy(),), how)
 
 
+def _of_an_adversary(facts: Facts, found: OneSided) -> Finding:
+    learning, rows = facts.site(found.site).learning, (found.last.shape[:1] or (1,))[0]
+    what = "of class" if found.last.counts else "exactly"
+    because = (
+        f"All the targets by which `{found.root}` is trained are {what} {figure(found.target)}: those of "
+        f"{count(found.comparisons, 'comparison')} of some {rows} rows each, in {count(found.looks, 'look')}. Another "
+        "model learns through this one, and with one target for all rows there is nothing to tell apart: it puts out "
+        f"that one value whatever it is given. Its loss has fallen from {figure(learning.first)} to "
+        f"{figure(learning.last)}, and it says nothing to what learns through it."
+    )
+    evidence: Evidence = {
+        "target": found.target, "looks": found.looks, "comparisons": found.comparisons, "loss": learning.last,
+    }  # fmt: skip
+    how = f"targets from {figure(found.target)} to {figure(found.target)} in {found.looks} ≥ {FEWEST_LOOKS} looks"
+    place: Where = {"module": found.root, "site": facts.site_name(found.site)}
+    return RULE.finding("error", place, evidence, because, (BOTH_SIDES.remedy(found.target, found.comparisons),), how)
+
+
 def _target(part: LossPart) -> float | None:
     """The one target of a comparison; None of several or unknown ones, of few looks, and where no module put it out."""
-    seen = {_only(look) for look in part.looks}
+    seen = {only_target(look) for look in part.looks}
     if len(seen) > 1 or len(part.looks) < MIN_LOOKS or not part.last.module:
         return None
     return next(iter(seen))
@@ -92,14 +112,6 @@ def _left_out(part: LossPart) -> int | None:
     return part.last.ignored if len(part.last.counts) == 2 else None
 
 
-def _only(look: LossLook) -> float | None:
-    """The one target of a look."""
-    occur = [number for number, times in enumerate(look.counts) if times]
-    if look.counts:
-        return float(occur[0]) if len(occur) == 1 and len(look.counts) > 1 else None
-    return look.targets.low if look.targets is not None and look.targets.low == look.targets.high else None
-
-
 RULE = Rule(
     code="GR609",
     slug="one-target",
@@ -109,15 +121,21 @@ RULE = Rule(
     explain=Explanation(
         cause="Something made one value of all targets before they came to the loss: shares between 0 and 1 turned "
         "into whole numbers, a label that is looked up under the wrong name or index, a comparison that never holds, a "
-        "part of the data of one class alone. The loss falls to nothing at once, which looks like success.",
+        "part of the data of one class alone; of an adversary, ones for the generated rows as well. The loss falls to "
+        "nothing at once, which looks like success.",
         mathematics=("y_n = y for all n:   min_f Σ_n ℓ(f(x_n), y) is reached by f(x) = y, whatever x",),
         thresholds="All targets that the output of a module is held against at a line that calls backward are one "
         f"number, the same in all looks: {MIN_LOOKS} at least, of {FEWEST_TARGETS} targets or more. Where that "
         f"comparison is the whole loss, no loss of the second half of the run may reach {JUMPS:g} times their median, "
         f"as it would with a rare target; where it is one of several terms, {MANY_ROWS} rows with targets of classes "
         f"have to be seen, unless ignore_index leaves out the other one of two; {SOME_ROWS} rows of {MANY_TARGETS} "
-        "targets are a warning. Adversaries, which have such targets in turns, are left alone.",
-        remedies=("Look at the targets where the data set is made, before and after each conversion: free.",),
+        "targets are a warning. Where lines take turns, a model that another one learns through has to be asked for "
+        f"one number by every term of every loss whose gradient steps it, in {FEWEST_LOOKS} looks or more, and its "
+        f"loss to have fallen to {percent(FALLEN)}.",
+        remedies=(
+            "Look at the targets where the data set is made, before and after each conversion: free.",
+            "Of an adversary: one target for real rows and another one for the generated ones: free.",
+        ),
         silence="Where a model of one class is meant: the distance to one centre, or a residual that is to be 0.",
         references=("Karpathy (2019): A recipe for training neural networks",),
     ),
@@ -125,5 +143,5 @@ RULE = Rule(
     headline=headline,
     urgency=0,
     effects=("GR703", "GR704"),
-    zoo=("gr609_truncated_targets", "gr609_one_class"),
+    zoo=("gr609_truncated_targets", "gr609_one_class", "gr609_all_are_real"),
 )

@@ -30,6 +30,7 @@ from gradreach.remedies.advice.orthogonal import ORTHOGONAL
 from gradreach.remedies.advice.positive_argument import POSITIVE_ARGUMENT
 from gradreach.remedies.advice.safe_divisor import SAFE_DIVISOR
 from gradreach.remedies.advice.safe_domain import SAFE_DOMAIN
+from gradreach.remedies.advice.safe_normalisation import SAFE_NORMALISATION
 from gradreach.remedies.advice.safe_slope import SAFE_SLOPE
 from gradreach.remedies.advice.skip_step import SKIP_STEP
 from gradreach.remedies.advice.spelling import expression
@@ -97,6 +98,8 @@ def _for_cause(facts: Facts, found: NonFinite) -> tuple[Remedy, ...]:
             return (
                 (BIASED_DEVIATION.remedy(), CHECK_DATA.remedy()) if set(found.shape) <= {1} else (CHECK_DATA.remedy(),)
             )
+        case "sum of a row" | "norm of a row" | "deviation of a column":
+            return SAFE_NORMALISATION.remedy(found.cause), CHECK_DATA.remedy()
         case "inputs" | "targets":
             return DROP_ROWS.remedy("x" if found.cause == "inputs" else "y"), CHECK_DATA.remedy()
     return _simple(found) or _unknown(facts, found)

@@ -53,6 +53,7 @@ loss_constant: what is left of a loss beside its comparisons
 loss_targets: how the targets of a comparison lie, and what a constant gets
 spreads: how the numbers of an output or a target lie
 row_losses: what a comparison came to, number by number, and what a constant gets
+normed_outputs: the least loss of an output that comes straight from a normalisation
 padding_runs: where sequences are filled up to one length
 ignored_keys: which keys an attention ignores
 targets_of_places: whether a loss has a target at each place of sequences

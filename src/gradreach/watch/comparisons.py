@@ -46,7 +46,7 @@ _REDUCING = frozenset(
 )
 """Operations that make one loss of many."""
 
-_IN_ORDER = frozenset({"alias", "clone", "flatten", "reshape", "squeeze", "tocopy", "unsafeview", "unsqueeze", "view"})
+IN_ORDER = frozenset({"alias", "clone", "flatten", "reshape", "squeeze", "tocopy", "unsafeview", "unsqueeze", "view"})
 """Moves that leave the order of the numbers as it is."""
 
 _ERRORS = frozenset({"squared error", "absolute error"})
@@ -328,7 +328,7 @@ def _value(path: Sequence[Node], value_of: ValueOf) -> Tensor | None:
         value = value_of(node)
         if value is not None and is_dense(value):
             return value
-        if key_of(operation(node)) not in _IN_ORDER:
+        if key_of(operation(node)) not in IN_ORDER:
             return None
     return None
 

@@ -255,6 +255,22 @@ TRIED = (
         x[3, 1] = float("nan") if bad else 0.0
         {HERE}
         loss = (net(x) - y).abs().mean()"""),
+    Tried("safe-normalisation", "x = x / x.sum(1, keepdim=True)", """
+        x = torch.randint(0, 4, (12, 6)).float() + 1
+        x[3] = x[3] * (0.0 if bad else 1.0)
+        {HERE}
+        loss = net(x).square().mean()"""),
+    Tried("safe-normalisation", "x = x / x.norm(dim=1, keepdim=True)", """
+        x = data.clone()
+        x[5] = x[5] * (0.0 if bad else 1.0)
+        {HERE}
+        loss = (net(x) - 1).abs().mean()"""),
+    Tried("safe-normalisation", "x = (x - x.mean(0)) / x.std(0)", """
+        x = 30 + torch.randn(40, 12)
+        x[:, 2] = 1.0 if bad else x[:, 2]
+        {HERE}
+        loss = wide(x).square().mean()""", """
+        wide = nn.Sequential(nn.Linear(12, 16), nn.Tanh(), nn.Linear(16, 1))"""),
     Tried("optimizer-eps", "torch.optim.Adam(parameters, lr)", "loss = net(data.half()).float().square().mean() * 1e-3",
           "net = net.half()\nparameters = list(net.parameters())\noptimizer = {HERE}"),
     Tried("optimizer-eps", "torch.optim.RMSprop(parameters, lr)",

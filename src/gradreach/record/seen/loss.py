@@ -34,6 +34,22 @@ class Spread:
     deviation: float
 
 
+Normalisation = Literal["instance norm", "batch norm", "layer norm", "group norm"]
+"""What gives numbers mean 0 and deviation 1: over each channel of a row, over the batch, over a row, over channels."""
+
+
+@dataclass(frozen=True, slots=True)
+class NormedOutput:
+    """An output that comes straight from a normalisation: how many numbers it takes together, and the `least` mean that
+    the comparison can come to on the targets of this step; where the output `is_scaled`, with the scale and the shift
+    that the normalisation has by then."""
+
+    by: Normalisation
+    size: int
+    least: float
+    is_scaled: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class PaddedRows:
     """The rows of a comparison at places where the input is padding, and the target the same at all of them.
@@ -97,10 +113,11 @@ class LossLook:
     cannot be known. `apart` is how far the logits of one row lie apart at most, of a cross entropy. `is_turned` says
     that the loss falls where the comparison rises, `has_negative_weights` that it weighs some of it below 0. `weights`
     are what the classes count, in their order; of a binary cross entropy 1 and the weight of the positives. `term` is
-    the number of the term of the loss, from 1, that it stands in. `padded` are its rows at padding, where the loss
-    takes them in like any other. `growths` are the products on the way to the output, in
-    their order, at the first look alone. `ignored` is the class that `ignore_index` leaves out, where one of its
-    targets comes.
+    the number of the term of the loss, from 1, that it stands in; `terms` is how many there are, 0 where the comparison
+    is not the whole of its own. `padded` are its rows at padding, where the loss takes them in like any other.
+    `growths` are the products on the way to the output, in their order, at the first look alone. `ignored` is the class
+    that `ignore_index` leaves out, where one of its targets comes. `normed` is the normalisation that the output comes
+    straight from, if so.
     """
 
     kind: LossKind
@@ -122,9 +139,11 @@ class LossLook:
     has_negative_weights: bool = False
     weights: tuple[float, ...] = ()
     term: int = 1
+    terms: int = 0
     ignored: int | None = None
     padded: PaddedRows | None = None
     growths: tuple[LayerGrowth, ...] = ()
+    normed: NormedOutput | None = None
 
     @property
     def is_weighed(self) -> bool:

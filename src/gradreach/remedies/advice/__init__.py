@@ -23,6 +23,7 @@ balanced_weights: weights of classes that fall with their count
 batch_axis_first: move the axis of the batch before values are joined
 batch_first: the order of batch and time that a layer is told
 biased_deviation: take a deviation that exists for a single value
+both_sides: unlike targets for the two kinds of rows of an adversary
 both_ends: the states that both directions end with
 bounded_decay: keep the factor of a loop's state below 1
 bounded_exponent: bound what an exponential is taken of
@@ -69,6 +70,7 @@ look_at_batch: look at the batch of a spike
 look_more_often: watch every step
 lower_rate: divide the learning rate
 name_operation: have torch name the operation
+norm_off_the_end: no normalisation behind the last layer
 norm_over_more: a normalisation over several values, or none
 normalise_state: keep a state that is fed back near size 1
 one_backward: one backward pass for losses that share a graph
@@ -91,6 +93,7 @@ rows_in_order: batches whose rows go on where those before ended
 same_weights: the loss computed with the weights that the optimizer holds
 safe_divisor: keep a divisor away from 0
 safe_domain: keep an operation within its domain
+safe_normalisation: data whose rows or columns without anything in them stay finite
 safe_slope: keep the slope of an operation finite
 sampler_anew: a sampler that begins anew at each pass
 scalar_loss: one number as the loss

@@ -18,6 +18,7 @@ from gradreach.watch.loss_constant import loss_constant
 from gradreach.watch.loss_targets import RANGES, RECURRENT, with_targets
 from gradreach.watch.nonfinite.operations import key_of, plain_word
 from gradreach.watch.nonfinite.saved_values import saved_value
+from gradreach.watch.normed_outputs import normed_output
 from gradreach.watch.padded_rows import padded_rows
 from gradreach.watch.row_losses import MOST_CLASSES, is_likelihood, row_losses
 from gradreach.watch.spreads import MOST_NUMBERS, spread_of
@@ -60,7 +61,12 @@ class Losses(Lens):
         ][:MOST_COMPARISONS]
         with torch.no_grad():
             self._found = tuple(
-                replace(self._look(each), term=number, is_whole=each.is_whole and terms.are_one)
+                replace(
+                    self._look(each),
+                    term=number,
+                    terms=len(terms.found) if each.is_whole else 0,
+                    is_whole=each.is_whole and terms.are_one,
+                )
                 for number, each in found
             )
         self._follow_growth([each for _, each in found])
@@ -99,7 +105,7 @@ class Losses(Lens):
         )  # fmt: skip
         if each.target is None or not is_dense(each.target) or each.output_shape != each.shape:
             return seen
-        seen = replace(seen, value=_value(each), apart=_apart(each))
+        seen = replace(seen, value=_value(each), apart=_apart(each), normed=normed_output(each))
         return with_targets(seen, each, each.target)
 
 

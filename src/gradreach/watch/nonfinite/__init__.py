@@ -10,6 +10,7 @@ call_replay: one root call, run again, with every operation seen
 operations: what operations are called, and why their results are not finite
 singular_points: where an operation is finite and its slope is not
 spoiled_weights: why an update made weights non-finite
+divided: by what rows or columns that are NaN were divided before the model
 source_lines: the script's own line of an operation
 values: what stands in a tensor
 """

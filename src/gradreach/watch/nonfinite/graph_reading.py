@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gradreach.record.nonfinite import Cause
 from gradreach.watch.graph import Node, parents
+from gradreach.watch.nonfinite.divided import divided
 from gradreach.watch.nonfinite.kept_calls import GIVEN
 from gradreach.watch.nonfinite.operations import (
     EXPONENTIALS,
@@ -195,7 +196,10 @@ def _constant(node: Node, name: str, tensor: Tensor) -> Reading:
 def _came_in(node: Node, tensor: Tensor, cause: Cause) -> Ground:
     plain = readable(tensor)
     index = () if plain is None else first_bad(plain) or ()
-    return Ground(plain_word(node.name()), cause, value_of([tensor]) or "nan", "", index, tuple(tensor.shape))
+    argument = ""
+    if cause == "inputs":
+        cause, argument = divided(plain)
+    return Ground(plain_word(node.name()), cause, value_of([tensor]) or "nan", argument, index, tuple(tensor.shape))
 
 
 def _made_by(node: Node, output: Tensor, finite: set[Node]) -> Reading:

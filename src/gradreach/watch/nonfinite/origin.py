@@ -10,12 +10,13 @@ from types import FrameType
 from torch import Tensor, nn
 
 from gradreach.engine.norms import is_sharded
-from gradreach.record.nonfinite import Phase
+from gradreach.record.nonfinite import Cause, Phase
 from gradreach.record.schema import NonFinite
 from gradreach.watch.graph import walk
 from gradreach.watch.models import Models
 from gradreach.watch.nonfinite import source_lines
 from gradreach.watch.nonfinite.call_replay import CallReplay, Origin
+from gradreach.watch.nonfinite.divided import divided
 from gradreach.watch.nonfinite.graph_reading import IsReturned, Reading, nodes_of, read
 from gradreach.watch.nonfinite.kept_calls import Generators, KeptCall, returned_by
 from gradreach.watch.nonfinite.landmarks import Landmarks
@@ -147,9 +148,8 @@ def _input(scene: Scene, kept: KeptCall, argument: int, tensor: Tensor) -> NonFi
     assert plain is not None
     is_criterion = next(kept.root.parameters(), None) is None and argument > 0
     index, path = first_bad(plain) or (), scene.models.path(kept.root)
-    ground = Ground(
-        "", "targets" if is_criterion else "inputs", value_of([tensor]) or "nan", "", index, tuple(tensor.shape)
-    )
+    came_in: tuple[Cause, str] = ("targets", "") if is_criterion else divided(plain)
+    ground = Ground("", came_in[0], value_of([tensor]) or "nan", came_in[1], index, tuple(tensor.shape))
     detail = f"argument {argument} of {path}, shape {tuple(tensor.shape)}, first at index {index}"
     return replace(scene.found("input", ground), module=path, detail=detail)
 
