@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from types import CodeType, ModuleType
+from types import BuiltinFunctionType, CodeType, ModuleType, NoneType
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn import Parameter
 
@@ -41,6 +42,8 @@ PURE = frozenset((*_POINTWISE, *RESHAPING, "detach"))
 
 _CACHE, _POP_TOP, _BINARY_OP = (dis.opmap.get(name, 0) for name in ("CACHE", "POP_TOP", "BINARY_OP"))
 
+_OF_TORCH = (torch, torch.nn.functional)
+
 Variables = Callable[[str], Any]
 """The value of a variable by its name; None where there is none."""
 
@@ -58,22 +61,27 @@ class ThrownAway:
 
     def source(self, variables: Variables) -> str:
         """The first variable that is a tensor, of those that the statement works on or on a part of; empty where there
-        is none."""
-        return next((name for _, name in self._tensors(variables)), "")
+        is none, or the result of a call comes before it."""
+        return self._worked_on(variables)[1]
 
     def subject(self, variables: Variables) -> str:
         """What the statement would change, were its result kept there: `x`, or `p.data`; empty where it works on a
         part of its source, or on something else."""
-        part, name = next(self._tensors(variables), (None, ""))
+        part, name = self._worked_on(variables)
         is_whole = isinstance(part, ast.Name) or (
             isinstance(part, ast.Attribute) and part.attr == "data" and isinstance(part.value, ast.Name)
         )
         return ast.unparse(part) if part and is_whole and type(variables(name)) in (Tensor, Parameter) else ""
 
-    def _tensors(self, variables: Variables) -> Iterator[tuple[ast.expr, str]]:
-        for part in _worked_on(self.tree, variables):
-            if issubclass(type(variables(_root(part))), Tensor):
-                yield part, _root(part)
+    def _worked_on(self, variables: Variables) -> tuple[ast.expr | None, str]:
+        for part in _operands(self.tree, variables):
+            name = _root(part)
+            kind = type(variables(name))
+            if issubclass(kind, Tensor):
+                return part, name
+            if isinstance(part, ast.Call) and not issubclass(kind, (ModuleType, BuiltinFunctionType, NoneType, type)):
+                break
+        return None, ""
 
 
 @lru_cache(maxsize=4096)
@@ -171,20 +179,26 @@ def _name(called: ast.expr) -> str:
     return called.id if isinstance(called, ast.Name) else ""
 
 
-def _worked_on(tree: ast.expr, variables: Variables) -> Iterator[ast.expr]:
-    """What an expression is computed from, from left to right."""
+def _operands(tree: ast.expr, variables: Variables) -> Iterator[ast.expr]:
+    """What an expression is computed from, from left to right: of a method its tensor, of a function of torch's what it
+    is given, of any other function nothing."""
     if isinstance(tree, ast.BinOp):
-        yield from _worked_on(tree.left, variables)
-        yield from _worked_on(tree.right, variables)
-    elif isinstance(tree, ast.UnaryOp):
-        yield from _worked_on(tree.operand, variables)
+        for operand in (tree.left, tree.right):
+            yield from _operands(operand, variables) if isinstance(operand, ast.BinOp) else (operand,)
     elif isinstance(tree, ast.Call):
-        of_module = isinstance(variables(_root(tree.func)), ModuleType)
-        if isinstance(tree.func, ast.Attribute) and not of_module:
+        function = _in_modules(tree.func, variables)
+        if function is not None and any(function is getattr(each, _name(tree.func), None) for each in _OF_TORCH):
+            yield from tree.args
+        elif function is None and isinstance(tree.func, ast.Attribute):
             yield tree.func.value
-        yield from tree.args
-    else:
-        yield tree
+
+
+def _in_modules(part: ast.expr, variables: Variables) -> Any:
+    """What a variable, or an attribute of modules, stands for; None of any other expression."""
+    if isinstance(part, ast.Attribute):
+        owner = _in_modules(part.value, variables)
+        return vars(owner).get(part.attr) if isinstance(owner, ModuleType) else None
+    return variables(part.id) if isinstance(part, ast.Name) else None
 
 
 def _root(part: ast.expr) -> str:

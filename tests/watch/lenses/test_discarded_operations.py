@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -301,12 +302,18 @@ def test_statements_of_the_training_loop(watched: Watched) -> None:
         for _ in range(3):
             loss = net(data).square().mean()
             loss / 4
+            torch.clamp(loss, max=1)
             loss.backward()
             for p in net.parameters():
                 p.data.clamp(-0.01, 0.01)
 
-    bound = [("data / 255", "data", False), ("loss / 4", "loss", False), ("p.data.clamp(-0.01, 0.01)", "p.data", False)]
-    assert loop_of(watched, train) == [bound[:2], bound, bound]
+    bound = [
+        ("data / 255", "data", False),
+        ("loss / 4", "loss", False),
+        ("torch.clamp(loss, max=1)", "loss", False),
+        ("p.data.clamp(-0.01, 0.01)", "p.data", False),
+    ]
+    assert loop_of(watched, train) == [bound[:3], bound, bound]
 
 
 def test_what_only_logs_goes_on_with_is_idle(watched: Watched) -> None:
@@ -345,6 +352,10 @@ def test_other_statements_of_a_loop(watched: Watched) -> None:
 
     def train() -> None:
         kept: list[Tensor] = []
+        kept_elsewhere: set[Tensor] = set()
+        add = kept_elsewhere.add
+        tracker = ModuleType("tracker")
+        vars(tracker).update(log=kept.append, add=kept.append)
         for step in range(3):
             x = torch.randn(8, 4)
             x.to("cpu")
@@ -358,6 +369,10 @@ def test_other_statements_of_a_loop(watched: Watched) -> None:
             except RuntimeError:
                 kept.append(x.detach())
             step + 1
+            kept_elsewhere.add(loss)
+            add(loss)
+            tracker.log(loss)
+            tracker.add(loss)
             loss.detach()
             loss.backward()
             optimizer.step()
