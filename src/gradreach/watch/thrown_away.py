@@ -19,8 +19,8 @@ from torch.nn import Parameter
 
 _SIGNS = frozenset(("+", "-", "*", "/", "@", "**", "%"))
 _POINTWISE = (
-    *("abs", "neg", "exp", "log", "log1p", "log2", "log10", "sqrt", "rsqrt", "square", "reciprocal", "sin", "cos"),
-    *("tan", "sign", "round", "floor", "ceil", "trunc", "nan_to_num", "clamp", "clip", "clamp_min", "clamp_max", "add"),
+    *("abs", "neg", "exp", "log1p", "log2", "log10", "sqrt", "rsqrt", "square", "reciprocal", "sin", "cos"),
+    *("tan", "sign", "round", "floor", "ceil", "trunc", "nan_to_num", "clamp", "clip", "clamp_min", "clamp_max"),
     *("sub", "mul", "div", "pow", "lerp", "addcmul", "addcdiv", "matmul", "bmm", "mm", "tanh", "sigmoid", "relu"),
     *("relu6", "softmax", "log_softmax", "softmin", "softplus", "softsign", "silu", "gelu", "elu", "selu", "celu"),
     *("leaky_relu", "mish", "hardtanh", "hardsigmoid", "hardswish", "hardshrink", "softshrink", "tanhshrink"),
@@ -169,8 +169,9 @@ def _operation(made: dis.Instruction, tree: ast.expr | None) -> str:
         return ""
     name = _name(tree.func)
     asked = any(each.arg in (None, "inplace", "out") for each in tree.keywords)
-    in_place = any(isinstance(each, ast.Constant) and each.value is True for each in tree.args)
-    return name if name in PURE and not asked and not in_place else ""
+    constants = [each.value for each in tree.args if isinstance(each, ast.Constant)]
+    is_other = any(each is True or isinstance(each, str) for each in constants)  # in place, or no function of torch's
+    return name if name in PURE and not asked and not is_other else ""
 
 
 def _name(called: ast.expr) -> str:
