@@ -27,7 +27,7 @@ from .parts import (
     time_look,
     zero_gradient,
 )
-from .speaking import CHUNKED, SPEAKING, TANH, blown
+from .speaking import ADDED, CHUNKED, OFF_LOSS, OUTPUT_OFF, SPEAKING, TANH, blown
 
 
 def look(kind: str) -> TimeLook:
@@ -94,6 +94,8 @@ ADVISED = (
             NonFinite(41, 0, "forward", "nan", "model.rnn.0", "RNN", time_step=3, layer=0, direction="forward"),
         ),
     ),
+    record(steps(), at(discarded_operations=(ADDED,))),
+    record(steps(), at(chain(1)[0], count=8, zero_gradient=(OUTPUT_OFF,), losses=(OFF_LOSS,))),
     record(steps(), at(time_look(saturated=0.9, lambda_=3.0))),
     record(blown(1000.0, 1e4), at(*_raw(*chain(3)))),
     record(steps(loss=flat), at(*_raw(*chain(3, update_ratio=0.2)))),

@@ -22,6 +22,7 @@ from gradreach.record.seen.data import (
 from gradreach.record.seen.depth import DepthLook, SingleValues
 from gradreach.record.seen.loop import (
     Decay,
+    DiscardedOperation,
     DiscardedResult,
     Dropping,
     Epsilon,
@@ -281,6 +282,9 @@ FAR_OFF = tuple(
 
 OF_ONE_VALUE = SingleValues("model.0", "LayerNorm", "layer norm", (32, 1))
 LOST_DATA = GivenData("model.0", "Linear", 2e-3, 3e-3, 2e-3, 12, apart_in=0.5, apart_out=0.006)
+OUTPUT_OFF = zero_gradient(why="off", operation="relu", share=1.0, module="model", kind="Net", behind="model.out")
+OFF_LOSS = LossLook("squared error", (64,), (64,), (64,), last="relu", outputs=Spread(0.0, 0.0, 0.0, 0.0))
+ADDED = DiscardedOperation("model.py:23", "x + self.pe[:, :x.size(1)]", "+", "x")
 DISCARDED = DiscardedResult("model.positions", "Positions", "train.py:12")
 
 SPEAKING: dict[str, Record] = {

@@ -8,7 +8,7 @@ import pytest
 
 from gradreach.record.seen.loop import DiscardedResult
 from tests.records.parts import at, chain, record, steps
-from tests.records.speaking import DISCARDED
+from tests.records.speaking import ADDED, DISCARDED
 from tests.rules.judging import codes, findings, not_judged, the
 
 
@@ -55,3 +55,30 @@ def test_it_takes_three_looks() -> None:
     few = (*at(count=4), *at(discarded=(DISCARDED,), start=90, count=2))
     assert "GR315" not in codes(record(steps(), few))
     assert "GR315" in not_judged(record(steps(), at(discarded=(DISCARDED,), count=2)))
+
+
+def test_an_operation_that_stands_alone_is_told_by_its_own_text() -> None:
+    found = the(record(steps(), at(*chain(2), discarded_operations=(ADDED,))), "GR315")
+    assert (found.severity, found.where["site"], found.evidence["variable"]) == ("warning", "model.py:23", "x")
+    assert found.because == (
+        "`x + self.pe[:, :x.size(1)]` at model.py:23 makes a new tensor, and nothing keeps it: what follows goes on "
+        "with `x` as it was. So it was in 4 looks."
+    )
+    assert found.remedies[0].do == "x = x + self.pe[:, :x.size(1)]"
+
+
+def test_what_works_on_a_part_of_something_is_told_without_a_variable() -> None:
+    found = the(record(steps(), at(discarded_operations=(replace(ADDED, subject=""),))), "GR315")
+    assert "nothing keeps it: nothing that follows has it." in found.because
+    assert found.remedies[0].do == "y = x + self.pe[:, :x.size(1)]  # and go on with y"
+
+
+@pytest.mark.parametrize("change", [{"fits": False}, {"is_idle": True}], ids=["another shape", "no way to the loss"])
+def test_an_operation_that_may_be_there_for_something_else_is_information(change: dict[str, bool]) -> None:
+    found = the(record(steps(), at(discarded_operations=(replace(ADDED, **change),))), "GR315")
+    assert found.severity == "info"
+
+
+def test_an_operation_takes_three_looks() -> None:
+    few = (*at(count=4), *at(discarded_operations=(ADDED,), start=90, count=2))
+    assert "GR315" not in codes(record(steps(), few))

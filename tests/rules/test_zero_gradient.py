@@ -12,13 +12,13 @@ from gradreach.record.look import Look
 from gradreach.record.schema import Record
 from gradreach.record.seen.depth import DepthLook
 from gradreach.record.seen.loop import OptimizerSteps
-from gradreach.record.seen.loss import LossLook
+from gradreach.record.seen.loss import LossLook, Spread
 from gradreach.record.seen.recurrence import DetachedState
 from gradreach.record.seen.zero_gradient import ZeroCause, ZeroGradient
 from gradreach.report.conclusions import Conclusions
 from gradreach.rules.registry import RULES, judge
 from tests.records.parts import at, chain, depth_look, flat, record, steps, time_look, zero_gradient
-from tests.records.speaking import SPEAKING, adversaries
+from tests.records.speaking import OFF_LOSS, OUTPUT_OFF, SPEAKING, adversaries
 from tests.rules.judging import codes, findings, the
 
 FIRST, SECOND = ("model.0.weight", "model.0.bias"), ("model.2.weight", "model.2.bias")
@@ -75,6 +75,39 @@ def test_zeros_that_begin_on_the_way_say_when() -> None:
     found = the(record(steps(), (*alive, *dead)), "GR307")
     assert "in the last 5 of 7 looks, steps 50 to 90" in found.because
     assert [remedy.id for remedy in found.remedies] == ["learning-rate", "scale-input"]
+
+
+def test_an_output_that_is_off_is_told_as_such() -> None:
+    found = the(record(steps(), looks(OUTPUT_OFF, losses=(OFF_LOSS,))), "GR307")
+    assert (
+        "every value of `relu`, the last operation before the loss, in `model` (Net), behind `model.out`, is off"
+        in found.because
+    )
+    assert [remedy.id for remedy in found.remedies] == ["linear-end", "random-start", "scale-input"]
+    assert found.remedies[0].do == "y = self.out(h)  # no relu on the output"
+
+
+def test_the_last_module_of_a_row_is_replaced() -> None:
+    off = replace(OUTPUT_OFF, module="model.3", kind="ReLU", behind="model.2")
+    found = the(record(steps(), looks(off, losses=(OFF_LOSS,))), "GR307")
+    assert found.remedies[0].do == "model[3] = nn.Identity()  # no relu at the end"
+
+
+def test_an_activation_outside_of_the_model_is_left_out_there() -> None:
+    off = replace(OUTPUT_OFF, module="", kind="")
+    found = the(record(steps(), looks(off, losses=(OFF_LOSS,))), "GR307")
+    assert found.remedies[0].do == "y = model(x)  # without the relu behind it"
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [replace(OFF_LOSS, last="matrix product"), replace(OFF_LOSS, outputs=Spread(0.4, 0.4, 0.4, 0.0))],
+    ids=["a layer behind", "an output that is not off"],
+)
+def test_a_hidden_layer_that_is_off_is_no_output(seen: LossLook) -> None:
+    found = the(record(steps(), looks(OUTPUT_OFF, losses=(seen,))), "GR307")
+    assert "the last operation" not in found.because
+    assert "linear-end" not in [remedy.id for remedy in found.remedies]
 
 
 def test_a_loss_that_was_learned_to_exactly_0_is_no_fault() -> None:

@@ -17,6 +17,7 @@ from gradreach.watch.lenses.copied_targets import CopiedTargetsOfLoss
 from gradreach.watch.lenses.copied_units import Copies
 from gradreach.watch.lenses.depth import Depth
 from gradreach.watch.lenses.detached_states import DetachedStates
+from gradreach.watch.lenses.discarded_operations import DiscardedOperations
 from gradreach.watch.lenses.discarded_results import DiscardedResults
 from gradreach.watch.lenses.dropouts import Dropouts
 from gradreach.watch.lenses.feedforward import Feedforward
@@ -49,7 +50,15 @@ from tests.watch.conftest import Watched
 def test_every_lens_is_found_after_those_that_it_names() -> None:
     lenses = all_lenses()
     assert set(lenses) == {
-        *(CarriedGraph, ChunkSeams, CopiedTargetsOfLoss, DiscardedResults, FleetingParts, HiddenParts),
+        *(
+            CarriedGraph,
+            ChunkSeams,
+            CopiedTargetsOfLoss,
+            DiscardedOperations,
+            DiscardedResults,
+            FleetingParts,
+            HiddenParts,
+        ),
         *(
             AddedMasks,
             AlikeRows,

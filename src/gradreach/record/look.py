@@ -16,6 +16,7 @@ from gradreach.record.seen.data import (
 )
 from gradreach.record.seen.depth import DepthLook, SingleValues
 from gradreach.record.seen.loop import (
+    DiscardedOperation,
     DiscardedResult,
     Dropping,
     FleetingPart,
@@ -51,9 +52,10 @@ class Look:
     `uncleared` names the parameters whose gradient, which made the update after this look, was still there at the next
     one; `cleared` those whose gradient was gone by then. `stepped` is what optimizers did in between, where torch
     tells of it.
-    `fleeting` are the modules that the pass made for itself, `discarded` the calls whose results nothing reads; `modes`
-    say in which mode models ran, `dropping` what drops half of what passes or more, `unheard` are modules with a
-    backward pass of their own that autograd does not know.
+    `fleeting` are the modules that the pass made for itself, `discarded` the calls of modules whose results nothing
+    reads, `discarded_operations` the statements that make a tensor and throw it away; `modes` say in which mode models
+    ran, `dropping` what drops half of what passes or more, `unheard` are modules with a backward pass of their own that
+    autograd does not know.
     `hidden` are the parts with a gradient that are out of the sight of `parameters()`. `graph` is the graph's size and
     age. `given` are the sizes of the script's data, by the layer that takes them in; `readings` say along which axis
     the loss reads a layer, `mixed_by_views` and `softmaxes`, of the first looks alone, whether rows of the batch mix;
@@ -86,6 +88,7 @@ class Look:
     hidden: tuple[HiddenPart, ...] = ()
     fleeting: tuple[FleetingPart, ...] = ()
     discarded: tuple[DiscardedResult, ...] = ()
+    discarded_operations: tuple[DiscardedOperation, ...] = ()
     modes: tuple[Mode, ...] = ()
     dropping: tuple[Dropping, ...] = ()
     unheard: tuple[UnheardBackward, ...] = ()

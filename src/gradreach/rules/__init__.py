@@ -39,7 +39,7 @@ gr309_unmoved: weights that get a gradient and never move
 gr310_updates_died_away: the learning rate was taken to 0 while there is still a gradient
 gr311_wrong_mode: a model is trained in evaluation mode, or its batch norms keep no statistics
 gr312_decayed_weights: a weight decay so strong that it, and not the loss, decides what the weights become
-gr315_discarded_result: a call whose result nothing reads
+gr315_discarded_result: a call or an operation whose result nothing reads
 gr313_large_eps: the eps of the optimizer outweighs the gradient
 gr314_drops_nearly_all: dropouts leave next to nothing of the signal
 gr316_rate_of_zero: the optimizer steps at a rate of 0 for a while at the start

@@ -12,9 +12,11 @@ from gradreach.facts.wording import capital, count, percent, shortened
 from gradreach.facts.zero_gradients import MANY_LOOKS, ZeroStretch
 from gradreach.record.kinds import numbered
 from gradreach.record.schema import Finding, Remedy, Severity
+from gradreach.record.seen.loss import LossLook
 from gradreach.remedies.advice.connect import CONNECT
 from gradreach.remedies.advice.follow_gradient import FOLLOW_GRADIENT
 from gradreach.remedies.advice.learning_rate import LEARNING_RATE
+from gradreach.remedies.advice.linear_end import LINEAR_END
 from gradreach.remedies.advice.one_logit import ONE_LOGIT
 from gradreach.remedies.advice.random_start import RANDOM_START
 from gradreach.remedies.advice.scale_input import SCALE_INPUT
@@ -134,6 +136,8 @@ def _reason(facts: Facts, found: ZeroStretch) -> str:
     if _is_saturated(facts, found):
         return f"the units of {layer} sit so far out that every slope rounds to 0"
     off = "every value" if cause.share is None or cause.share >= 1.0 else f"{percent(cause.share)} of the values"
+    if _is_of_output(facts, found):
+        off, at = "every value", f"{operation}, the last operation before the loss,{inside}{behind}"
     return {
         "flat": f"{at} is a step, whose slope is 0 everywhere",
         "off": f"{off} of {at} is off, on the side where its slope is 0" if off.startswith("every") else
@@ -165,6 +169,33 @@ def _is_large(facts: Facts, found: ZeroStretch) -> bool:
     return bool(weighty) and (weighty[0].activation_rms or 0.0) >= LARGE
 
 
+def _is_of_output(facts: Facts, found: ZeroStretch) -> bool:
+    """Whether what is off is the output itself: the operation is the last one before the loss, and gives it nothing but
+    0, or classes that are all alike."""
+    if found.cause.why != "off":
+        return False
+    looks = (look for look in facts.seen.looks if look.site == found.site and found.first <= look.step <= found.last)
+    compared = [look.losses for look in looks if look.losses]
+    return bool(compared) and all(any(_holds_it(seen, found) for seen in parts) for parts in compared)
+
+
+def _holds_it(seen: LossLook, found: ZeroStretch) -> bool:
+    """Whether a loss holds what is off against a target: in a row that lives some number would be above 0."""
+    if seen.last != found.cause.operation or seen.outputs is None or seen.outputs.low != seen.outputs.high:
+        return False
+    return seen.outputs.high == 0.0 or "cross entropy" in seen.kind
+
+
+def _without_activation(found: ZeroStretch) -> Remedy:
+    """The output as the layer before gives it."""
+    cause = found.cause
+    name = _SPELT.get(cause.operation, cause.operation)
+    return LINEAR_END.remedy_because(
+        f"no {name} on what the loss takes: where its every value is off, nothing learns",
+        name, cause.module, cause.behind,
+    )  # fmt: skip
+
+
 def _remedies(facts: Facts, found: ZeroStretch) -> tuple[Remedy, ...]:
     cause, root = found.cause, facts.seen.root_of(found.modules[0])
     scaled = SCALE_INPUT.remedy(root)
@@ -172,7 +203,8 @@ def _remedies(facts: Facts, found: ZeroStretch) -> tuple[Remedy, ...]:
         return (scaled,)
     if cause.why == "off":
         other = LEARNING_RATE.remedy(10.0) if found.before else RANDOM_START.remedy(root)
-        return (scaled, other) if _is_large(facts, found) else (other, scaled)
+        others = (scaled, other) if _is_large(facts, found) else (other, scaled)
+        return (_without_activation(found), *others) if _is_of_output(facts, found) else others
     return {
         "flat": (STRAIGHT_THROUGH.remedy(cause.operation),),
         "saturated": (STABLE_LOSS.remedy(), scaled),
@@ -208,6 +240,7 @@ RULE = Rule(
         "information.",
         remedies=(
             "A straight-through estimator for a step: free; its gradient is biased.",
+            "No activation on the output, where that is what is off: free; the output is then not held above 0.",
             "Inputs of size 1, a lower rate, another start: where all is off; see GR204.",
             "A start at random: where all weights are 0; free.",
             "Use the output: if it should learn; else leave the part out.",
@@ -224,6 +257,6 @@ RULE = Rule(
     labels={"share": "share of the trained numbers"},
     zoo=(
         *("gr307_rounding", "gr307_all_off", "gr307_zero_weights", "gr307_single_softmax"),
-        *("gr307_unused_layer", "gr307_second_derivative"),
+        *("gr307_unused_layer", "gr307_second_derivative", "gr307_output_off"),
     ),
 )

@@ -36,6 +36,10 @@ frames: where the script called from, and what it calls its models
 module_hooks: global hooks on every module call
 module_state: whether a call of a module left anything behind in it
 unread_result: whether the code that calls a module reads what it returns
+thrown_away: statements whose operation makes a tensor for nothing
+operation_listener: which of them ran in a forward pass
+script_codes: the code that a module's class may run
+ways: the ways through a function, by its bytecode
 module_spans: in which module's forward each operation was made
 graph: what the script's autograd graph tells
 topology: the graph by numbers, in an order from the loss to the leaves

@@ -103,9 +103,9 @@ class WatchedStep:
 class Lens:
     """Collects one kind of thing on one watched step. A lens overrides what it needs.
 
-    The methods are called in the order in which they stand here: the first two for every module call, the others once,
-    each for all lenses in turn. A lens comes after those that it names in `after`. What a lens raises is noted in the
-    record, and the look goes on without that lens.
+    The methods are called in the order in which they stand here: the first three for every module call, the others
+    once, each for all lenses in turn. A lens comes after those that it names in `after`. What a lens raises is noted in
+    the record, and the look goes on without that lens.
     """
 
     after: ClassVar[tuple[type[Lens], ...]] = ()
@@ -121,6 +121,9 @@ class Lens:
 
     def called(self, call: ModuleCall) -> None:
         """A module has returned."""
+
+    def ended(self, module: nn.Module) -> None:
+        """A module has returned, after `called`, or raised."""
 
     def before_backward(self, backward: BackwardPass) -> None:
         """The script is about to call backward; the graph is whole. Keep nothing of it beyond this call."""

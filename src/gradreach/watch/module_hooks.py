@@ -20,6 +20,7 @@ _is_fx_tracing: Callable[[], bool] = getattr(_symbolic_trace, "is_fx_symbolic_tr
 
 Enter = Callable[[nn.Module, tuple[Any, ...]], None]
 Leave = Callable[[nn.Module, tuple[Any, ...], dict[str, Any], Any], None]
+End = Callable[[nn.Module, Any, Any], None]
 
 
 def is_transformed() -> bool:
@@ -33,14 +34,24 @@ def is_transformed() -> bool:
     )
 
 
+_OURS: set[int] = set()
+"""The numbers of our own hooks behind every module's forward pass."""
+
+
+def others_listen() -> bool:
+    """Whether anyone but us hears of every module's forward pass."""
+    return not _OURS.issuperset(torch_module._global_forward_hooks)
+
+
 class ModuleHooks:
-    """Calls `enter` before and `leave` after every forward pass of every module, until `remove`.
+    """Calls `enter` before and `leave` after every forward pass of every module, until `remove`; `end` after it
+    too, and where it raised.
 
     While there are hooks, torch puts one more frame into every call of a module, where there were three: so that a
     script whose modules call each other deeply comes no nearer to Python's recursion limit, that limit is raised.
     """
 
-    def __init__(self, enter: Enter, leave: Leave) -> None:
+    def __init__(self, enter: Enter, leave: Leave, end: End | None = None) -> None:
         self._limit = sys.getrecursionlimit()
         self._raised = self._limit * 4 // 3 + OWN_FRAMES
         sys.setrecursionlimit(self._raised)
@@ -48,13 +59,19 @@ class ModuleHooks:
             torch_module.register_module_forward_pre_hook(enter),
             torch_module.register_module_forward_hook(leave, with_kwargs=True),
         ]
+        if end is not None:
+            self._handles.append(torch_module.register_module_forward_hook(end, always_call=True))
+        _OURS.update(handle.id for handle in self._handles)
 
     def remove(self) -> None:
-        """Take both away, with the entry that torch's own handle leaves behind and that would slow every later call."""
-        kept = getattr(torch_module, "_global_forward_hooks_with_kwargs", {})
+        """Take them away, with the entries that torch's own handles leave behind; these would slow later calls."""
+        names = ("_global_forward_hooks_with_kwargs", "_global_forward_hooks_always_called")
+        kept = [getattr(torch_module, name, {}) for name in names]
         for handle in self._handles:
             handle.remove()
-            kept.pop(handle.id, None)
+            for each in kept:
+                each.pop(handle.id, None)
+            _OURS.discard(handle.id)
         if self._handles and sys.getrecursionlimit() == self._raised:
             with suppress(RecursionError):  # too deep to lower it here
                 sys.setrecursionlimit(self._limit)

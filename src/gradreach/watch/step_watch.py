@@ -23,7 +23,7 @@ from gradreach.watch.samples.stream import Chunk
 
 MOST_NAMED = 8
 
-EVENTS = (Lens.entering, Lens.called, Lens.before_backward, Lens.look, Lens.leads)
+EVENTS = (Lens.entering, Lens.called, Lens.ended, Lens.before_backward, Lens.look, Lens.leads)
 
 
 class StepWatch:
@@ -56,7 +56,7 @@ class StepWatch:
         self._generators: Generators | None = None
         self._stack: list[nn.Module] = []
         self._thread = threading.get_ident()
-        self._hooks = ModuleHooks(self._enter, self._leave)
+        self._hooks = ModuleHooks(self._enter, self._leave, self._end)
 
     def detach(self) -> None:
         """Take the global hooks away; without them the graph and the weights still tell their part."""
@@ -150,6 +150,11 @@ class StepWatch:
             if not self._stack and self._generators is not None:
                 self._kept.meet(module, args, kwargs, self._generators, output)
         self.seconds += time.perf_counter() - begin
+
+    def _end(self, module: nn.Module, args: object, output: object) -> None:  # noqa: ARG002
+        if self._that[Lens.ended] and not torch.compiler.is_compiling() and threading.get_ident() == self._thread:
+            with self.step.own_work:
+                self._each(Lens.ended, lambda lens: lens.ended(module))
 
     def _is_of_script(self, module: nn.Module) -> bool:
         """Whether the script calls this module, in its own thread, and watching is asked of it."""

@@ -168,6 +168,24 @@ class DiscardedResult:
 
 
 @dataclass(frozen=True, slots=True)
+class DiscardedOperation:
+    """A statement of the script's, `code`, at a `line`, that makes a new tensor by an `operation` that changes nothing,
+    and throws it away.
+
+    `subject` is the variable that what follows goes on with as it was, empty where it is not known. `fits` says that
+    the result could stand in its place, or that its shape is what the operation changes. `is_idle` says that what the
+    subject is read for afterwards need not be the loss.
+    """
+
+    line: str
+    code: str
+    operation: str
+    subject: str = ""
+    fits: bool = True
+    is_idle: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CutPass:
     """A backward pass that raised, before which `modules` of the class `root` ran where gradients are switched off."""
 

@@ -15,6 +15,7 @@ small_eps: set the eps of the optimizer to what is usual
 spelling: how a script's own modules and parameters are spelt in Python
 
 activation: tanh in place of a logistic function
+assign_operation: keep what an operation makes
 assign_result: go on with what a module returned
 activation_between: an activation between two linear layers
 autograd_function: a backward pass of one's own as an autograd.Function

@@ -37,6 +37,7 @@ outputs: whether the root modules put out something else for each row
 dropouts: what drops half of what passes through it, or more
 modes: whether models run in training mode, and whether batch norms keep statistics
 discarded_results: calls of modules whose results are thrown away
+discarded_operations: statements that make a tensor by an operation and throw it away
 fleeting_parts: modules with weights that a forward pass makes for itself
 without_gradient: the parameters that ask for a gradient and have none
 """

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
-from torch.nn.modules import module as torch_module
 
 from gradreach.record.look import Look
 from gradreach.record.seen.loop import DiscardedResult
 from gradreach.watch.frames import name_in_script
 from gradreach.watch.graph import maker, mark
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
+from gradreach.watch.module_hooks import others_listen
 from gradreach.watch.module_spans import next_number
 from gradreach.watch.module_state import Part, has_hooks, state_of
 from gradreach.watch.tensors import tensors_of
@@ -63,7 +63,7 @@ class DiscardedResults(Lens):
         """Note what becomes of the result of this call."""
         unread = unread_result() if len(self._returned) < MOST_CALLS and not self.step.is_recording else None
         begin = next_number()
-        if unread is None or begin is None or has_hooks(module) or len(torch_module._global_forward_hooks) > 1:
+        if unread is None or begin is None or has_hooks(module) or others_listen():
             self._under_way.append((module, None))
         else:
             self._under_way.append((module, _Entered(unread, state_of(module), begin)))
