@@ -91,7 +91,7 @@ def test_first_screen_holds_verdict_figure_remedy_and_answers(browser: Any, tmp_
     serious = [finding for finding in report.findings if finding.severity != "info"]
     assert page.locator(".lead figure").count() == 1
     assert page.locator(".first pre").count() == bool(serious)
-    assert page.locator(".answers > div").count() == 3
+    assert page.locator(".answers > div").count() == len(report.answers) >= 3
     assert bottom(page, "h1") < bottom(page, ".lead figure") <= 800
     assert bottom(page, ".answers > div") <= 800
     if serious:

@@ -37,8 +37,9 @@ def last_screen(
     end = _apart(_counts(conclusions, width, say, verbose=verbose) + _path(path))
     free = rows - len(top) - len(todo) - len(end) - (len(found[0]) + 1 if found else 0)
     asked = [_answer(each, each.short or each.answer, conclusions.answers, width, say) for each in conclusions.answers]
-    short = sum(map(len, asked)) + 1
-    asked, free = (asked, free - short) if short <= free else ([], free)
+    while asked and sum(map(len, asked)) + 1 > free:
+        asked.pop()  # the first questions are those that matter most
+    free -= sum(map(len, asked)) + 1 if asked else 0
     titles, free = _as_many_as_fit(found, free)
     for at, each in enumerate(conclusions.answers[: len(asked)]):
         full = _answer(each, each.answer, conclusions.answers, width, say)

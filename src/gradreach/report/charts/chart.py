@@ -32,6 +32,9 @@ TIPS = 40
 WORD = 14
 """Height of a line of words above the plot, in pixels."""
 
+LETTER = 6.5
+"""Width of a letter there, about, in pixels."""
+
 TICK_NAME = 13
 """Characters of a name beside a tick: its end, which says most."""
 
@@ -291,7 +294,7 @@ def _mark(mark: Mark, x: Scale, y: Scale) -> str:
         back = f"H{_px(end)}V{_px(y.end)}z" if end - at >= 1 else ""
         top = 2 + WORD * mark.row if mark.word and not back else y.end
         rule = f'<path class="{mark.style}" d="M{_px(at)} {_px(top)}V{_px(y.start)}{back}">{tip}</path>'
-        side, anchor = (5, "start") if at < (x.start + x.end) / 2 else (-5, "end")
+        side, anchor = (5, "start") if at + 5 + LETTER * len(mark.word) <= x.end else (-5, "end")
         return rule + (text(at + side, 12 + WORD * mark.row, mark.word, anchor, "label") if mark.word else "")
     level = y.at(mark.y if mark.y is not None else y.low)
     return f'<path class="{mark.style}" d="M{_px(x.start)} {_px(level)}H{_px(x.end)}">{tip}</path>'

@@ -309,13 +309,13 @@ class Chart {
     const place = this.u.valToPos(mark.x, "x", true);
     if (place < box.left || place > box.left + box.width) return;
     const ink = this.ink("label", "text");
-    const right = place < box.left + box.width / 2;
     const row = box.top - (this.told.head - WORD * mark.row) * ratio;
     if (mark.until === undefined) {
       this.pen(ctx, this.ink(mark.style), ratio);
       this.rule(ctx, place, row - 10 * ratio, place, box.top);
     }
     ctx.font = ink.font.replace(/^[\d.]+/, (size) => size * ratio);
+    const right = place + 5 * ratio + ctx.measureText(mark.word).width <= box.left + box.width;
     ctx.textAlign = right ? "left" : "right";
     ctx.textBaseline = "alphabetic";
     ctx.fillStyle = ink.fill;
