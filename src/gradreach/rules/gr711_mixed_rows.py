@@ -115,6 +115,15 @@ RULE = Rule(
     judge=judge,
     headline=headline,
     urgency=0,
-    labels={"asked": "rows asked", "own": "rows that read their own", "read": "other rows read"},
+    labels={
+        "entries": "rows of the batch",
+        "asked": "rows asked",
+        "own": "rows that read their own",
+        "read": "other rows read",
+        "shape_in": "shape before the view",
+        "shape_out": "shape behind it",
+        "axis_in": "axis of the rows before",
+        "axis_out": "axis read as rows behind",
+    },
     zoo=("gr711_states_viewed", "gr711_encoder_states_viewed", "gr711_steps_viewed", "gr711_frames_unfolded"),
 )
