@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
@@ -11,6 +12,9 @@ from typing import TypeGuard
 import torch
 from torch import nn
 
+_SEES_ALL = frozenset(("locals", "vars", "eval", "exec", "dir"))
+"""Functions that give the variables of a frame as one dict."""
+
 
 def caller(frame: FrameType | None) -> FrameType | None:
     """The innermost frame that belongs to no library, or the innermost of all where there is none."""
@@ -18,6 +22,22 @@ def caller(frame: FrameType | None) -> FrameType | None:
     while frame is not None and _is_library(frame):
         frame = frame.f_back
     return frame or innermost
+
+
+def variables_of(frame: FrameType) -> dict[str, object]:
+    """The local variables of a running frame by their names, as they are now.
+
+    Before Python 3.13 a function's frame keeps what it has told, and so keeps alive what the script lets go of: that is
+    taken away again, but where the function may hold it itself.
+    """
+    told, code = dict(frame.f_locals), frame.f_code
+    if (
+        sys.version_info < (3, 13)
+        and code.co_flags & inspect.CO_OPTIMIZED
+        and not _SEES_ALL.intersection(code.co_names)
+    ):
+        frame.f_locals.clear()
+    return told
 
 
 def place(frame: FrameType | None) -> str:
@@ -45,7 +65,8 @@ def name_in_script(module: nn.Module, frame: FrameType | None) -> str:
     """
     while frame is not None:
         if not _is_library(frame):
-            name = _held_by(module, frame.f_locals) or _held_by_attribute(module, frame.f_locals)
+            variables = variables_of(frame)
+            name = _held_by(module, variables) or _held_by_attribute(module, variables)
             if name:
                 return name
         frame = frame.f_back

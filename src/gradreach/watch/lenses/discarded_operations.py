@@ -14,7 +14,7 @@ from torch.nn import Parameter
 
 from gradreach.record.look import Look
 from gradreach.record.seen.loop import DiscardedOperation
-from gradreach.watch.frames import is_library_file, line_of
+from gradreach.watch.frames import is_library_file, line_of, variables_of
 from gradreach.watch.graph import maker, mark
 from gradreach.watch.lens import BackwardPass, Lens, WatchedStep
 from gradreach.watch.models import modules_of
@@ -125,8 +125,11 @@ class DiscardedOperations(Lens):
 
 def _in_function(frame: FrameType, backward: BackwardPass) -> Iterator[DiscardedOperation]:
     """The statements of a running function that must have run on a variable before backward, or must run after it."""
-    code, variables = frame.f_code, _variables(frame)
-    for statement in thrown_away(code).values():
+    code, statements = frame.f_code, thrown_away(frame.f_code)
+    if not statements:
+        return
+    variables = _variables(frame)
+    for statement in statements.values():
         at = instruction_at(code, frame.f_lasti)
         subject = statement.subject(variables)
         name = statement.source(variables)
@@ -161,7 +164,7 @@ def _idles(
 
 def _variables(frame: FrameType) -> Variables:
     """The variables of a frame by their names."""
-    own, of_file = frame.f_locals, frame.f_globals
+    own, of_file = variables_of(frame), frame.f_globals
 
     def value(name: str) -> Any:
         return own[name] if name in own else of_file.get(name)
