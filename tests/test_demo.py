@@ -83,7 +83,7 @@ def opens_well(browser: Any, file: Path, width: int, scheme: str) -> None:
     page.wait_for_selector("#norm .live canvas")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     answers = page.locator(".answers > div")
-    assert answers.count() == 3
+    assert answers.count() in (3, 4)
     seen = page.locator("h1, .lead figure canvas" if width < 600 else "h1, .lead figure, .first, .answers > div")
     bottoms = seen.evaluate_all("all => all.map(each => each.getBoundingClientRect().bottom)")
     assert max(bottoms) <= page.viewport_size["height"]
