@@ -80,6 +80,11 @@ def test_one_that_adds_nothing() -> None:
     assert found.remedies[0].do.startswith("mask = mask == 0  # True where a place is to be read")
 
 
+def test_numbers_whose_ratio_no_float_holds() -> None:
+    found = the(record(steps(), at(added_masks=(AddedMask("", "", 16, 1e200, -1.0),))), "GR710")
+    assert found.evidence["times"] > 1e300
+
+
 def test_an_added_mask_takes_three_looks() -> None:
     added = AddedMask("model.attn", "MultiheadAttention", 16, 1.0, 0.0)
     assert "GR710" not in codes(record(steps(), at(added_masks=(added,), count=2)))

@@ -26,6 +26,11 @@ def finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
+def exponential(exponent: float) -> float:
+    """e to `exponent`, or to 700 where it is more: beyond 709 there is no float for it."""
+    return math.exp(min(exponent, 700.0))
+
+
 def known(values: Iterable[float | None]) -> list[float]:
     """The finite figures among `values`."""
     return [value for value in values if value is not None and math.isfinite(value)]

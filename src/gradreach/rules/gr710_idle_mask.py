@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from gradreach.facts.facts import Facts
 from gradreach.facts.idle_masks import CLOSE, AddedMasksSeen, IdleMasksSeen
+from gradreach.facts.statistics import exponential
 from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import count, figure, percent
 from gradreach.record.schema import Finding, Severity
@@ -48,7 +48,7 @@ def _finding(facts: Facts, found: IdleMasksSeen) -> Finding:
 
 def _of_an_added_mask(facts: Facts, found: AddedMasksSeen) -> Finding:
     masks = found.looks[-1]
-    first, most = masks[0], math.exp(abs(masks[0].attended - masks[0].masked))
+    first, most = masks[0], exponential(abs(masks[0].attended - masks[0].masked))
     named = f"`{first.module}`" if first.module else "an attention"
     does = "lets the future through" if found.is_future else "shuts nothing out"
     changes = (

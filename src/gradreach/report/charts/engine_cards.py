@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from gradreach.engine.products import scientific
 from gradreach.engine.reach import Reach
 from gradreach.engine.spectrum import Spectrum
+from gradreach.facts.statistics import exponential
 from gradreach.facts.wording import figure
 from gradreach.record.kinds import numbered
 from gradreach.record.seen.recurrence import HORIZON_LIMIT
@@ -135,7 +136,7 @@ def _exponents(lyapunov: Sequence[float]) -> str:
         return ""
     largest = ", ".join(figure(each) for each in lyapunov[:EXPONENTS])
     rest = f" … {figure(lyapunov[-1])}" if len(lyapunov) > EXPONENTS else ""
-    grows = math.exp(min(lyapunov[0], 700.0))
+    grows = exponential(lyapunov[0])
     return f"{largest}{rest} per step: in the long run a change of the state is multiplied by {figure(grows)} a step"
 
 

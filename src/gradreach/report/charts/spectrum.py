@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from gradreach.facts.statistics import known
+from gradreach.facts.statistics import exponential, known
 from gradreach.facts.wording import figure
 from gradreach.record.kinds import of_layer
 from gradreach.record.seen.recurrence import TimeLook
@@ -36,7 +36,7 @@ def spectrum_figure(seen: TimeLook) -> Figure | None:
     for row, (name, at, style) in enumerate(sorted(rules, key=lambda rule: rule[1])):
         parts.append(_rule(name, x.at(at), 12 + ROW * row, base, style))
     for number, value in enumerate(exponents, start=1):
-        tip = spoken(f"exponent {number}: {figure(value)} a step, × {figure(_rate(value))}")
+        tip = spoken(f"exponent {number}: {figure(value)} a step, × {figure(exponential(value))}")
         parts.append(
             f'<circle class="dot s0" cx="{x.at(value):.1f}" cy="{top + 18}" r="4.5"><title>{tip}</title></circle>'
         )
@@ -51,7 +51,7 @@ def told(seen: TimeLook) -> str:
     if not exponents:
         return ""
     largest = max(exponents)
-    rate = f"a change of the state is multiplied by e^{_signed(largest)} = {figure(_rate(largest))} a step"
+    rate = f"a change of the state is multiplied by e^{_signed(largest)} = {figure(exponential(largest))} a step"
     if largest < -STEADY:
         says = f"the state forgets, {rate}, and shrinks to 1 % within {_steps_to_a_hundredth(largest)} steps"
     elif largest > STEADY:
@@ -76,10 +76,6 @@ def _rules(seen: TimeLook) -> list[tuple[str, float, str]]:
 def _rule(name: str, at: Number, top: Number, base: Number, style: str) -> str:
     side, anchor = (5, "start") if at < WIDTH * 0.8 else (-5, "end")
     return f'<path class="{style}" d="M{at:.1f} {top - 8}V{base}"/>' + text(at + side, top + 2, name, anchor, "label")
-
-
-def _rate(exponent: float) -> float:
-    return math.exp(min(exponent, 700.0))
 
 
 def _steps_to_a_hundredth(exponent: float) -> str:

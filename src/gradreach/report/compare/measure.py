@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from gradreach.facts.facts import Facts
+from gradreach.facts.statistics import exponential
 from gradreach.facts.wording import count, figure, percent
 from gradreach.report.compare.noise import LEVEL, Change, holm
 
@@ -104,7 +104,7 @@ def tested(made: Sequence[Measure]) -> int:
 
 def quotient(change: Change) -> Change:
     """A change between logarithms as one between what they are of."""
-    low, value, high = (math.exp(min(x, 700.0)) for x in (change.low, change.value, change.high))
+    low, value, high = (exponential(x) for x in (change.low, change.value, change.high))
     return replace(change, value=value, low=low, high=high)
 
 
