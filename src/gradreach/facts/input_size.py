@@ -11,6 +11,10 @@ from gradreach.record.look import Look
 from gradreach.record.seen.data import GivenData
 from gradreach.record.seen.depth import DepthLook
 
+RAW = 10.0
+"""Rms of an input from which its size may be the cause: weights start for inputs of size 1, and a rate that suits it
+lies 100 times lower, which no clipping and no tenth of the rate makes up for."""
+
 SMALL = 0.1
 """Rms of data up to which their size may be why they are lost: weights and biases start for inputs of size 1."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from gradreach.facts.breaks import TELLS_ROW, Growth, fault, line, only_shows, spot, symbol
 from gradreach.facts.facts import Facts
+from gradreach.facts.input_size import RAW
 from gradreach.facts.wording import capital, figure, shortened
 from gradreach.record.schema import NonFinite, Step
-from gradreach.rules.fitting import RAW_INPUT
 from gradreach.rules.non_finite_remedies import remedies_for
 
 ENOUGH = 3
@@ -87,7 +87,7 @@ def _over(growth: Growth) -> str:
 
 
 def _way_out(facts: Facts, found: NonFinite) -> str:
-    if found.cause in GROWTH and facts.seen.input_sizes.get(facts.seen.root_of(found.module), 0.0) >= RAW_INPUT:
+    if found.cause in GROWTH and facts.seen.input_sizes.get(facts.seen.root_of(found.module), 0.0) >= RAW:
         return "scale the inputs to mean 0 and deviation 1"
     if found.cause in GROWTH and (grown := facts.growth_before(found)) is not None:
         return "lower the learning rate" if grown.usual is None else f"clip the norm at {figure(2 * grown.usual, 2)}"

@@ -13,6 +13,7 @@ from functools import cached_property
 
 from gradreach.facts.depth import DEPTH_DECADES, in_order, update_ratio
 from gradreach.facts.facts import Facts
+from gradreach.facts.input_size import RAW
 from gradreach.facts.statistics import is_finite, is_positive, known
 from gradreach.facts.time import FAR_GROWTH
 from gradreach.record.schema import Finding
@@ -28,11 +29,7 @@ GROWTH = frozenset({"GR102", "GR202", "GR304"})
 LARGE_INPUT = 3.0
 """Rms of an input from which scaling it is worth the line: weights start for inputs of size 1."""
 
-RAW_INPUT = 10.0
-"""Rms from which the input's size is the cause: a rate that suits it lies 100 times lower, which no clipping and no
-tenth of the rate makes up for."""
-
-SCALED_FROM = {"GR203": LARGE_INPUT, "GR204": LARGE_INPUT, "GR304": RAW_INPUT, "GR305": RAW_INPUT}
+SCALED_FROM = {"GR203": LARGE_INPUT, "GR204": LARGE_INPUT, "GR304": RAW, "GR305": RAW}
 """The size of an input from which each rule's finding may come from it; other rules name it on grounds of their own."""
 
 WIDE = 2.0
@@ -235,7 +232,7 @@ def _learning_rate(case: Case) -> bool:
 
 
 def _raw(case: Case) -> bool:
-    return case.is_lost or (case.input_size or 0.0) >= RAW_INPUT
+    return case.is_lost or (case.input_size or 0.0) >= RAW
 
 
 UNFIT: Mapping[str, Callable[[Case], bool]] = {

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from gradreach.facts.depth import pull
 from gradreach.facts.facts import Facts
+from gradreach.facts.input_size import RAW
 from gradreach.facts.site import Site
 from gradreach.facts.statistics import is_positive, known, median, positive
 from gradreach.facts.thresholds import Threshold
@@ -39,9 +40,6 @@ SMALLEST_WEIGHT = 1e-3
 
 USUAL, USUAL_FIRST = 1e-3, 1e-2
 """‖Δw‖ / ‖w‖ of ordinary training, and of its first update."""
-
-RAW = 10.0
-"""Rms of an input from which its size is the cause of large updates."""
 
 GROWS = 2.0
 """Powers of ten by which a gradient grows on its way back, through time or depth, that forbid a higher rate."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gradreach.facts.facts import Facts
-from gradreach.facts.input_size import LOST, SMALL
+from gradreach.facts.input_size import LOST, RAW, SMALL
 from gradreach.facts.losses import LITTLE, part_of_guess
 from gradreach.facts.site import Site
 from gradreach.facts.statistics import is_positive
@@ -28,10 +28,6 @@ from gradreach.rules import (
 )
 from gradreach.rules.references import GLOROT
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
-
-RAW = 10.0
-"""Rms of an input from which its size may be the cause: weights start for inputs of size 1, and a rate that suits it
-lies 100 times lower."""
 
 FAR_OUT = 3.0
 """Deviations of the targets by which the mean of the outputs lies off where these have not reached them at all."""

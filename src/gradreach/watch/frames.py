@@ -6,14 +6,14 @@ import inspect
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
-from types import FrameType
+from types import CodeType, FrameType
 from typing import TypeGuard
 
 import torch
 from torch import nn
 
 _SEES_ALL = frozenset(("locals", "vars", "eval", "exec", "dir"))
-"""Functions that give the variables of a frame as one dict."""
+"""Functions by which a variable may be read without its name."""
 
 
 def caller(frame: FrameType | None) -> FrameType | None:
@@ -31,13 +31,14 @@ def variables_of(frame: FrameType) -> dict[str, object]:
     taken away again, but where the function may hold it itself.
     """
     told, code = dict(frame.f_locals), frame.f_code
-    if (
-        sys.version_info < (3, 13)
-        and code.co_flags & inspect.CO_OPTIMIZED
-        and not _SEES_ALL.intersection(code.co_names)
-    ):
+    if sys.version_info < (3, 13) and code.co_flags & inspect.CO_OPTIMIZED and not reads_without_names(code):
         frame.f_locals.clear()
     return told
+
+
+def reads_without_names(code: CodeType) -> bool:
+    """Whether a function may read its variables all at once."""
+    return bool(_SEES_ALL.intersection(code.co_names))
 
 
 def place(frame: FrameType | None) -> str:

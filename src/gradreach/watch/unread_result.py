@@ -10,11 +10,9 @@ from types import CodeType, FrameType
 
 from torch.nn.modules import module as torch_module
 
-from gradreach.watch.frames import is_library_file, place
+from gradreach.watch.frames import is_library_file, place, reads_without_names
 
 _WATCH = __file__.rpartition("/")[0] + "/"
-_SEES_ALL = frozenset(("locals", "vars", "eval", "exec", "dir"))
-"""Functions by which a variable may be read without its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ def _goes_to(code: CodeType, at: int) -> str | None:
         return None
     if after[0].opname == "POP_TOP":
         return ""
-    if not after[0].opname.startswith("STORE_FAST") or _SEES_ALL.intersection(code.co_names):
+    if not after[0].opname.startswith("STORE_FAST") or reads_without_names(code):
         return None
     name, *loaded = _names(after[0].argval)
     repeats = any(each.opname.startswith("JUMP_BACKWARD") for each in after)
