@@ -67,6 +67,14 @@ def test_a_chain_that_recovers_is_silent() -> None:
     assert "GR201" not in codes(record(steps(loss=flat), looks))
 
 
+def test_a_chain_that_recovers_after_nothing_was_learned() -> None:
+    looks = (*at(*chain(10, 0.1), count=6), *at(*chain(10, 0.9), count=2, start=60))
+    found = the(record(steps(loss=flat), looks), "GR201")
+    assert found.because.startswith("at step 50, ")
+    assert found.because.endswith("; it shrinks by less since step 60, but the loss does not fall.")
+    assert "GR201" not in codes(record(steps(loss=falling), looks))
+
+
 def test_two_looks_are_too_few() -> None:
     assert "GR201" in not_judged(record(steps(loss=flat), at(*chain(10, 0.1), count=2)))
 

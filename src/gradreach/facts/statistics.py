@@ -164,4 +164,9 @@ def _ranks(values: Sequence[float]) -> list[float]:
 
 def most(holds: Sequence[bool]) -> bool:
     """Whether at least two thirds hold, and the last one too."""
-    return bool(holds) and holds[-1] and 3 * sum(holds) >= 2 * len(holds)
+    return mostly(holds) and holds[-1]
+
+
+def mostly(holds: Sequence[bool]) -> bool:
+    """Whether at least two thirds hold, and there are any."""
+    return bool(holds) and 3 * sum(holds) >= 2 * len(holds)

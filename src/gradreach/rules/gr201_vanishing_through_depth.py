@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gradreach.facts.depth import DEPTH_DECADES, LOST_DECADES, Trend
 from gradreach.facts.facts import Facts
-from gradreach.facts.statistics import known, median, most
+from gradreach.facts.statistics import known, median, most, mostly
 from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import figure
 from gradreach.record.schema import Finding
@@ -29,15 +29,23 @@ def judge(facts: Facts) -> RuleOutcome:
     trends = {site: each for site, each in facts.seen.trends.items() if len(each) >= MIN_LOOKS}
     if not trends:
         return RuleOutcome(why_not=through_depth.too_short(f"{MIN_LOOKS} times"))
+    judged = (_judged(facts, site, each) for site, each in trends.items())
+    return RuleOutcome(tuple(found for found in judged if found is not None))
+
+
+def _judged(facts: Facts, site: int, trends: Sequence[Trend]) -> Finding | None:
+    """The finding on a line, where its early layers are cut off to the end, or were until it was too late to learn."""
     decades = facts.thresholds[DEPTH_DECADES]
-    return RuleOutcome(
-        tuple(
-            _finding(facts, each[-1], harm)
-            for site, each in trends.items()
-            if most([trend.decades >= decades and trend.rank >= MONOTONE and _cut_off(trend) for trend in each])
-            and (harm := _harm(facts, site, each))
-        )
-    )
+    cut = [each.decades >= decades and each.rank >= MONOTONE and _cut_off(each) for each in trends]
+    if not mostly(cut):
+        return None
+    if most(cut):
+        harm = _harm(facts, site, trends)
+        return _finding(facts, trends[-1], harm) if harm else None
+    if not (nothing := _nothing_learned(facts, site)):
+        return None
+    last = max(at for at, is_cut in enumerate(cut) if is_cut)
+    return _finding(facts, trends[last], f"it shrinks by less since step {trends[last + 1].look.step}, but {nothing}")
 
 
 def _cut_off(trend: Trend) -> bool:
@@ -46,14 +54,18 @@ def _cut_off(trend: Trend) -> bool:
     return trend.leverage is None or trend.leverage >= UNEQUAL or (ratio is not None and ratio <= STILL)
 
 
+def _nothing_learned(facts: Facts, site: int) -> str:
+    if facts.site(site).stalled:
+        return "the loss does not fall"
+    return "the loss is no better than a constant guess" if facts.is_constant_guess(site) else ""
+
+
 def _harm(facts: Facts, site: int, trends: Sequence[Trend]) -> str:
     ratios = known(trend.early_update for trend in trends)
     if ratios and median(ratios) < SLOW:
         return f"an update changes the early weights by {figure(median(ratios))} of their size in the median"
-    if facts.site(site).stalled:
-        return "the loss does not fall"
-    if facts.is_constant_guess(site):
-        return "the loss is no better than a constant guess"
+    if nothing := _nothing_learned(facts, site):
+        return nothing
     if median([trend.decades for trend in trends]) >= facts.thresholds[LOST_DECADES]:
         return "beside the late layers' gradient the early one is lost in float32's rounding"
     return ""
@@ -88,8 +100,8 @@ RULE = Rule(
         thresholds=TREND + f"The early third's ‖w‖·‖∂L/∂w‖ must lie under 1/{UNEQUAL:g} of the late third's, or its "
         f"update under {figure(STILL)} of the weights; and there must be harm: early updates under {figure(SLOW)} of "
         "the weights (1e-3 is usual), a loss that stands still or is that of a constant guess, or "
-        f"{LOST_DECADES.default:g} decades, where float32 loses the early gradient beside the late one. A residual "
-        "stream or a warm-up shows no such line.",
+        f"{LOST_DECADES.default:g} decades, where float32 loses the early gradient beside the late one. Where the last "
+        "look shows it no more, nothing may have been learned yet. A residual stream or a warm-up shows no such line.",
         remedies=(
             "Initial weights of the right scale: free.",
             "Residual connections: free; width must stay equal along them.",
