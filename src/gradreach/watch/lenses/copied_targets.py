@@ -40,13 +40,15 @@ APART = 5.0
 class _Asked:
     """The targets of a cross entropy that are the ids (B, T) of a call of an embedding, `shift` places further on.
 
-    Place p of the `width` places of a row of the loss is asked for the id at p + shift.
+    Place p of the `width` places of a row of the loss is asked for the id at p + shift. Where the script has time
+    first, the embedding is given (T, B), and the loss goes through all rows of one place before the next.
     """
 
     module: nn.Module
     ids: Tensor
     shift: int
     width: int
+    has_time_first: bool
     output: Node
     embedding: Node
 
@@ -57,14 +59,18 @@ class _Asked:
         shape = tuple(self.output._input_metadata[0].shape)
         only = torch.zeros(shape, dtype=self.output._input_metadata[0].dtype, device=self.ids.device)
         if len(shape) == 2 and shape[0] == rows * self.width:
-            only[row * self.width + place] = torch.linspace(1.0, 2.0, shape[1])
-        elif len(shape) == 3 and (shape[0], shape[2]) == (rows, self.width):
+            at = place * rows + row if self.has_time_first else row * self.width + place
+            only[at] = torch.linspace(1.0, 2.0, shape[1])
+        elif not self.has_time_first and len(shape) == 3 and (shape[0], shape[2]) == (rows, self.width):
             only[row, :, place] = torch.linspace(1.0, 2.0, shape[1])
         else:
             return None
         start, end = GradientEdge(self.output, 0), GradientEdge(self.embedding, 0)
         (gradient,) = torch.autograd.grad([start], [end], [only], retain_graph=True, allow_unused=True)
-        if gradient is None or tuple(gradient.shape[:2]) != tuple(self.ids.shape):
+        if gradient is None:
+            return None
+        gradient = gradient.transpose(0, 1) if self.has_time_first else gradient
+        if tuple(gradient.shape[:2]) != tuple(self.ids.shape):
             return None
         size: Tensor = gradient[row].flatten(1).norm(dim=1)
         return size
@@ -161,24 +167,29 @@ def _marked(graph: Graph, key: object) -> dict[int, Node]:
 def _asked(compared: Compared, module: nn.Module, ids: Tensor, embedding: Node) -> _Asked | None:
     """How the targets of a cross entropy are these ids, where they are: in their places, or one or two further on, with
     the last place left out of the loss or asked for what comes after; None of others, and of ids that are all alike."""
-    target, (rows, steps) = compared.target, ids.shape
+    target = compared.target
     if compared.kind != "cross entropy" or target is None or target.dtype != torch.int64 or not is_dense(target):
         return None
-    if ids.numel() < FEWEST_PLACES or steps < FEWEST_STEPS or bool((ids == ids[0, 0]).all()):
+    if ids.numel() < FEWEST_PLACES or bool((ids == ids[0, 0]).all()):
         return None
-    told, ignored = ids.to(target.dtype), -100 if compared.ignored is None else compared.ignored
-    for shift, width in (
-        (0, steps),
-        (1, steps),
-        (1, steps - 1),
-        (TWICE, steps),
-        (TWICE, steps - 1),
-        (TWICE, steps - 2),
-    ):
-        if target.numel() == rows * width:
+    ignored = -100 if compared.ignored is None else compared.ignored
+    for has_time_first in (False, True):
+        told = ids.t() if has_time_first else ids
+        if (found := _shifted(target, told.to(target.dtype), ignored, has_time_first)) is not None:
+            return _Asked(module, told, *found, has_time_first, compared.path[0], embedding)
+    return None
+
+
+def _shifted(target: Tensor, ids: Tensor, ignored: int, has_time_first: bool) -> tuple[int, int] | None:
+    """By how many places the targets lie ahead of the ids (B, T), and how many places of a row they are."""
+    rows, steps = ids.shape
+    widths = ((0, steps), (1, steps), (1, steps - 1), (TWICE, steps), (TWICE, steps - 1), (TWICE, steps - 2))
+    for shift, width in widths:
+        if steps >= FEWEST_STEPS and target.numel() == rows * width:
             known = min(width, steps - shift)
-            if _agree(target.reshape(rows, width)[:, :known], told[:, shift : shift + known], ignored):
-                return _Asked(module, ids, shift, width, compared.path[0], embedding)
+            asked = target.reshape(width, rows).t() if has_time_first else target.reshape(rows, width)
+            if _agree(asked[:, :known], ids[:, shift : shift + known], ignored):
+                return shift, width
     return None
 
 
