@@ -153,6 +153,8 @@ FAR_OFF_AT_FIRST = at(
 )
 ALL_ONES = replace(ERROR, module="critic.0", targets=Spread(1.0, 1.0, 1.0, 0.0), terms=1)
 
+TAGS = replace(ERROR, kind="binary cross entropy on logits", shape=(32, 8), targets=Spread(0.0, 1.0, 0.3, 0.46))
+
 
 def one_sided(*asked: LossLook, count: int = 24, turn: int = 2) -> tuple[Look, ...]:
     """Looks in turns at a critic's own pass, which asks for all this, and at that of a maker, through the critic."""
@@ -455,6 +457,19 @@ SPEAKING: dict[str, Record] = {
         one_sided(*(replace(ALL_ONES, terms=2, term=term, targets=Spread(0.0, 0.0, 0.0, 0.0)) for term in (1, 2)))
     ),
     "GR609 of other numbers": taking_turns(one_sided(replace(ALL_ONES, targets=Spread(0.9, 0.9, 0.9, 0.0)))),
+    "GR609 of one that the other line uses": taking_turns(
+        tuple(
+            replace(look, depth=tuple(replace(each, grad_rms=None) for each in look.depth)) if look.site else look
+            for look in one_sided(ALL_ONES)
+        )
+    ),
+    "GR609 of labels that go away": record(
+        steps(),
+        tuple(
+            replace(look, losses=(replace(TAGS, targets=TAGS.targets if n < 4 else Spread(0.0, 0.0, 0.0, 0.0)),))
+            for n, look in enumerate(at(count=10))
+        ),
+    ),
     "GR609 of classes": record(steps(), at(losses=(replace(ERROR, kind="cross entropy", counts=(0, 32, 0)),))),
     "GR610": record(
         steps(),

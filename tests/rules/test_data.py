@@ -10,6 +10,7 @@ import pytest
 from gradreach.record.look import Look
 from gradreach.record.schema import Finding, Lag, Record
 from gradreach.record.seen.depth import DepthLook
+from gradreach.record.seen.loss import LossLook
 from gradreach.rules.data_dependency import UNASKED
 from gradreach.rules.registry import RULES
 from tests.records.parts import (
@@ -34,6 +35,10 @@ SHORT, LONG = at(time_look(factor=0.5)), at(time_look(factor=0.99))
 """A layer that reaches 6 of 59 steps back, and one that reaches them all."""
 
 NOTHING = (free(1, 6), free(7, 20), free(21, 59))
+
+
+def hardly_falling(step: int) -> float:
+    return 1.0 - 1e-4 * step + 0.002 * (step % 3)
 
 
 def made(*lags: Lag, looks: tuple[Look, ...] = SHORT, loss: object = flat, **more: object) -> Record:
@@ -66,6 +71,16 @@ def test_while_the_loss_falls_what_is_out_of_reach_is_information() -> None:
     short = record(steps(150, loss=flat), SHORT, dependency=(dependency(lag(40)),))
     assert the(short, "GR402").severity == "info"
     assert the(short, "GR101").severity == "info"
+
+
+def test_a_loss_that_is_still_a_constant_guess_rests() -> None:
+    guess = LossLook(
+        "squared error", (32, 1), (32, 1), (32, 1), "matrix product", "model.head", True, guess=0.95, value=0.96
+    )
+    slowly = made(lag(40), looks=at(time_look(factor=0.5), losses=(guess,), count=8), loss=hardly_falling)
+    assert the(slowly, "GR402").severity == "error"
+    assert the(slowly, "GR604").severity == "info"
+    assert the(made(lag(40), loss=hardly_falling), "GR402").severity == "info"
 
 
 def test_of_several_lags_out_of_reach_the_strongest_is_told_and_all_are_named() -> None:

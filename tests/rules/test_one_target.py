@@ -108,6 +108,17 @@ def test_an_adversary_that_is_asked_for_one_alone() -> None:
     assert joined.remedies[0].do.startswith("labels = torch.cat(")
 
 
+def test_one_that_gets_no_gradient_from_the_other_line() -> None:
+    looks = tuple(
+        replace(look, depth=tuple(replace(each, grad_rms=None) for each in look.depth)) if look.site else look
+        for look in one_sided(ALL_ONES)
+    )
+    found = the(taking_turns(looks), "GR609")
+    assert "as well, but no gradient comes back to it from there: it puts out that one value" in found.because
+    assert "learns through" not in found.because
+    assert [remedy.id for remedy in found.remedies] == ["look-at-targets"]
+
+
 def apart(looks: tuple[Look, ...]) -> tuple[Look, ...]:
     """Looks none of whose passes goes through both models."""
     return tuple(replace(look, depth=look.depth[look.site :][:1]) for look in looks)
@@ -156,3 +167,39 @@ def test_both_targets_at_two_lines_are_two_sides() -> None:
 
 def test_no_comparison_is_not_judged() -> None:
     assert "GR609" in not_judged(record(steps(), at()))
+
+
+TAGS = replace(ERROR, kind="binary cross entropy on logits", shape=(32, 8), targets=Spread(0.0, 1.0, 0.3, 0.46))
+GONE, FEW_LEFT = replace(TAGS, targets=ZEROS), replace(TAGS, targets=Spread(0.0, 1.0, 0.05, 0.2))
+
+
+def in_turn(*seen: LossLook) -> Record:
+    looks = at(count=len(seen))
+    return record(steps(400), tuple(replace(look, losses=(one,)) for look, one in zip(looks, seen, strict=True)))
+
+
+def test_targets_of_one_kind_that_go_away() -> None:
+    found = the(in_turn(*[TAGS] * 4, *[GONE] * 5, FEW_LEFT, GONE), "GR609")
+    assert (found.severity, found.evidence["since"], found.evidence["share"]) == ("error", 40, 0.3)
+    assert found.because.startswith(
+        "From step 40 on all the targets that the binary cross entropy on logits of the output of `model.2` was held "
+        "against are 0, in 6 of 7 looks; before, 30 % of them were not, in the median."
+    )
+    assert [remedy.id for remedy in found.remedies] == ["copy-rows"]
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        [TAGS] * 10,
+        [*[TAGS] * 2, *[GONE] * 8],
+        [*[TAGS] * 4, *[GONE] * 4],
+        [*[TAGS] * 4, *[GONE, GONE, FEW_LEFT] * 3],
+        [*[TAGS] * 4, *[GONE] * 6, TAGS],
+        [replace(each, shape=(8, 8)) for each in (*[TAGS] * 4, *[GONE] * 6)],
+        [replace(each, kind="squared error") for each in (*[TAGS] * 4, *[GONE] * 6)],
+    ],
+    ids=["none", "soon", "few looks", "often some", "back again", "few targets", "numbers"],
+)
+def test_targets_that_come_and_go_are_silent(seen: list[LossLook]) -> None:
+    assert "GR609" not in codes(in_turn(*seen))

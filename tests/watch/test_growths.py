@@ -127,3 +127,32 @@ def test_a_checkpoint_is_left_alone() -> None:
 
     model = net()
     assert growths(model, lambda model, x: F.cross_entropy(checkpoint(model, x, use_reentrant=False), LABELS)) == ()
+
+
+class Tables(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other, self.shift = nn.Embedding(30, 16), nn.Embedding(20, 16), nn.Embedding(20, 1)
+
+    def forward(self, join: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        of = torch.arange(ROWS)
+        joined: Tensor = join(self.one(of % 30), self.other(of % 20)) + self.shift(of % 20)[:, 0]
+        return joined
+
+
+@pytest.mark.parametrize(
+    "join",
+    [
+        lambda a, b: (a * b).sum(-1),
+        lambda a, b: torch.bmm(a[:, None], b[:, :, None]).flatten(),
+        lambda a, b: torch.einsum("ij,ij->i", a, b),
+    ],
+    ids=["sum", "bmm", "einsum"],
+)
+def test_an_inner_product_of_looked_up_rows_is_read(join: Callable[[Tensor, Tensor], Tensor]) -> None:
+    torch.manual_seed(0)
+    target = (torch.arange(ROWS) % 2).float()
+    (only,) = growths(Tables(), lambda model, _: F.binary_cross_entropy_with_logits(model(join), target))
+    assert (only.weight, only.fan_in, only.is_drawn) == ("model.other.weight", 16, True)
+    assert only.input_rms == pytest.approx(1.0, rel=0.3)
+    assert only.factor == pytest.approx(4.0, rel=0.5)

@@ -11,7 +11,8 @@ known_errors: what torch's own words mean where it raises
 terms: how hard the terms of a loss pull at the weights that they share
 padded_loss: losses most of whose rows stand at padding
 far_start: losses that begin far above what a constant guess gets
-one_sided: models that others learn through and that are asked for one number alone
+one_sided: models beside others that are asked for one number alone
+lost_targets: targets of two kinds of which one comes up no more
 outputs: whether what models put out differs from row to row
 summed_passes: whether the gradients of several passes are summed for one update
 idle_clip: clipping calls that limit nothing

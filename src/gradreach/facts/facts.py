@@ -254,6 +254,7 @@ class Facts:
         return tuple(dependency_test(found, self.seen.looks, self.thresholds) for found in self.record.dependency)
 
     def rests_at(self, test: DependencyTest) -> bool:
-        """Whether the loss at a test's place rests: then what is out of reach holds the training up. While it falls,
-        the reach may yet grow."""
-        return self.site(test.dependency.site).rest is not None
+        """Whether the loss at a test's place rests, or is still no better than a constant guess: then what is out of
+        reach holds the training up. While it falls, the reach may yet grow."""
+        site = test.dependency.site
+        return self.site(site).rest is not None or self.is_constant_guess(site)

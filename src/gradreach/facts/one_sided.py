@@ -1,4 +1,4 @@
-"""Models that others learn through, and that are themselves asked for one and the same number by all their losses."""
+"""Models beside others that are asked for one and the same number by all their losses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ _DIFFERENCES = ("subtraction", "sub", "rsub")
 @dataclass(frozen=True, slots=True)
 class OneSided:
     """A root whose training, at the line of number `site`, asks for this `target` alone, in so many `comparisons` that
-    some `looks` saw, the last one as `last`."""
+    some `looks` saw, the last one as `last`. Others learn through it where `is_learned_through`; else what it puts out
+    goes into their passes alone, and no gradient comes back from there."""
 
     root: str
     site: int
@@ -32,6 +33,7 @@ class OneSided:
     comparisons: int
     looks: int
     last: LossLook
+    is_learned_through: bool
 
 
 def one_sided(seen: Seen, sites: Mapping[int, Site]) -> tuple[OneSided, ...]:
@@ -54,7 +56,14 @@ def _one_sided(seen: Seen, sites: Mapping[int, Site], root: str) -> OneSided | N
         return None
     target, last = asked[0], looks[-1].losses
     assert target is not None
-    return OneSided(root, places[-1], target, len(last), len(looks), last[0])
+    lines = sum(_gets_a_gradient(seen, number, root) for number in through)
+    return OneSided(root, places[-1], target, len(last), len(looks), last[0], is_learned_through=lines > 1)
+
+
+def _gets_a_gradient(seen: Seen, number: int, root: str) -> bool:
+    """Whether a line's backward pass goes through a root, and not only what it put out."""
+    depth = (each for look in seen.looks_at(number) for each in look.depth)
+    return any(each.grad_rms is not None for each in depth if seen.root_of(each.module) == root)
 
 
 def _trains_others(seen: Seen, number: int, root: str) -> bool:

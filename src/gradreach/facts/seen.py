@@ -15,6 +15,7 @@ from gradreach.facts.idle_masks import AddedMasksSeen, IdleMasksSeen, added_mask
 from gradreach.facts.input_size import given_data, input_sizes, lost_data
 from gradreach.facts.linear_maps import MapsSeen, linear_maps
 from gradreach.facts.losses import LossPart, loss_parts
+from gradreach.facts.lost_targets import LostTargets, all_lost_targets
 from gradreach.facts.modules import is_within, root_of
 from gradreach.facts.padded_loss import PaddedLoss, padded_losses
 from gradreach.facts.summed_passes import SummedPasses, summed_passes
@@ -196,6 +197,11 @@ class Seen:
     def padded_losses(self) -> tuple[PaddedLoss, ...]:
         """The comparisons most of whose rows are padding."""
         return padded_losses(self.loss_parts)
+
+    @cached_property
+    def lost_targets(self) -> tuple[LostTargets, ...]:
+        """The comparisons one of whose two kinds of targets went away in the course of the run."""
+        return all_lost_targets(self.loss_parts)
 
     @cached_property
     def alignments(self) -> tuple[AlignmentSeen, ...]:

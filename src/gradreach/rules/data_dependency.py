@@ -83,5 +83,6 @@ DEPENDS = (
 )
 RESTS = (
     f"The loss rests where, over {PASSES} backward passes or more, its median in the last quarter lies under that of "
-    "the quarter before the middle by no more than their noise."
+    "the quarter before the middle by no more than their noise. One that hardly fell and is still that of a constant "
+    "guess counts as one that rests."
 )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from gradreach.facts.facts import Facts
 from gradreach.facts.losses import LossPart, only_target
+from gradreach.facts.lost_targets import EXPECTED, FEWEST_SINCE, LostTargets
 from gradreach.facts.one_sided import FALLEN, FEWEST_LOOKS, OneSided
 from gradreach.facts.site import Site
 from gradreach.facts.statistics import median
@@ -13,6 +14,7 @@ from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import count, figure, percent
 from gradreach.record.schema import Finding, Severity
 from gradreach.remedies.advice.both_sides import BOTH_SIDES
+from gradreach.remedies.advice.copy_rows import COPY_ROWS
 from gradreach.remedies.advice.look_at_targets import LOOK_AT_TARGETS
 from gradreach.rules.losses import headline, where, whose
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
@@ -38,7 +40,8 @@ def judge(facts: Facts) -> RuleOutcome:
     places = dict.fromkeys((part.site, part.last.module) for part in facts.seen.loss_parts)
     told = ([part for part in facts.seen.loss_parts if (part.site, part.last.module) == place] for place in places)
     alone = [found for parts in told if (found := _finding(facts, parts)) is not None]
-    return RuleOutcome((*alone, *(_of_an_adversary(facts, each) for each in facts.one_sided)))
+    adversaries = (_of_an_adversary(facts, each) for each in facts.one_sided)
+    return RuleOutcome((*alone, *adversaries, *(_of_lost(facts, each) for each in facts.seen.lost_targets)))
 
 
 def _finding(facts: Facts, parts: Sequence[LossPart]) -> Finding | None:
@@ -65,19 +68,40 @@ def _finding(facts: Facts, parts: Sequence[LossPart]) -> Finding | None:
 def _of_an_adversary(facts: Facts, found: OneSided) -> Finding:
     learning, rows = facts.site(found.site).learning, (found.last.shape[:1] or (1,))[0]
     what = "of class" if found.last.counts else "exactly"
+    fallen = f"Its loss has fallen from {figure(learning.first)} to {figure(learning.last)}"
+    does = (
+        "Another model learns through this one, and with one target for all rows there is nothing to tell apart: it "
+        f"puts out that one value whatever it is given. {fallen}, and it says nothing to what learns through it."
+        if found.is_learned_through
+        else "What it puts out goes into another line's pass as well, but no gradient comes back to it from there: it "
+        f"puts out that one value whatever it is given, and learns nothing of what the other line asks. {fallen}."
+    )
     because = (
         f"All the targets by which `{found.root}` is trained are {what} {figure(found.target)}: those of "
-        f"{count(found.comparisons, 'comparison')} of some {rows} rows each, in {count(found.looks, 'look')}. Another "
-        "model learns through this one, and with one target for all rows there is nothing to tell apart: it puts out "
-        f"that one value whatever it is given. Its loss has fallen from {figure(learning.first)} to "
-        f"{figure(learning.last)}, and it says nothing to what learns through it."
+        f"{count(found.comparisons, 'comparison')} of some {rows} rows each, in {count(found.looks, 'look')}. {does}"
     )
     evidence: Evidence = {
         "target": found.target, "looks": found.looks, "comparisons": found.comparisons, "loss": learning.last,
     }  # fmt: skip
     how = f"targets from {figure(found.target)} to {figure(found.target)} in {found.looks} ≥ {FEWEST_LOOKS} looks"
     place: Where = {"module": found.root, "site": facts.site_name(found.site)}
-    return RULE.finding("error", place, evidence, because, (BOTH_SIDES.remedy(found.target, found.comparisons),), how)
+    both = BOTH_SIDES.remedy(found.target, found.comparisons)
+    remedy = both if found.is_learned_through else LOOK_AT_TARGETS.remedy()
+    return RULE.finding("error", place, evidence, because, (remedy,), how)
+
+
+def _of_lost(facts: Facts, found: LostTargets) -> Finding:
+    part = found.part
+    because = (
+        f"From step {found.since} on all the targets that the {part.last.kind} of {whose(part.last)} was held against "
+        f"are {figure(found.target)}, in {found.alike} of {count(found.looks, 'look')}; before, "
+        f"{percent(found.share)} of them were not, in the median. So the labels change while the training runs: a line "
+        "that writes into what the data set keeps, as y -= mean or boxes[:, 2:] -= boxes[:, :2] in a transform, meets "
+        "its own result in the next pass over the data."
+    )
+    evidence: Evidence = {"target": found.target, "looks": found.alike, "since": found.since, "share": found.share}
+    how = f"targets from {figure(found.target)} to {figure(found.target)} in {found.alike} ≥ {FEWEST_SINCE} looks"
+    return RULE.finding("error", where(facts, part), evidence, because, (COPY_ROWS.remedy(),), how)
 
 
 def _target(part: LossPart) -> float | None:
@@ -131,9 +155,12 @@ RULE = Rule(
         f"have to be seen, unless ignore_index leaves out the other one of two; {SOME_ROWS} rows of {MANY_TARGETS} "
         "targets are a warning. Where lines take turns, a model that another one learns through has to be asked for "
         f"one number by every term of every loss whose gradient steps it, in {FEWEST_LOOKS} looks or more, and its "
-        f"loss to have fallen to {percent(FALLEN)}.",
+        f"loss to have fallen to {percent(FALLEN)}. Of targets of two kinds one may also go away in the course of the "
+        f"run: from some look on {FEWEST_SINCE} looks or more, and nearly all, see the other kind alone, each where "
+        f"{EXPECTED:g} of the one that went were to be expected.",
         remedies=(
             "Look at the targets where the data set is made, before and after each conversion: free.",
+            "Of labels that change: a copy of the row for whatever writes into it: free.",
             "Of an adversary: one target for real rows and another one for the generated ones: free.",
         ),
         silence="Where a model of one class is meant: the distance to one centre, or a residual that is to be 0.",

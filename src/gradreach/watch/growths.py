@@ -34,6 +34,9 @@ MOST_TERMS = 16
 _FACTORS = {"mm": (0, 1), "addmm": (1, 2), "convolution": (0, 1)}
 """The edges of each product that lead to its two factors."""
 
+_INNER = {"mul": ("self", "other"), "bmm": ("self", "mat2")}
+"""What makes an inner product of looked-up rows, and the factors that it keeps."""
+
 _SUMS = ("add", "sub", "tocopy")
 
 _TURNS = ("t", "transpose", "permute")
@@ -79,12 +82,35 @@ def _products(start: Node) -> Iterator[_Product]:
 
 def _product(node: Node) -> _Product | None:
     key = key_of(operation(node))
+    if key in ("sum", "bmm"):
+        return _inner_product(node)
     if key not in _FACTORS:
         return None
     first, second = (_leaf(node.next_functions[place][0]) for place in _FACTORS[key])
     if second is not None:
         return _Product(node, *second, is_first=False)
     return None if first is None or key == "convolution" else _Product(node, *first, is_first=True)
+
+
+def _inner_product(node: Node) -> _Product | None:
+    """A product of rows with rows that were looked up in trained tables: the second table counts as its weight."""
+    before = parents(node)
+    inner = node if key_of(operation(node)) == "bmm" else before[0] if len(before) == 1 else node
+    if key_of(operation(inner)) not in _INNER:
+        return None
+    tables = [_table(edge) for edge, _ in inner.next_functions]
+    if len(tables) != 2 or tables[0] is None or tables[1] is None:
+        return None
+    return _Product(inner, tables[1], is_turned=False, is_first=False)
+
+
+def _table(node: Node | None) -> Tensor | None:
+    """The leaf that a node's rows were looked up in, past what only moves them."""
+    while node is not None and key_of(operation(node)) != "embedding":
+        before = parents(node)
+        node = before[0] if moves(operation(node)) and len(before) == 1 and not is_leaf(before[0]) else None
+    found = _leaf(node.next_functions[0][0]) if node is not None else None
+    return None if found is None else found[0]
 
 
 def _is_product_with_bias(start: Node) -> bool:
@@ -115,7 +141,9 @@ def _leaf(node: Node | None) -> tuple[Tensor, bool] | None:
 
 def _growth(product: _Product, names: Mapping[int, str]) -> LayerGrowth | None:
     """What one product does; None where the graph does not hold what it is given."""
-    seen = _convolution(product) if key_of(operation(product.node)) == "convolution" else _matrix_product(product)
+    key = key_of(operation(product.node))
+    read = _of_rows if key in _INNER else _convolution if key == "convolution" else _matrix_product
+    seen = read(product)
     if seen is None:
         return None
     matrix, given, output = seen
@@ -147,6 +175,16 @@ def _convolution(product: _Product) -> tuple[Tensor, Tensor, Tensor] | None:
         return None
     given = given[: ROWS // 8]
     return weight.flatten(1), given, _convolved(node, given, weight)
+
+
+def _of_rows(product: _Product) -> tuple[Tensor, Tensor, Tensor] | None:
+    """The same of an inner product of looked-up rows: the table, the rows of the other one, and what comes of them."""
+    key = key_of(operation(product.node))
+    first, second = (_given(product.node, name) for name in _INNER[key])
+    if first is None or second is None:
+        return None
+    output = torch.bmm(first, second) if key == "bmm" else (first * second).sum(-1)
+    return product.leaf.detach(), first, output
 
 
 def _given(node: Node, name: str) -> Tensor | None:

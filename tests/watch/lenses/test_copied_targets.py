@@ -111,6 +111,33 @@ def test_shifted_targets_that_a_place_sees(watched: Watched) -> None:
         assert (found.steps, found.places, found.ahead) == (T, BATCH * T, 1)
 
 
+@pytest.mark.parametrize("left_out", [0, 1])
+def test_time_may_come_first(watched: Watched, left_out: int) -> None:
+    def seen(mix: Callable[[Tensor], Tensor], shift: int) -> CopiedTargets | None:
+        torch.manual_seed(0)
+        net, ids = Net(mix), torch.randint(0, SYMBOLS, (T, BATCH))
+        end = T - left_out * shift
+
+        def step() -> None:
+            targets = ids.roll(-shift, 0)[:end]
+            nn.functional.cross_entropy(net(ids)[:end].reshape(-1, SYMBOLS), targets.reshape(-1)).backward()
+
+        return watched(step)[1].looks[0].copied_targets
+
+    def causal(h: Tensor) -> Tensor:
+        return h.cumsum(0)
+
+    def ahead(h: Tensor) -> Tensor:
+        return h + 0.7 * h.roll(-1, 0)
+
+    given, sees = seen(causal, 0), seen(ahead, 1)
+    assert given is not None
+    assert (given.steps, given.ahead) == (T, 0)
+    assert sees is not None
+    assert (sees.steps, sees.ahead) == (T, 1)
+    assert seen(causal, 1) is None
+
+
 def test_shifted_targets_behind_a_code_for_the_whole_sequence(watched: Watched) -> None:
     assert copied(watched, lambda h: h.mean(1, keepdim=True).expand(-1, T, -1), shift=1) is None
     assert copied(watched, lambda h: h + h.mean(1, keepdim=True), shift=1) is None
@@ -168,3 +195,13 @@ def test_a_causal_model_is_asked_less_than_one_that_sees_ahead(
 
     watched(train)
     assert len(asked) == passes
+
+
+def test_a_model_of_two_directions_may_give_it_back_with_time_first(watched: Watched) -> None:
+    torch.manual_seed(0)
+    net, ids = Net(lambda h: h + h.mean(0, keepdim=True)), torch.randint(0, SYMBOLS, (T, BATCH))
+
+    def step() -> None:
+        nn.functional.cross_entropy(net(ids).reshape(-1, SYMBOLS), ids.reshape(-1)).backward()
+
+    assert watched(step)[1].looks[0].copied_targets is None

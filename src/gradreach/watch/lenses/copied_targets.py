@@ -78,7 +78,24 @@ class _Asked:
     def is_given(self) -> bool:
         """Whether the model sees what it is asked for: of targets that are not shifted its own id and none behind it;
         of others the next id, which it reads as no place does that is asked for another one."""
-        return self.is_causal() if self.shift == 0 else self._sees_ahead()
+        if self.shift:
+            return self._sees_ahead()
+        return self.is_causal() and (not self.is_flat or self.turned().is_causal())
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether the output is a row for each place, from which it cannot be seen which axis is that of time."""
+        return len(self.output._input_metadata[0].shape) == 2
+
+    def turned(self) -> _Asked:
+        """The same targets, not shifted, with the other axis for that of time."""
+        width, turned = self.ids.shape[0], not self.has_time_first
+        return replace(self, ids=self.ids.t(), width=width, has_time_first=turned)
+
+    def along_time(self) -> _Asked:
+        """The same with the axis for that of time along which a place reads others, where that can be told."""
+        seen = self.reads(self.width // 2) if not self.shift and self.is_flat else None
+        return self if seen is None or int(seen.count_nonzero()) > 1 else self.turned()
 
     def reads_next(self) -> bool:
         """Whether a place reads its next id at all."""
@@ -155,7 +172,7 @@ class CopiedTargetsOfLoss(Lens):
         return replace(look, copied_targets=self._found)
 
     def _copied(self, asked: _Asked) -> CopiedTargets:
-        path = self.step.models.path(asked.module)
+        asked, path = asked.along_time(), self.step.models.path(asked.module)
         return CopiedTargets(path, asked.ids.shape[1], asked.ids.numel(), ahead=asked.shift)
 
 
