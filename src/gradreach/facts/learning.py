@@ -197,9 +197,10 @@ def _condensed(steps: Sequence[int], losses: Sequence[float]) -> tuple[Sequence[
 
 
 def _blocks(steps: Sequence[int], losses: Sequence[float]) -> list[tuple[int, Sequence[float]]]:
-    """The losses past the first quarter in stretches, of BLOCKS over the run, each with the step in its middle."""
+    """The losses between the first quarter and the last in stretches, of BLOCKS over the run, each with the step in its
+    middle."""
     count = min(BLOCKS, len(losses) // 5)
-    edges = [len(losses) * at // count for at in range(count // 4 + 1, count + 1)]
+    edges = [len(losses) * at // count for at in range(count // 4 + 1, count - count // 4 + 1)]
     return [(steps[(begin + end) // 2], losses[begin:end]) for begin, end in pairwise(edges)]
 
 
