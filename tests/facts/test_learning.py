@@ -65,6 +65,10 @@ def test_a_flat_loss_is_called_so(n: int, noise: float, least: float) -> None:
     assert share({"does not fall", "hardly falls"}, flat, n, noise) >= least
 
 
+def test_a_loss_that_is_lowest_at_its_end_has_not_risen_again() -> None:
+    assert share({"falls"}, lambda t: 1 - 0.2 * t - 0.3 * (t > 0.9), 1200, 0.05) == 1.0
+
+
 @pytest.mark.parametrize(
     ("shape", "course"),
     [
@@ -75,7 +79,6 @@ def test_a_flat_loss_is_called_so(n: int, noise: float, least: float) -> None:
         (lambda t: 1 - 0.02 * t, "hardly falls"),
         (lambda t: 1 + t, "rises"),
         (lambda t: 1 - 1.6 * min(t, 0.5) + 1.2 * max(t - 0.5, 0), "rises again"),
-        (lambda t: 1 - 0.2 * t - 0.3 * (t > 0.9), "falls"),
         (lambda t: -10 - 5 * t, "falls"),
         (lambda t: 1 - 3 * t, "falls"),
         (lambda t: 7 * math.exp(-20 * t) - 3, "falls"),
