@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from gradreach.facts.facts import Facts
 from gradreach.facts.site import PASSES, Rest, Site
 from gradreach.record.schema import Step
-from gradreach.record.seen.loss import LossLook
+from gradreach.record.seen.loss import LossLook, Spread
 from tests.records.parts import at, falling, flat, record, steps
 
 
@@ -54,6 +55,20 @@ def test_rows_weighed_by_advantages_prove_nothing() -> None:
     assert (weighed.free, weighed.stalled) == ("weighed", False)
     square = record(steps(loss=flat), at(losses=(LossLook("product", (32, 32), (32,), (32, 1)),)))
     assert Facts(square).site(0).stalled
+
+
+def test_targets_that_grow_and_the_outputs_with_them_prove_nothing() -> None:
+    def made(targets: float, outputs: float) -> Site:
+        looks = at(count=9)
+        spreads = [(Spread(0.0, 9.0, targets**n, 0.1), Spread(0.0, 9.0, outputs**n, 0.1)) for n in range(9)]
+        losses = [LossLook("squared error", (32,), (32,), (32,), targets=y, outputs=x) for y, x in spreads]
+        seen = tuple(replace(look, losses=(loss,)) for look, loss in zip(looks, losses, strict=True))
+        return Facts(record(steps(loss=flat), seen)).site(0)
+
+    grows = made(1.5, 1.5)
+    assert (grows.free, grows.stalled) == ("targets grow", False)
+    for still in (made(1.0, 1.5), made(1.5, 1.0), made(0.7, 0.7)):
+        assert (still.free, still.stalled) == ("", True)
 
 
 def test_one_phase_after_another_is_no_turn() -> None:

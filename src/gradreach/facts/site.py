@@ -16,7 +16,7 @@ from gradreach.facts.learning import MEDIAN_ERROR, SMALL_FALL, Learning, learnin
 from gradreach.facts.statistics import is_finite, known, median, spread
 from gradreach.record.schema import Record, Step
 
-Freedom = Literal["", "in turns", "trained apart", "weighed"]
+Freedom = Literal["", "in turns", "trained apart", "weighed", "targets grow"]
 
 PASSES = 200
 """Backward passes below which a loss is not said to have stopped falling: it may not have begun to."""
@@ -30,6 +30,12 @@ FAR_BELOW = 10.0
 
 FEWEST_UNBOUNDED = 40
 """Losses that are needed to say so."""
+
+GROWN = 3.0
+"""How many times as large the targets and the outputs must be in the last third of the looks as in the first."""
+
+FEWEST_GROWING = 6
+"""Looks that are needed to say so."""
 
 FAR = 0.5
 """Part of its first value by which a loss has fallen far: what a run that has not got so far might yet have done."""
@@ -53,7 +59,8 @@ class Site:
     `steps` are its backward passes that were recorded, `every` one that there was or a part, and `end` is the step at
     which the run broke, if it did. `free` says why its losses need not fall, if so: another line calls backward
     between this one's first and last call ("in turns"), as adversaries do; it is called for models that are "trained
-    apart"; its rows are "weighed" by factors of the script's own of both signs, such as advantages.
+    apart"; its rows are "weighed" by factors of the script's own of both signs, such as advantages; or its "targets
+    grow" and the outputs with them, as targets do that are made of a model's own outputs.
     `idle_clip` is its clipping where that limits nothing; the steps are without it.
     """
 
@@ -208,7 +215,9 @@ def _freedom(record: Record, number: int, steps: Sequence[Step]) -> Freedom:
         return "in turns"
     if _trains_several(record, number):
         return "trained apart"
-    return "weighed" if _weighs_rows(record, number) else ""
+    if _weighs_rows(record, number):
+        return "weighed"
+    return "targets grow" if _chases_targets(record, number) else ""
 
 
 def _takes_turns(record: Record, steps: Sequence[Step]) -> bool:
@@ -230,6 +239,17 @@ def _weighs_rows(record: Record, number: int) -> bool:
     looks = [look for look in record.looks if look.site == number and look.losses]
     weighed = sum(any(each.is_weighed for each in look.losses) for look in looks)
     return 2 * weighed > len(looks)
+
+
+def _chases_targets(record: Record, number: int) -> bool:
+    """Whether the targets of an error grow over the run, and the outputs with them."""
+    looks = (look for look in record.looks if look.site == number)
+    errors = [each for look in looks for each in look.losses if each.kind in ("squared error", "absolute error")]
+    sizes = [(each.targets.rms, each.outputs.rms) for each in errors if each.targets and each.outputs]
+    third = len(sizes) // 3
+    if len(sizes) < FEWEST_GROWING:
+        return False
+    return all(median(side[-third:]) >= GROWN * median(side[:third]) > 0 for side in zip(*sizes, strict=True))
 
 
 def _noise(first: Sequence[float], last: Sequence[float]) -> float:

@@ -62,6 +62,11 @@ def _freedom(sites: Sequence[Site]) -> str:
     """Why the losses of these lines need not fall."""
     if any(site.free == "weighed" for site in sites):
         return "the rows of the loss are weighed by factors of both signs, as advantages are, and so it need not fall"
+    if any(site.free == "targets grow" for site in sites):
+        return (
+            "the targets of the loss grow and the outputs with them, as where targets are made of the model's own "
+            "outputs, and so it need not fall"
+        )
     lines = f"{len(sites)} lines call backward in turns"
     lines = lines if len(sites) > 1 else "one line calls backward in turns for models that are trained apart"
     return f"{lines}, and the losses of adversaries need not fall"

@@ -33,6 +33,11 @@ class Spread:
     mean: float
     deviation: float
 
+    @property
+    def rms(self) -> float:
+        """Their root mean square, as if each column lay about the same mean."""
+        return math.hypot(self.mean, self.deviation)
+
 
 Normalisation = Literal["instance norm", "batch norm", "layer norm", "group norm"]
 """What gives numbers mean 0 and deviation 1: over each channel of a row, over the batch, over a row, over channels."""
