@@ -80,5 +80,5 @@ RULE = Rule(
     headline=_headline,
     urgency=1,
     labels={"places": "places compared"},
-    zoo=("gr605_labels_not_shifted", "gr605_sees_ahead"),
+    zoo=("gr605_labels_not_shifted", "gr605_sees_ahead", "gr605_sees_ahead_time_first"),
 )

@@ -124,5 +124,5 @@ RULE = Rule(
         "steps_down": "steps until it is that low", "run": "steps in all", "growth": "growth of the signal",
         "scale": "rms(w) · √fan-in",
     },
-    zoo=("gr607_normal_start", "gr607_tied_start"),
+    zoo=("gr607_inner_product", "gr607_normal_start", "gr607_tied_start"),
 )  # fmt: skip

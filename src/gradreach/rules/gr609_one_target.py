@@ -170,5 +170,5 @@ RULE = Rule(
     headline=headline,
     urgency=0,
     effects=("GR703", "GR704"),
-    zoo=("gr609_truncated_targets", "gr609_one_class", "gr609_all_are_real"),
+    zoo=("gr609_truncated_targets", "gr609_one_class", "gr609_all_are_real", "gr609_labels_go_away"),
 )
