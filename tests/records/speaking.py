@@ -21,6 +21,7 @@ from gradreach.record.seen.data import (
 )
 from gradreach.record.seen.depth import DepthLook, SingleValues
 from gradreach.record.seen.loop import (
+    AnewOptimizer,
     Decay,
     DiscardedOperation,
     DiscardedResult,
@@ -193,6 +194,16 @@ def left_over() -> tuple[Look, ...]:
     maker = OptimizerSteps(1, ("maker.0.weight",), (), 0.1, left=("critic.0.weight",))
     critic = OptimizerSteps(1, ("critic.0.weight",), (), 0.1)
     return tuple(replace(look, stepped=critic if i % 2 else maker) for i, look in enumerate(at(*chain(1), count=8)))
+
+
+def made_anew(kind: str = "Adam", *, momentum: float = 0.0, anew: int = 7) -> tuple[Look, ...]:
+    """Eight looks, at the last of which, so many of them, an optimizer began as one did at the step before."""
+    names = ("model.0.weight", "model.0.bias")
+    eps = (Epsilon(kind, 1e-8, 1e-3, 0.0, 100, 0.01),) if kind == "Adam" else ()
+    kept = OptimizerSteps(1, names, (), 0.01, optimizers=(kind,), epsilons=eps)
+    new = replace(kept, anew=(AnewOptimizer(kind, names, 0.01, momentum),))
+    looks = at(*chain(1), count=8)
+    return tuple(replace(look, stepped=new if i >= 8 - anew else kept) for i, look in enumerate(looks))
 
 
 def clipped_by_value(
@@ -403,6 +414,9 @@ SPEAKING: dict[str, Record] = {
     "GR510 dataset": record(
         steps(50), spent_loaders=(replace(SPENT, part="dataset", kind="Rows", is_iterator=False, function=""),)
     ),
+    "GR511": record(steps(), made_anew()),
+    "GR511 momentum": record(steps(), made_anew("SGD", momentum=0.9)),
+    "GR511 of its own": record(steps(), made_anew("Lion")),
     "GR507": record(steps(), thrown_away(5, of=8)),
     "GR311": record(
         steps(),

@@ -71,6 +71,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR508": ("parameters", "looks"),
     "GR509": ("taken", "given"),
     "GR510": ("empty", "passes"),
+    "GR511": ("anew", "looks"),
     "GR601": ("rows", "pairs"),
     "GR602": (),
     "GR603": ("least_loss",),

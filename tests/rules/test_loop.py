@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 from gradreach.facts.facts import Facts
+from gradreach.record.look import Look
 from gradreach.record.schema import Record
 from gradreach.record.seen.loop import GraphLook, OptimizerSteps
 from gradreach.report.questions import answers
 from tests.records.parts import at, chain, falling, flat, record, steps
-from tests.records.speaking import HIDDEN, SPEAKING, blown, carried, thrown_away
+from tests.records.speaking import HIDDEN, SPEAKING, blown, carried, made_anew, thrown_away
 from tests.rules.judging import codes, findings, not_judged, the
 
 NAMES = ("model.0.weight", "model.0.bias")
@@ -164,3 +165,50 @@ def test_gradients_of_another_models_pass_are_left_over_only_where_both_passes_a
     assert said(replace(maker, left=()), alone) == [], "cleared"
     assert said(maker, replace(alone, held=("d.weight", "g.weight"))) == [], "summed over passes for one update"
     assert said(maker, maker) == [], "never stepped"
+
+
+def test_an_optimizer_of_one_step_is_named_with_what_is_lost() -> None:
+    found = the(record(steps(), made_anew()), "GR511")
+    assert found.because.startswith(
+        "A new Adam is made for each step of `model` after the pass at train.py:20. At 7 of 7 "
+    )
+    assert found.because.endswith(
+        "it moves each weight by about the learning rate of 0.01, however small the gradient is."
+    )
+    assert found.remedies[0].do.startswith("optimizer = torch.optim.Adam(model.parameters(), lr=0.01)  # once")
+    momentum = the(record(steps(), made_anew("SGD", momentum=0.9)), "GR511")
+    assert "up to 10 times shorter than with the momentum" in momentum.because
+    assert "torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)" in momentum.remedies[0].do
+    own = the(record(steps(), made_anew("Lion")), "GR511")
+    assert "optimizer = Lion(model.parameters(), lr=0.01)" in own.remedies[0].do
+    assert "What it keeps from step to step is thrown away" in own.because
+
+
+def test_an_eps_above_the_gradient_leaves_no_step_by_the_sign() -> None:
+    looks = made_anew()
+    large = [replace(s, epsilons=tuple(replace(e, eps=0.1) for e in s.epsilons)) for s in map(stepped, looks)]
+    told = [replace(look, stepped=each) for look, each in zip(looks, large, strict=True)]
+    assert "by the sign" not in the(record(steps(), told), "GR511").because
+
+
+def stepped(look: Look) -> OptimizerSteps:
+    assert look.stepped is not None
+    return look.stepped
+
+
+@pytest.mark.parametrize(("anew", "spoken"), [(8, True), (5, True), (4, False), (2, False)])
+def test_an_optimizer_of_one_step_is_one_at_most_looks(anew: int, spoken: bool) -> None:
+    assert ("GR511" in codes(record(steps(), made_anew(anew=anew)))) is spoken
+
+
+def test_an_optimizer_that_is_kept_in_the_end_is_none_of_one_step() -> None:
+    *looks, last = made_anew()
+    kept = replace(last, stepped=replace(stepped(last), anew=()))
+    assert "GR511" not in codes(record(steps(), (*looks, kept)))
+    assert "GR511" in not_judged(record(steps(), looks[:3]))
+
+
+def test_two_lines_before_one_step_are_one_fault() -> None:
+    looks = made_anew()
+    turns = [replace(look, site=1 if i % 2 else 0) for i, look in enumerate(looks)]
+    assert len([found for found in findings(record(steps(), turns)) if found.code == "GR511"]) == 1

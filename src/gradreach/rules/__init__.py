@@ -57,6 +57,7 @@ gr507_gradients_thrown_away: gradients that are cleared before any update is mad
 gr508_leftover_gradients: gradients that another model's pass leaves behind
 gr509_missed_load: a checkpoint of which nothing was loaded
 gr510_spent_loader: a loader that gives no batch any more
+gr511_anew_optimizer: each step is made by a new optimizer
 gr601_broadcast: each output is held against every target
 gr602_probabilities_as_logits: a loss on logits, or on logarithms, is given probabilities
 gr603_targets_out_of_range: targets lie outside of what the end of the network can give

@@ -18,6 +18,7 @@ lenses: one file a lens
 pending_looks: looks whose update is still to come
 update: how far the weights moved after a watched step
 stepped: what optimizers did between a watched step and the next pass
+beginnings: optimizers that are made anew at each step
 optimizer_names: what an optimizer is called
 value_clips: what clipping by value takes from the gradients
 epsilons: how large the eps of an optimizer is beside what it is added to

@@ -14,6 +14,7 @@ from gradreach.engine.norms import is_sharded
 from gradreach.record.entries import Model
 from gradreach.record.sinks.recorder import Recorder
 from gradreach.watch.backward_sites import BackwardSites
+from gradreach.watch.beginnings import Beginnings
 from gradreach.watch.budget import LEAST_SECONDS, Budget
 from gradreach.watch.frames import caller, name_in_script
 from gradreach.watch.graph import walk
@@ -78,6 +79,7 @@ class Session:
         self._ordinary = OrdinaryPass()
         self._samples = DependencySamples()
         self._pending = PendingLooks(recorder, self._sites)
+        self._beginnings = Beginnings(self._own_work)
         self._carried: dict[type[Lens], Any] = {}
         self._lead = 0
         if only is not None:
@@ -100,6 +102,7 @@ class Session:
         self._end_watch()
         self._kept.release()
         self._pending.release()
+        self._beginnings.release()
         if self._home.is_here():
             with self._own_work:
                 self._pending.settle(None)
@@ -155,6 +158,7 @@ class Session:
     def compiled(self, target: Any) -> None:
         """Compiled code must meet no changed class and no global hook, which would warn, recompile or stay silent."""
         self._compiles = True
+        self._beginnings.release()
         self._kept.release()
         if self._watch is not None:
             self._watch.detach()
@@ -291,7 +295,7 @@ class Session:
         look = watch.look(self._steps.number, site)
         step, names = watch.step, self._models.parameter_names()
         update = Update(self._models, step.modules, look)
-        stepped = None if self._compiles else Stepped(names, step.leaves, self._own_work)
+        stepped = None if self._compiles else Stepped(names, step.leaves, self._own_work, self._beginnings)
         self._pending.add(update, Uncleared(names, step.leaves, step.modules, site), stepped)
         if self._steps.scaler is not None:
             self._pending.rescaled()

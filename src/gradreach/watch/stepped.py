@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,8 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 
 from gradreach.engine.norms import each_norm, to_host
 from gradreach.record.look import Look
-from gradreach.record.seen.loop import Epsilon, OptimizerSteps, ValueClip
+from gradreach.record.seen.loop import AnewOptimizer, Epsilon, OptimizerSteps, ValueClip
+from gradreach.watch.beginnings import Beginnings, blank_ones, computes_anew
 from gradreach.watch.decays import Decays
 from gradreach.watch.epsilons import epsilons
 from gradreach.watch.graph import trainable
@@ -24,7 +25,9 @@ from gradreach.watch.value_clips import value_clip
 class Stepped:
     """Listens to every optimizer's step until its `end`."""
 
-    def __init__(self, names: dict[int, str], leaves: Sequence[Tensor], own_work: OwnWork) -> None:
+    def __init__(
+        self, names: dict[int, str], leaves: Sequence[Tensor], own_work: OwnWork, beginnings: Beginnings
+    ) -> None:
         learning = [p for p in trainable(leaves) if id(p) in names and p.grad is not None]
         self._learning = learning
         self._is_for_these = all(id(leaf) in names for leaf in leaves if leaf.requires_grad)
@@ -41,6 +44,10 @@ class Stepped:
         self._epsilons: list[Epsilon] = []
         self._unasked: set[int] = set()
         self._decays = Decays(self._names)
+        self._beginnings = beginnings
+        self._stepping: tuple[Any, list[Tensor], list[Tensor]] = (None, [], [])
+        self._anew: list[AnewOptimizer] = []
+        beginnings.rest()
         self._handles = (
             register_optimizer_step_pre_hook(own_work.hook(self._before_step)),
             register_optimizer_step_post_hook(own_work.hook(self._after_step)),
@@ -49,6 +56,8 @@ class Stepped:
     def end(self, *, before_pass: bool, has_moved: bool) -> None:
         """Listen no more; where the next pass begins, see what is left of the gradients that nothing stepped by."""
         self.release()
+        if before_pass:
+            self._beginnings.listen()
         unused = [p for p in self._learning if id(p) not in self._held] if before_pass else []
         self._left = {id(p) for p, norm in zip(unused, _gradient_norms(unused), strict=True) if norm}
         if before_pass and not self._steps and not has_moved and self._is_for_these:
@@ -75,15 +84,16 @@ class Stepped:
         told = OptimizerSteps(
             self._steps, held, empty, self._rate, left, self._is_discarded, self._idle,
             decays=tuple(self._decays.told), optimizers=tuple(self._optimizers), value_clips=tuple(self._value_clips),
-            epsilons=tuple(self._epsilons),
+            epsilons=tuple(self._epsilons), anew=tuple(self._anew),
         )  # fmt: skip
         return replace(look, stepped=told)
 
     def _before_step(self, optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._steps += 1
+        self._stepping = (optimizer, [], [])
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         none_had_one = all(p.grad is None and id(p) not in self._names for p in parameters)
-        if none_had_one and not _computes_anew(args, kwargs):
+        if none_had_one and not computes_anew(args, kwargs):
             self._idle += len(parameters)
         for group in optimizer.param_groups:
             mine = [p for p in group["params"] if id(p) in self._names]
@@ -93,21 +103,28 @@ class Stepped:
             first = [p for p in mine if id(p) not in self._held]
             self._held.update(map(id, first))
             self._unasked.update(map(id, first))
-            if not _computes_anew(args, kwargs):
+            if not computes_anew(args, kwargs):
                 self._empty.update(id(p) for p, norm in zip(first, _gradient_norms(first), strict=True) if not norm)
                 self._decays.before(optimizer, group, first)
+                self._stepping[1].extend(first)
+                self._stepping[2].extend(blank_ones(optimizer, first))
 
     def _after_step(self, optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:  # noqa: ARG002
         self._decays.after()
+        self._tell_of_beginning(optimizer)
         if self._unasked:
             self._epsilons += epsilons(optimizer, self._unasked)
             self._unasked.clear()
 
-
-def _computes_anew(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Whether the step is given a closure, which clears and fills the gradients within it."""
-    given: Sequence[Callable[..., Any] | None] = (*args[1:2], kwargs.get("closure"))  # the first is the optimizer
-    return any(each is not None for each in given)
+    def _tell_of_beginning(self, optimizer: Any) -> None:
+        of, stepped, blank = self._stepping
+        self._stepping = (None, [], [])
+        anew = self._beginnings.looked(optimizer, stepped, blank) if of is optimizer and stepped else []
+        if anew:
+            group = next(group for group in optimizer.param_groups if any(p is anew[0] for p in group["params"]))
+            rate, momentum = float(group.get("lr", 1.0)), float(group.get("momentum") or 0.0)
+            names = tuple(self._names[id(p)] for p in anew)
+            self._anew.append(AnewOptimizer(torch_name(optimizer), names, rate, momentum))
 
 
 def _gradient_norms(parameters: Sequence[Tensor]) -> list[float]:

@@ -66,6 +66,20 @@ class Epsilon:
 
 
 @dataclass(frozen=True, slots=True)
+class AnewOptimizer:
+    """An `optimizer`, as torch calls it, that keeps a state of the parameters `names` and began with none of them.
+
+    So did another at the step after the look before: the state is thrown away from step to step. `rate` and `momentum`
+    are those that the first parameter is stepped at.
+    """
+
+    optimizer: str
+    names: tuple[str, ...]
+    rate: float
+    momentum: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class OptimizerSteps:
     """What torch's optimizers did between a look's backward pass and the next pass.
 
@@ -76,7 +90,7 @@ class OptimizerSteps:
     parameters had a gradient, neither from the pass nor when they stepped. `decays` tell of
     the weights that a decay pulls at. `optimizers` names the kinds that stepped by gradients of the pass, as torch
     does where it knows them. `value_clips` are the calls that limited elements of gradients before the first step.
-    `epsilons` tell of the eps of optimizers like Adam.
+    `epsilons` tell of the eps of optimizers like Adam. `anew` are the optimizers that are made anew at each step.
     """
 
     steps: int
@@ -90,6 +104,7 @@ class OptimizerSteps:
     optimizers: tuple[str, ...] = ()
     value_clips: tuple[ValueClip, ...] = ()
     epsilons: tuple[Epsilon, ...] = ()
+    anew: tuple[AnewOptimizer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ linear_end: end a network in a linear layer
 look_at_pairs: look whether the rows of the input and of the target belong together
 look_at_targets: look at what the targets are
 make_once: make a layer once, where the module is made
+make_optimizer_once: make an optimizer once, before the loop
 match_shapes: give output and target one shape
 raw_logits: give the loss what it takes
 small_eps: set the eps of the optimizer to what is usual
