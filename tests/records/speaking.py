@@ -41,6 +41,7 @@ from gradreach.record.seen.loss import (
     Alignment,
     CopiedTargets,
     LayerGrowth,
+    LeakyFactor,
     LossConstant,
     LossKind,
     LossLook,
@@ -147,6 +148,11 @@ BROADCAST = replace(ERROR, shape=(32, 32), target_shape=(32,))
 SQUASHED = LossLook("cross entropy", (32, 10), (32, 10), (32,), "softmax", "model.3", True, counts=(3,) * 10)
 UNBOUNDED = replace(SQUASHED, kind="negative log-likelihood", last="matrix product", outputs=WIDE)
 CUT_OFF = replace(ERROR, last="sigmoid", outside=0.9, floor=70.0)
+LEAKY = LeakyFactor("critic.2", "policy.2", 0.3, 0.2, -2.0, 1.5)
+VALUE = LossLook(
+    "squared error", (64,), (64,), (64,), "matrix product", "critic.2", targets=Spread(-2.0, 2.0, 0.0, 1.0), guess=1.0,
+    value=1.5, term=2, terms=2,
+)  # fmt: skip
 NORMED = replace(ERROR, guess=0.3, value=1.2, normed=NormedOutput("instance norm", 256, 1.1))
 NORMAL = LayerGrowth("model.2.weight", (10, 400), 400, 1.0, True, 0.6, 12.0)
 FAR_OFF_AT_FIRST = at(
@@ -528,6 +534,8 @@ SPEAKING: dict[str, Record] = {
         steps(400), at(losses=(replace(NORMED, normed=NormedOutput("batch norm", 32, 1.1, is_scaled=True)),), count=8)
     ),
     "GR614 of a module without a number": record(steps(), at(losses=(replace(NORMED, module="head"),))),
+    "GR615": record(steps(loss=flat), at(losses=(VALUE,), leaky_factor=LEAKY, count=6)),
+    "GR615 without modules": record(steps(), at(leaky_factor=replace(LEAKY, module="", policy=""), count=6)),
     "GR613": record(steps(loss=lambda i: falling(i) - 0.5), at(alignments=(Alignment(0, (12, 40, 44, 0), 3),))),
     "GR613 no class left": record(steps(), at(alignments=(Alignment(0, (12, 40, 44, 39), 3),))),
     "GR613 several left": record(steps(), at(alignments=(Alignment(0, (12, 300, 0, 0), 3),))),

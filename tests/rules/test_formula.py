@@ -86,6 +86,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR612": ("places",),
     "GR613": ("share",),
     "GR614": ("least_loss",),
+    "GR615": ("times",),
     "GR701": (),
     "GR702": (),
     "GR703": ("deviation_first", "deviation_last"),

@@ -26,6 +26,7 @@ from gradreach.watch.lenses.given_data import GivenDataSizes
 from gradreach.watch.lenses.hidden_parts import HiddenParts
 from gradreach.watch.lenses.idle_masks import IdleMasks
 from gradreach.watch.lenses.inverted_masks import InvertedMasks
+from gradreach.watch.lenses.leaky_factors import LeakyFactors
 from gradreach.watch.lenses.linear_maps import MapsInARow
 from gradreach.watch.lenses.loops import Loops
 from gradreach.watch.lenses.loss_terms import LossTerms
@@ -66,6 +67,7 @@ def test_every_lens_is_found_after_those_that_it_names() -> None:
             GivenDataSizes,
             IdleMasks,
             InvertedMasks,
+            LeakyFactors,
             Losses,
             LossTerms,
             MixedRowsOfBatch,

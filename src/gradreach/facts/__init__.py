@@ -8,6 +8,7 @@ learning: whether the loss at one line fell over the run
 losses: what a loss holds against what, and what the best constant guess gets
 alignments: the targets of CTC losses, and what these are given
 known_errors: what torch's own words mean where it raises
+leaky_factors: outputs that are held against targets and weigh log-probabilities too
 terms: how hard the terms of a loss pull at the weights that they share
 padded_loss: losses most of whose rows stand at padding
 far_start: losses that begin far above what a constant guess gets

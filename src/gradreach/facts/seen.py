@@ -13,6 +13,7 @@ from gradreach.facts.depth import DepthShown, Trend, depth_shown, trends_of
 from gradreach.facts.first_step import FirstStepRead, OneDirection, first_step_reads, read_first
 from gradreach.facts.idle_masks import AddedMasksSeen, IdleMasksSeen, added_masks, idle_masks
 from gradreach.facts.input_size import given_data, input_sizes, lost_data
+from gradreach.facts.leaky_factors import LeakSeen, leaks
 from gradreach.facts.linear_maps import MapsSeen, linear_maps
 from gradreach.facts.losses import LossPart, loss_parts
 from gradreach.facts.lost_targets import LostTargets, all_lost_targets
@@ -202,6 +203,11 @@ class Seen:
     def lost_targets(self) -> tuple[LostTargets, ...]:
         """The comparisons one of whose two kinds of targets went away in the course of the run."""
         return all_lost_targets(self.loss_parts)
+
+    @cached_property
+    def leaks(self) -> tuple[LeakSeen, ...]:
+        """The outputs that are held against targets and weigh log-probabilities too, by line."""
+        return leaks(self.looks, self.loss_parts)
 
     @cached_property
     def alignments(self) -> tuple[AlignmentSeen, ...]:

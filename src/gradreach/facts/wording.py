@@ -12,6 +12,7 @@ _ASCII = {
     "γ": "gamma",
     "λ": "lambda",
     "ρ": "rho",
+    "π": "pi",
     "δ": "delta",
     "μ": "mu",
     "ε": "epsilon",

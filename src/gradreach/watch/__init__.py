@@ -58,6 +58,8 @@ loss_constant: what is left of a loss beside its comparisons
 loss_targets: how the targets of a comparison lie, and what a constant gets
 spreads: how the numbers of an output or a target lie
 row_losses: what a comparison came to, number by number, and what a constant gets
+log_densities: where a factor of a loss is made of log-probabilities
+leaky_factors: outputs that a loss holds against targets and weighs log-probabilities with
 normed_outputs: the least loss of an output that comes straight from a normalisation
 padding_runs: where sequences are filled up to one length
 ignored_keys: which keys an attention ignores

@@ -25,7 +25,7 @@ NAMED: dict[str, LossKind] = {
 }
 """The comparisons that torch has an operation of their own for."""
 
-_REDUCING = frozenset(
+REDUCING = frozenset(
     {
         "mean",
         "sum",
@@ -108,7 +108,7 @@ def comparisons_behind(nodes: Sequence[Node], value_of: ValueOf, *, turned: bool
         compared = _compared(node, key, through, value_of)
         if compared is not None:
             found.append(replace(compared, is_turned=turned) if key in NAMED or compared.kind in _ERRORS else compared)
-        elif (key in _REDUCING or moves(operation(node))) and len(seen) < MOST_NODES:
+        elif (key in REDUCING or moves(operation(node))) and len(seen) < MOST_NODES:
             for edge, (parent, _) in enumerate(node.next_functions):
                 if parent is not None and parent not in seen:
                     seen.add(parent)

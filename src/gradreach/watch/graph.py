@@ -53,7 +53,12 @@ class Graph:
 
 def walk(tensors: Iterable[Tensor]) -> Graph:
     """Every node that a backward pass from these tensors would visit, nearest the loss first."""
-    pending = [node for tensor in tensors if (node := maker(tensor)) is not None]
+    return walk_from([node for tensor in tensors if (node := maker(tensor)) is not None])
+
+
+def walk_from(starts: Sequence[Node]) -> Graph:
+    """Every node that a backward pass from these nodes would visit, nearest first."""
+    pending = list(dict.fromkeys(starts))
     seen = set(pending)
     nodes: list[Node] = []
     leaves: list[Tensor] = []

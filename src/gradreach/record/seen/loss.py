@@ -200,6 +200,24 @@ class LossTerm:
 
 
 @dataclass(frozen=True, slots=True)
+class LeakyFactor:
+    """An output that an error holds against targets and that also stands, with its gradient, in what log-probabilities
+    are multiplied with, on one watched step. `module` computed it, `policy` what the log-probabilities are of; both are
+    empty where no module did.
+
+    At the output, the gradient that comes by the log-probabilities' factor has the norm `pull`, and that of the error
+    the norm `own`. The factors go from `low` to `high`.
+    """
+
+    module: str
+    policy: str
+    pull: float
+    own: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class LossConstant:
     """What of a loss has no gradient: the `value` that was added to it, of the `whole`, on one watched step."""
 

@@ -30,6 +30,7 @@ alike_rows: whether all rows of a batch are the same
 unheard_backwards: modules with a backward pass of their own that autograd does not know
 loss_terms: how hard each term of a loss pulls at the weights that it shares with the others
 losses: which outputs the loss holds against which targets, and how both lie
+leaky_factors: outputs that are held against targets and weigh log-probabilities too, and how hard each pulls
 alignments: what classes the targets of a CTC loss hold, and what it is given as log-probabilities
 copied_targets: whether the targets are what the model is just given
 single_values: normalisations over one value each
