@@ -193,6 +193,7 @@ def test_a_rule_without_thresholds_has_none() -> None:
             "GR612",
             "GR613",
             "GR614",
+            "GR616",
         ),
         *("GR701", "GR702", "GR703", "GR704", "GR705", "GR706", "GR707", "GR708", "GR709", "GR710", "GR711"),
     ]

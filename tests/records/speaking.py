@@ -47,6 +47,7 @@ from gradreach.record.seen.loss import (
     NormedOutput,
     OutputLook,
     PaddedRows,
+    PenaltyAlone,
     Spread,
 )
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, SteppedState
@@ -117,6 +118,12 @@ def summed_until_it_overflows() -> Record:
     return record((*slow, end), summed_passes(2, of=8), nonfinite=(broke,))
 
 
+def penalised(alone: PenaltyAlone, count: int = 8) -> tuple[Look, ...]:
+    """Looks at modules that a penalty alone trains, beside a squared error."""
+    layers = [depth_look(module, "Linear", order) for order, module in enumerate(alone.modules)]
+    return at(*layers, losses=(replace(ERROR, module="model.out"),), penalty_alone=alone, count=count)
+
+
 def adversaries() -> Record:
     """A generator whose gradient falls to a thousandth behind a critic that is certain of everything."""
     critic = (
@@ -146,6 +153,10 @@ BROADCAST = replace(ERROR, shape=(32, 32), target_shape=(32,))
 SQUASHED = LossLook("cross entropy", (32, 10), (32, 10), (32,), "softmax", "model.3", True, counts=(3,) * 10)
 UNBOUNDED = replace(SQUASHED, kind="negative log-likelihood", last="matrix product", outputs=WIDE)
 CUT_OFF = replace(ERROR, last="sigmoid", outside=0.9, floor=70.0)
+CODE = (
+    ("model.mu", "model.logvar"),
+    ("model.mu.weight", "model.mu.bias", "model.logvar.weight", "model.logvar.bias"),
+)
 NORMED = replace(ERROR, guess=0.3, value=1.2, normed=NormedOutput("instance norm", 256, 1.1))
 NORMAL = LayerGrowth("model.2.weight", (10, 400), 400, 1.0, True, 0.6, 12.0)
 FAR_OFF_AT_FIRST = at(
@@ -495,6 +506,10 @@ SPEAKING: dict[str, Record] = {
         steps(), at(alignments=(Alignment(0, (0, 40, 44, 39), off=1.6, last="softmax", are_shares=True),))
     ),
     "GR614": record(steps(), at(losses=(NORMED,))),
+    "GR616": record(steps(), penalised(PenaltyAlone(*CODE, "model.mu", "model.logvar"))),
+    "GR616 of a block": record(
+        steps(), penalised(PenaltyAlone(("model.side.1",), ("model.side.0.weight", "model.side.1.weight")))
+    ),
     "GR614 with a scale and a shift": record(
         steps(400), at(losses=(replace(NORMED, normed=NormedOutput("batch norm", 32, 1.1, is_scaled=True)),), count=8)
     ),

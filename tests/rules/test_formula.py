@@ -85,6 +85,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR612": ("places",),
     "GR613": ("share",),
     "GR614": ("least_loss",),
+    "GR616": ("parameters", "looks"),
     "GR701": (),
     "GR702": (),
     "GR703": ("deviation_first", "deviation_last"),

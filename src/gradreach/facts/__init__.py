@@ -9,6 +9,7 @@ losses: what a loss holds against what, and what the best constant guess gets
 alignments: the targets of CTC losses, and what these are given
 known_errors: what torch's own words mean where it raises
 terms: how hard the terms of a loss pull at the weights that they share
+penalties: what leads to a loss by penalties alone
 padded_loss: losses most of whose rows stand at padding
 far_start: losses that begin far above what a constant guess gets
 one_sided: models that others learn through and that are asked for one number alone

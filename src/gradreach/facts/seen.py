@@ -17,6 +17,7 @@ from gradreach.facts.linear_maps import MapsSeen, linear_maps
 from gradreach.facts.losses import LossPart, loss_parts
 from gradreach.facts.modules import is_within, root_of
 from gradreach.facts.padded_loss import PaddedLoss, padded_losses
+from gradreach.facts.penalties import PenaltySeen, penalties
 from gradreach.facts.summed_passes import SummedPasses, summed_passes
 from gradreach.facts.time import (
     LayerKey,
@@ -196,6 +197,11 @@ class Seen:
     def padded_losses(self) -> tuple[PaddedLoss, ...]:
         """The comparisons most of whose rows are padding."""
         return padded_losses(self.loss_parts)
+
+    @cached_property
+    def penalties(self) -> tuple[PenaltySeen, ...]:
+        """What leads to the loss by penalties alone, by line."""
+        return penalties(self.looks)
 
     @cached_property
     def alignments(self) -> tuple[AlignmentSeen, ...]:
