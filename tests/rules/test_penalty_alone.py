@@ -22,12 +22,13 @@ def test_a_code_that_the_decoder_does_not_get() -> None:
         "`model.mu` and `model.logvar` lead to the loss by a penalty alone, which holds nothing against data: it is "
         "least where what they put out is the same for every input. No gradient comes to them from the output of "
         "`model.out`, which is held against targets: that does not depend on what they put out, or is cut off on the "
-        "way (detach, .data, argmax). The penalty is the divergence of a code from the normal distribution, and no "
-        "code of that mean and variance is what the output is made from: drawn codes mean nothing to what reads them."
+        "way (detach, .data, argmax). The penalty is the divergence of a code of that mean and variance from the "
+        "normal distribution: the code is trained to keep nothing of the data, and a drawn one says nothing to what is "
+        "to read it."
     )
     assert found.remedies[0].do.splitlines() == [
         "z = mu + torch.randn_like(mu) * (logvar / 2).exp()",
-        "# give the decoder z, not what z was made of: recon = decoder(z)",
+        "# give the decoder z, with its gradient, not what z was made of: recon = decoder(z)",
     ]
 
 
@@ -35,7 +36,7 @@ def test_of_a_code_whose_mean_is_used_the_variance_is_told() -> None:
     alone = replace(GAUSSIAN, modules=("model.logvar",), parameters=CODE[1][2:])
     found = the(record(steps(), penalised(alone)), "GR616")
     assert found.because.startswith("`model.logvar` leads to the loss by a penalty alone, which holds nothing ")
-    assert "no code of that variance is what the output is made from" in found.because
+    assert "the variance goes to 1 in each row" in found.because
 
 
 def test_a_code_by_one_layer_is_called_by_the_usual_names() -> None:

@@ -90,6 +90,17 @@ def softplus_scale(logvar: Tensor) -> Tensor:
     return F.softplus(logvar) + 1e-4
 
 
+def by_deviation(p: Parts, x: Tensor, y: Tensor) -> Tensor:
+    mu, scale = p.mu(hidden(p, x)), F.softplus(p.logvar(hidden(p, x)))
+    rows = 1 + torch.log(scale.pow(2) + 1e-8) - mu.pow(2) - scale.pow(2)
+    return told(p, x, y) - 0.5 * rows.mean()
+
+
+def detached(p: Parts, x: Tensor, y: Tensor) -> Tensor:
+    mu, logvar = both(p, x)
+    return F.mse_loss(p.head(sampled(mu, logvar).detach()), y) + divergence(mu, logvar)
+
+
 ALONE: dict[str, tuple[Callable[[Parts, Tensor, Tensor], Tensor], tuple[str, ...], bool]] = {
     "divergence": (lambda p, x, y: told(p, x, y) + divergence(*both(p, x)), ("mu", "logvar"), True),
     "weighed": (lambda p, x, y: 2 * (told(p, x, y) + 0.1 * divergence(*both(p, x)) / 3), ("mu", "logvar"), True),
@@ -106,6 +117,13 @@ ALONE: dict[str, tuple[Callable[[Parts, Tensor, Tensor], Tensor], tuple[str, ...
         ("mu", "logvar"),
         False,
     ),
+    "deviation": (by_deviation, ("mu", "logvar"), False),
+    "kept in bounds": (
+        lambda p, x, y: told(p, x, y) + divergence(p.mu(hidden(p, x)), p.logvar(hidden(p, x)).clamp(-8, 8)),
+        ("mu", "logvar"),
+        True,
+    ),
+    "cut off": (detached, ("mu", "logvar"), True),
     "absolute": (lambda p, x, y: told(p, x, y) + 0.1 * p.side(x).abs().mean(), ("side.2",), False),
     "squares": (lambda p, x, y: told(p, x, y) + p.side(x).relu().pow(2).sum(), ("side.2",), False),
     "norm": (lambda p, x, y: told(p, x, y) + p.side(x).norm(dim=1).mean(), ("side.2",), False),
@@ -241,6 +259,17 @@ def actor_by_critic(p: Parts, x: Tensor, y: Tensor) -> Tensor:
     return F.mse_loss(q, y[:, :1]) + told(p, x, y) + (1 - p.judge(action)).pow(2).mean()
 
 
+def preferred(p: Parts, x: Tensor, y: Tensor) -> Tensor:
+    """Of each pair the first is to be rated higher, which is all that tells the two apart."""
+    rated = p.judge(hidden(p, x).view(8, 2, 8)).squeeze(-1)
+    return told(p, x, y) - F.logsigmoid(rated[:, 0] - rated[:, 1]).mean() + 1e-3 * rated.pow(2).mean()
+
+
+def real_and_false_by_time(p: Parts, x: Tensor, y: Tensor) -> Tensor:
+    real, false = p.judge(hidden(p, x.view(2, 8, 6))).squeeze(-1).chunk(2, 1)
+    return told(p, x, y) + (1 - real).pow(2).mean() + false.pow(2).mean()
+
+
 NOTHING: dict[str, Callable[[Parts, Tensor, Tensor], Tensor]] = {
     "comparison alone": told,
     "no comparison": lambda p, x, _: p.side(x).abs().mean(),
@@ -258,6 +287,7 @@ NOTHING: dict[str, Callable[[Parts, Tensor, Tensor], Tensor]] = {
         for each in (
             *(learned_prior, flow_prior, linear_flow_prior, policy, gaussian_policy, contrast, contrast_at_once),
             *(signs, diverse, physics, twins, variance_held, routed, reached_centre, masked, actor_by_critic),
+            *(preferred, real_and_false_by_time),
         )
     },
 }

@@ -64,10 +64,14 @@ def _of_gaussian(last: PenaltyAlone) -> str:
     """What it means for a code of which mean and variance are known."""
     if not last.log_variance:
         return ""
-    told = "that mean and variance" if last.mean in last.modules else "that variance"
+    if last.mean not in last.modules:
+        return (
+            " The penalty is the divergence of a code from the normal distribution: the variance goes to 1 in each "
+            "row, however sure of its code a row should be."
+        )
     return (
-        f" The penalty is the divergence of a code from the normal distribution, and no code of {told} is what the "
-        "output is made from: drawn codes mean nothing to what reads them."
+        " The penalty is the divergence of a code of that mean and variance from the normal distribution: the code is "
+        "trained to keep nothing of the data, and a drawn one says nothing to what is to read it."
     )
 
 

@@ -100,7 +100,7 @@ def _gaussian(functions: Functions) -> tuple[Node | None, Node | None]:
     by_key: dict[str, list[Node]] = {}
     for each, function in functions.items():
         key = key_of(operation(each))
-        is_added = each in function.layers or key in PARTS
+        is_added = each in function.layers or key in PARTS or key == "clamp"
         if len(function.layers) == 1:
             by_key.setdefault("added" if is_added else key, []).append(function.layers[0])
     log_variance = next((layer for layer in by_key.get("exp", ()) if layer in by_key.get("added", ())), None)

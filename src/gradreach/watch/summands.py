@@ -41,6 +41,8 @@ _OF_EACH_NUMBER = frozenset(
 PARTS = frozenset({"select", "slice", "split", "splitwithsizes"})
 """Operations that pick some of the numbers."""
 
+_ALONG_AN_AXIS = PARTS | {"linalgvectornorm", "logsoftmax", "mean", "softmax", "sum"}
+
 TWO_SIDED = frozenset({"abs", "linalgvectornorm", "pow", "square"})
 """Operations that rise on either side of some value."""
 
@@ -87,7 +89,7 @@ class RowFunction:
 
 def row_function(summand: Node, value_of: ValueOf) -> RowFunction | None:
     """A summand as such a function; None where data enter, rows meet, or an operation is not known."""
-    pending, layers, is_two_sided = [summand], list[Node](), False
+    pending, layers = [summand], list[Node]()
     users: dict[Node, Node] = {}
     for node in pending:  # grows while it is walked
         if weights_of(node):
@@ -96,13 +98,26 @@ def row_function(summand: Node, value_of: ValueOf) -> RowFunction | None:
         before = None if is_leaf(node) or len(pending) > MOST_NODES else _row_by_row(node, users, value_of)
         if before is None:
             return None
-        key = key_of(operation(node))
-        is_two_sided |= key in TWO_SIDED or (key == "mul" and len(before) == 2 and before[0] is before[1])
         for each in dict.fromkeys(before):
             if each is not summand and each not in users:
                 users[each] = node
                 pending.append(each)
-    return RowFunction(tuple(layers), is_two_sided)
+    between = [node for node in pending if node not in layers]
+    return RowFunction(tuple(layers), any(map(_is_two_sided, between))) if _knows_its_axes(between) else None
+
+
+def _is_two_sided(node: Node) -> bool:
+    key, before = key_of(operation(node)), parents(node)
+    return key in TWO_SIDED or (key == "mul" and len(before) == 2 and before[0] is before[1])
+
+
+def _knows_its_axes(nodes: Sequence[Node]) -> bool:
+    """Whether what runs along one axis runs along the features that a layer put out: no view stands between."""
+    along = [node for node in nodes if key_of(operation(node)) in _ALONG_AN_AXIS]
+    shapes = [(shape_of(node), shape_of(parents(node)[0])) for node in nodes if key_of(operation(node)) in IN_ORDER]
+    if any(len(shape_of(parents(node)[0])) == 4 for node in along):
+        return all(after == before for after, before in shapes)
+    return not along or all(after[-1:] == before[-1:] for after, before in shapes)
 
 
 def weights_of(node: Node) -> list[Node]:
@@ -194,10 +209,17 @@ def _has_one_addend(node: Node, users: Mapping[Node, Node], value_of: ValueOf) -
 
 def _kept(node: Node) -> Tensor | None:
     """What a node put out, where it kept that, or what it is made from."""
-    result, given = saved_value(node, "result"), saved_value(node, "self")
-    if isinstance(result, Tensor) or key_of(operation(node)) != "softplus" or not isinstance(given, Tensor):
-        return result if isinstance(result, Tensor) else None
-    return softplus(given.detach(), float(node._saved_beta), float(node._saved_threshold))
+    key, result, given = key_of(operation(node)), saved_value(node, "result"), saved_value(node, "self")
+    if isinstance(result, Tensor):
+        return result
+    if isinstance(given, Tensor) and key == "softplus":
+        return softplus(given.detach(), float(node._saved_beta), float(node._saved_threshold))
+    power = saved_value(node, "exponent")
+    return (
+        given.detach() ** power
+        if isinstance(given, Tensor) and key == "pow" and not isinstance(power, Tensor)
+        else None
+    )
 
 
 def _value(node: Node, users: Mapping[Node, Node], value_of: ValueOf) -> Tensor | None:

@@ -13,7 +13,7 @@ def _code(module: str, mean: str = "", log_variance: str = "") -> str:
         mu, logvar = "mu", "logvar"
     return (
         f"z = {mu} + torch.randn_like({mu}) * ({logvar} / 2).exp()\n"
-        "# give the decoder z, not what z was made of: recon = decoder(z)"
+        "# give the decoder z, with its gradient, not what z was made of: recon = decoder(z)"
     )
 
 
