@@ -194,6 +194,7 @@ def test_a_rule_without_thresholds_has_none() -> None:
             "GR613",
             "GR614",
             "GR615",
+            "GR616",
         ),
         *("GR701", "GR702", "GR703", "GR704", "GR705", "GR706", "GR707", "GR708", "GR709", "GR710", "GR711"),
     ]

@@ -49,6 +49,7 @@ from gradreach.record.seen.loss import (
     NormedOutput,
     OutputLook,
     PaddedRows,
+    PenaltyAlone,
     Spread,
 )
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, SteppedState
@@ -119,6 +120,12 @@ def summed_until_it_overflows() -> Record:
     return record((*slow, end), summed_passes(2, of=8), nonfinite=(broke,))
 
 
+def penalised(alone: PenaltyAlone, count: int = 8) -> tuple[Look, ...]:
+    """Looks at modules that a penalty alone trains, beside a squared error."""
+    layers = [depth_look(module, "Linear", order) for order, module in enumerate(alone.modules)]
+    return at(*layers, losses=(replace(ERROR, module="model.out"),), penalty_alone=alone, count=count)
+
+
 def adversaries() -> Record:
     """A generator whose gradient falls to a thousandth behind a critic that is certain of everything."""
     critic = (
@@ -153,6 +160,10 @@ VALUE = LossLook(
     "squared error", (64,), (64,), (64,), "matrix product", "critic.2", targets=Spread(-2.0, 2.0, 0.0, 1.0), guess=1.0,
     value=1.5, term=2, terms=2,
 )  # fmt: skip
+CODE = (
+    ("model.mu", "model.logvar"),
+    ("model.mu.weight", "model.mu.bias", "model.logvar.weight", "model.logvar.bias"),
+)
 NORMED = replace(ERROR, guess=0.3, value=1.2, normed=NormedOutput("instance norm", 256, 1.1))
 NORMAL = LayerGrowth("model.2.weight", (10, 400), 400, 1.0, True, 0.6, 12.0)
 FAR_OFF_AT_FIRST = at(
@@ -530,6 +541,10 @@ SPEAKING: dict[str, Record] = {
         steps(), at(alignments=(Alignment(0, (0, 40, 44, 39), off=1.6, last="softmax", are_shares=True),))
     ),
     "GR614": record(steps(), at(losses=(NORMED,))),
+    "GR616": record(steps(), penalised(PenaltyAlone(*CODE, "model.mu", "model.logvar"))),
+    "GR616 of a block": record(
+        steps(), penalised(PenaltyAlone(("model.side.1",), ("model.side.0.weight", "model.side.1.weight")))
+    ),
     "GR614 with a scale and a shift": record(
         steps(400), at(losses=(replace(NORMED, normed=NormedOutput("batch norm", 32, 1.1, is_scaled=True)),), count=8)
     ),

@@ -87,6 +87,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR613": ("share",),
     "GR614": ("least_loss",),
     "GR615": ("times",),
+    "GR616": ("parameters", "looks"),
     "GR701": (),
     "GR702": (),
     "GR703": ("deviation_first", "deviation_last"),

@@ -19,6 +19,7 @@ from gradreach.facts.losses import LossPart, loss_parts
 from gradreach.facts.lost_targets import LostTargets, all_lost_targets
 from gradreach.facts.modules import is_within, root_of
 from gradreach.facts.padded_loss import PaddedLoss, padded_losses
+from gradreach.facts.penalties import PenaltySeen, penalties
 from gradreach.facts.summed_passes import SummedPasses, summed_passes
 from gradreach.facts.time import (
     LayerKey,
@@ -208,6 +209,11 @@ class Seen:
     def leaks(self) -> tuple[LeakSeen, ...]:
         """The outputs that are held against targets and weigh log-probabilities too, by line."""
         return leaks(self.looks, self.loss_parts)
+
+    @cached_property
+    def penalties(self) -> tuple[PenaltySeen, ...]:
+        """What leads to the loss by penalties alone, by line."""
+        return penalties(self.looks)
 
     @cached_property
     def alignments(self) -> tuple[AlignmentSeen, ...]:

@@ -34,6 +34,7 @@ from gradreach.record.seen.loss import (
     LossLook,
     LossTerm,
     OutputLook,
+    PenaltyAlone,
 )
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, Probe, SteppedState, TimeLook
 from gradreach.record.seen.weights import CopiedUnits, LinearMaps
@@ -57,6 +58,7 @@ class Look:
     `losses` are the comparisons that the loss is made of, `alignments` its CTC losses, `loss_terms` the terms that it
     is the sum of, on some looks, and `loss_constant` what was added to it that has no gradient, where that is known;
     `leaky_factor` is an output that is held against targets and weighs log-probabilities too;
+    `penalty_alone` is what it leads to by penalties alone;
     `copied_targets` those whose targets are what the model is just given, `outputs` what the root modules put out.
     `uncleared` names the parameters whose gradient, which made the update after this look, was still there at the next
     one; `cleared` those whose gradient was gone by then. `stepped` is what optimizers did in between, where torch
@@ -110,6 +112,7 @@ class Look:
     loss_terms: tuple[LossTerm, ...] = ()
     loss_constant: LossConstant | None = None
     leaky_factor: LeakyFactor | None = None
+    penalty_alone: PenaltyAlone | None = None
     copied_targets: CopiedTargets | None = None
     outputs: tuple[OutputLook, ...] = ()
     given: tuple[GivenData, ...] = ()

@@ -54,6 +54,8 @@ row_sources: layers whose rows are those of the batch, and what reads them
 mixing_views: the view that mixes the rows of a batch
 comparisons: where a loss holds an output against a target
 terms: the terms that a loss is the sum of
+summands: the same down to the first operation that is not linear, and which of them are made of outputs alone
+penalties: the layers that lead to a loss by penalties alone
 loss_constant: what is left of a loss beside its comparisons
 loss_targets: how the targets of a comparison lie, and what a constant gets
 spreads: how the numbers of an output or a target lie

@@ -226,6 +226,21 @@ class LossConstant:
 
 
 @dataclass(frozen=True, slots=True)
+class PenaltyAlone:
+    """What leads to a loss by penalties alone on one watched step: the `modules` whose outputs these hold, and all
+    `parameters` that the loss leads to through them only.
+
+    `mean` and `log_variance` are the modules that put out those of a Gaussian, where its divergence from the normal one
+    is such a penalty; both are empty elsewhere.
+    """
+
+    modules: tuple[str, ...]
+    parameters: tuple[str, ...]
+    mean: str = ""
+    log_variance: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class OutputLook:
     """What a root module put out on one watched step, for `rows` samples: its rms, and the `deviation` from row to row,
     pooled over the columns. Of several calls the last."""

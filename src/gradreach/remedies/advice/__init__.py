@@ -129,6 +129,7 @@ unsaturated_loss: a loss that keeps its slope where another model is certain
 unscale: clip gradients without the loss scale
 update_bias: start a GRU's update gate open
 update_order: clear, run backward, step
+use_result: use what a part puts out, and not only its penalty
 module_list: keep parts where torch finds them
 warm_up_by_steps: step a warm-up as often as it counts
 weigh_terms: a weight before a term of the loss

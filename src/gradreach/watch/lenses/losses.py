@@ -57,7 +57,7 @@ class Losses(Lens):
         found = [
             (number, each)
             for number, term in enumerate(terms.found, 1)
-            for each in comparisons_behind([term.node], _value_of, turned=term.is_turned)
+            for each in comparisons_behind([term.node], value_of, turned=term.is_turned)
         ][:MOST_COMPARISONS]
         with torch.no_grad():
             self._found = tuple(
@@ -137,7 +137,7 @@ def _apart(each: Compared) -> float | None:
     return (output.amax(1) - output.amin(1)).max().item()
 
 
-def _value_of(node: Node) -> Tensor | None:
+def value_of(node: Node) -> Tensor | None:
     """What a node put out: kept by itself, as an activation does, or what the module returned."""
     if key_of(operation(node)) in RANGES:
         result = saved_value(node, "result")
