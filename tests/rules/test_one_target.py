@@ -182,8 +182,8 @@ def test_targets_of_one_kind_that_go_away() -> None:
     found = the(in_turn(*[TAGS] * 4, *[GONE] * 5, FEW_LEFT, GONE), "GR609")
     assert (found.severity, found.evidence["since"], found.evidence["share"]) == ("error", 40, 0.3)
     assert found.because.startswith(
-        "From step 40 on all the targets that the binary cross entropy on logits of the output of `model.2` was held "
-        "against are 0, in 6 of 7 looks; before, 30 % of them were not, in the median."
+        "The targets change while the training runs: from step 40 on all those that the binary cross entropy on logits "
+        "of the output of `model.2` is held against are 0, in 6 of 7 looks, where 30 % of them were not before."
     )
     assert [remedy.id for remedy in found.remedies] == ["copy-rows"]
 

@@ -93,11 +93,11 @@ def _of_an_adversary(facts: Facts, found: OneSided) -> Finding:
 def _of_lost(facts: Facts, found: LostTargets) -> Finding:
     part = found.part
     because = (
-        f"From step {found.since} on all the targets that the {part.last.kind} of {whose(part.last)} was held against "
-        f"are {figure(found.target)}, in {found.alike} of {count(found.looks, 'look')}; before, "
-        f"{percent(found.share)} of them were not, in the median. So the labels change while the training runs: a line "
-        "that writes into what the data set keeps, as y -= mean or boxes[:, 2:] -= boxes[:, :2] in a transform, meets "
-        "its own result in the next pass over the data."
+        f"The targets change while the training runs: from step {found.since} on all those that the {part.last.kind} "
+        f"of {whose(part.last)} is held against are {figure(found.target)}, in {found.alike} of "
+        f"{count(found.looks, 'look')}, where {percent(found.share)} of them were not before. A line that writes into "
+        "what the data set keeps, as `y -= mean` or `boxes[:, 2:] -= boxes[:, :2]` in a transform, meets its own "
+        "result in the next pass over the data."
     )
     evidence: Evidence = {"target": found.target, "looks": found.alike, "since": found.since, "share": found.share}
     how = f"targets from {figure(found.target)} to {figure(found.target)} in {found.alike} ≥ {FEWEST_SINCE} looks"
@@ -170,5 +170,6 @@ RULE = Rule(
     headline=headline,
     urgency=0,
     effects=("GR703", "GR704"),
+    labels={"since": "from step on", "share": "others before", "comparisons": "comparisons", "loss": "loss at last"},
     zoo=("gr609_truncated_targets", "gr609_one_class", "gr609_all_are_real", "gr609_labels_go_away"),
 )
