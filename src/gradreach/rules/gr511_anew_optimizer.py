@@ -117,11 +117,11 @@ RULE = Rule(
             "m̂ = m / (1 − β₁) = g and v̂ = v / (1 − β₂) = g² at step 1:   Δw = −η g / (|g| + ε) ≈ −η sign(g)",
             "momentum: b = μ b + g comes to g / (1 − μ) where gradients agree; from b = 0 it is g",
         ),
-        thresholds="An optimizer that keeps a state steps by parameters of which it held none before; after the look "
-        "before, the next step by them was made by another optimizer, which held none either, and began from the very "
-        f"weights that the one before it had left. So it is in {MIN_LOOKS} looks or more past the run's first one, in "
+        thresholds="A look's step is made by an optimizer that keeps a state and had none of these parameters until "
+        "then. The step that followed the look before was made by another one that had none either, from the very "
+        f"weights that the step before it had left. So it is in {MIN_LOOKS} looks or more past the run's first one, in "
         "two thirds of them, and in the last. SGD without momentum keeps nothing; an optimizer for each epoch, or for "
-        "each task of several steps, is found with a state at the second one, and steps with a closure do not count.",
+        "each task of several steps, is found with a state at its second step; steps with a closure do not count.",
         remedies=(
             "Make the optimizer once, before the loop, and hand it to the function: free; lower the rate where it was "
             "raised to make up for it.",
