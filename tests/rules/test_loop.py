@@ -184,6 +184,19 @@ def test_an_optimizer_of_one_step_is_named_with_what_is_lost() -> None:
     assert "What it keeps from step to step is thrown away" in own.because
 
 
+def test_a_part_that_is_stepped_anew_is_named_beside_what_is_kept() -> None:
+    def with_kept(look: Look, *kept: str) -> Look:
+        return replace(look, stepped=replace(stepped(look), held=(*stepped(look).held, *kept)))
+
+    part = the(record(steps(), [with_kept(look, "model.1.weight") for look in made_anew()]), "GR511")
+    assert part.where["module"] == "model.0"
+    assert "Adam(model[0].parameters()" in part.remedies[0].do
+    whole = the(record(steps(), made_anew()), "GR511")
+    assert whole.where["module"] == "model"
+    averaged = made_anew("ASGD")
+    assert "GR511" not in codes(record(steps(), averaged)), "it does not step by its averages"
+
+
 def test_an_eps_above_the_gradient_leaves_no_step_by_the_sign() -> None:
     looks = made_anew()
     large = [replace(s, epsilons=tuple(replace(e, eps=0.1) for e in s.epsilons)) for s in map(stepped, looks)]

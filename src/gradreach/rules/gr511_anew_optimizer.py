@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 from gradreach.facts.facts import Facts
 from gradreach.facts.site import Site
@@ -21,6 +22,9 @@ SHARE = 2 / 3
 SIGNS = ("Adam", "AdamW", "NAdam", "RMSprop")
 """Optimizers whose first step divides the gradient by its own size."""
 
+UNHURT = ("ASGD",)
+"""Optimizers that keep a state by which they do not step."""
+
 FAR_ABOVE = 10.0
 """Times eps that the median gradient is above it, for a first step to go by the sign alone."""
 
@@ -31,12 +35,12 @@ def judge(facts: Facts) -> RuleOutcome:
     if not told:
         return RuleOutcome(why_not=f"no line was watched at {MIN_LOOKS} steps of an optimizer past the first")
     findings: list[Finding] = []
-    named: set[tuple[str, ...]] = set()
+    named: set[str] = set()
     for site, looks in told.items():
-        for last in looks[-1].anew:
-            begun = [each for each in looks if any(one.names == last.names for one in each.anew)]
-            if last.names not in named and len(begun) >= max(MIN_LOOKS, SHARE * len(looks)):
-                named.add(last.names)
+        for last in (each for each in looks[-1].anew if each.optimizer not in UNHURT):
+            begun = [each for each in looks if any({*one.names} & {*last.names} for one in each.anew)]
+            if named.isdisjoint(last.names) and len(begun) >= max(MIN_LOOKS, SHARE * len(looks)):
+                named.update(last.names)
                 findings.append(_finding(facts, site, last, begun, len(looks)))
     return RuleOutcome(tuple(findings))
 
@@ -48,9 +52,9 @@ def _stepped(facts: Facts, site: Site) -> list[OptimizerSteps]:
 
 
 def _finding(facts: Facts, site: Site, last: AnewOptimizer, begun: Sequence[OptimizerSteps], of: int) -> Finding:
-    roots = list(dict.fromkeys(map(facts.seen.root_of, last.names)))
-    models = ", ".join(f"`{shortened(root, 40)}`" for root in roots[:3])
-    models += f" and {len(roots) - 3} more" if len(roots) > 3 else ""
+    parts = _parts(facts, last, begun[-1])
+    models = ", ".join(f"`{shortened(part, 40)}`" for part in parts[:3])
+    models += f" and {len(parts) - 3} more" if len(parts) > 3 else ""
     because = (
         f"A new {last.optimizer} is made for each step of {models} after the pass at {local(site.name)}. At "
         f"{len(begun)} of {of} watched steps past the first it held nothing of the gradients before, though another "
@@ -59,10 +63,26 @@ def _finding(facts: Facts, site: Site, last: AnewOptimizer, begun: Sequence[Opti
     evidence: Evidence = {
         "optimizer": last.optimizer, "rate": last.rate, "parameters": len(last.names), "anew": len(begun), "looks": of,
     }  # fmt: skip
-    where: Where = {"module": roots[0], "site": site.name}
-    how = f"m = v = 0 before {len(begun)} of {count(of, 'step')}, {len(begun)} ≥ {MIN_LOOKS}"
-    remedies = (MAKE_OPTIMIZER_ONCE.remedy(last.optimizer, roots, last.rate, last.momentum),)
+    where: Where = {"module": parts[0], "site": site.name}
+    how = f"state = 0 before {len(begun)} of {count(of, 'step')}, {len(begun)} ≥ {MIN_LOOKS}"
+    remedies = (MAKE_OPTIMIZER_ONCE.remedy(last.optimizer, parts, last.rate, last.momentum),)
     return RULE.finding("warning", where, evidence, because, remedies, how)
+
+
+def _parts(facts: Facts, last: AnewOptimizer, seen: OptimizerSteps) -> Sequence[str]:
+    """The models whose parameters it steps; of one that others step too, the part that holds all of these."""
+    roots: dict[str, list[str]] = {}
+    for name in last.names:
+        roots.setdefault(facts.seen.root_of(name), []).append(name)
+    others = {facts.seen.root_of(name) for name in seen.held if name not in last.names}
+    return [(_common(names) or root) if root in others else root for root, names in roots.items()]
+
+
+def _common(names: Sequence[str]) -> str:
+    """The path of the module in which all these parameters stand."""
+    paths = [name.split(".")[:-1] for name in names]
+    same = takewhile(lambda each: len(set(each)) == 1, zip(*paths, strict=False))
+    return ".".join(each[0] for each in same)
 
 
 def _effect(last: AnewOptimizer, begun: Sequence[OptimizerSteps]) -> str:
@@ -76,12 +96,10 @@ def _effect(last: AnewOptimizer, begun: Sequence[OptimizerSteps]) -> str:
         )
     if last.optimizer == "SGD" and 0 < last.momentum < 1:
         return (
-            "Its momentum is thrown away each time: every step goes by the gradient of one pass alone, and is up to "
+            "Its momentum is thrown away each time: every step goes by its own gradient alone, and is up to "
             f"{figure(1 / (1 - last.momentum))} times shorter than with the momentum that was asked for."
         )
-    return (
-        "What it keeps from step to step is thrown away each time: every step goes by the gradient of one pass alone."
-    )
+    return "What it keeps from step to step is thrown away each time: every step goes by its own gradient alone."
 
 
 RULE = Rule(
@@ -99,11 +117,11 @@ RULE = Rule(
             "m̂ = m / (1 − β₁) = g and v̂ = v / (1 − β₂) = g² at step 1:   Δw = −η g / (|g| + ε) ≈ −η sign(g)",
             "momentum: b = μ b + g comes to g / (1 − μ) where gradients agree; from b = 0 it is g",
         ),
-        thresholds="An optimizer that keeps a state steps by parameters of which it held none before; after the look "
-        "before, the next step by them was made by another optimizer, which held none either, and began from the very "
-        f"weights that the one before it had left. So it is in {MIN_LOOKS} looks or more past the run's first one, in "
+        thresholds="A look's step is made by an optimizer that keeps a state and had none of these parameters until "
+        "then. The step that followed the look before was made by another one that had none either, from the very "
+        f"weights that the step before it had left. So it is in {MIN_LOOKS} looks or more past the run's first one, in "
         "two thirds of them, and in the last. SGD without momentum keeps nothing; an optimizer for each epoch, or for "
-        "each task of several steps, is found with a state at the second one, and steps with a closure do not count.",
+        "each task of several steps, is found with a state at its second step; steps with a closure do not count.",
         remedies=(
             "Make the optimizer once, before the loop, and hand it to the function: free; lower the rate where it was "
             "raised to make up for it.",
