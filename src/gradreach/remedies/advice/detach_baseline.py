@@ -16,5 +16,5 @@ DETACH_BASELINE = Advice(
     does="what predicts the return is then trained by its own error alone",
     code=_code,
     answers=("GR615",),
-    unfit="Where the advantage is normalised: detach it before that, with the returns and the values in it.",
+    unfit="Where several values are in it, as in an estimate over many steps: compute it under torch.no_grad().",
 )
