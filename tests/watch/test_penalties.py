@@ -278,6 +278,7 @@ NOTHING: dict[str, Callable[[Parts, Tensor, Tensor], Tensor]] = {
     "weights": lambda p, x, y: told(p, x, y) + 0.1 * p.side[2].weight.pow(2).sum(),
     "activations of used weights": lambda p, x, y: told(p, x, y) + p.head(x.repeat(1, 2)[:, :8]).abs().mean(),
     "a target of its own": lambda p, x, y: told(p, x, y) + F.mse_loss(p.side(x), y[:, :4]),
+    "made ever larger": lambda p, x, y: told(p, x, y) - 1e-3 * p.side(x).abs().mean(),
     "a score": lambda p, x, y: told(p, x, y) - p.judge(p.head(hidden(p, x))).mean(),
     "the judge of a generator": lambda p, x, y: told(p, x, y) + F.softplus(-p.judge(p.head(hidden(p, x)))).mean(),
     "learned weights of terms": lambda p, x, y: told(p, x, y) * (-p.judge.bias[0]).exp() + p.judge.bias[0],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -42,8 +42,14 @@ def penalised(losses: Sequence[Tensor], graph: Graph, value_of: ValueOf) -> Pena
         return None
     summands = summands_of(losses, compared)
     made = {each: row_function(each, value_of) for each in summands if each not in compared}
-    functions = {each: function for each, function in made.items() if function is not None and function.layers}
-    alone = _alone(summands, functions)
+    functions = {
+        each: replace(function, is_two_sided=function.is_two_sided and not summands[each])
+        for each, function in made.items()
+        if function is not None and function.layers
+    }
+    if not functions:
+        return None
+    alone = _alone(list(summands), functions)
     layers = _layers((each for each in functions if each in alone), functions)
     if not layers:
         return None

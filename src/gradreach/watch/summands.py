@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from gradreach.watch.comparisons import IN_ORDER, ValueOf, shape_of
+from gradreach.watch.comparisons import IN_ORDER, ValueOf, shape_of, turns
 from gradreach.watch.graph import Node, is_leaf, maker, operation, parents, softmax_axis
 from gradreach.watch.nonfinite.operations import key_of
 from gradreach.watch.nonfinite.saved_values import saved_value
@@ -54,28 +54,27 @@ _KEEP_THEIR_INPUT = frozenset({"abs", "clamp", "log", "log1p", "log2", "log10", 
 _PRODUCTS = frozenset({"addmm", "convolution", "linear", "mm"})
 
 
-def summands_of(losses: Sequence[Tensor], compared: Collection[Node]) -> list[Node]:
-    """The nodes that the losses are a linear function of; a comparison is one."""
-    pending = [node for loss in losses if (node := maker(loss)) is not None]
-    seen = set(pending)
-    found: list[Node] = []
+def summands_of(losses: Sequence[Tensor], compared: Collection[Node]) -> dict[Node, bool]:
+    """The nodes that the losses are a linear function of, and whether the losses fall where they rise; a comparison is
+    one."""
+    turned = {node: False for loss in losses if (node := maker(loss)) is not None}
+    pending = list(turned)
+    found: dict[Node, bool] = {}
     for node in pending:  # grows while it is walked
-        before = None if node in compared or is_leaf(node) or len(seen) >= MOST_NODES else _linear(node)
-        if before is None:
-            found.append(node)
+        if node in compared or is_leaf(node) or len(pending) >= MOST_NODES or not _is_linear(node):
+            found[node] = turned[node]
             continue
-        new = [each for each in dict.fromkeys(before) if each not in seen]
-        seen.update(new)
-        pending += new
+        for edge, (before, _) in enumerate(node.next_functions):
+            if before is not None and before not in turned:
+                turned[before] = turned[node] != turns(node, key_of(operation(node)), edge)
+                pending.append(before)
     return found
 
 
-def _linear(node: Node) -> list[Node] | None:
-    """What a node is a linear function of; None where it is another function, or has factors that differ."""
-    key, before = key_of(operation(node)), parents(node)
-    if key in _LINEAR:
-        return before
-    return before if key in _SCALING and len(before) == 1 and _has_one_factor(node) else None
+def _is_linear(node: Node) -> bool:
+    """Whether a node is a linear function of what comes to it, with the same factor for all numbers."""
+    key = key_of(operation(node))
+    return key in _LINEAR or (key in _SCALING and len(parents(node)) == 1 and _has_one_factor(node))
 
 
 @dataclass(frozen=True, slots=True)
