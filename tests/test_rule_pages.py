@@ -164,3 +164,9 @@ def test_what_stands_above_and_below_a_stroke(formula: str, fraction: str) -> No
 def test_a_bar_that_stays_open_is_refused() -> None:
     with pytest.raises(ValueError, match=r"‖w \+ 1: expected ‖ after ‖, got the end"):
         typeset("‖w + 1")
+
+
+def test_every_symptom_stands_once_in_the_index() -> None:
+    rows = re.findall(r"^\| (.+?) \| ", (DOCS / "rules.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(rows) > 20
+    assert len(rows) == len(set(rows))
