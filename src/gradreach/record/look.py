@@ -26,7 +26,15 @@ from gradreach.record.seen.loop import (
     OptimizerSteps,
     UnheardBackward,
 )
-from gradreach.record.seen.loss import Alignment, CopiedTargets, LossConstant, LossLook, LossTerm, OutputLook
+from gradreach.record.seen.loss import (
+    Alignment,
+    CopiedTargets,
+    LossConstant,
+    LossLook,
+    LossTerm,
+    OutputLook,
+    TargetOrder,
+)
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, Probe, SteppedState, TimeLook
 from gradreach.record.seen.weights import CopiedUnits, LinearMaps
 from gradreach.record.seen.zero_gradient import ZeroGradient
@@ -48,7 +56,8 @@ class Look:
     leads to holds others.
     `losses` are the comparisons that the loss is made of, `alignments` its CTC losses, `loss_terms` the terms that it
     is the sum of, on some looks, and `loss_constant` what was added to it that has no gradient, where that is known;
-    `copied_targets` those whose targets are what the model is just given, `outputs` what the root modules put out.
+    `copied_targets` those whose targets are what the model is just given, `target_orders` how targets fit the ids in
+    either order of batch and time, of the first looks alone; `outputs` what the root modules put out.
     `uncleared` names the parameters whose gradient, which made the update after this look, was still there at the next
     one; `cleared` those whose gradient was gone by then. `stepped` is what optimizers did in between, where torch
     tells of it.
@@ -101,6 +110,7 @@ class Look:
     loss_terms: tuple[LossTerm, ...] = ()
     loss_constant: LossConstant | None = None
     copied_targets: CopiedTargets | None = None
+    target_orders: tuple[TargetOrder, ...] = ()
     outputs: tuple[OutputLook, ...] = ()
     given: tuple[GivenData, ...] = ()
     readings: tuple[RowReading, ...] = ()
