@@ -196,5 +196,5 @@ def test_a_rule_without_thresholds_has_none() -> None:
             "GR615",
             "GR616",
         ),
-        *("GR701", "GR702", "GR703", "GR704", "GR705", "GR706", "GR707", "GR708", "GR709", "GR710", "GR711"),
+        *("GR701", "GR702", "GR703", "GR704", "GR705", "GR706", "GR707", "GR708", "GR709", "GR710", "GR711", "GR712"),
     ]

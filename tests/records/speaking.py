@@ -51,6 +51,7 @@ from gradreach.record.seen.loss import (
     PaddedRows,
     PenaltyAlone,
     Spread,
+    TargetOrder,
 )
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, SteppedState
 from gradreach.record.seen.weights import CopiedUnits, LinearMaps
@@ -102,6 +103,9 @@ STATES_VIEWED = MixedByView(
     (2, 64, 48), (1, 64, 96), 1, 1, 64, 4, 0, 2,
 )  # fmt: skip
 """A layer that rows of the loss read at their own rows alone."""
+
+TURNED = TargetOrder("model.embed", (10, 24), is_along_ids=True, given=0.4, turned=52.0)
+"""Targets that fit the ids in the other order alone."""
 
 
 def summed_passes(steps: int, of: int) -> tuple[Look, ...]:
@@ -563,6 +567,7 @@ SPEAKING: dict[str, Record] = {
     "GR711 of folded rows": record(
         steps(loss=flat), at(mixed_by_views=(replace(STATES_VIEWED, shape_in=(128, 48), axis_in=0, behind="", own=4),))
     ),
+    "GR712": record(steps(loss=flat), at(target_orders=(TURNED,))),
     "GR704": record(steps(), SORTED),
     "GR704 of rows": record(steps(loss=flat), at(same_rows=32, count=6)),
     "GR705": record(steps(), at(time_look(factor=0.999), padding=(Padding("model.rnn", 60, True, 1.0, 0.8, 48.0),))),

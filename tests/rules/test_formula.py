@@ -99,6 +99,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR709": ("padded", "looks"),
     "GR710": ("share", "looks"),
     "GR711": ("read",),
+    "GR712": ("turned",),
 }
 """The evidence that a formula of the rule must hold, whatever its form."""
 

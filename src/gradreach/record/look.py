@@ -35,6 +35,7 @@ from gradreach.record.seen.loss import (
     LossTerm,
     OutputLook,
     PenaltyAlone,
+    TargetOrder,
 )
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, Probe, SteppedState, TimeLook
 from gradreach.record.seen.weights import CopiedUnits, LinearMaps
@@ -59,7 +60,8 @@ class Look:
     is the sum of, on some looks, and `loss_constant` what was added to it that has no gradient, where that is known;
     `leaky_factor` is an output that is held against targets and weighs log-probabilities too;
     `penalty_alone` is what it leads to by penalties alone;
-    `copied_targets` those whose targets are what the model is just given, `outputs` what the root modules put out.
+    `copied_targets` those whose targets are what the model is just given, `target_orders` how targets fit the ids in
+    either order of batch and time, of the first looks alone; `outputs` what the root modules put out.
     `uncleared` names the parameters whose gradient, which made the update after this look, was still there at the next
     one; `cleared` those whose gradient was gone by then. `stepped` is what optimizers did in between, where torch
     tells of it.
@@ -114,6 +116,7 @@ class Look:
     leaky_factor: LeakyFactor | None = None
     penalty_alone: PenaltyAlone | None = None
     copied_targets: CopiedTargets | None = None
+    target_orders: tuple[TargetOrder, ...] = ()
     outputs: tuple[OutputLook, ...] = ()
     given: tuple[GivenData, ...] = ()
     readings: tuple[RowReading, ...] = ()

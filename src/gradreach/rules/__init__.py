@@ -85,4 +85,5 @@ gr708_padded_loss: most rows that a loss is the mean of stand at padding
 gr709_inverted_mask: the mask of an attention is the wrong way round
 gr710_idle_mask: masked scores are not far below the others
 gr711_mixed_rows: a view makes the output of one sample of others
+gr712_turned_targets: targets go through batch and time in another order than the outputs
 """

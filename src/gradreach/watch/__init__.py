@@ -65,6 +65,7 @@ leaky_factors: outputs that a loss holds against targets and weighs log-probabil
 normed_outputs: the least loss of an output that comes straight from a normalisation
 padding_runs: where sequences are filled up to one length
 ignored_keys: which keys an attention ignores
+fit_of_classes: how well ids at places tell the classes there
 targets_of_places: whether a loss has a target at each place of sequences
 masked_fills: which scores were filled before a softmax
 padded_rows: the rows of a loss that stand at padding

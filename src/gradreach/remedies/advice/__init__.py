@@ -123,6 +123,7 @@ targets_as_shares: targets of a binary cross entropy between 0 and 1
 train_again: training mode for a model that is trained
 train_mode: training mode for a recurrent layer
 transpose: axes exchanged by a transpose in place of a view
+turn_targets: targets with the same axis first as the outputs
 turn_sign: the negative of what is to be maximised
 unlike_units: weights at random, so that units differ
 unsaturated_loss: a loss that keeps its slope where another model is certain

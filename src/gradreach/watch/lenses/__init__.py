@@ -34,6 +34,7 @@ losses: which outputs the loss holds against which targets, and how both lie
 leaky_factors: outputs that are held against targets and weigh log-probabilities too, and how hard each pulls
 alignments: what classes the targets of a CTC loss hold, and what it is given as log-probabilities
 copied_targets: whether the targets are what the model is just given
+target_order: whether the targets go through batch and time in the order in which the outputs do
 single_values: normalisations over one value each
 outputs: whether the root modules put out something else for each row
 dropouts: what drops half of what passes through it, or more
