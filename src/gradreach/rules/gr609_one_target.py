@@ -19,7 +19,7 @@ from gradreach.remedies.advice.look_at_targets import LOOK_AT_TARGETS
 from gradreach.rules.losses import headline, where, whose
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
-FEWEST_TARGETS = 50
+FEWEST_TARGETS = 30
 """Targets, over all looks, that are too many to be alike by chance, where the losses of all steps bear it out."""
 
 MANY_ROWS = 1000
