@@ -108,6 +108,20 @@ def test_an_adversary_that_is_asked_for_one_alone() -> None:
     assert joined.remedies[0].do.startswith("labels = torch.cat(")
 
 
+def test_what_no_module_put_out_is_told_of_where_it_is_a_whole_binary_loss() -> None:
+    alone = replace(still(1.0), kind="binary cross entropy", module="")
+    assert the(record(steps(), at(losses=(alone,))), "GR609").evidence["target"] == 1.0
+    for other in (replace(alone, is_whole=False), replace(CLASSES, module=""), replace(still(0.0), module="")):
+        assert "GR609" not in codes(record(steps(400), at(losses=(other,), count=40)))
+
+
+def test_a_loss_that_falls_on_has_no_jumps() -> None:
+    falls = record(steps(400, loss=lambda i: 0.98**i), at(losses=(still(1.0),)))
+    assert "GR609" in codes(falls)
+    rare = record(steps(400, loss=lambda i: 0.98**i * (50 if i == 333 else 1)), at(losses=(still(1.0),)))
+    assert "GR609" not in codes(rare)
+
+
 def test_one_that_gets_no_gradient_from_the_other_line() -> None:
     looks = tuple(
         replace(look, depth=tuple(replace(each, grad_rms=None) for each in look.depth)) if look.site else look

@@ -30,7 +30,10 @@ SOME_ROWS, MANY_TARGETS = 200, 1000
 """Rows and targets that are likely so there, where a row has several targets, which may have much in common."""
 
 JUMPS = 5.0
-"""How many times its median the loss of a step is where a rare target comes up in it."""
+"""How many times the median of its neighbours the loss of a step is where a rare target comes up in it."""
+
+STRETCHES, FEWEST_NEIGHBOURS = 10, 10
+"""Parts of the second half of a run within which losses are neighbours, and losses in one at least."""
 
 
 def judge(facts: Facts) -> RuleOutcome:
@@ -105,9 +108,12 @@ def _of_lost(facts: Facts, found: LostTargets) -> Finding:
 
 
 def _target(part: LossPart) -> float | None:
-    """The one target of a comparison; None of several or unknown ones, of few looks, and where no module put it out."""
+    """The one target of a comparison; None of several or unknown ones, of few looks, and of what no module put out:
+    unless that is the whole loss, and a binary one, it may be meant so, as an error that is to be 0 or a positive pair
+    that stands first in its row."""
     seen = {only_target(look) for look in part.looks}
-    if len(seen) > 1 or len(part.looks) < MIN_LOOKS or not part.last.module:
+    is_put_out = part.last.module or (part.last.kind.startswith("binary") and part.last.is_whole)
+    if len(seen) > 1 or len(part.looks) < MIN_LOOKS or not is_put_out:
         return None
     return next(iter(seen))
 
@@ -122,13 +128,19 @@ def _severity(site: Site, part: LossPart) -> Severity | None:
     if _left_out(part) is not None:
         return "error" if rows >= FEWEST_TARGETS else None
     if part.last.is_whole:
-        late = [abs(loss) for loss in site.losses[len(site.losses) // 2 :]]
-        sure = rows >= FEWEST_TARGETS and (not late or max(late) <= JUMPS * median(late))
-        return "error" if sure else None
+        return "error" if rows >= FEWEST_TARGETS and not _jumps(site) else None
     targets = sum(map(sum, (look.counts for look in part.looks)))
     if targets and rows >= MANY_ROWS:
         return "error"
     return "warning" if rows >= SOME_ROWS and targets >= MANY_TARGETS else None
+
+
+def _jumps(site: Site) -> bool:
+    """Whether a loss of the second half of the run stands out among its neighbours."""
+    late = [abs(loss) for loss in site.losses[len(site.losses) // 2 :]]
+    size = max(len(late) // STRETCHES, FEWEST_NEIGHBOURS)
+    stretches = [late[at : at + size] for at in range(0, max(len(late) - size, 0) + 1, size)]
+    return any(each and max(each) > JUMPS * median(each) for each in stretches)
 
 
 def _left_out(part: LossPart) -> int | None:
@@ -150,9 +162,9 @@ RULE = Rule(
         mathematics=("y_n = y for all n:   min_f Σ_n ℓ(f(x_n), y) is reached by f(x) = y, whatever x",),
         thresholds="All targets that the output of a module is held against at a line that calls backward are one "
         f"number, the same in all looks: {MIN_LOOKS} at least, of {FEWEST_TARGETS} targets or more. Where that "
-        f"comparison is the whole loss, no loss of the second half of the run may reach {JUMPS:g} times their median, "
-        f"as it would with a rare target; where it is one of several terms, {MANY_ROWS} rows with targets of classes "
-        f"have to be seen, unless ignore_index leaves out the other one of two; {SOME_ROWS} rows of {MANY_TARGETS} "
+        f"comparison is the whole loss, no loss of the second half of the run may reach {JUMPS:g} times the median of "
+        f"its neighbours, as it would with a rare target; where it is one of several terms, {MANY_ROWS} rows with "
+        f"targets of classes have to be seen, unless ignore_index leaves out the other one of two; {SOME_ROWS} rows of {MANY_TARGETS} "
         "targets are a warning. Where lines take turns, a model that another one learns through has to be asked for "
         f"one number by every term of every loss whose gradient steps it, in {FEWEST_LOOKS} looks or more, and its "
         f"loss to have fallen to {percent(FALLEN)}. Of targets of two kinds one may also go away in the course of the "
