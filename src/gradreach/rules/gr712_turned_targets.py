@@ -17,7 +17,8 @@ from gradreach.rules.losses import headline, shape
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
 FIT = 6.0
-"""Deviations above what moved ids come to, from which targets fit their ids: chance alone hardly gets to 4."""
+"""Deviations above what moved ids come to, from which targets fit their ids: chance gets there once in 100 000 looks at
+most, of ids and targets of two kinds."""
 
 BY_CHANCE = 3.0
 """Deviations within which the targets fit no better than chance has it."""
@@ -93,13 +94,13 @@ RULE = Rule(
         "raised, and nothing but the shares of the classes can be learned.",
         mathematics=(
             "row r of outputs (T, B): t = r ÷ B, b = r mod B;   of targets (B, T): b = r ÷ T, t = r mod T",
-            "I(x; y) = Σ p(x, y) log (p(x, y) / p(x) p(y)), of the id x at a row's place and its target y",
+            "fit: √(2 n I), I = Σ p(x, y) log (p(x, y) / p(x) p(y)), x the id at the place of a row, y its target",
         ),
         thresholds="Of a cross entropy with a row for each id that an embedding is given, a few rows are followed "
         "back to the ids: each reads its own place in one of the two orders, and else no place outside of one row or "
-        "column of the ids. The mutual information of id and target is then counted as the targets stand, and with the "
-        "targets in the other order, both beside the same ids moved along both axes, which keeps stretches, positions "
-        f"and shares. Where they stand the targets lie within {BY_CHANCE:g} deviations of that, and turned "
+        "column of the ids. The mutual information I of id and target is then counted over the n rows as the targets "
+        "stand, and with the targets in the other order, both beside the same ids moved along both axes, which keeps "
+        f"stretches and shares. Where they stand the targets lie within {BY_CHANCE:g} deviations of that, and turned "
         f"{FIT:g} or more above it, at the median of {MIN_LOOKS} looks or more; the first looks alone count. It is an "
         "error where the loss does not fall, or is no lower than a constant guess gets, else a warning.",
         remedies=("Transpose targets or outputs, so that both have the same axis first, and flatten then: a copy.",),

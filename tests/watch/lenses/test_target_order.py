@@ -80,7 +80,7 @@ def test_targets_in_the_other_order(
     assert (found.shape, found.is_along_ids) == (shape, mix is plain)
     assert found.module.endswith("symbols")
     assert abs(found.given) < 3
-    assert found.turned > 20
+    assert found.turned > 12
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -92,7 +92,7 @@ def test_targets_in_the_same_order(
     watched: Watched,
 ) -> None:
     (found,) = seen(watched, mix, targets, shape)
-    assert found.given > 20
+    assert found.given > 12
     assert abs(found.turned) < 3
 
 
@@ -118,7 +118,7 @@ def test_ignored_targets_are_not_counted(watched: Watched) -> None:
 
     (found,) = seen(watched, plain, targets)
     assert abs(found.given) < 3
-    assert found.turned > 15
+    assert found.turned > 8
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,8 @@ def test_ids_without_a_second_axis_or_of_few_places(shape: tuple[int, int], watc
 
 
 def test_targets_that_are_all_alike(watched: Watched) -> None:
-    assert seen(watched, plain, torch.zeros_like) == ()
+    (found,) = seen(watched, plain, torch.zeros_like)
+    assert (found.given, found.turned) == (0, 0)
 
 
 def test_classes_on_the_second_axis_keep_their_places(watched: Watched) -> None:

@@ -271,9 +271,9 @@ class TargetOrder:
     """How well the targets of a loss fit the ids (F, S) that an embedding, `module`, was given, on one watched step.
 
     The loss has a row for each place of the ids; `is_along_ids` says that its rows, as single ones were seen to read,
-    go through one row of the ids before the next, else through one column. `given` is how many deviations the mutual
-    information of the id at a row's place and of its target lies above that of ids moved along both axes, `turned` the
-    same of the targets in the other order.
+    go through one row of the ids before the next, else through one column. `given` is how many deviations the tie of
+    the id at a row's place to its target, √(2 n I), lies above that of ids moved along both axes, `turned` the same of
+    the targets in the other order.
     """
 
     module: str

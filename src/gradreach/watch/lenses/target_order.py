@@ -25,6 +25,9 @@ MOST_LOOKS = 6
 MOST_CALLS = 16
 MOST_ROWS = 3
 FEWEST_PLACES = 32
+FEWEST_LINES = 4
+"""Rows and columns of the ids, of which fewer can be moved only among a few others."""
+
 MOST_NUMBERS = 1 << 26
 """Numbers in what a pass begins from, for the memory that it takes: of more nothing is asked."""
 
@@ -83,7 +86,12 @@ class TargetOrderOfLoss(Lens):
         if not isinstance(ids, Tensor) or not isinstance(y, Tensor) or ids.dim() != 2 or not is_dense(ids):
             return
         node = maker(y)
-        if node is not None and is_dense_and_real(y) and min(ids.shape) > 1 and len(self._calls) < MOST_CALLS:
+        if (
+            node is not None
+            and is_dense_and_real(y)
+            and min(ids.shape) >= FEWEST_LINES
+            and len(self._calls) < MOST_CALLS
+        ):
             mark(node, self._mark, len(self._calls))
             self._calls.append((call.module, ids.detach()))
 
@@ -110,7 +118,7 @@ class TargetOrderOfLoss(Lens):
         return replace(look, target_orders=self._found)
 
     def _order(self, asked: _RowPerPlace, module: nn.Module) -> TargetOrder | None:
-        """How the targets fit in both orders; None where the rows tell no order, or nothing can be counted."""
+        """How the targets fit in both orders; None where the rows tell no order."""
         is_along, (rows, columns) = asked.is_along_ids(), asked.ids.shape
         if is_along is None:
             return None
@@ -118,8 +126,6 @@ class TargetOrderOfLoss(Lens):
             fit(asked.ids, *(table.reshape(rows, columns) for table in (asked.target, asked.counts))),
             fit(asked.ids, *(table.reshape(columns, rows).t() for table in (asked.target, asked.counts))),
         )
-        if along is None or across is None:
-            return None
         given, turned = (along, across) if is_along else (across, along)
         return TargetOrder(self.step.models.path(module), (rows, columns), is_along, given, turned)
 
