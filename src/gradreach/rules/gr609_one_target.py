@@ -166,7 +166,8 @@ RULE = Rule(
         f"its neighbours, as it would with a rare target; where it is one of several terms, {MANY_ROWS} rows with "
         "targets of classes have to be seen, unless ignore_index leaves out the other one of two; "
         f"{SOME_ROWS} rows of {MANY_TARGETS} targets are a warning. Where lines take turns, a model that another one "
-        f"learns through has to be asked for one number by every term of every loss whose gradient steps it, in {FEWEST_LOOKS} looks or more, and its "
+        "learns through has to be asked for one number by every term of every loss whose gradient steps it, in "
+        f"{FEWEST_LOOKS} looks or more, and its "
         f"loss to have fallen to {percent(FALLEN)}. Of targets of two kinds one may also go away in the course of the "
         f"run: from some look on {FEWEST_SINCE} looks or more, and nearly all, see the other kind alone, each where "
         f"{EXPECTED:g} of the one that went were to be expected.",
