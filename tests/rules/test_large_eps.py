@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gradreach.record.schema import Record
+from gradreach.report.finding_text import evidence
 from tests.records.parts import at, chain, falling, flat, record, steps
 from tests.records.speaking import with_eps
 from tests.rules.judging import codes, not_judged, the
@@ -72,3 +73,8 @@ def test_beside_a_warning_updates_that_are_too_small_are_no_fault_of_their_own()
 def test_nothing_is_known_of_an_optimizer_without_an_eps() -> None:
     assert "GR313" in not_judged(record(steps(loss=flat), at(*chain(2))))
     assert "GR313" in not_judged(record(steps(loss=flat), with_eps()[:2]))
+
+
+def test_a_learning_rate_is_no_share() -> None:
+    assert [evidence(code, key, 0.01) for code, key in (("GR313", "rate"), ("GR316", "highest_rate"))] == ["0.01"] * 2
+    assert evidence("GR303", "clip_rate", 0.01) == "1 %"

@@ -10,7 +10,7 @@ from gradreach.record.schema import Finding
 from gradreach.rules.registry import RULES
 from gradreach.rules.rule import LABELS, UNITS
 
-SHARES = ("share", "rate", "saturated", "dead", "bias", "ratio_clipped")
+SHARES = ("share", "clip_rate", "saturated", "dead", "bias", "ratio_clipped")
 """Endings of the names of figures that are shares of a whole."""
 
 
