@@ -25,6 +25,24 @@ def leaf(*values: float) -> Tensor:
     return torch.tensor(values or (0.5, -0.5, 2.0), requires_grad=True)
 
 
+def _masked() -> Tensor:
+    """Logits of which the first class may not be chosen."""
+    return (leaf() * 1.0).masked_fill(torch.tensor([True, False, False]), -INF)
+
+
+def _masked_log_softmax() -> Tensor:
+    return F.log_softmax(_masked(), 0)
+
+
+def _masked_less_its_sum() -> Tensor:
+    logits = _masked()
+    return logits - logits.logsumexp(0)
+
+
+def _entropy(log_p: Tensor) -> Tensor:
+    return -log_p.exp() * log_p
+
+
 VALUES: tuple[tuple[str, Callable[[], Tensor], str, str], ...] = (
     ("exp", lambda: (leaf() * 400).exp().sum(), "exp overflow", "exp in float32"),
     ("log", lambda: (leaf() * 0).log().mean(), "log of zero", "log of 0"),
@@ -40,6 +58,10 @@ VALUES: tuple[tuple[str, Callable[[], Tensor], str, str], ...] = (
     ("power", lambda: ((leaf() * 1e30) ** 2).sum(), "overflow", "to the power of 2 in float32"),
     ("acos", lambda: leaf().acos().sum(), "outside of its domain", "acos of 2"),
     ("softmax", lambda: (leaf() - INF).softmax(0).sum(), "softmax of nothing", "a row of −∞ alone"),
+    ("multiplication", lambda: _entropy(_masked_log_softmax()).sum(), "zero times infinity", "0 × −∞"),
+    ("multiplication", lambda: _entropy(_masked_less_its_sum()).sum(), "zero times infinity", "0 × −∞"),
+    ("log-softmax", lambda: -_masked_log_softmax()[0], "impossible label", "−∞"),
+    ("log-softmax", lambda: F.nll_loss(_masked_log_softmax().view(1, 3), torch.tensor([0])), "impossible label", "−∞"),
     ("std", lambda: leaf(1.0).std(), "deviation of one", "the deviation of a single value"),
     ("multiplication", lambda: (leaf() * 1e20 * (leaf() * 1e30)).sum(), "overflow", "in float32"),
     (

@@ -44,6 +44,8 @@ _COMPUTED: dict[str, Callable[..., Tensor]] = {
 }
 
 _DIFFERENCES = ("sub", "rsub", "mseloss", "l1loss", "smoothl1loss", "huberloss", "add", "binarycrossentropy")
+_SHIFTS = ("add", "sub", "rsub")
+_LOGARITHMS = "logsoftmax"
 _FACTORS = ("mul", "div")
 """Operations by which a script weighs its loss with numbers of its own: advantages, masks, class weights."""
 
@@ -66,11 +68,15 @@ def read(losses: Sequence[Tensor], returned: IsReturned | None = None) -> Readin
     are taken for finite.
     """
     nodes, finite = nodes_of(losses, returned)
-    consumers = consumers_of(nodes)
+    consumers, value = consumers_of(nodes), value_of(losses)
     hidden = None
     for node in nodes:
         found = _judge(node, finite)
-        if found is not None and (found.is_constant or not is_hidden(node, consumers)):
+        if found is None:
+            continue
+        if _passes_a_mask_on(node, found):  # a label that is masked out makes the loss infinite, and not NaN
+            hidden = hidden or (None if value == "nan" else found)
+        elif found.is_constant or not is_hidden(node, consumers):
             return found
         hidden = hidden or found
     return hidden or _last(losses, nodes)
@@ -149,17 +155,19 @@ def _judge(node: Node, finite: set[Node]) -> Reading | None:
     return Reading(why_not_finite(node.name(), _arguments(node, given), result), node.name(), node._sequence_nr())
 
 
-def _is_filled(node: Node) -> bool:
-    """Whether an infinity was put into a node's output on purpose, as a mask, a few moves before."""
-    for _ in range(4):
-        key, edges = key_of(node.name()), [parent for parent, _ in node.next_functions]
-        if key in FILLING or (key in ("add", "sub", "rsub") and None in edges):
-            return True
-        before = [parent for parent, _ in node.next_functions if parent is not None]
-        if not moves(node.name()) or len(before) != 1:
-            return False
-        node = before[0]
-    return False
+def _passes_a_mask_on(node: Node, found: Reading) -> bool:
+    """Whether what was found is no more than log 0 of a class that is masked out, which is −∞ as it should be."""
+    return key_of(node.name()) == _LOGARITHMS and found.ground.cause == "impossible label" and _is_filled(node)
+
+
+def _is_filled(node: Node, steps: int = 4) -> bool:
+    """Whether an infinity was put into a node's output on purpose, as a mask, a few steps before that pass it on."""
+    key, before = key_of(node.name()), [parent for parent, _ in node.next_functions]
+    if key in FILLING or (key in _SHIFTS and None in before):
+        return True
+    if steps == 0 or not (moves(node.name()) or key in (*_SHIFTS, _LOGARITHMS)):
+        return False
+    return any(parent is not None and _is_filled(parent, steps - 1) for parent in before)
 
 
 def _result(node: Node, given: dict[str, Tensor]) -> Tensor | None:
@@ -214,7 +222,7 @@ def _made_by(node: Node, output: Tensor, finite: set[Node]) -> Reading:
         return Reading(_came_in(node, output, "targets"), node.name(), node._sequence_nr(), is_constant=True)
     given, _ = saved_tensors(node)
     ground = why_not_finite(node.name(), _arguments(node, given), output)
-    if not ground.cause and key in ("add", "sub", "rsub"):
+    if not ground.cause and key in _SHIFTS:
         ground = replace(ground, cause="infinity less infinity" if ground.value == "nan" else "overflow")
     return Reading(ground, node.name(), node._sequence_nr())
 
