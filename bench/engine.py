@@ -145,6 +145,48 @@ def cell_loop(kind: str, stock: nn.RNNBase, x: Tensor, error: Tensor) -> Work:
     return work
 
 
+def vanishing_case(kind: str, T: int = 400, B: int = 32, H: int = 128) -> Case:
+    """Forward and backward of a loss on the last step, whose adjoints end among the subnormal numbers; and the same
+    with these taken for 0."""
+    torch.manual_seed(0)
+    stock, x = FAMILIES[kind](H, H), torch.randn(T, B, H)
+
+    def run(make: Callable[..., nn.RNNBase], *, flush: bool = False) -> Callable[[], Work]:
+        def prepared() -> Work:
+            layer = make(H, H)
+            layer.load_state_dict(stock.state_dict())
+
+            def work() -> None:
+                layer.zero_grad()
+                torch.set_flush_denormal(flush)
+                layer(x)[0][-1].square().sum().backward()
+                torch.set_flush_denormal(False)
+
+            return work
+
+        return prepared
+
+    rivals = {
+        "gr.nn": run(OURS[kind]),
+        "torch.nn": run(FAMILIES[kind]),
+        "gr.nn, flushed": run(OURS[kind], flush=True),
+        "torch.nn, flushed": run(FAMILIES[kind], flush=True),
+    }
+    return Case(f"vanishing, loss on the last step, {kind}, T {T}, B {B}, H {H}", "gr.nn", rivals)
+
+
+def vanishing_reach_case(T: int = 256, B: int = 8, H: int = 128, inputs: int = 32) -> Case:
+    """gr.reach of an RNN as torch starts it, whose gradient vanishes, and of one whose gradient does not."""
+    torch.manual_seed(0)
+    default, orthogonal = nn.RNN(inputs, H), gr.nn.RNN(inputs, H, init="orthogonal", nonlinearity="relu")
+    x, error = torch.randn(T, B, inputs), torch.randn(T, B, H)
+    rivals = {
+        "it vanishes": lambda: lambda: gr.reach(default, x, error),
+        "it does not": lambda: lambda: gr.reach(orthogonal, x, error),
+    }
+    return Case(f"gr.reach where the gradient vanishes, RNN, T {T}, B {B}, H {H}", "it vanishes", rivals)
+
+
 def orthogonal_case(T: int, B: int, H: int) -> Case:
     """A whole training step of a tanh RNN: forward, backward, Adam."""
     torch.manual_seed(0)
@@ -192,6 +234,8 @@ def cases(quick: bool) -> Iterator[Case]:
     for kind in FAMILIES:
         for T, B, H in ((100, 64, 128), (784, 64, 128), (35, 20, 200), (512, 8, 64)):
             yield layer_case(kind, T, B, H)
+        yield vanishing_case(kind)
+    yield vanishing_reach_case()
     for T, B, H in ((100, 64, 128), (35, 20, 200)):
         yield orthogonal_case(T, B, H)
 

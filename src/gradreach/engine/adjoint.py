@@ -15,6 +15,7 @@ from gradreach.engine.cells.cell import pull
 from gradreach.engine.lags import truncated_sweep
 from gradreach.engine.replay import Replay
 from gradreach.engine.scan import Sweep, Unroll, parameter_gradients, sweep
+from gradreach.engine.subnormals import flushed
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +114,15 @@ def gradient_error(adjoints: Sequence[LayerAdjoint], gradients: Mapping[str, Ten
 
 
 def sweep_of(run: Unroll, error: Float[Tensor, "T B P"], error_c: Float[Tensor, "T B H"] | None = None) -> Sweep:
-    """The whole sweep, or the one truncated at k2 where the run says so and is longer."""
+    """The whole sweep, or the one truncated at k2 where the run says so and is longer.
+
+    Entries of δ below the smallest normal number are 0.
+    """
     k2 = run.remedies.truncate
-    if k2 is None or k2 >= run.x.shape[0]:
-        return sweep(run, error, error_c)
-    return truncated_sweep(run, error, error_c, k2)
+    with flushed():
+        if k2 is None or k2 >= run.x.shape[0]:
+            return sweep(run, error, error_c)
+        return truncated_sweep(run, error, error_c, k2)
 
 
 Errors = Callable[[int, Tensor], tuple[Tensor, Tensor | None]]

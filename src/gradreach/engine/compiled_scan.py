@@ -12,6 +12,7 @@ from torch import Tensor
 from gradreach.engine.cells.cell import CellWeights, CompiledLoops, StockCell, Trace
 from gradreach.engine.forward import input_side
 from gradreach.engine.scan import Remedies, Sweep, Unroll
+from gradreach.engine.subnormals import flushed
 
 
 def fits(
@@ -51,12 +52,16 @@ def unroll(
 def sweep(
     run: Unroll, error: Float[Tensor, "T B H"], end: Float[Tensor, "B H"] | None, end_c: Float[Tensor, "B H"] | None
 ) -> Sweep:
-    """As `scan.sweep`, with the errors at the end states beside those at the outputs; without δ of c."""
+    """As `scan.sweep`, with the errors at the end states beside those at the outputs; without δ of c.
+
+    Entries of δ below the smallest normal number are 0.
+    """
     e = error.contiguous()
     g, delta = torch.empty_like(run.gates), torch.empty_like(e)
     dh, dc = _end(end, run.h), None if run.c is None else _end(end_c, run.c)
     options = {"skip": run.remedies.skip, "clip": run.remedies.clip, "threads": torch.get_num_threads()}
-    entry = _loops_of(run.cell).backward(run.weights, run.trace, e, dh, dc, g, delta, **options)
+    with flushed():
+        entry = _loops_of(run.cell).backward(run.weights, run.trace, e, dh, dc, g, delta, **options)
     return Sweep(delta, None, g, entry, dh, dc)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -16,7 +16,7 @@ from gradreach.engine.scan import Sweep, Unroll
 
 _SELDOM = 8
 """The most lags between two looks at the adjoints' size."""
-_ROOM = {torch.float32: 32, torch.float64: 256}
+ROOM = {torch.float32: 32, torch.float64: 256}
 """log2 of the size at which adjoints are brought back to 1, so that even their squares stay within the range."""
 _RANGE = {torch.float32: 126, torch.float64: 1022}
 
@@ -53,24 +53,25 @@ class LagAdjoint:
 def carry_back(
     run: Unroll,
     steps: Sequence[int],
-    dh: Float[Tensor, "A R P"],
-    dc: Float[Tensor, "A R H"] | None,
+    carried: ScaledAdjoint,
     lags: int,
     *,
     floor: float = -math.inf,
 ) -> Iterator[LagAdjoint]:
     """Carry the errors of `steps` (ascending, in the recurrence's order) back over 0, 1, … lags − 1 steps.
 
+    `carried` is these errors, (A, R, P) and (A, R, H); no `dc` is an error of 0 at c.
+
     Each row's adjoint keeps an exponent of its own, so that float32 holds them all however small or large they become.
     Ends early where every adjoint is 0 or under 2^floor of the largest at lag 0.
     """
     steps = list(steps)
-    at = torch.tensor(steps, device=dh.device)
-    dc = torch.zeros_like(run.c[at]) if run.c is not None and dc is None else dc
-    carried = ScaledAdjoint(dh, dc)
+    at = torch.tensor(steps, device=carried.dh.device)
+    if run.c is not None and carried.dc is None:
+        carried = replace(carried, dc=torch.zeros_like(run.c[at]))
     waiting: deque[tuple[Tensor, Tensor | None, int]] = deque()  # what shortcuts send back, until its lag comes
-    start, first, clock = 0.0, 0, _Clock(dh.dtype)
-    room = dh.new_empty((*dh.shape[:2], *run.slopes.gate.shape[2:]))
+    start, first, clock = 0.0, 0, _Clock(carried.dh.dtype)
+    room = carried.dh.new_empty((*carried.dh.shape[:2], *run.slopes.gate.shape[2:]))
     for lag in range(lags):
         while steps[first] < lag:
             first += 1
@@ -107,7 +108,7 @@ def truncated_sweep(
     dc = None if run.c is None else torch.zeros_like(run.c)
     g = torch.zeros_like(run.slopes.gate, memory_format=torch.contiguous_format)
     active, starts = run.active, run.starts
-    for each in carry_back(run, range(T), error, error_c, min(k2, T)):
+    for each in carry_back(run, range(T), ScaledAdjoint(error, error_c), min(k2, T)):
         each = each.unscaled()
         here = 1.0 if active is None else active[each.at].unsqueeze(-1)
         dh[1:][each.at] += each.dh * here
@@ -166,7 +167,7 @@ class ScaledAdjoint:
         exponent = shift if self.exponent is None else self.exponent + shift
         ends = exponent[live].aminmax()
         least, top = float(ends.min), float(ends.max)
-        if bool(shift.abs().amax() < _ROOM[self.dh.dtype]):
+        if bool(shift.abs().amax() < ROOM[self.dh.dtype]):
             return self, least, top
         scale = torch.exp2(-shift.to(self.dh.dtype))
         return ScaledAdjoint(self.dh * scale, None if self.dc is None else self.dc * scale, exponent), least, top
@@ -176,7 +177,7 @@ class _Clock:
     """When to look at the adjoints' size again: soon where it changes fast, seldom where it does not."""
 
     def __init__(self, dtype: torch.dtype) -> None:
-        self._room = _ROOM[dtype]
+        self._room = ROOM[dtype]
         self._seen: tuple[int, float, float] | None = None
         self.due = 0
 

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from gradreach.engine.adjoint import sweep_of
-from gradreach.engine.lags import LagAdjoint, carry_back
+from gradreach.engine.lags import ROOM, LagAdjoint, ScaledAdjoint, carry_back
 from gradreach.engine.scan import Unroll
+from gradreach.engine.subnormals import flushed
 
 NEGLIGIBLE = -90.0
 """log2 of the share of the local error under which an adjoint changes no figure of a report, about 1e-27."""
@@ -52,6 +53,12 @@ class Shares:
         self._inner: list[Tensor] = []
         self._left: list[Tensor] = []
         self.record()
+
+    def unit(self, exponent: Int[Tensor, "A R 1"], dtype: torch.dtype) -> Float[Tensor, "A R 1"] | None:
+        """2^exponent / ‖dW‖ for every row: 0 where it lies below what rounding leaves of `rest`; None where all do."""
+        unit = torch.exp2(exponent - math.log2(self.size)).to(dtype)
+        unit = unit.where(unit > torch.finfo(dtype).eps ** 2 * 2.0 ** -ROOM[dtype], 0.0)
+        return unit if bool(unit.any()) else None
 
     def record(self) -> None:
         """Note ⟨rest, dW⟩ / ‖dW‖² and ‖rest‖² / ‖dW‖² as they stand."""
@@ -114,11 +121,12 @@ def reach_map(
         parts = None
         if shares and run.weights.w_hh is not None:
             parts = Shares(_total(run, at, error, error_c) if total is None else total)
-        first = (error[at], None if error_c is None else error_c[at])
-        for each in carry_back(run, steps, *first, lags, floor=floor):
-            norms.add(each)
-            if parts is not None:
-                _take(parts, each, run.h)
+        first, _, _ = ScaledAdjoint(error[at], None if error_c is None else error_c[at]).rescaled()
+        with flushed():
+            for each in carry_back(run, steps, first, lags, floor=floor):
+                norms.add(each)
+                if parts is not None:
+                    _take(parts, each, run.h)
         share, bias = ((), ()) if parts is None else parts.figures(lags)
         return ReachMap(named, norms.log2.cpu(), _errors(run, at, error[at], error_c, lags), share, bias)
 
@@ -212,6 +220,8 @@ def _take(parts: Shares, each: LagAdjoint, h: Tensor) -> None:
     """dW_ℓ = Σ g ⊗ h_{k−1} over the anchors and rows of one lag."""
     before, alpha = h[:-1][each.at], -1.0 / parts.size
     if each.exponent is not None:
-        before, alpha = before * torch.exp2(each.exponent - math.log2(parts.size)).to(before.dtype), -1.0
-    parts.rest.addmm_(each.g.flatten(2).flatten(0, 1).t(), before.flatten(0, 1), alpha=alpha)
+        unit, alpha = parts.unit(each.exponent, before.dtype), -1.0
+        before = before[:0] if unit is None else before * unit
+    if len(before):
+        parts.rest.addmm_(each.g.flatten(2).flatten(0, 1).t(), before.flatten(0, 1), alpha=alpha)
     parts.record()

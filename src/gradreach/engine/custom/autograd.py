@@ -197,11 +197,14 @@ def _carry_back(
             part, scale = found[len(local.before) :], 1.0 if parts is None else 1.0 / parts.size
         else:
             found = local.back(form, errors, local.before, again=True)
-            unit = torch.exp2(carried.exponent - math.log2(parts.size)).to(form.dtype)
-            errors = nn.functional.pad(carried.dh * unit, (0, 0, 0, 0, 0, past))
-            part, scale = local.back(form, errors, graphs.parameters, again=True), 1.0
+            unit = parts.unit(carried.exponent, form.dtype)
+            part, scale = [], 1.0
+            if unit is not None:
+                errors = nn.functional.pad(carried.dh * unit, (0, 0, 0, 0, 0, past))
+                part = local.back(form, errors, graphs.parameters, again=True)
         if parts is not None:
-            parts.rest.sub_(_vector(part), alpha=scale)
+            if part:
+                parts.rest.sub_(_vector(part), alpha=scale)
             parts.record()
         before = form.join(found[: len(local.before)]).view(-1, *carried.dh.shape[1:])
         carried = ScaledAdjoint(before[: len(before) - past], None, carried.exponent)

@@ -16,12 +16,10 @@ over tensors (see `gradreach.engine.cells.cell.CompiledLoops`).
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from functools import cache
 from typing import TypeAlias, cast, no_type_check
 
 import numpy as np
@@ -32,14 +30,13 @@ from torch import Tensor
 
 from gradreach.engine.cells.compiled import simd
 from gradreach.engine.cells.compiled.simd import add, copy, increase, part, room_for, scale, square, view
+from gradreach.engine.threads import team
 
 States: TypeAlias = Float[np.ndarray, "T1 B H"]
 Run: TypeAlias = Float[np.ndarray, "T B H"]
 Gates: TypeAlias = Float[np.ndarray, "T B GH"]
 Ends: TypeAlias = Float[np.ndarray, "B H"]
 Weights: TypeAlias = Float[np.ndarray, "GH H"]
-
-_HOME = os.getpid()
 
 
 class _Cache(FunctionCache):
@@ -131,7 +128,7 @@ def over_rows(loop: Callable[..., None], rows: int, threads: int, *arguments: ob
     left = [(rows * i // shares, rows * (i + 1) // shares) for i in range(shares)]
     failed: list[BaseException] = []
 
-    def work(_: object) -> None:
+    def work() -> None:
         with contextlib.suppress(IndexError):
             while True:
                 first, last = left.pop()
@@ -140,31 +137,18 @@ def over_rows(loop: Callable[..., None], rows: int, threads: int, *arguments: ob
                 except BaseException as error:  # nothing may be raised into the team's own code
                     failed.append(error)
 
-    team = _team() if os.getpid() == _HOME else None  # a fork leaves the team's threads behind
+    run = team()
     if shares == 1:
-        work(None)
-    elif team is not None:
-        team(ctypes.CFUNCTYPE(None, ctypes.c_void_p)(work), None, ctypes.c_uint(shares), ctypes.c_uint(0))
+        work()
+    elif run is not None:
+        run(work, shares)
     else:
         with ThreadPoolExecutor(shares - 1) as pool:
-            others = [pool.submit(work, None) for _ in range(shares - 1)]
-            work(None)
+            others = [pool.submit(work) for _ in range(shares - 1)]
+            work()
             wait(others)
     if failed:
         raise failed[0]
-
-
-@cache
-def _team() -> Callable[..., None] | None:
-    """Entry to the OpenMP threads that torch computes with, where it has some.
-
-    They stay awake for milliseconds after each of torch's products; other threads would have to share the cores with
-    them, which takes half its speed from a short sequence.
-    """
-    try:
-        return ctypes.CDLL(None).GOMP_parallel
-    except (AttributeError, OSError, TypeError):
-        return None
 
 
 def array(weight: Tensor | None) -> np.ndarray:
