@@ -91,8 +91,8 @@ def test_an_opened_gate_leaves_about_1_e_of_the_state_after_as_many_steps(kind: 
     exec(opened(kind, f"layer.{gate.bias}_l0", 200), {"layer": layer})
     state = torch.ones(1, 1, 4)
     left = replay(layer, torch.zeros(200, 1, 1), (state, state) if kind == "LSTM" else state).unrolls[0]
-    last = left.h[-1] if left.c is None else left.c[-1]
-    assert last.tolist() == pytest.approx(4 * [math.exp(-1)], rel=0.01)
+    last = (left.h if left.c is None else left.c)[-1, 0]
+    assert last.tolist() == pytest.approx(4 * [math.exp(-1)], rel=0.02)  # of two digits
 
 
 @pytest.mark.parametrize("advice", [LOWER_RATE, LEARNING_RATE, RAISE_RATE], ids=lambda advice: advice.id)

@@ -10,7 +10,7 @@ may be 0 and of either sign. With blocks of a fixed length the depth is O(log T)
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Inexact
 from torch import Tensor
 
 _SHORTEST = 16
@@ -21,7 +21,7 @@ _FEWEST = 4
 """Blocks at least: under these the second run of the blocks costs more than it saves."""
 
 
-def accumulate_(a: Float[Tensor, T * n], states: Float[Tensor, T1 * n], *, reverse: bool = False) -> None:
+def accumulate_(a: Inexact[Tensor, T * n], states: Inexact[Tensor, T1 * n], *, reverse: bool = False) -> None:
     """Compute states[t + 1] += a[t] ∘ states[t] for t = 0, 1, … in place; b_t stands in states[t + 1] and s_0 first.
 
     In `reverse` it is the adjoint's recurrence, states[t] += a[t] ∘ states[t + 1] from the last step down. The result
@@ -47,7 +47,7 @@ def _blocks(a: Tensor) -> int:
     return most if a.device.type != "cpu" else min(most, _TOGETHER * len(a) // max(a.numel(), 1))
 
 
-def _in_blocks(a: Float[Tensor, "N L *n"], states: Float[Tensor, "N L *n"], start: Tensor, reverse: bool) -> bool:
+def _in_blocks(a: Inexact[Tensor, "N L *n"], states: Inexact[Tensor, "N L *n"], start: Tensor, reverse: bool) -> bool:
     """Run all blocks from the state before the first of them; False, with nothing changed, where a product of a
     overflows, which the state itself may not."""
     steps = _in_order(reverse, a.unbind(1), states.unbind(1))
