@@ -1,5 +1,6 @@
 """What the recurrence engine costs, beside its rivals in the same run: the reach map against autograd and against its
-bare matrix products, the layers against torch.nn and a loop over cells, orthogonal training against torch and geotorch.
+bare matrix products, the layers against torch.nn and a loop over cells, layers that run all steps at once against
+those that cannot, orthogonal training against torch and geotorch.
 
 Rivals take turns in one process; a ratio compares two times of the same turn. Peak memory is of a process of its own
 for each. The tables go to stdout, progress to stderr.
@@ -129,6 +130,38 @@ def layer_case(kind: str, T: int, B: int, H: int) -> Case:
     )
 
 
+def at_once_case(T: int, B: int, H: int) -> Case:
+    """Forward and backward of layers whose gates do not look at the state, which run all steps at once, beside those
+    that cannot. A shortcut longer than the sequence changes nothing but that the plain loop runs."""
+    torch.manual_seed(0)
+    x, error = torch.randn(T, B, H, requires_grad=True), torch.randn(T, B, H)
+
+    def run(make: Callable[..., nn.RNNBase], **remedies: object) -> Callable[[], Work]:
+        def prepared() -> Work:
+            layer = make(H, H, **remedies)
+
+            def work() -> None:
+                layer.zero_grad()
+                x.grad = None
+                layer(x)[0].backward(error)
+
+            return work
+
+        return prepared
+
+    return Case(
+        f"all steps at once, T {T}, B {B}, H {H}",
+        "gr.nn.MinGRU",
+        {
+            "gr.nn.MinGRU": run(gr.nn.MinGRU),
+            "gr.nn.MinGRU, step by step": run(gr.nn.MinGRU, skip=T + 1),
+            "gr.nn.MinLSTM": run(gr.nn.MinLSTM),
+            "gr.nn.GRU": run(gr.nn.GRU),
+            "torch.nn.GRU": run(nn.GRU),
+        },
+    )
+
+
 def cell_loop(kind: str, stock: nn.RNNBase, x: Tensor, error: Tensor) -> Work:
     cell = CELLS[kind](x.shape[-1], stock.hidden_size)
     cell.load_state_dict({name[:-3]: p for name, p in stock.named_parameters()})
@@ -236,6 +269,8 @@ def cases(quick: bool) -> Iterator[Case]:
             yield layer_case(kind, T, B, H)
         yield vanishing_case(kind)
     yield vanishing_reach_case()
+    for T, B, H in ((4096, 8, 64), (4096, 8, 128), (4096, 32, 64)):
+        yield at_once_case(T, B, H)
     for T, B, H in ((100, 64, 128), (35, 20, 200)):
         yield orthogonal_case(T, B, H)
 

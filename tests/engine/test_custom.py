@@ -12,7 +12,8 @@ from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflat
 
 from gradreach.engine import adjoint, jacobian
 from gradreach.engine.custom.autograd import backward, jacobians, joint_error, reach_map
-from gradreach.engine.custom.step import Cell, CellRun, unroll
+from gradreach.engine.custom.step import Cell, CellRun
+from gradreach.engine.custom.unroll import unroll
 from gradreach.engine.reach_map import ReachMap
 from gradreach.engine.reach_map import reach_map as closed_map
 from gradreach.engine.replay import replay

@@ -22,6 +22,7 @@ from gradreach.record import kinds
         ("LSTMCell", 4, "forget", True, False),
         ("lstm", 4, "forget", True, True),
         ("MinGRU", 2, "update", False, True),
+        ("MinLSTM", 3, "input", False, True),
         ("cell", 1, None, True, False),
         ("Linear", 1, None, True, False),
     ],
@@ -34,7 +35,7 @@ def test_facts_of_a_name(name: str, gates: int, keeping: str | None, saturates: 
     assert kinds.saturates(name) == saturates
     assert kinds.numbered(name) == numbered
     assert kinds.is_cell(name) == (name.endswith("Cell"))
-    assert kinds.has_hidden_weights(name) == (name != "MinGRU")
+    assert kinds.has_hidden_weights(name) == (name not in ("MinGRU", "MinLSTM"))
 
 
 def test_every_kind_has_its_mathematics() -> None:

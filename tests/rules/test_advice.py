@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,8 +12,9 @@ import torch
 from torch import nn
 
 import gradreach
+from gradreach.engine.replay import replay
 from gradreach.facts.facts import Facts
-from gradreach.record.kinds import numbered
+from gradreach.record.kinds import keeping_gate, numbered
 from gradreach.remedies.advice.advice import Advice
 from gradreach.remedies.advice.clip import CLIP
 from gradreach.remedies.advice.find_out import FIND_OUT
@@ -77,6 +79,20 @@ def test_the_gate_named_is_the_one_that_keeps_the_state(kind: str) -> None:
 def test_a_gate_is_opened_for_as_many_steps_as_are_asked(steps: int, bias: float) -> None:
     assert f".fill_({bias})" in opened("LSTM", "b", steps)
     assert f".fill_({-bias})" in opened("MinGRU", "b", steps)
+
+
+@pytest.mark.parametrize("kind", ["GRU", "LSTM", "MinGRU", "MinLSTM"])
+def test_an_opened_gate_leaves_about_1_e_of_the_state_after_as_many_steps(kind: str) -> None:
+    gate, layer = keeping_gate(kind), getattr(gradreach.nn, kind)(1, 4)
+    assert gate is not None
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.zero_()
+    exec(opened(kind, f"layer.{gate.bias}_l0", 200), {"layer": layer})
+    state = torch.ones(1, 1, 4)
+    left = replay(layer, torch.zeros(200, 1, 1), (state, state) if kind == "LSTM" else state).unrolls[0]
+    last = (left.h if left.c is None else left.c)[-1, 0]
+    assert last.tolist() == pytest.approx(4 * [math.exp(-1)], rel=0.02)  # of two digits
 
 
 @pytest.mark.parametrize("advice", [LOWER_RATE, LEARNING_RATE, RAISE_RATE], ids=lambda advice: advice.id)

@@ -2,6 +2,7 @@
 
 cells: the kinds of cells, one file each
 custom: a cell made from any step, by autograd (`gr.Cell`)
+linear_recurrence: a recurrence that is linear in its state, over all steps at once
 forward: a cell run over a sequence, its buffers made outside the loop
 scan: a whole run of one direction of one layer, the adjoint swept back over it, and the gradients of its weights
 compiled_scan: the same by the compiled loops of the cells

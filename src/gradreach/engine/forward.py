@@ -18,6 +18,7 @@ from gradreach.engine.cells.cell import (
     entry_bias,
     normalise,
 )
+from gradreach.engine.linear_recurrence import accumulate_
 
 
 def active_rows(sizes: Sequence[int], rows: int, device: torch.device) -> Bool[Tensor, "T B"]:
@@ -67,7 +68,9 @@ def advance(
     h = _states(h_0, T, sizes)
     c = None if c_0 is None else _states(c_0, T, sizes)
     hidden_side, normed = _hidden_side(weights, pre, cell.gates)
-    inner = cell.forward(Pass(weights, pre, h, c, sizes, hidden_side, _shorten(skip, h, sizes)))
+    shorten = _shorten(skip, h, sizes)
+    accumulate = _accumulate(h, sizes, shorten if skip else None)
+    inner = cell.forward(Pass(weights, pre, h, c, sizes, hidden_side, shorten, accumulate))
     return Trace(h, c, pre.unflatten(-1, (cell.gates, -1)), inner, normed)
 
 
@@ -127,3 +130,23 @@ def _shorten(skip: int, h: Tensor, sizes: Sequence[int] | None) -> Callable[[int
             torch.lerp(after, h[t + 1 - skip, :n], share[t, :n], out=after)
 
     return shorten
+
+
+def _accumulate(
+    h: Tensor, sizes: Sequence[int] | None, shorten: Callable[[int, Tensor], None] | None
+) -> Callable[[Tensor], None]:
+    """The whole loop of a kind whose gates do not look at the state (see `Pass`): step by step only with a shortcut."""
+
+    def accumulate(carry: Tensor) -> None:
+        if sizes is not None:  # a row that is not active keeps its state: one that starts late starts from its own
+            active = active_rows(sizes, h.shape[1], h.device).unsqueeze(-1)
+            carry = torch.where(active, carry, 1.0)
+            h[1:].masked_fill_(~active, 0.0)
+        if shorten is None:
+            accumulate_(carry, h)
+            return
+        for t, (decay, before, after) in enumerate(zip(carry, h[:-1], h[1:], strict=True)):
+            after.addcmul_(decay, before)
+            shorten(t, after if sizes is None else after[: sizes[t]])
+
+    return accumulate

@@ -18,7 +18,7 @@ from gradreach.engine.cells.registry import cell_of
 from gradreach.engine.custom.autograd import joint_error
 from gradreach.engine.custom.autograd import reach_map as cell_reach_map
 from gradreach.engine.custom.step import Cell
-from gradreach.engine.custom.step import unroll as unroll_cell
+from gradreach.engine.custom.unroll import unroll as unroll_cell
 from gradreach.engine.reach_curve import curve, growth, horizon, log2_curve
 from gradreach.engine.reach_map import ReachMap, choose_anchors, reach_map
 from gradreach.engine.replay import Replay, replay, with_layer

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
@@ -16,12 +17,14 @@ from gradreach.engine.cells.cell import (
     Slopes,
     StockCell,
     Trace,
+    in_cache,
     norm_adjoint,
     normalise,
     pull,
     slopes_of,
 )
 from gradreach.engine.forward import active_rows, advance, input_side, shortcut_of
+from gradreach.engine.linear_recurrence import accumulate_
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,9 @@ class Sweep:
         if active is not None:
             delta = delta * active.unsqueeze(-1)
             delta_c = None if delta_c is None else delta_c * active.unsqueeze(-1)
-        entry = None if run.slopes.entry is None else run.slopes.entry * to_cell(run, delta)
+        entry = None
+        if run.cell.inner_gate is not None:
+            entry = cast(Tensor, run.slopes.entry) * to_cell(run, delta)
         return Sweep(delta, delta_c, g, entry, dh_0, dc_0)
 
 
@@ -163,9 +168,11 @@ def last_state(run: Unroll, states: Float[Tensor, "T1 B F"]) -> Float[Tensor, "B
 def sweep(run: Unroll, error: Float[Tensor, "T B P"], error_c: Float[Tensor, "T B H"] | None = None) -> Sweep:
     """Compute δ_t = e_t + J_{t+1}ᵀ δ_{t+1} from the last step down, and clip it on the way where the run says so.
 
-    The errors are in the recurrence's order.
+    The errors are in the recurrence's order. Where no gate looks at the state, all steps go at once.
     """
     T, skip, clip = run.x.shape[0], run.remedies.skip, run.remedies.clip
+    if run.cell.linear and clip == math.inf and skip == 0:
+        return _sweep_at_once(run, error)
     dh = torch.zeros_like(run.h)
     g = torch.empty_like(run.slopes.gate, memory_format=torch.contiguous_format)
     dc = None if run.c is None else torch.zeros_like(run.c)
@@ -184,6 +191,19 @@ def sweep(run: Unroll, error: Float[Tensor, "T B P"], error_c: Float[Tensor, "T 
         if dc is not None and before_c is not None:
             dc[t] = before_c
     return Sweep.of(run, dh, dc, g)
+
+
+def _sweep_at_once(run: Unroll, error: Float[Tensor, "T B P"]) -> Sweep:
+    """`sweep` where the state is linear and nothing is done to its adjoint on the way."""
+    carry, active = cast(Tensor, run.trace.inner), run.active
+    dh = torch.cat([torch.zeros_like(run.h[:1]), error])
+    accumulate_(carry if active is None else torch.where(active.unsqueeze(-1), carry, 0.0), dh, reverse=True)
+    g = torch.empty_like(run.gates, memory_format=torch.contiguous_format)
+    for s in in_cache(run.gates):
+        run.cell.gate_adjoint(run.weights, run.cell.slopes(run.trace.steps(s)), dh[1:][s], None, g[s])
+    if active is not None:
+        g.masked_fill_(~active[..., None, None], 0.0)
+    return Sweep.of(run, dh, None, g)
 
 
 def to_cell(run: Unroll, delta: Float[Tensor, "T B P"]) -> Float[Tensor, "T B P"]:

@@ -15,7 +15,7 @@ from gradreach.engine.bounds import is_bound, lambda_and_rho
 from gradreach.engine.call_checks import State, check_call, check_finite, check_weights, number_of
 from gradreach.engine.custom.autograd import jacobians as cell_jacobians
 from gradreach.engine.custom.step import Cell
-from gradreach.engine.custom.step import unroll as unroll_cell
+from gradreach.engine.custom.unroll import unroll as unroll_cell
 from gradreach.engine.jacobian import Jacobians, jacobians
 from gradreach.engine.products import product_spectrum, scientific
 from gradreach.engine.replay import replay

@@ -16,13 +16,15 @@ from gradreach.record.seen.recurrence import TimeLook
 class KeepingGate:
     """The gate that decides how much of the state stays: its name, and its place among the blocks of the weights.
 
-    `bias` is the parameter in which it is opened, and `open_at` the value there that lets most of the state stay.
+    `bias` is the parameter in which it is opened, and `open_at` the value there that lets most of the state stay. At a
+    bias of ±b there the odds that the state stays are `odds` · e^b: ½ · e^b where another gate stands against it.
     """
 
     name: str
     block: int
     bias: str = "bias_hh"
     open_at: float = 1.0
+    odds: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,9 @@ KINDS = {
         CellKind("GRU", ("r", "z", "n"), "GRU", KeepingGate("update", 1)),
         CellKind("LSTM", ("i", "f", "g", "o"), "LSTM", KeepingGate("forget", 1)),
         CellKind("MinGRU", ("z", "h"), "", KeepingGate("update", 0, "bias_ih", -1.0), saturates=False, hidden=False),
+        CellKind(
+            "MinLSTM", ("f", "i", "h"), "", KeepingGate("input", 1, "bias_ih", -1.0, 0.5), saturates=False, hidden=False
+        ),
     )
 }
 """Every kind by its name. The mathematics of each stands in a file of its own in `gradreach.engine.cells`."""

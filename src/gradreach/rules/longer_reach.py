@@ -27,7 +27,7 @@ from gradreach.remedies.advice.slow_decay import SLOW_DECAY
 from gradreach.remedies.advice.spelling import parameter
 from gradreach.remedies.advice.update_bias import UPDATE_BIAS
 
-_BY_GATE = {"forget": FORGET_BIAS, "update": UPDATE_BIAS}
+_BY_GATE = {"forget": FORGET_BIAS, "update": UPDATE_BIAS, "input": UPDATE_BIAS}
 
 
 def longer_reach(facts: Facts, seen: TimeLook, lag: int | None = None) -> tuple[Remedy, ...]:

@@ -22,7 +22,7 @@ def normed(a: Tensor, gates: int, gain: Tensor | None) -> Tensor:
 def step(mode: str, w: Any, x: Tensor, state: State, past: Tensor | None) -> State:
     """One step from (h, c), `past` the h that a shortcut brings."""
     h, c = state
-    gates = {"MinGRU": 2, "GRU": 3, "LSTM": 4}.get(mode, 1)
+    gates = {"MinGRU": 2, "MinLSTM": 3, "GRU": 3, "LSTM": 4}.get(mode, 1)
     zero = x.new_zeros(())
     b_ih, b_hh = (zero if b is None else b for b in (w.b_ih, w.b_hh))
     a_x = normed(x @ w.w_ih.t(), gates, w.gain_ih) + b_ih
@@ -30,6 +30,10 @@ def step(mode: str, w: Any, x: Tensor, state: State, past: Tensor | None) -> Sta
     if mode == "MinGRU":
         z, made = a_x.chunk(2, -1)
         new = (1 - torch.sigmoid(z)) * h + torch.sigmoid(z) * made
+    elif mode == "MinLSTM":
+        f, i, made = a_x.chunk(3, -1)
+        f, i = torch.sigmoid(f), torch.sigmoid(i)
+        new = f / (f + i) * h + i / (f + i) * made
     elif mode == "GRU":
         (r_x, z_x, n_x), (r_h, z_h, n_h) = a_x.chunk(3, -1), a_h.chunk(3, -1)
         r, z = torch.sigmoid(r_x + r_h), torch.sigmoid(z_x + z_h)

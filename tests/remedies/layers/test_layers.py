@@ -23,11 +23,11 @@ from . import plainly
 
 pytestmark = pytest.mark.filterwarnings(ONEDNN)
 
-KINDS = ["tanh", "relu", "sigmoid", "GRU", "LSTM", "MinGRU"]
+KINDS = ["tanh", "relu", "sigmoid", "GRU", "LSTM", "MinGRU", "MinLSTM"]
 
 
 def make(kind: str, *sizes: int, **options: Any) -> nn.RNNBase:
-    if kind in ("GRU", "LSTM", "MinGRU"):
+    if kind in ("GRU", "LSTM", "MinGRU", "MinLSTM"):
         return getattr(gr.nn, kind)(*sizes, **options)
     return RNN(*sizes, nonlinearity=kind, **options)
 

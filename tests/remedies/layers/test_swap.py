@@ -127,6 +127,31 @@ def test_form_is_kept(before: str, after: str) -> None:
         assert (came.data if given is packed else came).shape == (wanted.data if given is packed else wanted).shape
 
 
+@pytest.mark.parametrize("after", ["mingru", "minlstm"])
+@pytest.mark.parametrize("before", KINDS)
+def test_kinds_that_torch_has_none_of(before: str, after: str) -> None:
+    torch.manual_seed(0)
+    script = knows_pairs if before == "lstm" else knows_h
+    model, x = Model(KINDS[before](3, 4, 2)), torch.randn(9, 2, 3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+    new = swap(model, "encoder.rnn", after, optimizer=optimizer)
+    assert type(new) is ours.OTHERS[{"mingru": "MinGRU", "minlstm": "MinLSTM"}[after]]
+    twin = copy.deepcopy(new)
+    twin._forward_hooks.clear()
+    twin._forward_pre_hooks.clear()
+    assert torch.equal(script(new, x), knows_h(twin, x))
+    assert torch.equal(swap(model, "encoder.rnn", after, truncate=2).weight_ih_l1, new.weight_ih_l1)
+    assert type(swap(model, "encoder.rnn", before)) is KINDS[before]
+    script(model.encoder["rnn"], x).sum().backward()
+
+
+def test_a_kind_of_layer_alone_is_none_of_a_cell() -> None:
+    with pytest.raises(
+        ValueError, match=r"to: expected one of 'gru', 'lstm', 'rnn' for encoder.rnn, a cell, got 'minlstm"
+    ):
+        swap(Model(nn.GRUCell(3, 4)), "encoder.rnn", "minlstm")
+
+
 def test_the_weights_of_the_same_kind_stay() -> None:
     old = nn.RNN(3, 4, nonlinearity="relu")
     model = Model(old)
@@ -375,7 +400,10 @@ def test_errors() -> None:
         swap(nn.Linear(2, 2), "rnn", "gru")
     with pytest.raises(ValueError, match=r"got the layer itself; make the other kind instead"):
         swap(nn.RNN(2, 2), "", "gru")
-    with pytest.raises(ValueError, match=r"to: expected 'rnn', 'gru', 'lstm', a layer or a factory of one, got 'LSTM'"):
+    with pytest.raises(
+        ValueError,
+        match=r"to: expected 'gru', 'lstm', 'rnn', 'mingru', 'minlstm', a layer or a factory of one, got 'LSTM'",
+    ):
         swap(model, "other", "LSTM")
     with pytest.raises(ValueError, match=r"to: expected 'lstm' for encoder.rnn, which projects"):
         swap(model, "encoder.rnn", "gru")

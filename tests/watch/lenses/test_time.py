@@ -83,10 +83,11 @@ def test_layers_with_remedies_are_seen_as_they_are(family, remedies, watched: Wa
         assert (look.bound_factor is not None) == (family is gr.nn.RNN and not {"skip", "layer_norm"} & set(remedies))
 
 
+@pytest.mark.parametrize("kind", ["MinGRU", "MinLSTM"])
 @pytest.mark.parametrize("remedies", [{}, {"skip": 3}, {"truncate": 3}], ids=str)
-def test_a_cell_whose_gates_do_not_look_at_the_state(remedies, watched: Watched) -> None:
+def test_a_cell_whose_gates_do_not_look_at_the_state(remedies, kind: str, watched: Watched) -> None:
     def train() -> None:
-        layer = gr.nn.MinGRU(5, 8, 2, bidirectional=True, dropout=0.3, dtype=torch.float64, **remedies)
+        layer = getattr(gr.nn, kind)(5, 8, 2, bidirectional=True, dropout=0.3, dtype=torch.float64, **remedies)
         model = loops.Recurrent(layer, 16).double()
         model(torch.randn(20, 4, 5, dtype=torch.float64)).square().sum().backward()
 
@@ -94,7 +95,7 @@ def test_a_cell_whose_gates_do_not_look_at_the_state(remedies, watched: Watched)
     looks = _time(record)
     assert {(look.layer, look.direction) for look in looks} == {(n, d) for n in (0, 1) for d in ("forward", "reverse")}
     for look in looks:
-        assert look.kind == "MinGRU"
+        assert look.kind == kind
         assert look.exact, look.why_inexact
         assert look.gradient_error is not None
         assert look.gradient_error < 1e-10

@@ -6,5 +6,6 @@ rnn: the simple RNN with tanh, ReLU or the logistic function
 gru: torch's GRU
 lstm: torch's LSTM, with and without a projection
 mingru: the minimal GRU, whose gates do not look at the state
+minlstm: the minimal LSTM, likewise
 compiled: the loops over time in compiled code
 """

@@ -59,7 +59,8 @@ class Trace:
 
     `h[t]`, `c[t]` are the state before step t, `h[t + 1]` after it. `gates` holds the activations in the order of the
     kind's gates. `inner` is what else the kind's derivatives need: a GRU's hidden side of n before r, an LSTM's
-    tanh(c). `normed` is the hidden side's normalisation where the cell normalises.
+    tanh(c), the factor of h_{t−1} of a kind that is linear in its state. `normed` is the hidden side's normalisation
+    where the cell normalises.
     """
 
     h: Float[Tensor, "T1 B P"]
@@ -73,6 +74,12 @@ class Trace:
         normed = None if self.normed is None else Normalisation(select(self.normed.unit), select(self.normed.scale))
         c, inner = (None if part is None else select(part) for part in (self.c, self.inner))
         return Trace(select(self.h), c, select(self.gates), inner, normed)
+
+    def steps(self, s: slice) -> Trace:
+        """The trace of the steps of a slice with a start and a stop, without the hidden side's normalisation."""
+        states = slice(s.start, s.stop + 1)
+        c, inner = None if self.c is None else self.c[states], None if self.inner is None else self.inner[s]
+        return Trace(self.h[states], c, self.gates[s], inner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +115,8 @@ class Pass:
     `pre` (T, B, G·H) is W_ih x_t with the biases that belong to it, and becomes the gates in place; `h` and `c` hold
     the initial state at 0 and are filled from 1 on. `hidden_side(t, before, onto, out)` writes step t's W_hh h_{t−1} to
     `out`, added to `onto` where that is given. `shorten(t, after)` mixes h_{t−skip} into a new state, in place.
+    `accumulate(carry)`, for a kind whose gates do not look at the state, is its whole loop: it turns what step t adds
+    to the state, which stands in h[t + 1], into h_{t + 1} = carry_t ∘ h_t + that, shortened, for all steps at once.
     """
 
     weights: CellWeights
@@ -117,6 +126,7 @@ class Pass:
     sizes: Sequence[int] | None
     hidden_side: HiddenSide
     shorten: Callable[[int, Tensor], None]
+    accumulate: Callable[[Tensor], None]
 
     def each(self, *buffers: Tensor) -> Iterator[tuple[Any, ...]]:
         """The views that every step works on, all rows or the active ones, after the step's number."""
@@ -162,7 +172,9 @@ class StockCell:
     of c, from those of the state after the step.
 
     `carries_c` says that the state is (h, c). `inner_gate` is the number of the gate whose hidden side another gate
-    multiplies before the input side is added (a GRU's n), so that its b_hh cannot join b_ih. `unprojected(trace)` is
+    multiplies before the input side is added (a GRU's n), so that its b_hh cannot join b_ih. `linear` says that no gate
+    looks at the state, h alone, so that all steps can be run at once, there (`Pass.accumulate`) and back; the factor of
+    h_{t−1}, `Slopes.carry`, is then what `forward` returns. `unprojected(trace)` is
     what W_hr projects, (T, B, H). `gamma` is γ, the bound of the activation's derivative, of a kind that has a single
     activation around a single sum, for ‖∂h_t/∂h_{t−1}‖ ≤ γ ‖W_hh‖₂. `saturated(gates)` is the share of saturated
     units among (N, G, H) activations, for a kind that has such units.
@@ -178,6 +190,7 @@ class StockCell:
     gate_adjoint: GateAdjoint = through_h
     carries_c: bool = False
     inner_gate: int | None = None
+    linear: bool = False
     unprojected: Callable[[Trace], Tensor] | None = None
     gamma: float | None = None
     saturated: Callable[[Tensor], float] | None = None

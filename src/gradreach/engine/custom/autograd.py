@@ -19,6 +19,7 @@ from torch.utils._pytree import (
     tree_unflatten,
 )
 
+from gradreach.engine.custom import linear
 from gradreach.engine.custom.form import double, named, real, refuse_nan, varies
 from gradreach.engine.custom.step import IN_FLOAT64, LATER, OFF, CellRun, StepGraph, apart, caller, module_of
 from gradreach.engine.jacobian import Jacobians
@@ -153,6 +154,8 @@ def _sweep(
     run: CellRun, error: Float[Tensor, "T B S"], grads_x: Sequence[Tensor] = ()
 ) -> tuple[Float[Tensor, "T1 B S"], list[Tensor]]:
     """δ of the state before each step and after the last, and the gradients of the parameters; writes those of x."""
+    if run.cell.linear:
+        return linear.sweep(run, error, grads_x)
     form, call, T = run.form, caller(run, LATER), len(error)
     parameters = {name: each.detach().requires_grad_() for name, each in run.parameters.items()}
     gradients = [torch.zeros_like(each) for each in run.parameters.values()]

@@ -1,8 +1,7 @@
-"""A recurrence made from any step, run over a sequence; and the graph of one call of the step, for its adjoints."""
+"""A recurrence made from any step, and the graph of one call of the step, for its adjoints."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from torch.utils._pytree import (
     tree_unflatten,
 )
 
-from gradreach.engine.custom.form import HALF, StateForm, name_of, named, outline, own, refuse_nan, shown, varies
+from gradreach.engine.custom.form import HALF, StateForm, name_of, named, outline, shown, varies
 
 AT_FIRST = "make these agree in dtype; half precision is cast to float32 here, other tensors of the step are not"
 LATER = "it must run on any number of rows: pass what belongs to a row as a part of x or state"
@@ -46,11 +45,18 @@ class Cell:
     buffers and `.grad`, and torch's generators, are left as they were; its forward hooks run.
 
     Float16 and bfloat16 leaves, parameters and buffers are cast to float32 for the whole computation; a function must
-    then close over float32. Raises TypeError where `step` is no callable, or runs whole sequences as nn.GRU does.
+    then close over float32.
+
+    `linear` says that each entry of the next state is that entry of the state times a factor, plus a term, and that x
+    alone decides both. The run and its adjoint are then found for all steps at once, by a scan, with a few calls of the
+    step on many steps and rows each; where the step is not so, the run raises ValueError.
+
+    Raises TypeError where `step` is no callable, or runs whole sequences as nn.GRU does.
 
     >>> import torch
     >>> from gradreach.engine.custom.autograd import reach_map
-    >>> from gradreach.engine.custom.step import Cell, unroll
+    >>> from gradreach.engine.custom.step import Cell
+    >>> from gradreach.engine.custom.unroll import unroll
     >>> from gradreach.engine.reach_curve import curve
     >>> leaky = Cell(lambda x, state: {"h": 0.5 * state["h"] + x})
     >>> run = unroll(leaky, torch.randn(6, 2, 3), {"h": torch.zeros(2, 3)})
@@ -59,6 +65,7 @@ class Cell:
     """
 
     step: Callable[[Any, Any], Any]
+    linear: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.step, nn.RNNBase):
@@ -101,38 +108,6 @@ class CellRun:
         return replace(self, x=tree_map(select, self.x), states=tree_map(select, self.states))
 
 
-@torch.no_grad()
-def unroll(cell: Cell, x: Any, state: Any) -> CellRun:
-    """Run a cell over x, leaves (T, B, …), from the initial state, leaves (B, …).
-
-    Raises TypeError where a leaf is no tensor; ValueError where sizes, devices or what the step returns do not fit,
-    where a NaN is given or appears, or where the step draws random numbers.
-    """
-    module = module_of(cell)
-    parameters = {} if module is None else dict(module.named_parameters())
-    T, device = _check(x, state, parameters)
-    with apart(device):
-        x, state = tree_map(own, x), tree_map(own, state)
-        states = tree_map(lambda leaf: leaf.new_empty((T + 1, *leaf.shape)), state)
-        buffers = {} if module is None else {name: own(each).clone() for name, each in module.named_buffers()}
-        run = CellRun(cell, x, states, {name: own(each) for name, each in parameters.items()}, buffers)
-        call, generators, after = caller(run, AT_FIRST), _generators(device), tree_leaves(state)
-        for t in range(T + 1):
-            for whole, leaf in zip(tree_leaves(states), after, strict=True):
-                whole[t] = leaf.detach()
-            if t < T:
-                before = [leaf[t] for leaf in tree_leaves(states)]
-                after = call(run.parameters, tree_map(lambda leaf, t=t: leaf[t], x), before)
-        drawn = any(not torch.equal(*pair) for pair in zip(generators, _generators(device), strict=True))
-    if drawn:
-        raise ValueError(
-            "step: expected the same state at every call, but it draws random numbers, as dropout does; put the module "
-            "into eval mode, or draw beforehand and give the step what was drawn as a part of x"
-        )
-    refuse_nan(named("state", states), "state number {} of the run, 0 the initial one; look at fewer steps")
-    return run
-
-
 @dataclass(frozen=True, slots=True)
 class StepGraph:
     """The graph of one call of the step: the leaves that vary, of x, of the state before it and of the state after."""
@@ -150,13 +125,17 @@ class StepGraph:
         after = call(parameters, tree_unflatten(x, spec), before)
         return StepGraph([leaf for leaf in x if leaf.requires_grad], run.form.varying(before), run.form.varying(after))
 
-    def check(self, run: CellRun, k: slice | Tensor, tolerance: float) -> None:
-        """Raise ValueError where the states after these steps are not those of the run."""
-        form, rows = run.form, len(self.after[0])
+    def off(self, run: CellRun, k: slice | Tensor) -> float:
+        """How far the states after these steps are from those of the run, relative to their size."""
+        form = run.form
         known = form.join([leaf[1:][k].flatten(0, 1) for leaf in form.varying(tree_leaves(run.states))])
         off = (form.join(self.after).detach() - known).where(known.isfinite(), 0.0)
         size = torch.linalg.vector_norm(known.where(known.isfinite(), 0.0), dtype=torch.float64)
-        relative = float(torch.linalg.vector_norm(off, dtype=torch.float64) / size.clamp(min=1e-300))
+        return float(torch.linalg.vector_norm(off, dtype=torch.float64) / size.clamp(min=1e-300))
+
+    def check(self, run: CellRun, k: slice | Tensor, tolerance: float) -> None:
+        """Raise ValueError where the states after these steps are not those of the run."""
+        rows, relative = len(self.after[0]), self.off(run, k)
         if not relative <= tolerance:
             raise ValueError(
                 "step: expected each row's next state to depend on that row's x and state alone, and to be the same at "
@@ -223,37 +202,6 @@ def _next_leaves(form: StateForm, after: Any, rows: int) -> list[Tensor]:
     return leaves
 
 
-def _check(x: Any, state: Any, parameters: Mapping[str, Tensor]) -> tuple[int, torch.device]:
-    """T and the device that all is on; raises where anything given does not fit."""
-    inputs, states = named("x", x), named("state", state)
-    for name, leaf in [*inputs, *states]:
-        if not isinstance(leaf, Tensor):
-            known = "tuples, lists, dicts and what torch.utils._pytree.register_pytree_node knows"
-            raise TypeError(f"{name}: expected a tensor, or a pytree of tensors ({known}), got {type(leaf).__name__}")
-    if not inputs:
-        raise ValueError("x: expected at least one tensor, got none; give a step without input torch.zeros(T, B, 0)")
-    if not any(varies(leaf.dtype) and math.prod(leaf.shape[1:]) for _, leaf in states):
-        raise ValueError(
-            "state: expected a floating or complex tensor, (B, …), got none; there is nothing to carry back"
-        )
-    like = inputs[0][1]
-    if like.dim() < 2 or 0 in like.shape[:2]:
-        raise ValueError(f"x: expected (T, B, …) with T ≥ 1 steps and B ≥ 1 rows, got {tuple(like.shape)}")
-    T, B = like.shape[:2]
-    for name, leaf in [*inputs, *states]:
-        lead, letters = ((T, B), "T, B") if name.startswith("x") else ((B,), "B")
-        if leaf.shape[: len(lead)] != lead:
-            raise ValueError(f"{name}: expected ({letters}, …) with T = {T}, B = {B}, got {tuple(leaf.shape)}")
-    weights = [(f"step's parameter {name}", each) for name, each in parameters.items()]
-    for name, leaf in [*inputs, *states, *weights]:
-        if leaf.device != like.device:
-            raise ValueError(f"{name}: expected on {like.device} as {inputs[0][0]} is, got on {leaf.device}; move it")
-    refuse_nan(inputs, "step {}")
-    refuse_nan(states, "row {}")
-    refuse_nan(weights, "entry {} of its first dimension")
-    return T, like.device
-
-
 @contextmanager
 def apart(device: torch.device) -> Iterator[None]:
     """With gradients, at full precision, and with the random numbers of whoever calls left to them."""
@@ -265,11 +213,6 @@ def apart(device: torch.device) -> Iterator[None]:
         torch.enable_grad(),
     ):
         yield
-
-
-def _generators(device: torch.device) -> list[Tensor]:
-    own = [] if device.type == "cpu" else [torch.get_device_module(device).get_rng_state(device)]
-    return [torch.get_rng_state(), *own]
 
 
 def module_of(cell: Cell) -> nn.Module | None:

@@ -128,7 +128,7 @@ turn_sign: the negative of what is to be maximised
 unlike_units: weights at random, so that units differ
 unsaturated_loss: a loss that keeps its slope where another model is certain
 unscale: clip gradients without the loss scale
-update_bias: start a GRU's update gate open
+update_bias: start the gate that lets new things into a GRU's state nearly shut
 update_order: clear, run backward, step
 use_result: use what a part puts out, and not only its penalty
 module_list: keep parts where torch finds them

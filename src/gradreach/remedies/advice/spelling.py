@@ -31,14 +31,14 @@ def parameter(name: str, module: str, kind: str, layer: int | None, direction: s
 def opened(kind: str, bias: str, steps: int) -> str:
     """The gate that keeps the state, one of the blocks of `bias`, held open at the start for about so many steps.
 
-    A bias of log n leaves n / (n + 1) of the state at a step, 1/e of it after n. Raises ValueError for a kind that has
+    Odds of n leave n / (n + 1) of the state at a step, 1/e of it after n. Raises ValueError for a kind that has
     no such gate.
     """
     gate = keeping_gate(kind)
     if gate is None:
         raise ValueError(f"kind: expected one with a gate that keeps the state, got {kind}; ask `keeping_gate` first")
     block = f"{bias}.data.chunk({gates(kind)})[{gate.block}]"
-    value = math.copysign(max(abs(gate.open_at), math.log(max(steps, 1))), gate.open_at)
+    value = math.copysign(max(abs(gate.open_at), math.log(max(steps, 1) / gate.odds)), gate.open_at)
     return f"{block}.fill_({value:.2})  # the {gate.name} gate, before training"
 
 

@@ -18,9 +18,12 @@ from gradreach.remedies.layers import layers as ours
 from gradreach.remedies.layers.swap_optimizer import exchange, warn_of_optimizers_with
 from gradreach.remedies.layers.swap_state import adapt
 
-_STOCK: dict[str, Any] = {cell.family: cell.layer for cell in cells().values() if cell.layer is not None}
-_OURS: dict[str, Any] = {family: getattr(ours, layer.__name__) for family, layer in _STOCK.items()}
+_OTHERS: dict[str, Any] = {cells()[name].family: layer for name, layer in ours.OTHERS.items()}
+_TORCHS: dict[str, Any] = {cell.family: cell.layer for cell in cells().values() if cell.layer is not None}
+_STOCK = _TORCHS | _OTHERS
+_OURS: dict[str, Any] = {family: getattr(ours, layer.__name__) for family, layer in _TORCHS.items()} | _OTHERS
 _STEPS: dict[str, Any] = {cell.family: cell.step for cell in cells().values() if cell.step is not None}
+_NAMES = ", ".join(map(repr, _STOCK))
 
 
 def swap(
@@ -35,8 +38,9 @@ def swap(
 
     `to` is "rnn", "gru" or "lstm": a layer of torch.nn, or a cell in a cell's place, with the old one's sizes, layers,
     directions, bias, batch_first, dropout, dtype, device and training mode; with further `options` (orthogonal=True,
-    skip=8, …) the gr.nn layer of that kind, with nonlinearity= that of an RNN. Or a factory, called with those
-    arguments as torch.nn's layers are; or a layer of one's own that fits.
+    skip=8, …) the gr.nn layer of that kind, with nonlinearity= that of an RNN. Or "mingru" or "minlstm", gr.nn's
+    layer of a kind that torch has none of, for a layer and not for a cell. Or a factory, called with those arguments as
+    torch.nn's layers are; or a layer of one's own that fits.
 
     The weights are new, drawn by the layer itself from torch's generator, and train, frozen or not as the old were;
     where `to` names the kind that was there they are the old ones, with nothing drawn and what was frozen frozen
@@ -133,7 +137,7 @@ def _made(old: Any, name: str, to: Any, options: dict[str, Any]) -> nn.Module:
             raise TypeError(f"to: expected a factory of an nn.Module, got one that gives {type(new).__name__}")
         _check_recurrent(new)
     elif to not in _STOCK:
-        raise ValueError(f"to: expected 'rnn', 'gru', 'lstm', a layer or a factory of one, got {to!r}")
+        raise ValueError(f"to: expected {_NAMES}, a layer or a factory of one, got {to!r}")
     else:
         new = _of_family(old, name, to, arguments, options)
     if hasattr(new, "dropout") and isinstance(old, nn.RNNBase):
@@ -166,6 +170,8 @@ def _of_family(old: Any, name: str, to: str, arguments: dict[str, Any], options:
         raise TypeError(
             f"{next(iter(options))}: expected no remedies for {name}, a cell; the layers of gr.nn have them"
         )
+    if not isinstance(old, nn.RNNBase) and to not in _STEPS:
+        raise ValueError(f"to: expected one of {', '.join(map(repr, _STEPS))} for {name}, a cell, got {to!r}")
     kinds = _STEPS if not isinstance(old, nn.RNNBase) else _STOCK if plain else _OURS
     if not same or {"init", "forget_bias"} & set(options):
         return kinds[to](**arguments, **options)  # type: ignore[no-any-return]
@@ -187,7 +193,7 @@ def _check_recurrent(given: Any) -> None:
     recurrent = issubclass(kind, nn.RNNBase | nn.RNNCellBase | nn.Sequential)
     if not callable(given) or (of_torch and not recurrent):
         raise TypeError(
-            "to: expected 'rnn', 'gru', 'lstm', a recurrent layer, called as layer(input, state), or a factory of one, "
+            f"to: expected {_NAMES}, a recurrent layer, called as layer(input, state), or a factory of one, "
             f"got {given!r}"
         )
 

@@ -1,4 +1,4 @@
-"""minGRU, whose gates do not look at the state: the closed form against autograd over its own formulas, in float64."""
+"""minGRU and minLSTM, whose gates do not look at the state: the closed form against autograd over their formulas."""
 
 from __future__ import annotations
 
@@ -21,32 +21,55 @@ from gradreach.engine.theory import gradient_terms
 
 from .cases import close
 
+KINDS = ["MinGRU", "MinLSTM"]
 
-def layer_of(*sizes: int, seed: int = 0, **options: object) -> nn.RNNBase:
+
+def layer_of(kind: str, *sizes: int, seed: int = 0, **options: object) -> nn.RNNBase:
     torch.manual_seed(seed)
-    layer = gr.nn.MinGRU(*sizes, dtype=torch.float64, **options)
+    layer = getattr(gr.nn, kind)(*sizes, dtype=torch.float64, **options)
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.5)
     return layer
 
 
+def shares(layer: nn.RNNBase, name: str, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What of h_{t−1} and of h̃_t is in h_t, and h̃_t, by the paper's formulas."""
+    a = x @ getattr(layer, "weight_ih" + name).t() + getattr(layer, "bias_ih" + name)
+    if layer.mode == "MinGRU":
+        z, made = a.chunk(2, -1)
+        return 1 - z.sigmoid(), z.sigmoid(), made
+    f, i, made = a.chunk(3, -1)
+    f, i = f.sigmoid(), i.sigmoid()
+    return f / (f + i), i / (f + i), made
+
+
 def states(layer: nn.RNNBase, name: str, x: Tensor, h: Tensor) -> list[Tensor]:
     """h_1, … of one direction by the paper's formulas, in the order of x."""
     found = []
-    for x_t in x:
-        a = x_t @ getattr(layer, "weight_ih" + name).t() + getattr(layer, "bias_ih" + name)
-        z, made = a.chunk(2, -1)
-        h = (1 - z.sigmoid()) * h + z.sigmoid() * made
+    for stays, enters, made in zip(*shares(layer, name, x), strict=True):
+        h = stays * h + enters * made
         h.retain_grad()
         found.append(h)
     return found
 
 
+STEPS = st.one_of(st.integers(1, 7), st.integers(64, 90))
+"""Fewer and more than are run in blocks."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=25)
-@given(st.integers(0, 10**6), st.integers(1, 7), st.integers(1, 3), st.integers(1, 4), st.integers(1, 5))
-def test_forward_and_every_gradient_are_autograds(seed: int, T: int, B: int, I: int, H: int) -> None:  # noqa: E741
-    layer = layer_of(I, H, 2, bidirectional=True, seed=seed)
+@given(st.integers(0, 10**6), STEPS, st.integers(1, 3), st.integers(1, 4), st.integers(1, 5))
+def test_forward_and_every_gradient_are_autograds(
+    kind: str,
+    seed: int,
+    T: int,
+    B: int,
+    I: int,  # noqa: E741
+    H: int,
+) -> None:
+    layer = layer_of(kind, I, H, 2, bidirectional=True, seed=seed)
     x = torch.randn(T, B, I, dtype=torch.float64, requires_grad=True)
     h_0 = torch.randn(4, B, H, dtype=torch.float64, requires_grad=True)
     error, end = torch.randn(T, B, 2 * H, dtype=torch.float64), torch.randn(4, B, H, dtype=torch.float64)
@@ -71,8 +94,9 @@ def test_forward_and_every_gradient_are_autograds(seed: int, T: int, B: int, I: 
         assert not any(name.startswith("weight_hh") for name in adjoint.gradients)
 
 
-def test_reach_is_autograds_and_knows_no_lag_share() -> None:
-    layer, x = layer_of(3, 5), torch.randn(9, 4, 3, dtype=torch.float64)
+@pytest.mark.parametrize("kind", KINDS)
+def test_reach_is_autograds_and_knows_no_lag_share(kind: str) -> None:
+    layer, x = layer_of(kind, 3, 5), torch.randn(9, 4, 3, dtype=torch.float64)
     error = torch.randn(9, 4, 5, dtype=torch.float64)
     found = gr.reach(layer, x, error)
     h = states(layer, "_l0", x, torch.zeros(4, 5, dtype=torch.float64))
@@ -84,9 +108,10 @@ def test_reach_is_autograds_and_knows_no_lag_share() -> None:
     assert found.window() is None
 
 
-def test_spectrum_and_exponents_are_those_of_a_product_of_diagonals() -> None:
-    layer, x = layer_of(3, 5), torch.randn(40, 1, 3, dtype=torch.float64)
-    stays = 1 - (x[:, 0] @ layer.weight_ih_l0[:5].t() + layer.bias_ih_l0[:5]).detach().sigmoid()
+@pytest.mark.parametrize("kind", KINDS)
+def test_spectrum_and_exponents_are_those_of_a_product_of_diagonals(kind: str) -> None:
+    layer, x = layer_of(kind, 3, 5), torch.randn(40, 1, 3, dtype=torch.float64)
+    stays = shares(layer, "_l0", x[:, 0])[0].detach()
     found = gr.spectrum(layer, x)
     assert (found.gates, found.lambda_, found.gamma, found.log10_bound) == ({}, None, None, ())
     for lag, values in found.log10_singular_values.items():
@@ -98,18 +123,60 @@ def test_spectrum_and_exponents_are_those_of_a_product_of_diagonals() -> None:
     assert (limits.saturated, limits.bound_factor) == (None, None)
 
 
-def test_packed_rows_are_those_of_calls_of_their_own() -> None:
-    layer, x = layer_of(2, 3, bidirectional=True), torch.randn(6, 3, 2, dtype=torch.float64)
-    lengths = [2, 6, 4]
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("lengths", [[2, 6, 4], [70, 90, 3]])
+def test_packed_rows_are_those_of_calls_of_their_own(kind: str, lengths: list[int]) -> None:
+    layer, x = layer_of(kind, 2, 3, bidirectional=True), torch.randn(max(lengths), 3, 2, dtype=torch.float64)
     together, _ = pad_packed_sequence(layer(pack_padded_sequence(x, lengths, enforce_sorted=False))[0])
     for b, length in enumerate(lengths):
-        assert close(together[:length, b], layer(x[:length, b])[0], 1e-12)
+        alone = layer(x[:length, b])[0]
+        assert close(together[:length, b], alone, 1e-12)
+    error = torch.randn_like(together)
+    ours = torch.autograd.grad((together * error).sum(), list(layer.parameters()))
+    rows = ((layer(x[:length, b])[0] * error[:length, b]).sum() for b, length in enumerate(lengths))
+    theirs = torch.autograd.grad(sum(rows), list(layer.parameters()))
+    assert all(close(a, b, 1e-10) for a, b in zip(ours, theirs, strict=True))
 
 
-def test_torchs_arguments_and_a_layer_that_is_saved() -> None:
-    layer = gr.nn.MinGRU(3, 4, 2, bias=False, batch_first=True, dropout=0.5, skip=2)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "remedies", [{}, {"skip": 70}, {"clip_state_grad": 0.5}, {"truncate": 5}, {"layer_norm": True}]
+)
+def test_gradcheck_over_blocks_of_steps_and_where_the_plain_loop_runs(kind: str, remedies: dict[str, int]) -> None:
+    layer, x = layer_of(kind, 2, 3, **remedies), torch.randn(80, 1, 2, dtype=torch.float64, requires_grad=True)
+    h_0 = torch.randn(1, 1, 3, dtype=torch.float64, requires_grad=True)
+    if {"clip_state_grad", "truncate"} & set(remedies):  # which shape the gradient, and not what is computed
+        assert torch.autograd.grad(layer(x, h_0)[0].sum(), x)[0].isfinite().all()
+        return
+    assert torch.autograd.gradcheck(lambda x, h, *_: layer(x, h), (x, h_0, *layer.parameters()), fast_mode=True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [60.0, 2000.0])
+def test_gates_far_beyond_their_flat_ends(kind: str, size: float) -> None:
+    layer = layer_of(kind, 1, 2)
+    x = torch.randn(90, 2, 1, dtype=torch.float64)
+    with torch.no_grad():
+        layer.weight_ih_l0.zero_()
+        layer.weight_ih_l0[-2:] = 1.0
+        layer.bias_ih_l0[:-2] = -size
+        layer.bias_ih_l0[-2:] = 0.0
+    output = layer(x)[0]
+    output.sum().backward()
+    assert output.isfinite().all()
+    assert all(p.grad.isfinite().all() for p in layer.parameters())
+    if kind == "MinLSTM":  # f and i are alike, however small: half of each
+        h = torch.zeros(2, 2, dtype=torch.float64)
+        for t in range(90):
+            h = h / 2 + x[t] / 2
+        assert close(output[-1], h, 1e-12)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_torchs_arguments_and_a_layer_that_is_saved(kind: str) -> None:
+    layer = getattr(gr.nn, kind)(3, 4, 2, bias=False, batch_first=True, dropout=0.5, skip=2)
     assert list(layer.state_dict()) == ["weight_ih_l0", "weight_ih_l1"]
-    assert repr(layer) == "MinGRU(3, 4, num_layers=2, bias=False, batch_first=True, dropout=0.5, skip=2)"
+    assert repr(layer) == f"{kind}(3, 4, num_layers=2, bias=False, batch_first=True, dropout=0.5, skip=2)"
     x = torch.randn(2, 5, 3)
     output, h_n = layer(x)
     assert (output.shape, h_n.shape) == ((2, 5, 4), (2, 2, 4))
@@ -118,16 +185,9 @@ def test_torchs_arguments_and_a_layer_that_is_saved() -> None:
     buffer.seek(0)
     for other in (copy.deepcopy(layer), torch.load(buffer, weights_only=True)):
         assert torch.equal(other(x)[0], layer(x)[0])
-    assert "MinGRU" in dir(gr.nn)
-    with pytest.raises(AttributeError, match=r"has no attribute 'MaxGRU'; it has GRU, LSTM, MinGRU"):
+    assert kind in dir(gr.nn)
+    with pytest.raises(AttributeError, match=r"has no attribute 'MaxGRU'; it has GRU, LSTM, MinGRU, MinLSTM"):
         gr.nn.MaxGRU  # noqa: B018
-
-
-def test_it_takes_the_place_of_another_layer() -> None:
-    model = nn.ModuleDict({"rnn": nn.GRU(3, 4, 2), "head": nn.Linear(4, 1)})
-    new = gr.swap(model, "rnn", gr.nn.MinGRU, skip=2)
-    assert isinstance(new, gr.nn.MinGRU)
-    assert model["rnn"](torch.randn(5, 2, 3))[0].shape == (5, 2, 4)
 
 
 X = torch.zeros(5, 1, 2)
