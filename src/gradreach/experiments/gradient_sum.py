@@ -276,7 +276,7 @@ def _log10(parts: Iterable[Tensor]) -> list[float]:
 def draw(result: Result) -> Figure:
     """Draw the size of every part and of the sums over k, and how fast what is left falls with the lag."""
     found = where(result.sums, kind="tanh")[0]
-    figure, (of_hh, of_ih, lags) = axes(3, width=12, height=3.9, gridspec_kw={"width_ratios": [1.25, 1.25, 1]})
+    figure, (of_hh, of_ih, lags) = axes(3, width=13, height=3.9, gridspec_kw={"width_ratios": [1.25, 1.25, 1]})
     _squares(figure, of_hh, "W_hh", found.sizes, found.steps)
     _squares(figure, of_ih, "W_x", found.sizes_ih, found.steps_ih)
     for each, colour in zip(result.sums, (ORANGE, BLUE), strict=True):

@@ -8,6 +8,8 @@ from typing import Literal
 HORIZON_LIMIT = 0.01
 """The value of r(ℓ) that a lag must have, with every lag before it, to lie within the horizon."""
 
+LYAPUNOV_STEPS = 128
+"""Steps of a row, its last ones, over which a watched step takes the Lyapunov exponents at most."""
 
 Direction = Literal["forward", "reverse"]
 
@@ -59,6 +61,13 @@ class TimeLook:
     map_rows: tuple[int, ...] = ()
     map_columns: tuple[int, ...] = ()
     padded: float | None = None
+
+    @property
+    def lyapunov_steps(self) -> int:
+        """How many steps count in `lyapunov`: of the way back over the last LYAPUNOV_STEPS those past its first
+        quarter, in which the directions that are followed turn into place."""
+        swept = min(self.T, LYAPUNOV_STEPS)
+        return swept - swept // 4
 
     @property
     def farthest(self) -> int:

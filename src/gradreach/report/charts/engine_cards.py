@@ -25,7 +25,6 @@ HIGHEST = 280.0
 SIDE = 40
 """Steps t and k of the reach map that are drawn."""
 
-_UNBOUND = "none that binds: gates, a shortcut or a norm carry the state too"
 _NOWHERE = "the errors stand on the first step that the layer takes, with nothing further back"
 
 EXPONENTS = 4
@@ -73,8 +72,8 @@ def of_spectrum(spectrum: Spectrum) -> Card:
         Row("ρ", f"{figure(spectrum.rho)}, the spectral radius of W_hh" if spectrum.rho is not None else ""),
         Row("γλ", f"{figure(spectrum.bound_factor)} per step" if spectrum.bound_factor is not None else ""),
         *(_gate(name, *pair) for name, pair in spectrum.gates.items() if spectrum.lambda_ is None),
-        Row("exponents", _exponents(spectrum.lyapunov)),
-        Row("bound", "" if spectrum.log10_bound else _UNBOUND),
+        Row("exponents", _exponents(spectrum)),
+        Row("bound", spectrum.verdict),
     ]
     return Card(
         f"Spectrum of {spectrum.kind}",
@@ -131,13 +130,17 @@ def _gate(name: str, lambda_: float, rho: float) -> Row:
     return Row(f"gate {name}", f"λ {figure(lambda_)}, ρ {figure(rho)}")
 
 
-def _exponents(lyapunov: Sequence[float]) -> str:
+def _exponents(spectrum: Spectrum) -> str:
+    lyapunov, swept = spectrum.lyapunov, len(spectrum.log10_norm) - 1
     if not lyapunov:
         return ""
     largest = ", ".join(figure(each) for each in lyapunov[:EXPONENTS])
     rest = f" … {figure(lyapunov[-1])}" if len(lyapunov) > EXPONENTS else ""
     grows = exponential(lyapunov[0])
-    return f"{largest}{rest} per step: in the long run a change of the state is multiplied by {figure(grows)} a step"
+    return (
+        f"{largest}{rest} per step: in the long run a change of the state is multiplied by {figure(grows)} a step; of "
+        f"the {swept} steps back from the last, {spectrum.lyapunov_steps} count, those past the first quarter"
+    )
 
 
 def _curve(reach: Reach, name: str) -> tuple[Drawing, ...]:

@@ -67,7 +67,10 @@ class TimeFields(Fields, rename={"lambda_": "lambda"}):
     bound_factor: Annotated[Figure, Meta(description="γλ, what one step back can multiply the gradient by at most")]
     lyapunov: Annotated[
         list[Figure],
-        Meta(description="Lyapunov exponents of the state's Jacobian per step, largest first"),
+        Meta(
+            description="Lyapunov exponents of the state's Jacobian per step, largest first: over the steps past the "
+            "first quarter of the way back from the last step, 128 steps long at most",
+        ),
     ]
     saturated: Annotated[Share, Meta(description="share of activations under 5 % of their largest slope")]
     log10_map: Annotated[
