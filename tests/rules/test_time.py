@@ -74,6 +74,24 @@ def test_the_verdict_adds_how_far_a_vanishing_gradient_gets() -> None:
     assert aside(replace(found, evidence={})) == ""
 
 
+def test_a_lag_past_the_horizon_that_has_one_percent_is_told_beside_it() -> None:
+    """It is no contradiction of the sentence that the rest adds less than 1 %."""
+    reach = [0.5**lag for lag in range(60)]
+    reach[20] = 0.02
+    found = the(record(steps(), at(time_look(reach=tuple(reach), horizon=6, factor=0.5))), "GR101")
+    assert found.evidence["horizon"] == 6
+    assert found.evidence["farthest_reached"] == 20
+    assert (
+        "At some lags up to 20 r is 0.01 or more again; any other step further back adds less than 1 %" in found.because
+    )
+    aside = RULES["GR101"].aside
+    assert aside is not None
+    assert aside(found) == ": less than 1 % is left past 6 of 59 steps back, but for some steps up to 20 back"
+    plain = the(record(steps(), at(time_look(factor=0.5))), "GR101")
+    assert "farthest_reached" not in plain.evidence
+    assert "again" not in plain.because
+
+
 def test_vanishing_is_an_error_where_the_data_depends_on_what_is_out_of_reach() -> None:
     found = the(record(steps(loss=flat), at(time_look(factor=0.5)), dependency=(dependency(lag(40, 60)),)), "GR101")
     assert found.severity == "error"
