@@ -318,6 +318,9 @@ def test_by_h_alone_there_is_nothing_more_without_c() -> None:
     assert alone is not None
     assert alone.curve == ()
     assert alone.horizon == alone.farthest_reached == 0
+    none = reach(lstm, x, torch.zeros(6, 2, 4)).by_h
+    assert none is not None
+    assert none.curve == ()
 
 
 def test_under_a_shortcut_the_curve_rises_again_past_the_horizon() -> None:

@@ -10,6 +10,7 @@ from gradreach.record.schema import NonFinite
 from gradreach.record.seen.recurrence import Probe
 from gradreach.rules.registry import RULES
 from tests.records.parts import at, dependency, flat, lag, record, steps, time_look
+from tests.records.speaking import SPEAKING
 from tests.rules.judging import codes, findings, not_judged, passed, the
 
 
@@ -76,9 +77,7 @@ def test_the_verdict_adds_how_far_a_vanishing_gradient_gets() -> None:
 
 def test_a_lag_past_the_horizon_that_has_one_percent_is_told_beside_it() -> None:
     """It is no contradiction of the sentence that the rest adds less than 1 %."""
-    reach = [0.5**lag for lag in range(60)]
-    reach[20] = 0.02
-    found = the(record(steps(), at(time_look(reach=tuple(reach), horizon=6, factor=0.5))), "GR101")
+    found = the(SPEAKING["GR101 past a gap"], "GR101")
     assert found.evidence["horizon"] == 6
     assert found.evidence["farthest_reached"] == 20
     assert (

@@ -104,7 +104,8 @@ def reach_map(
     lags = min(1 + max(steps, default=-1), T if max_lag is None else 1 + max_lag, T if k2 is None else k2)
     named = tuple(T - 1 - t if run.reverse else t for t in steps)
     if lags <= 0 or B == 0 or (rows is not None and len(rows) == 0):
-        return table([[]] * len(named), named)
+        nothing = table([[]] * len(named), named)
+        return replace(nothing, of_h=nothing) if by_h and run.c is not None else nothing
     error, error_c = run.in_data_order(local_error), None
     if local_error_c is not None:
         error_c = run.in_data_order(local_error_c)

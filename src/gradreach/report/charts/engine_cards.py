@@ -104,9 +104,9 @@ def _norm_of(reach: Reach) -> str:
     """Which state every norm is of, where there is more than one, and how far h alone reaches."""
     if reach.norm_of == "the state":
         return "of the whole state, all its parts jointly"
-    if reach.by_h is None:
-        return "of h alone, ‖∂L_t/∂h_k‖ with c_k held" if is_joint(reach.kind) else ""
     alone = reach.by_h
+    if alone is None:
+        return "of h alone, ‖∂L_t/∂h_k‖ with c_k held" if is_joint(reach.kind) else ""
     return f"of (h, c) jointly; of h alone, ‖∂L_t/∂h_k‖, at least 1 % arrives {alone.horizon} steps back"
 
 
