@@ -264,3 +264,75 @@ def test_float32_keeps_what_falls_fast_and_rows_that_are_dead() -> None:
     error[-1] = 1.0
     found = reach(module, data, error)
     assert found.log10_curve[-1] == pytest.approx(-6 * 399 - math.log10(2), abs=1e-3)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("proj", [0, 2])
+def test_by_h_alone_the_norm_is_autograds_at_h(reverse: bool, proj: int) -> None:
+    torch.manual_seed(0)
+    T, B, H = 7, 3, 4
+    layer = nn.LSTM(2, H, proj_size=proj, bidirectional=reverse, dtype=torch.float64)
+    name = "_reverse" if reverse else ""
+    P = proj or H
+    x, error = torch.randn(T, B, 2, dtype=torch.float64), torch.zeros(T, B, (1 + reverse) * P, dtype=torch.float64)
+    error[..., -P:] = torch.randn(T, B, P, dtype=torch.float64)
+    found = reach(layer, x, error, reverse=reverse)
+    alone = found.by_h
+    assert alone is not None
+    assert (found.norm_of, alone.norm_of, alone.by_h) == ("(h, c)", "h", None)
+    assert alone.lag_share == found.lag_share
+
+    one = nn.LSTM(2, H, proj_size=proj, dtype=torch.float64)
+    one.load_state_dict({key: getattr(layer, key + name).detach() for key in one.state_dict()})
+    own, e = (x.flip(0), error[..., -P:].flip(0)) if reverse else (x, error)
+    h, c = torch.zeros(1, B, P, dtype=torch.float64), torch.zeros(1, B, H, dtype=torch.float64)
+    states = []
+    for t in range(T):
+        h, c = (each.detach().requires_grad_() for each in one(own[t : t + 1], (h, c))[1])
+        states.append((h, c))
+    expected = torch.zeros(T, T, dtype=torch.float64)
+    jointly = torch.zeros(T, T, dtype=torch.float64)
+    for k, state in enumerate(states):
+        later = [state[0][0], *one(own[k + 1 :], state)[0]] if k + 1 < T else [state[0][0]]
+        for t, after in enumerate(later, start=k):
+            loss = (after * e[t]).sum()
+            of_h, of_c = torch.autograd.grad(loss, state, retain_graph=True, allow_unused=True)
+            of_c = torch.zeros_like(state[1]) if of_c is None else of_c
+            expected[t, k] = of_h[0].norm(dim=1).mean()
+            jointly[t, k] = torch.cat([of_h[0], of_c[0]], 1).norm(dim=1).mean()
+    if reverse:  # the anchors go with the recurrence, the last step of the data first
+        expected, jointly = expected.flip(1), jointly.flip(1)
+    assert torch.allclose(alone.map, expected, rtol=1e-10, atol=1e-14)
+    assert torch.allclose(found.map, jointly, rtol=1e-10, atol=1e-14)
+    assert all(a <= b + 1e-15 for a, b in zip(alone.curve, found.curve, strict=True))
+
+
+def test_by_h_alone_there_is_nothing_more_without_c() -> None:
+    x, error = torch.randn(6, 2, 3), torch.randn(6, 2, 4)
+    for layer in (nn.RNN(3, 4), nn.GRU(3, 4)):
+        found = reach(layer, x, error)
+        assert (found.norm_of, found.by_h) == ("h", None)
+    lstm = nn.LSTM(3, 4)
+    ends = (torch.zeros(1, 2, 4), torch.randn(1, 2, 4))  # errors at c_n alone: none stands at h
+    alone = reach(lstm, x, None, end_error=ends).by_h
+    assert alone is not None
+    assert alone.curve == ()
+    assert alone.horizon == alone.farthest_reached == 0
+    none = reach(lstm, x, torch.zeros(6, 2, 4)).by_h
+    assert none is not None
+    assert none.curve == ()
+
+
+def test_under_a_shortcut_the_curve_rises_again_past_the_horizon() -> None:
+    torch.manual_seed(0)
+    layer, error = gr.nn.RNN(3, 8, skip=8), torch.zeros(40, 2, 8)
+    with torch.no_grad():
+        layer.weight_hh_l0.mul_(0.05)
+    error[-1] = 1.0
+    found = reach(layer, torch.randn(40, 2, 3), error)
+    assert found.curve[8] == pytest.approx(0.5, rel=0.01)
+    assert found.horizon < 7
+    assert found.farthest_reached == 32
+    assert found.curve[32] == pytest.approx(1 / 16, rel=0.05)
+    plain = reach(nn.RNN(3, 8), torch.randn(40, 2, 3), error)
+    assert plain.farthest_reached == plain.horizon

@@ -134,6 +134,40 @@ def test_what_a_float_cannot_hold_is_still_a_number(base: float) -> None:
     assert f"1.0e{int(last):+}" in str(found)
 
 
+@pytest.mark.parametrize(
+    ("size", "says"),
+    [
+        (0.5, "vanishes: γλ = 0.5 < 1, so"),
+        (0.9999, "vanishes: γλ = 0.9999"),
+        (1.0, "undecided: γλ = 1 to within rounding"),
+        (1.5, "may explode: γλ = 1.5 > 1, which is necessary for that and not sufficient"),
+    ],
+)
+def test_the_bound_is_told_in_words(size: float, says: str) -> None:
+    torch.manual_seed(0)
+    turned = torch.linalg.qr(torch.randn(6, 6)).Q
+    plain = nn.RNN(2, 6)
+    with torch.no_grad():
+        plain.weight_hh_l0.copy_(size * turned)
+    found = spectrum(plain, torch.randn(20, 1, 2))
+    assert found.verdict.startswith(says)
+    assert str(found).endswith(f"bound: {found.verdict}")
+    shortcut = remedied.RNN(2, 6, skip=2)
+    for other in (nn.GRU(2, 3), nn.LSTM(2, 3), shortcut):
+        assert spectrum(other, torch.randn(20, 1, 2)).verdict.startswith("none that binds")
+
+
+@pytest.mark.parametrize("lag", [1, 4, 7, 39])
+def test_the_steps_that_count_in_the_exponents_are_told(lag: int) -> None:
+    torch.manual_seed(0)
+    module, x = nn.RNN(1, 1, dtype=torch.float64), torch.randn(40, 1, 1, dtype=torch.float64)
+    found = spectrum(module, x, lags=[lag])
+    factors = (module.weight_hh_l0 * (1 - module(x)[0][:, 0] ** 2)).detach().abs().log().flatten().flip(0)[:lag]
+    assert found.lyapunov_steps == lag - lag // 4 == len(factors[lag // 4 :])
+    assert found.lyapunov == pytest.approx([float(factors[lag // 4 :].mean())], rel=1e-9)
+    assert f"over {found.lyapunov_steps} of {lag} steps back" in str(found)
+
+
 def test_figures_of_an_rnn() -> None:
     torch.manual_seed(0)
     module, x = nn.RNN(2, 5, dtype=torch.float64), torch.randn(30, 3, 2, dtype=torch.float64)

@@ -34,8 +34,11 @@ def test_the_size_of_each_part_is_that_of_a_weight_used_at_one_step_only(kind: s
     for t, (W, inputs) in enumerate(zip(copies, x, strict=True)):
         h = rnn.step(h, inputs, W)
         parts = torch.autograd.grad(h @ errors[t], copies[: t + 1], retain_graph=True)
+        of_inputs = torch.autograd.grad(h @ errors[t], rnn.U, retain_graph=True)[0]
         assert found.sizes[t] == pytest.approx([float(part.norm().log10()) for part in parts], abs=6e-5)
         assert found.steps[t] == pytest.approx(float(sum(parts).norm().log10()), abs=6e-5)
+        assert found.steps_ih[t] == pytest.approx(float(of_inputs.norm().log10()), abs=6e-5)
+        assert len(found.sizes_ih[t]) == t + 1
 
 
 def test_what_remains_beyond_a_lag() -> None:
@@ -60,6 +63,9 @@ def test_false_measurements_are_refused() -> None:
         ({"one_ih": Difference(1e-6, 1e-12)}, "∂L_t/∂W_x"),
         ({"all_hh": Difference(1e-6, 1e-12)}, "∂L/∂W_hh"),
         ({"all_ih": Difference(1e-6, 1e-12)}, "∂L/∂W_x"),
+        ({"soft_hy": Difference(1e-6, 1e-12)}, "∂L/∂W_hy of a softmax"),
+        ({"soft_hh": Difference(1e-6, 1e-12)}, "∂L/∂W_hh of a softmax"),
+        ({"soft_ih": Difference(1e-6, 1e-12)}, "∂L/∂W_x of a softmax"),
         ({"bias": [0.0] * len(true.sums[0].bias)}, "truncation bias"),
     ):
         (failing,) = newly_failing(claims, true, Result([true.sums[0], replace(true.sums[1], **change)]))

@@ -321,8 +321,11 @@ OFF_LOSS = LossLook("squared error", (64,), (64,), (64,), last="relu", outputs=S
 ADDED = DiscardedOperation("model.py:23", "x + self.pe[:, :x.size(1)]", "+", "x")
 DISCARDED = DiscardedResult("model.positions", "Positions", "train.py:12")
 
+PAST_A_GAP = tuple(0.02 if lag == 20 else 0.5**lag for lag in range(60))
+
 SPEAKING: dict[str, Record] = {
     "GR101": record(steps(), at(time_look(factor=0.61, T=100, lambda_=0.71, bound_factor=0.71))),
+    "GR101 past a gap": record(steps(), at(time_look(factor=0.5, horizon=6, reach=PAST_A_GAP))),
     "GR101 of gates": record(steps(), at(GATED)),
     "GR101 without a trace": record(steps(), at(time_look(reach=(1.0, 1e-3, *[0.0] * 58), horizon=0))),
     "GR101 in a loop with a decay": record(steps(), at(time_look(factor=0.5, kind=DECAY_LOOP, **NO_BOUND))),

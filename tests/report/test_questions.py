@@ -9,7 +9,7 @@ from gradreach.record.schema import Finding, GuardDeed, GuardSummary, NonFinite,
 from gradreach.report.questions import answers
 from gradreach.report.report import Report
 from tests.records.findings import BROKEN, VANISHING
-from tests.records.parts import record, steps
+from tests.records.parts import at, record, steps, time_look
 from tests.records.runs import ALL
 
 TOPICS = ("vanishing", "NaN", "clip")
@@ -50,6 +50,19 @@ def test_the_questions() -> None:
         asked[2].answer
         == "3.2, not 0.25, which acts on 100 % of steps (median 1.1, largest 3.59): it acts on the largest 1 %."
     )
+
+
+def test_of_a_shortcut_the_first_dip_and_the_farthest_lag_are_told() -> None:
+    reach = tuple(0.5 ** (lag // 16) * 0.2 ** (lag % 16) for lag in range(100))
+    assert [lag for lag, r in enumerate(reach) if r >= 0.01][-1] == 96
+    shortcut = time_look(T=100, reach=reach, horizon=2, factor=0.99, bound_factor=None)
+    said = told(record(steps(), at(shortcut)))[0]
+    assert said.endswith(
+        "gets only 2 of 99 steps back, × 0.2 a step, under 1 % first at lag 3 and last over it at lag 96, with 0.5 at "
+        "lag 16, as of step 30."
+    )
+    assert len(said.replace("%", " ").replace("×", " ").split()) <= WORDS
+    assert ", under 1 % first" not in told(ALL["vanishing"])[0]
 
 
 def test_a_run_without_steps_has_none() -> None:

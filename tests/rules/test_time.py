@@ -10,6 +10,7 @@ from gradreach.record.schema import NonFinite
 from gradreach.record.seen.recurrence import Probe
 from gradreach.rules.registry import RULES
 from tests.records.parts import at, dependency, flat, lag, record, steps, time_look
+from tests.records.speaking import SPEAKING
 from tests.rules.judging import codes, findings, not_judged, passed, the
 
 
@@ -72,6 +73,22 @@ def test_the_verdict_adds_how_far_a_vanishing_gradient_gets() -> None:
     found = the(record(steps(), at(time_look(factor=0.5))), "GR101")
     assert aside(found) == ": less than 1 % is left past 6 of 59 steps back"
     assert aside(replace(found, evidence={})) == ""
+
+
+def test_a_lag_past_the_horizon_that_has_one_percent_is_told_beside_it() -> None:
+    """It is no contradiction of the sentence that the rest adds less than 1 %."""
+    found = the(SPEAKING["GR101 past a gap"], "GR101")
+    assert found.evidence["horizon"] == 6
+    assert found.evidence["farthest_reached"] == 20
+    assert (
+        "At some lags up to 20 r is 0.01 or more again; any other step further back adds less than 1 %" in found.because
+    )
+    aside = RULES["GR101"].aside
+    assert aside is not None
+    assert aside(found) == ": less than 1 % is left past 6 of 59 steps back, but for some steps up to 20 back"
+    plain = the(record(steps(), at(time_look(factor=0.5))), "GR101")
+    assert "farthest_reached" not in plain.evidence
+    assert "again" not in plain.because
 
 
 def test_vanishing_is_an_error_where_the_data_depends_on_what_is_out_of_reach() -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gradreach.engine.cells.cell import pull
 from gradreach.engine.scan import Unroll
+from gradreach.record.seen.recurrence import LYAPUNOV_STEPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Bounds:
 
 
 @torch.no_grad()
-def bounds(run: Unroll, *, exponents: int = 4, max_steps: int = 128) -> Bounds:
+def bounds(run: Unroll, *, exponents: int = 4, max_steps: int = LYAPUNOV_STEPS) -> Bounds:
     """All figures of one direction; the Lyapunov exponents along its longest row's last `max_steps` steps."""
     with torch.autocast(run.h.device.type, enabled=False):
         growth = lyapunov(run, exponents=exponents, max_steps=max_steps)
@@ -67,7 +68,7 @@ def lambda_and_rho(
     return float(torch.linalg.matrix_norm(w, 2)), float(torch.linalg.eigvals(square).abs().amax())
 
 
-def lyapunov(run: Unroll, *, exponents: int = 4, max_steps: int = 128, row: int = 0) -> tuple[float, ...]:
+def lyapunov(run: Unroll, *, exponents: int = 4, max_steps: int = LYAPUNOV_STEPS, row: int = 0) -> tuple[float, ...]:
     """The leading Lyapunov exponents of the state's Jacobian product along one row, per step, largest first.
 
     QR method (Benettin et al. 1980) on the transposed product, whose singular values are the same: V ← J_tᵀ V = QR

@@ -161,7 +161,7 @@ class ProductSpectrum:
     `log10_norm[ℓ]` is log10 ‖∂h_t/∂h_k‖₂ for every lag ℓ swept, from 0; `log10_singular_values[ℓ]` those of the same
     product at chosen lags, largest first. −inf stands for an exact 0 alone; NaN for a singular value that rounding
     hides, where some J_t is singular to about 1e-10. `lyapunov` are the Lyapunov exponents, per step, log e, largest
-    first.
+    first, over the lags past the first quarter of those swept.
     """
 
     log10_norm: tuple[float, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -23,15 +23,18 @@ from gradreach.engine.reach_curve import curve, growth, horizon, log2_curve
 from gradreach.engine.reach_map import ReachMap, choose_anchors, reach_map
 from gradreach.engine.replay import Replay, replay, with_layer
 from gradreach.record.has_card import HasCard
-from gradreach.record.seen.recurrence import Direction
+from gradreach.record.seen.recurrence import Direction, farthest_reached
 
 
 @dataclass(frozen=True)
 class Reach(HasCard):
     """How far the errors at the outputs of one layer and direction travel back (see `reach`).
 
-    `lag_share[ℓ]` is s(ℓ), `truncation_bias[k]` is b(k), b(0) = 1. `exact` says that every local error, row and lag is
-    in; `sampled` what was left out, and what the sweep cost.
+    Every norm is of the whole carried state, which `norm_of` names: "h", for an LSTM "(h, c)", both jointly, and for a
+    gr.Cell "the state". `by_h` has the same figures by h alone. `lag_share[ℓ]` is s(ℓ), `truncation_bias[k]` is b(k),
+    b(0) = 1: both are of ∂L/∂W_hh and the same by either norm. A share under 0 is of a part of the gradient that points
+    against the whole. `exact` says that every local error, row and lag is in; `sampled` what was left out, and what the
+    sweep cost.
     """
 
     kind: str
@@ -43,6 +46,21 @@ class Reach(HasCard):
     lags: ReachMap
     exact: bool
     sampled: str
+    norm_of: str = "h"
+
+    @property
+    def by_h(self) -> Reach | None:
+        """The reach by h alone, ‖∂L_t/∂h_k‖ with c_k held, as autograd has it at h_k; None where there is no c.
+
+        Where every error stands at h, r by h alone is nowhere larger than r of (h, c).
+
+        >>> import torch
+        >>> x, e = torch.randn(20, 4, 3), torch.randn(20, 4, 8)
+        >>> found = reach(torch.nn.LSTM(3, 8), x, e)
+        >>> found.norm_of, found.by_h.norm_of, reach(torch.nn.GRU(3, 8), x, e).by_h
+        ('(h, c)', 'h', None)
+        """
+        return None if self.lags.of_h is None else replace(self, lags=self.lags.of_h, norm_of="h")
 
     @property
     def anchors(self) -> tuple[int, ...]:
@@ -51,7 +69,8 @@ class Reach(HasCard):
 
     @property
     def map(self) -> Float[Tensor, "A T"]:
-        """R[t, k] for t = anchors: the batch mean of ‖δ_{t→k}‖ at every step k of the data; 0 where nothing comes."""
+        """R[t, k] for t = anchors: the batch mean of ‖δ_{t→k}‖, the norm of `norm_of`, at every step k of the data; 0
+        where nothing comes."""
         return self._by_step(self.lags.log2_norms.exp2(), 0.0)
 
     @property
@@ -73,6 +92,11 @@ class Reach(HasCard):
     def horizon(self) -> int:
         """The largest ℓ with r ≥ 0.01 at every lag up to it."""
         return horizon(self.curve)
+
+    @property
+    def farthest_reached(self) -> int:
+        """The largest ℓ with r ≥ 0.01, whatever lies before it: past the horizon where a shortcut brings r back."""
+        return farthest_reached(self.curve)
 
     @property
     def factor(self) -> float | None:
@@ -126,7 +150,8 @@ def reach(
     local error. `anchors` bounds A: so many of those steps, evenly spaced, or the very steps named (of the data);
     `rows` bounds B, `max_lag` the number of products. `Reach.sampled` says what was left out.
 
-    The map is of the Jacobians alone: clip_state_grad of a gr.nn layer does not enter, truncate ends it at k2.
+    For an LSTM every norm is of (h, c) jointly; `Reach.by_h` has all of it by h alone. The map is of the Jacobians
+    alone: clip_state_grad of a gr.nn layer does not enter, truncate ends it at k2.
 
     >>> import torch, gradreach as gr
     >>> layer = torch.nn.RNN(3, 8)
@@ -153,11 +178,13 @@ def reach(
     unroll, adjoint = run.unrolls[n], errors[n]
     error, error_c = adjoint.local_error, adjoint.local_error_c
     sample = _sample(error if error_c is None else torch.cat([error, error_c], dim=-1), anchors, rows)
-    found = reach_map(unroll, error, anchors=sample.anchors, rows=sample.rows, max_lag=max_lag, local_error_c=error_c)
+    found = reach_map(
+        unroll, error, anchors=sample.anchors, rows=sample.rows, max_lag=max_lag, local_error_c=error_c, by_h=True
+    )
     left_out = sample.left_out(found, max_lag)
     direction: Direction = "reverse" if reverse else "forward"
-    H = unroll.h.shape[-1]
-    return Reach(run.kind, layer % depth, direction, sample.T, sample.B, H, found, not left_out, left_out)
+    H, norm_of = unroll.h.shape[-1], "h" if unroll.c is None else "(h, c)"
+    return Reach(run.kind, layer % depth, direction, sample.T, sample.B, H, found, not left_out, left_out, norm_of)
 
 
 def _replayed(module: nn.Module, x: Tensor | PackedSequence, state: State) -> Replay:
@@ -251,7 +278,8 @@ def _of_cell(
     sample = _sample(joint_error(run, local_error), anchors, rows)
     found = cell_reach_map(run, local_error, anchors=sample.anchors, rows=sample.rows, max_lag=max_lag)
     left_out = sample.left_out(found, max_lag)
-    return Reach("cell", 0, "forward", sample.T, sample.B, run.form.size, found, not left_out, left_out)
+    size, exact = run.form.size, not left_out
+    return Reach("cell", 0, "forward", sample.T, sample.B, size, found, exact, left_out, "the state")
 
 
 def _anchors(joint: Float[Tensor, "T B S"], asked: int | Sequence[int] | None) -> tuple[tuple[int, ...], bool]:

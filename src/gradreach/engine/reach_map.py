@@ -27,9 +27,10 @@ class ReachMap:
 
     `log2_norms[a, ℓ]` is log2 of the mean over rows of ‖δ_{t→t−ℓ}‖ for t = anchors[a], anchors in the data's time
     order; float64 on the CPU, −inf where the sequence does not reach back so far. For an LSTM the norm is of (h, c)
-    jointly. `errors[ℓ]` is Σ_t of the mean of ‖e_t‖, where a row that does not reach back ℓ steps from t counts as 0.
-    `lag_share[ℓ]` is ⟨dW_ℓ, dW⟩ / ‖dW‖², `truncation_bias[k]` is ‖dW − Σ_{ℓ<k} dW_ℓ‖ / ‖dW‖, for k up to the lags
-    swept, over these anchors and rows; both are empty where dW is 0 or not finite, and for a kind without a W_hh.
+    jointly; `of_h` is the same map by the part of h alone, ‖∂L_t/∂h_{t−ℓ}‖, where it was asked for. `errors[ℓ]` is Σ_t
+    of the mean of ‖e_t‖, where a row that does not reach back ℓ steps from t counts as 0. `lag_share[ℓ]` is
+    ⟨dW_ℓ, dW⟩ / ‖dW‖², `truncation_bias[k]` is ‖dW − Σ_{ℓ<k} dW_ℓ‖ / ‖dW‖, for k up to the lags swept, over these
+    anchors and rows; both are empty where dW is 0 or not finite, and for a kind without a W_hh.
     """
 
     anchors: tuple[int, ...]
@@ -37,6 +38,7 @@ class ReachMap:
     errors: Float[Tensor, " L"]
     lag_share: tuple[float, ...] = ()
     truncation_bias: tuple[float, ...] = ()
+    of_h: ReachMap | None = None
 
 
 class Shares:
@@ -90,14 +92,16 @@ def reach_map(
     local_error_c: Float[Tensor, "T B H"] | None = None,
     total: Float[Tensor, "GH P"] | None = None,
     shares: bool = True,
+    by_h: bool = False,
     floor: float = -math.inf,
 ) -> ReachMap:
     """Sweep the local errors of `anchors` back, all at the same lag together: A ← J_{t−ℓ}ᵀ A, one matrix product a lag.
 
     Errors and anchors are in the data's time order, as `backward` gives them; `rows` (default all) samples the batch.
     With `shares`, a second product a lag finds lag share and truncation bias; `total` is dW over the same anchors and
-    rows where it is known already, else an ordinary sweep finds it first. The sweep ends early where all adjoints are
-    under 2^floor of the local errors; the lags past it are 0. A clip of the run does not enter, a truncation ends it.
+    rows where it is known already, else an ordinary sweep finds it first. `by_h` asks for `of_h` of an LSTM. The sweep
+    ends early where all adjoints are under 2^floor of the local errors; the lags past it are 0. A clip of the run does
+    not enter, a truncation ends it.
     """
     T, B, _ = run.x.shape
     device = run.h.device
@@ -107,7 +111,8 @@ def reach_map(
     lags = min(1 + max(steps, default=-1), T if max_lag is None else 1 + max_lag, T if k2 is None else k2)
     named = tuple(T - 1 - t if run.reverse else t for t in steps)
     if lags <= 0 or B == 0 or (rows is not None and len(rows) == 0):
-        return table([[]] * len(named), named)
+        nothing = table([[]] * len(named), named)
+        return replace(nothing, of_h=nothing) if by_h and run.c is not None else nothing
     error, error_c = run.in_data_order(local_error), None
     if local_error_c is not None:
         error_c = run.in_data_order(local_error_c)
@@ -118,17 +123,23 @@ def reach_map(
     at = torch.tensor(steps, device=device)
     with torch.autocast(device.type, enabled=False):
         norms = _LagNorms(run, steps, lags)
+        norms_h = _LagNorms(run, steps, lags) if by_h and run.c is not None else None
         parts = None
         if shares and run.weights.w_hh is not None:
             parts = Shares(_total(run, at, error, error_c) if total is None else total)
         first, _, _ = ScaledAdjoint(error[at], None if error_c is None else error_c[at]).rescaled()
         with flushed():
             for each in carry_back(run, steps, first, lags, floor=floor):
-                norms.add(each)
+                norms.add(each, each.dc)
+                if norms_h is not None:
+                    norms_h.add(each, None)
                 if parts is not None:
                     _take(parts, each, run.h)
         share, bias = ((), ()) if parts is None else parts.figures(lags)
-        return ReachMap(named, norms.log2.cpu(), _errors(run, at, error[at], error_c, lags), share, bias)
+        of_h = None
+        if norms_h is not None:
+            of_h = ReachMap(named, norms_h.log2.cpu(), _errors(run, at, error[at], None, lags), share, bias)
+        return ReachMap(named, norms.log2.cpu(), _errors(run, at, error[at], error_c, lags), share, bias, of_h)
 
 
 def choose_anchors(local_error: Float[Tensor, "T B P"], most: int = 32) -> tuple[tuple[int, ...], bool]:
@@ -185,7 +196,7 @@ def _total(run: Unroll, at: Tensor, error: Tensor, error_c: Tensor | None) -> Te
 
 
 def _norms(dh: Tensor, dc: Tensor | None) -> Tensor:
-    """2-norm of the joint state (h, c), (A, R)."""
+    """2-norm of the joint state (h, c), of h alone without `dc`, (A, R)."""
     own = torch.linalg.vector_norm(dh, dim=-1)
     return own if dc is None else torch.hypot(own, torch.linalg.vector_norm(dc, dim=-1))
 
@@ -199,8 +210,8 @@ class _LagNorms:
         self._starts = run.starts if run.sizes is not None and run.reverse else None
         self._steps = torch.tensor(steps, device=run.h.device)
 
-    def add(self, each: LagAdjoint) -> None:
-        norms = _norms(each.dh, each.dc)
+    def add(self, each: LagAdjoint, dc: Tensor | None) -> None:
+        norms = _norms(each.dh, dc)
         if self._starts is not None:
             norms = norms * (self._steps[each.first :, None] - each.lag >= self._starts)
         if each.exponent is not None:

@@ -22,6 +22,9 @@ from gradreach.engine.replay import replay
 from gradreach.engine.scan import Unroll
 from gradreach.record.has_card import HasCard
 
+NEAR_ONE = 1e-6
+"""How near γλ is to 1 where it is taken for 1: a W_hh that is orthogonal in float32 has λ = 1 ± 1e-7."""
+
 
 @dataclass(frozen=True, slots=True)
 class Spectrum(HasCard):
@@ -36,9 +39,10 @@ class Spectrum(HasCard):
     `log10_norm[ℓ]` is log10 of the true ‖∂h_t/∂h_k‖₂, `log10_growth[ℓ]` that of ‖h_t‖ / ‖h_k‖, and
     `log10_rho_power[ℓ]` what the eigenvalue heuristic ‖h_t‖ ~ ρ^ℓ ‖h_k‖ predicts for it (empty where there is no ρ):
     each for every lag from 0 to the largest asked. `log10_singular_values[ℓ]` are those of ∂h_t/∂h_k at each lag
-    asked, largest first, `lyapunov` the exponents over the steps swept, per step, log e. For an LSTM the state of norm
-    and singular values is (h, c) jointly (h alone under a shortcut), for `log10_growth` it is h. −inf is an exact 0;
-    NaN a singular value that rounding hides, or a growth from h_k = 0.
+    asked, largest first, `lyapunov` the exponents over the `lyapunov_steps`, per step, log e. For an LSTM the state of
+    norm and singular values is (h, c) jointly (h alone under a shortcut), for `log10_growth` it is h; the matrix itself
+    with its blocks is `gr.theory.state_jacobian`'s. −inf is an exact 0; NaN a singular value that rounding hides, or a
+    growth from h_k = 0.
     """
 
     kind: str
@@ -57,12 +61,44 @@ class Spectrum(HasCard):
     log10_rho_power: tuple[float, ...] = ()
     log10_growth: tuple[float, ...] = ()
 
+    @property
+    def lyapunov_steps(self) -> int:
+        """How many steps count in `lyapunov`: of the way back from the last step over the largest lag asked, those past
+        its first quarter, in which the directions that are followed turn into place."""
+        swept = len(self.log10_norm) - 1
+        return swept - swept // 4
+
+    @property
+    def verdict(self) -> str:
+        """What (γλ)^(t−k) says of ‖∂h_t/∂h_k‖ at long lags (Pascanu, Mikolov and Bengio 2013, section 2.1).
+
+        γλ < 1 suffices for a product that vanishes; γλ > 1 is necessary for one that explodes, and does not suffice.
+
+        >>> import torch
+        >>> rnn = torch.nn.RNN(1, 1)
+        >>> _ = torch.nn.init.constant_(rnn.weight_hh_l0, 0.5)
+        >>> spectrum(rnn, torch.zeros(9, 1, 1)).verdict
+        'vanishes: γλ = 0.5 < 1, so (γλ)^(t−k) → 0, and ‖∂h_t/∂h_k‖ is no larger'
+        """
+        if self.bound_factor is None or not self.log10_bound:
+            return "none that binds: (γλ)^(t−k) is of a plain RNN; gates, a shortcut or a norm carry the state too"
+        if math.isclose(self.bound_factor, 1.0, rel_tol=NEAR_ONE):
+            return "undecided: γλ = 1 to within rounding, so ‖∂h_t/∂h_k‖ cannot explode, but may vanish"
+        rounded = f"{self.bound_factor:.3g}"
+        factor = f"{self.bound_factor:.7g}" if float(rounded) == 1.0 else rounded
+        if self.bound_factor < 1:
+            return f"vanishes: γλ = {factor} < 1, so (γλ)^(t−k) → 0, and ‖∂h_t/∂h_k‖ is no larger"
+        return f"may explode: γλ = {factor} > 1, which is necessary for that and not sufficient; it may vanish as well"
+
     def __str__(self) -> str:
         lines = ["  lag       bound        norm    smallest σ"]
         for lag, values in self.log10_singular_values.items():
             bound = scientific(self.log10_bound[lag]) if self.log10_bound else "–"
             lines.append(f"{lag:5} {bound:>11} {scientific(self.log10_norm[lag]):>11} {scientific(values[-1]):>13}")
-        return "\n".join(lines)
+        if self.lyapunov:
+            counted = f"over {self.lyapunov_steps} of {len(self.log10_norm) - 1} steps back, without the first quarter"
+            lines.append(f"largest Lyapunov exponent: {self.lyapunov[0]:.3g} per step, {counted}")
+        return "\n".join([*lines, f"bound: {self.verdict}"])
 
 
 def spectrum(

@@ -1,16 +1,21 @@
-"""Backpropagation through time written out: the immediate tensor ∂⁺h_k/∂W, and the sums over k and t term by term."""
+"""Backpropagation through time written out: ∂⁺h_k/∂W, ∂s_t/∂s_k, and the sums over k and t term by term."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from gradreach.engine.call_checks import State, check_finite
+from gradreach.engine.custom.autograd import jacobians as cell_jacobians
+from gradreach.engine.custom.step import Cell
+from gradreach.engine.custom.step import unroll as unroll_cell
 from gradreach.engine.jacobian import jacobians
 from gradreach.engine.scan import Unroll
 from gradreach.engine.spectrum import log10_powers, unrolled
@@ -81,11 +86,7 @@ def gradient_terms(
             f"error: expected ∂L_t/∂h_t of shape {(run.h.shape[-1],)}, got {tuple(error.shape)}; give one t"
         )
     check_finite("error", error)
-    if t is None:
-        t = steps[-1]
-    if t not in steps:
-        raise ValueError(f"t: expected a step of row {row}, {min(steps)} to {max(steps)}, got {t}; choose one of these")
-    return _terms(run, at, steps, steps.index(t), error)
+    return _terms(run, at, steps, _place("t", steps[-1] if t is None else t, steps, row), error)
 
 
 @torch.no_grad()
@@ -119,6 +120,147 @@ def gradient_sum(
     check_finite("errors", errors)
     every = [_terms(run, at, steps, n, errors[t]) for n, t in enumerate(steps)]
     return torch.stack([e.w_hh.sum(0) for e in every]).sum(0), torch.stack([e.w_ih.sum(0) for e in every]).sum(0)
+
+
+@dataclass(frozen=True, slots=True)
+class OutputTerms:
+    """What the loss of each step gives where L_t = −log ŷ_t[y_t] and ŷ_t = softmax(W_hy h_t + b_y); float64.
+
+    `w_hy[t]` is ∂L_t/∂W_hy = (ŷ_t − y_t) ⊗ h_t and `b_y[t]` is ∂L_t/∂b_y = ŷ_t − y_t, y_t one-hot; their sums over t
+    are ∂L/∂W_hy and ∂L/∂b_y. `errors[t]` is ∂L_t/∂h_t = W_hyᵀ (ŷ_t − y_t), which `gradient_sum` and `gradient_terms`
+    take, and `losses[t]` is L_t.
+    """
+
+    losses: Float[Tensor, " T"]
+    errors: Float[Tensor, "T d"]
+    w_hy: Float[Tensor, "T v d"]
+    b_y: Float[Tensor, "T v"]
+
+
+@torch.no_grad()
+def output_terms(
+    h: Float[Tensor, "T d"],
+    targets: Int[Tensor, " n"],
+    w_hy: Float[Tensor, "v p"],
+    b_y: Float[Tensor, " m"] | None = None,
+) -> OutputTerms:
+    """The sum over t that gives ∂L/∂W_hy of a softmax cross-entropy, term by term, for one row (Pascanu et al. 2013).
+
+    `h` are the states that the output layer reads, (T, d), `targets` the classes y_t, (T,), counted from 0, `w_hy` is
+    (v, d) and `b_y` (v,). L is the sum over t; for the mean divide by T. There is no sum over k: h_t does not depend on
+    W_hy, so that no lag and no product of Jacobians comes in. Raises ValueError where shapes do not fit, a number is
+    not finite, or a target is no class.
+
+    >>> import torch
+    >>> rnn, head = torch.nn.RNN(2, 3, dtype=torch.float64), torch.nn.Linear(3, 4, dtype=torch.float64)
+    >>> x, y = torch.randn(5, 1, 2, dtype=torch.float64), torch.tensor([0, 3, 1, 1, 2])
+    >>> h = rnn(x)[0][:, 0]
+    >>> out = output_terms(h.detach(), y, head.weight.detach(), head.bias.detach())
+    >>> torch.nn.functional.cross_entropy(head(h), y, reduction="sum").backward()
+    >>> torch.allclose(out.w_hy.sum(0), head.weight.grad)
+    True
+    >>> w_hh, w_ih = gradient_sum(rnn, x, out.errors)
+    >>> torch.allclose(w_ih, rnn.weight_ih_l0.grad)
+    True
+    """
+    (T, d), v = h.shape, len(w_hy)
+    wanted = {"targets": (targets, (T,)), "w_hy": (w_hy, (v, d)), "b_y": (b_y, (v,))}
+    for name, (given, shape) in wanted.items():
+        if given is not None and tuple(given.shape) != shape:
+            raise ValueError(f"{name}: expected shape {shape}, to go with h and W_hy, got {tuple(given.shape)}")
+    for name, each in (("h", h), ("w_hy", w_hy), ("b_y", b_y)):
+        if each is not None:
+            check_finite(name, each)
+    if bool(((targets < 0) | (targets >= v)).any()):
+        least, most = int(targets.min()), int(targets.max())
+        raise ValueError(
+            f"targets: expected classes from 0 to v − 1 = {v - 1}, got {least} to {most}; leave others out"
+        )
+    h, w_hy = h.double(), w_hy.double()
+    said = torch.log_softmax(h @ w_hy.t() + (0.0 if b_y is None else b_y.double()), dim=1)
+    at, classes = torch.arange(T, device=h.device), targets.long()
+    off = said.exp()
+    off[at, classes] -= 1.0
+    return OutputTerms(-said[at, classes], off @ w_hy, off.unsqueeze(2) * h.unsqueeze(1), off)
+
+
+@dataclass(frozen=True, slots=True)
+class StateJacobian:
+    """∂s_t/∂s_k as a matrix, float64: row p, column r is the derivative of entry p of s_t by entry r of s_k.
+
+    s is h for RNN and GRU; for an LSTM h and c in one vector, h first, each held while the other is moved, so that
+    `h_by_h` is the ∂h_t/∂h_k of autograd. `hidden` is the number of entries of h: there h ends and c begins.
+    """
+
+    matrix: Float[Tensor, "S S"]
+    hidden: int
+
+    @property
+    def h_by_h(self) -> Float[Tensor, "P P"]:
+        """∂h_t/∂h_k."""
+        return self.matrix[: self.hidden, : self.hidden]
+
+    @property
+    def h_by_c(self) -> Float[Tensor, "P C"]:
+        """∂h_t/∂c_k; without columns where there is no c."""
+        return self.matrix[: self.hidden, self.hidden :]
+
+    @property
+    def c_by_h(self) -> Float[Tensor, "C P"]:
+        """∂c_t/∂h_k; without rows where there is no c."""
+        return self.matrix[self.hidden :, : self.hidden]
+
+    @property
+    def c_by_c(self) -> Float[Tensor, "C C"]:
+        """∂c_t/∂c_k; empty where there is no c."""
+        return self.matrix[self.hidden :, self.hidden :]
+
+
+@torch.no_grad()
+def state_jacobian(
+    module: nn.Module | Cell,
+    x: Any,
+    state: Any = None,
+    *,
+    t: int | None = None,
+    k: int | None = None,
+    layer: int = -1,
+    reverse: bool = False,
+    row: int = 0,
+) -> StateJacobian:
+    """The matrix ∂s_t/∂s_k of one row, the product of the Jacobians of the steps between (Pascanu et al. 2013, eq. 5).
+
+    s_t is the state after step t, counted from 0 in the data's time order. `t` is by default the recurrence's own last
+    step, `k` the initial state; k = t gives the identity. `module` is nn.RNN, nn.GRU, nn.LSTM, a gr.nn layer, or a
+    gr.Cell, whose s is all its leaves as one vector; other arguments as in `spectrum`, whose figures are the norm and
+    the singular values of this matrix in logarithms: an entry under 1e-308 is 0 here. Under a shortcut the way over it
+    is in. Costs one product of the state's size a step. Raises TypeError or ValueError that name the argument where
+    something does not fit, and where k comes after t.
+
+    >>> import torch
+    >>> lstm, x = torch.nn.LSTM(2, 3, dtype=torch.float64), torch.randn(9, 1, 2, dtype=torch.float64)
+    >>> found = state_jacobian(lstm, x, t=8, k=2)
+    >>> found.matrix.shape, found.h_by_h.shape, found.h_by_c.shape
+    (torch.Size([6, 6]), torch.Size([3, 3]), torch.Size([3, 3]))
+    """
+    if isinstance(module, Cell):
+        J = cell_jacobians(unroll_cell(module, x, state), row)
+        steps, hidden, own = list(range(J.steps)), J.size, list(range(J.size))
+    else:
+        run, at = unrolled(module, x, state, layer=layer, reverse=reverse, row=row)
+        J, steps, hidden = jacobians(run, at), _steps(run, at), run.h.shape[-1]
+        own = [*range(hidden), *range(hidden * max(run.remedies.skip, 1), J.size)]  # h_t and c_t in a delay line
+    last = _place("t", steps[-1] if t is None else t, steps, row)
+    first = -1 if k is None else _place("k", k, steps, row)
+    if first > last:
+        raise ValueError(
+            f"k: expected a step up to t = {steps[last]} in the recurrence's order, got {k}; exchange them"
+        )
+    whole = torch.eye(J.size, dtype=torch.float64)[own]
+    for n in range(last, first, -1):
+        factor = J.at(n + 1)
+        whole = whole.to(factor.device) @ factor
+    return StateJacobian(whole[:, own], hidden)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +321,14 @@ def _steps(run: Unroll, row: int) -> list[int]:
     T = len(run.x)
     active = range(T) if run.active is None else run.active[:, row].nonzero().flatten().tolist()
     return [T - 1 - t if run.reverse else t for t in active]
+
+
+def _place(name: str, step: int, steps: Sequence[int], row: int) -> int:
+    """Where a step of the data stands in the recurrence's own order."""
+    if step not in steps:
+        ends = f"{min(steps)} to {max(steps)}"
+        raise ValueError(f"{name}: expected a step of row {row}, {ends}, got {step}; choose one of these")
+    return steps.index(step)
 
 
 def _terms(run: Unroll, row: int, steps: list[int], last: int, error: Tensor) -> Terms:

@@ -153,6 +153,14 @@ def share_reached(seen: TimeLook) -> float:
     return (seen.horizon + 1) / (seen.farthest + 1)
 
 
+def past_gaps(seen: TimeLook) -> str:
+    """The first lag under 1 % and the farthest one over it, after the horizon in a sentence; empty where r, once under
+    1 %, stays there."""
+    if seen.farthest_reached <= seen.horizon:
+        return ""
+    return f", under 1 % first at lag {seen.horizon + 1} and last over it at lag {seen.farthest_reached}"
+
+
 def rate_to_horizon(seen: TimeLook) -> float | None:
     """The mean factor a step by which r fell from 1 to its first value under 1 %: r(n) ^ (1/n), n = horizon + 1.
 

@@ -33,7 +33,7 @@ class CellKind:
 
     `gates` names the blocks of W_ih in their order, `layer` torch's class of the whole layer ("LSTM"; its cell is
     "LSTMCell"), empty where torch has none. `saturates` says whether its activations have flat ends, `hidden` whether
-    its gates look at the state, through a W_hh.
+    its gates look at the state, through a W_hh, `has_c` whether it carries a state c beside h.
     """
 
     name: str
@@ -42,6 +42,7 @@ class CellKind:
     keeping: KeepingGate | None = None
     saturates: bool = True
     hidden: bool = True
+    has_c: bool = False
 
 
 KINDS = {
@@ -51,7 +52,7 @@ KINDS = {
         CellKind("RNN_RELU", ("h",), "RNN", saturates=False),
         CellKind("RNN_SIGMOID", ("h",), "RNN"),
         CellKind("GRU", ("r", "z", "n"), "GRU", KeepingGate("update", 1)),
-        CellKind("LSTM", ("i", "f", "g", "o"), "LSTM", KeepingGate("forget", 1)),
+        CellKind("LSTM", ("i", "f", "g", "o"), "LSTM", KeepingGate("forget", 1), has_c=True),
         CellKind("MinGRU", ("z", "h"), "", KeepingGate("update", 0, "bias_ih", -1.0), saturates=False, hidden=False),
         CellKind(
             "MinLSTM", ("f", "i", "h"), "", KeepingGate("input", 1, "bias_ih", -1.0, 0.5), saturates=False, hidden=False
@@ -107,6 +108,12 @@ def saturates(name: str) -> bool:
     """Whether a unit of that kind can be saturated, which a ReLU cannot: its units die instead."""
     kind = known(name)
     return kind is None or kind.saturates
+
+
+def is_joint(name: str) -> bool:
+    """Whether a norm of the state of that kind is of h and c jointly."""
+    kind = known(name)
+    return kind is not None and kind.has_c
 
 
 def has_hidden_weights(name: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 TERMS: Mapping[str, str] = {
     "T": "The number of steps in the sequence.",
     "step": "The watched step that the figures were taken on.",
-    "horizon": "How many steps back 1 % or more of the gradient still arrives.",
+    "horizon": "How many steps back 1 % or more of the gradient still arrives, without a gap.",
     "factor": "What each step back multiplies the gradient by: below 1 it shrinks, above 1 it grows.",
     "factor over all lags": "What each step back multiplies the gradient by, fitted over all of them.",
     "bound γλ": "No step back can multiply the gradient by more than this.",

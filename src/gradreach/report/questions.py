@@ -12,7 +12,7 @@ from gradreach.facts.facts import Facts
 from gradreach.facts.first_step import OneDirection
 from gradreach.facts.modules import of_one_stack
 from gradreach.facts.statistics import is_finite, known, quantile
-from gradreach.facts.time import rate_to_horizon, share_reached
+from gradreach.facts.time import past_gaps, rate_to_horizon, share_reached
 from gradreach.facts.wording import clauses, count, figure, local, percent, shortened
 from gradreach.record.kinds import of_layer
 from gradreach.record.schema import Finding
@@ -100,7 +100,8 @@ def _vanishing(facts: Facts, findings: Sequence[Finding]) -> tuple[str, str]:
     if not shown:
         return "It cannot be told", ": no finite gradient through time was seen."
     shortest = min(shown, key=lambda each: share_reached(each.layer))
-    seen, reaches = shortest.layer, _reaches(shortest.layer) + facts.as_of(shortest.look.step)
+    seen, when = shortest.layer, facts.as_of(shortest.look.step)
+    reaches = _reaches(seen) + when
     tests = [each for each in asked if of_one_stack(each.dependency.module, seen.module)]
     lost = [finding.severity for finding in findings if finding.code == "GR402"]
     if lost:
@@ -115,7 +116,7 @@ def _vanishing(facts: Facts, findings: Sequence[Finding]) -> tuple[str, str]:
         cut = _unreached(tests, seen.module)
         past = f"; but the data has something to learn {cut}, past the chunk" if cut else ""
         short = "Not within its chunk" if cut else "In part" if 2 * seen.horizon < seen.farthest else "No"
-        return short, f": {reaches}{_again(seen)}{past}."
+        return short, f": {_reaches(seen)}{_again(seen)}{when}{past}."
     if any(f.code == "GR401" and of_one_stack(str(f.where.get("module")), seen.module) for f in findings):
         return "Short, but harmless", f": {reaches}; {_nothing_beyond(tests)}."
     return "Yes, but no harm is proven", f": {reaches}; {_untested(tests)}."
@@ -126,14 +127,14 @@ def _reaches(seen: TimeLook) -> str:
     only = "" if 2 * seen.horizon >= seen.farthest else "only "
     text = f"1 % or more of the gradient of {_name(seen)} gets {only}{seen.horizon} of {seen.farthest} steps back"
     near = rate_to_horizon(seen)
-    return text if near is None else f"{text}, × {figure(near)} a step"
+    return (text if near is None else f"{text}, × {figure(near)} a step") + past_gaps(seen)
 
 
 def _again(seen: TimeLook) -> str:
-    """What comes from beyond the horizon all the same, as where a shortcut carries the state."""
+    """The most that comes from beyond the horizon all the same, as where a shortcut carries the state."""
     far = {lag: r for lag, r in enumerate(seen.reach) if lag > seen.horizon and is_finite(r)}
     lag = max(far, key=far.__getitem__, default=0)
-    return f", and {figure(far[lag])} of it comes from {lag} steps back" if lag and far[lag] >= HORIZON_LIMIT else ""
+    return f", with {figure(far[lag])} at lag {lag}" if lag and far[lag] >= HORIZON_LIMIT else ""
 
 
 def _grows(seen: TimeLook) -> str:

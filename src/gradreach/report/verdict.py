@@ -14,7 +14,7 @@ from gradreach.facts.losses import LITTLE
 from gradreach.facts.modules import of_one_stack
 from gradreach.facts.site import Site
 from gradreach.facts.statistics import known
-from gradreach.facts.time import MIN_LOOKS
+from gradreach.facts.time import MIN_LOOKS, past_gaps
 from gradreach.facts.wording import capital, count, cut, figure
 from gradreach.record.kinds import of_layer
 from gradreach.record.schema import Finding, Record
@@ -182,7 +182,8 @@ def _reach(facts: Facts) -> str:
     if facts.seen.shortest is None or not known(facts.seen.shortest.layer.reach):
         return ""
     seen, when = facts.seen.shortest.layer, facts.as_of(facts.seen.shortest.look.step)
-    return f"; the gradient reaches {seen.horizon} of {seen.farthest} steps back in `{of_layer(seen)}`{when}"
+    far = f"{seen.horizon} of {seen.farthest} steps back in `{of_layer(seen)}`"
+    return f"; the gradient reaches {far}{past_gaps(seen)}{when}"
 
 
 def _unseen(record: Record) -> str:

@@ -37,6 +37,8 @@ def _finding(facts: Facts, key: LayerKey, looks: Sequence[TimeLook]) -> Finding:
         "gamma": seen.gamma, "gamma_mean": seen.gamma_mean, "lambda": seen.lambda_, "rho": seen.rho,
         "far_reach": far, "lag": lag, "looks": len(looks), "exact": seen.exact,
     }  # fmt: skip
+    if seen.farthest_reached > seen.horizon:
+        evidence["farthest_reached"] = seen.farthest_reached
     how = formula.against_bound(seen, lag, far)
     if not is_finite(bound) and near:
         how = f"r(ℓ) ≈ {figure(near)}^ℓ: {formula.raised(near, seen.horizon + 1)} < {HORIZON_LIMIT:g}"
@@ -52,7 +54,11 @@ def _because(seen: TimeLook, near: float | None, harm: str) -> str:
         because += f"; the bound γλ = {figure(seen.gamma)} × {figure(seen.lambda_)} = {figure(bound)} a step " + (
             "alone already forces it" if bound < 1.0 else "would allow more"
         )
-    because += ". A step further back adds less than 1 % of what the nearest one adds"
+    if seen.farthest_reached > seen.horizon:
+        because += f". At some lags up to {seen.farthest_reached} r is 0.01 or more again; any other step further back"
+    else:
+        because += ". A step further back"
+    because += " adds less than 1 % of what the nearest one adds"
     because += f", {harm}." if harm else "; that does harm only where what is to be learned lies so far back."
     return because + which_loop(seen)
 
@@ -71,7 +77,9 @@ def _short_reach(finding: Finding) -> str:
     horizon, T = finding.evidence.get("horizon"), finding.evidence.get("T")
     if not isinstance(horizon, int) or not isinstance(T, int):
         return ""
-    return f": less than 1 % is left past {horizon} of {T - 1} steps back"
+    again = finding.evidence.get("farthest_reached")
+    gaps = f", but for some steps up to {again} back" if isinstance(again, int) else ""
+    return f": less than 1 % is left past {horizon} of {T - 1} steps back{gaps}"
 
 
 RULE = Rule(
@@ -111,6 +119,6 @@ RULE = Rule(
     heading="If you need a longer reach",
     opening="Your gradients vanish through time in",
     aside=_short_reach,
-    units={"factor_to_horizon": "per step"},
+    units={"factor_to_horizon": "per step", "farthest_reached": "steps"},
     zoo=("gr101_loop_forgets", "gr101_scan_forgets", "gr101_vanishing_rnn", "gr402_adding_problem"),
 )

@@ -8,7 +8,7 @@ from gradreach.facts.activations import SATURATED
 from gradreach.facts.facts import Facts
 from gradreach.facts.statistics import is_finite, known, median, most
 from gradreach.facts.thresholds import Threshold, Thresholds
-from gradreach.facts.time import FAR_SHARE, MIN_LOOKS, LayerKey, typical
+from gradreach.facts.time import FAR_SHARE, MIN_LOOKS, LayerKey, past_gaps, typical
 from gradreach.facts.wording import figure, percent
 from gradreach.record.kinds import is_gated, saturates
 from gradreach.record.schema import Finding, Remedy
@@ -58,7 +58,7 @@ def _finding(facts: Facts, key: LayerKey, looks: Sequence[TimeLook]) -> Finding:
     because = f"{percent(share, 3)} of the activations have less than 5 % of their largest slope, look after look"
     if is_finite(seen.gamma_mean):
         because += f"; the mean slope is {figure(seen.gamma_mean)} where {figure(seen.gamma)} is possible"
-    because += f", and the gradient reaches {seen.horizon} of {seen.farthest} steps back."
+    because += f", and the gradient reaches {seen.horizon} of {seen.farthest} steps back{past_gaps(seen)}."
     evidence: Evidence = {
         "saturated": share, "gamma_mean": seen.gamma_mean, "gamma": seen.gamma, "lambda": seen.lambda_,
         "horizon": seen.horizon, "T": seen.T, "looks": len(looks),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gradreach.facts.facts import Facts
 from gradreach.facts.losses import NO_BETTER, LossPart, over_guess
 from gradreach.facts.statistics import is_positive
-from gradreach.facts.time import MIN_LOOKS, share_reached, typical
+from gradreach.facts.time import MIN_LOOKS, past_gaps, share_reached, typical
 from gradreach.facts.wording import figure, percent
 from gradreach.record.kinds import of_layer
 from gradreach.record.schema import Finding
@@ -73,7 +73,8 @@ def _out_of_reach(facts: Facts, site: int) -> str:
     seen = min(short, key=share_reached, default=None)
     if seen is None:
         return ""
-    reach = f"1 % or more of the gradient of `{of_layer(seen)}` gets only {seen.horizon} of {seen.farthest} steps back"
+    far = f"{seen.horizon} of {seen.farthest} steps back{past_gaps(seen)}"
+    reach = f"1 % or more of the gradient of `{of_layer(seen)}` gets only {far}"
     return f" {reach} (GR101): if the target depends on what lies farther back, that is why."
 
 

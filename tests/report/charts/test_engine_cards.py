@@ -128,3 +128,36 @@ def test_what_no_float_holds_is_told_all_the_same() -> None:
     told = printed(gr.reach(layer, torch.randn(60, 2, 3), error(60, 2, 8)))
     assert "e-4" in told.splitlines()[-2] or "e-5" in told.splitlines()[-2]
     assert "inf" not in told
+
+
+def test_of_an_lstm_it_is_said_which_norm_a_figure_is() -> None:
+    reach = gr.reach(nn.LSTM(3, 8), torch.randn(40, 2, 3), error(40, 2, 8))
+    assert reach.by_h is not None
+    told = " ".join(printed(reach, 80).split())
+    assert f"of (h, c) jointly; of h alone, ‖∂L_t/∂h_k‖, at least 1 % arrives {reach.by_h.horizon} steps back" in told
+    rows = [line.split() for line in printed(reach).splitlines()]
+    row = next(row for row in rows if row[:1] == ["4"])
+    assert [float(row[1]), float(row[2])] == pytest.approx([reach.curve[4], reach.by_h.curve[4]], rel=0.01)
+    assert "Dashed: of h alone" in text(reach._repr_html_())
+    assert "norm of h alone, ‖∂L_t/∂h_k‖ with c_k held" in " ".join(printed(reach.by_h).split())
+    assert "norm" not in printed(a_reach())
+    for width in (80, 100):
+        assert max(map(len, printed(reach, width, "ascii").splitlines())) <= width
+
+
+def test_under_a_shortcut_the_first_dip_and_the_farthest_lag_are_both_told() -> None:
+    layer = gr.nn.RNN(3, 8, skip=8)
+    with torch.no_grad():
+        layer.weight_hh_l0.mul_(0.05)
+    reach = gr.reach(layer, torch.randn(40, 2, 3), error(40, 2, 8, slice(-1, None)))
+    told = " ".join(printed(reach).split())
+    assert f"arrives {reach.horizon} of 39 steps back without a gap" in told
+    assert f"under 1 % first at lag {reach.horizon + 1}, and {float(f'{reach.curve[32]:.3g}')} again at lag 32" in told
+    assert f"horizon {reach.horizon}, farthest 32" in told
+
+
+def test_a_share_under_0_is_explained_where_there_is_one() -> None:
+    told = {min(each.lag_share) < 0: printed(each) for each in (a_reach(T) for T in range(3, 24))}
+    assert set(told) == {True, False}
+    for is_negative, words in told.items():
+        assert ("points against the whole" in " ".join(words.split())) == is_negative

@@ -151,3 +151,10 @@ def test_where_no_shorter_window_will_do_none_is_recommended() -> None:
     assert drawn is not None
     assert json.loads(drawn.data)["marks"] == []
     assert "No k2 under 60 keeps it to 5 %." in drawn.caption
+
+
+def test_a_lag_share_under_0_is_explained() -> None:
+    for share, is_told in (((0.7, 0.2, 0.1), False), ((1.2, -0.3, 0.1), True)):
+        drawn = truncation_figure(time_look(lag_share=share, truncation_bias=(1.0, 0.4, 0.1, 0.0), T=4))
+        assert drawn is not None
+        assert ("points against the whole" in drawn.caption) == is_told

@@ -76,3 +76,18 @@ def test_a_probe_has_a_curve_without_a_bound() -> None:
     assert 'aria-label="Reach curve of net.head"' in figure.svg
     assert "bound" not in figure.svg
     assert reach_figure(Probe("net.head", 60, 0, (), 4), 90) is None
+
+
+def test_the_caption_says_which_norm_it_is_and_what_comes_from_past_the_horizon() -> None:
+    def caption(**changes: object) -> str:
+        figure = reach_figure(time_look(**{"factor": 0.7, **changes}), 90)  # type: ignore[arg-type]
+        assert figure is not None
+        return figure.caption
+
+    reach = [0.7**lag for lag in range(60)]
+    assert caption().endswith("at step 90: horizon 12 of 59 steps.")
+    assert caption(kind="LSTM").endswith("horizon 12 of 59 steps. Of h and c together.")
+    assert caption(kind="GRU").endswith("horizon 12 of 59 steps.")
+    reach[32] = 0.25
+    told = caption(reach=tuple(reach))
+    assert told.endswith("horizon 12 of 59 steps, under 1 % first at lag 13 and last over it at lag 32.")

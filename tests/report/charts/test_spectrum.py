@@ -13,7 +13,8 @@ from tests.records.parts import time_look
     ("largest", "words"),
     [
         (-0.31, "Largest exponent −0.31: the state forgets, a change of the state is multiplied by e^−0.31 = 0.733 a "
-         "step, and shrinks to 1 % within 15 steps."),
+         "step, and shrinks to 1 % within 15 steps. 45 steps count: those past the first quarter of the way back from "
+         "the last step."),
         (0.2, "the state is chaotic, a change of the state is multiplied by e^0.2 = 1.22 a step."),
         (0.001, "the state neither forgets nor explodes"),
     ],

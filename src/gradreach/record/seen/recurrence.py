@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 HORIZON_LIMIT = 0.01
 """The value of r(ℓ) that a lag must have, with every lag before it, to lie within the horizon."""
 
+
+def farthest_reached(reach: Sequence[float | None]) -> int:
+    """The largest lag ℓ with r(ℓ) ≥ HORIZON_LIMIT, whatever lies before it; 0 where there is none.
+
+    It is the horizon, or more where the curve falls under the limit and rises again, as under a shortcut of the state.
+
+    >>> farthest_reached([1.0, 0.1, 0.001, 0.02, 0.0])
+    3
+    """
+    return max((lag for lag, r in enumerate(reach) if r is not None and r >= HORIZON_LIMIT), default=0)
+
+
+LYAPUNOV_STEPS = 128
+"""Steps of a row, its last ones, over which a watched step takes the Lyapunov exponents at most."""
 
 Direction = Literal["forward", "reverse"]
 
@@ -16,11 +31,11 @@ Direction = Literal["forward", "reverse"]
 class TimeLook:
     """One direction of one recurrent layer on one watched step. Lags ℓ index `reach`, `lag_share`, `truncation_bias`.
 
-    `reach[ℓ]` is r(ℓ), r(0) = 1; `truncation_bias[k]` is b(k), b(0) = 1. `adjoint[k]` is the batch mean of ‖δ_k‖ and
-    `local_error[k]` that of ‖e_k‖, both in time order of the data. `exact` says that the replayed output equals the
-    layer's to 1e-6 relative, `why_inexact` what differs. `anchors` steps t carry the reach map, on which `reach`,
-    `lag_share` and `truncation_bias` rest: all with a local error, unless `sampled` says which share. `gradient_error`
-    is the relative difference of the parameter gradients that follow from those of the script.
+    `reach[ℓ]` is r(ℓ), r(0) = 1, of (h, c) jointly for an LSTM; `truncation_bias[k]` is b(k), b(0) = 1. `adjoint[k]` is
+    the batch mean of ‖δ_k‖ and `local_error[k]` that of ‖e_k‖, both in time order of the data. `exact` says that the
+    replayed output equals the layer's to 1e-6 relative, `why_inexact` what differs. `anchors` steps t carry the reach
+    map, on which `reach`, `lag_share` and `truncation_bias` rest: all with a local error, unless `sampled` says which
+    share. `gradient_error` is the relative difference of the parameter gradients that follow from those of the script.
     `gamma` is the activation's bound, `gamma_mean` the measured mean of its derivative, `lambda_` and `rho` the
     spectral norm and radius of W_hh, `bound_factor` γλ per step; None where the kind of cell has no such figure.
     `factor` is exp of the slope of log r(ℓ). `saturated` is the share of activations under 5 % of their largest slope.
@@ -59,6 +74,18 @@ class TimeLook:
     map_rows: tuple[int, ...] = ()
     map_columns: tuple[int, ...] = ()
     padded: float | None = None
+
+    @property
+    def farthest_reached(self) -> int:
+        """The largest lag with r ≥ 0.01: past the horizon where the curve falls under that and rises again."""
+        return max(self.horizon, farthest_reached(self.reach))
+
+    @property
+    def lyapunov_steps(self) -> int:
+        """How many steps count in `lyapunov`: of the way back over the last LYAPUNOV_STEPS those past its first
+        quarter, in which the directions that are followed turn into place."""
+        swept = min(self.T, LYAPUNOV_STEPS)
+        return swept - swept // 4
 
     @property
     def farthest(self) -> int:

@@ -10,7 +10,7 @@ from gradreach.engine.reach import Reach
 from gradreach.engine.spectrum import Spectrum
 from gradreach.facts.statistics import exponential
 from gradreach.facts.wording import figure
-from gradreach.record.kinds import numbered
+from gradreach.record.kinds import is_joint, numbered
 from gradreach.record.seen.recurrence import HORIZON_LIMIT
 from gradreach.report.charts.card import Card, Drawing, Row, Table
 from gradreach.report.charts.chart import Frame, Line, Mark, plot
@@ -25,8 +25,9 @@ HIGHEST = 280.0
 SIDE = 40
 """Steps t and k of the reach map that are drawn."""
 
-_UNBOUND = "none that binds: gates, a shortcut or a norm carry the state too"
 _NOWHERE = "the errors stand on the first step that the layer takes, with nothing further back"
+
+_NEGATIVE = "a lag share under 0 is of a part of the gradient that points against the whole"
 
 EXPONENTS = 4
 """Lyapunov exponents that are told from the largest on."""
@@ -47,15 +48,15 @@ def of_reach(reach: Reach) -> Card:
     reverse = ", reverse" if reach.direction == "reverse" else ""
     far = len(reach.log10_curve) - 1
     rows = [
-        Row(
-            "reach",
-            f"at least 1 % of the gradient arrives {reach.horizon} of {far} steps back" if far > 0 else _NOWHERE,
-        ),
+        Row("reach", _arrives(reach, far)),
+        Row("norm", _norm_of(reach)),
         Row("factor", f"{figure(reach.factor)} per step, over all lags" if reach.factor is not None else ""),
         Row("window", _window(reach) if far > 0 else ""),
+        Row("share", _NEGATIVE if far > 0 and min(reach.lag_share, default=0.0) < 0 else ""),
         Row("exact", "yes: every step with an error, every row and lag" if reach.exact else f"no: {reach.sampled}"),
     ]
     size = f"T {reach.T}, B {reach.batch}, H {reach.hidden}, horizon {reach.horizon}"
+    size += f", farthest {reach.farthest_reached}" if reach.farthest_reached > reach.horizon else ""
     return Card(
         f"Reach of {name}{reverse}",
         size,
@@ -73,8 +74,8 @@ def of_spectrum(spectrum: Spectrum) -> Card:
         Row("ρ", f"{figure(spectrum.rho)}, the spectral radius of W_hh" if spectrum.rho is not None else ""),
         Row("γλ", f"{figure(spectrum.bound_factor)} per step" if spectrum.bound_factor is not None else ""),
         *(_gate(name, *pair) for name, pair in spectrum.gates.items() if spectrum.lambda_ is None),
-        Row("exponents", _exponents(spectrum.lyapunov)),
-        Row("bound", "" if spectrum.log10_bound else _UNBOUND),
+        Row("exponents", _exponents(spectrum)),
+        Row("bound", spectrum.verdict),
     ]
     return Card(
         f"Spectrum of {spectrum.kind}",
@@ -83,6 +84,30 @@ def of_spectrum(spectrum: Spectrum) -> Card:
         table=_products(spectrum),
         figures=_norms(spectrum),
     )
+
+
+def _arrives(reach: Reach, far: int) -> str:
+    """How far back 1 % arrives: without a gap, and with gaps where the curve falls under it and rises again."""
+    if far <= 0:
+        return _NOWHERE
+    text, farthest = f"at least 1 % of the gradient arrives {reach.horizon} of {far} steps back", reach.farthest_reached
+    if farthest == reach.horizon:
+        return text
+    least = _power(reach.log10_curve[farthest])
+    return (
+        f"{text} without a gap; it is under 1 % first at lag {reach.horizon + 1}, and {least} again at lag {farthest}, "
+        "the farthest with 1 % or more"
+    )
+
+
+def _norm_of(reach: Reach) -> str:
+    """Which state every norm is of, where there is more than one, and how far h alone reaches."""
+    if reach.norm_of == "the state":
+        return "of the whole state, all its parts jointly"
+    alone = reach.by_h
+    if alone is None:
+        return "of h alone, ‖∂L_t/∂h_k‖ with c_k held" if is_joint(reach.kind) else ""
+    return f"of (h, c) jointly; of h alone, ‖∂L_t/∂h_k‖, at least 1 % arrives {alone.horizon} steps back"
 
 
 def _window(reach: Reach) -> str:
@@ -96,11 +121,19 @@ def _window(reach: Reach) -> str:
 
 def _lags(reach: Reach) -> Table:
     curve, share, bias = reach.log10_curve, reach.lag_share, reach.truncation_bias
+    alone = () if reach.by_h is None else reach.by_h.log10_curve
     body = tuple(
-        (str(lag), _power(curve[lag]), _at(share, lag, figure), _at(bias, lag, figure))
-        for lag in _ladder(len(curve), reach.horizon)
+        (
+            str(lag),
+            _power(curve[lag]),
+            *((_at(alone, lag, _power),) if alone else ()),
+            _at(share, lag, figure),
+            _at(bias, lag, figure),
+        )
+        for lag in _ladder(len(curve), reach.horizon, reach.farthest_reached)
     )
-    return Table(("lag ℓ", "reach r(ℓ)", "lag share s(ℓ)", "truncation bias b(ℓ)"), body)
+    columns = ("r of (h, c)", "r of h", "share s(ℓ)") if alone else ("reach r(ℓ)", "lag share s(ℓ)")
+    return Table(("lag ℓ", *columns, "truncation bias b(ℓ)"), body)
 
 
 def _products(spectrum: Spectrum) -> Table:
@@ -112,10 +145,10 @@ def _products(spectrum: Spectrum) -> Table:
     return Table(("lag ℓ", "bound (γλ)^ℓ", "norm ‖∂h_t/∂h_k‖", "smallest σ"), body)
 
 
-def _ladder(lags: int, horizon: int) -> list[int]:
-    """1, 2, 4, 8, … up to the last lag, and the horizon among them."""
+def _ladder(lags: int, *more: int) -> list[int]:
+    """1, 2, 4, 8, … up to the last lag, and some more among them."""
     powers = {2**n for n in range(lags.bit_length())}
-    return sorted(lag for lag in powers | {horizon, lags - 1} if 0 < lag < lags)
+    return sorted(lag for lag in powers | {*more, lags - 1} if 0 < lag < lags)
 
 
 def _at(values: Sequence[float], lag: int, told: Callable[[float], str]) -> str:
@@ -131,13 +164,17 @@ def _gate(name: str, lambda_: float, rho: float) -> Row:
     return Row(f"gate {name}", f"λ {figure(lambda_)}, ρ {figure(rho)}")
 
 
-def _exponents(lyapunov: Sequence[float]) -> str:
+def _exponents(spectrum: Spectrum) -> str:
+    lyapunov, swept = spectrum.lyapunov, len(spectrum.log10_norm) - 1
     if not lyapunov:
         return ""
     largest = ", ".join(figure(each) for each in lyapunov[:EXPONENTS])
     rest = f" … {figure(lyapunov[-1])}" if len(lyapunov) > EXPONENTS else ""
     grows = exponential(lyapunov[0])
-    return f"{largest}{rest} per step: in the long run a change of the state is multiplied by {figure(grows)} a step"
+    return (
+        f"{largest}{rest} per step: in the long run a change of the state is multiplied by {figure(grows)} a step; of "
+        f"the {swept} steps back from the last, {spectrum.lyapunov_steps} count, those past the first quarter"
+    )
 
 
 def _curve(reach: Reach, name: str) -> tuple[Drawing, ...]:
@@ -146,8 +183,12 @@ def _curve(reach: Reach, name: str) -> tuple[Drawing, ...]:
         Mark("reach of 1 %", y=HORIZON_LIMIT, word="1 %"),
         Mark(f"horizon {reach.horizon}", x=reach.horizon, style="horizon", word=f"horizon {reach.horizon}"),
     )
-    drawn = plot(frame, [Line("reach", _drawn(reach.log10_curve))], marks)
-    return (Drawing(drawn, "Share of the gradient that travels ℓ steps back."),) if drawn else ()
+    lines, caption = [Line("reach", _drawn(reach.log10_curve))], "Share of the gradient that travels ℓ steps back."
+    if reach.by_h is not None:
+        lines.append(Line("reach by h alone", _drawn(reach.by_h.log10_curve), 1))
+        caption += " Solid: of (h, c) jointly. Dashed: of h alone."
+    drawn = plot(frame, lines, marks)
+    return (Drawing(drawn, caption),) if drawn else ()
 
 
 def _norms(spectrum: Spectrum) -> tuple[Drawing, ...]:

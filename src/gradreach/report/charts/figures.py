@@ -66,6 +66,8 @@ def truncation_figure(seen: TimeLook) -> Figure | None:
     ]
     frame = Frame(f"Truncation bias and lag share of {of_layer(seen)}", "lag ℓ, or k2 = k steps", "relative to ‖dW‖")
     caption = "b(k): relative error of the weights' gradient if it were carried back only k steps. "
+    if min(known(seen.lag_share), default=0.0) < 0:
+        caption += "s(ℓ) under 0: that part of the gradient points against the whole. "
     k2 = window(seen)
     if k2 is None or k2 >= seen.T:
         return figure_of(frame, lines, [], f"{caption}No k2 under {seen.T} keeps it to 5 %.", group=lags_of(seen))

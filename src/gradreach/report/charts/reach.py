@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from gradreach.facts.dependency import LagResult, LagVerdict, spans
 from gradreach.facts.statistics import known
+from gradreach.facts.time import past_gaps
 from gradreach.facts.wording import figure, percent
-from gradreach.record.kinds import of_layer
+from gradreach.record.kinds import is_joint, of_layer
 from gradreach.record.schema import Lag
 from gradreach.record.seen.recurrence import HORIZON_LIMIT, Probe, TimeLook
 from gradreach.report.charts.chart import Frame, Line, Mark
@@ -21,6 +22,8 @@ _BANDS: tuple[tuple[LagVerdict, str], ...] = (
     ("not judged", "unknown"),
 )
 """Of the lags that the error depends on the verdicts, in the order of their words, and the style of each."""
+
+_JOINTLY = " Of h and c together."
 
 
 def reach_figure(
@@ -40,12 +43,14 @@ def reach_figure(
     if first is not None:
         lines.append(Line("reach when first seen", by_index(first.reach), 0, faint=True))
     horizon = f"horizon {seen.horizon} of {seen.T - 1} steps"
+    caption = f"Share of the gradient that travels ℓ steps back, at step {step:,}: {horizon}."
+    if isinstance(seen, TimeLook):
+        caption = f"{caption[:-1]}{past_gaps(seen)}." + (_JOINTLY if is_joint(seen.kind) else "")
     marks = [
         *_bands(asked, seen.T),
         Mark("reach of 1 %", y=HORIZON_LIMIT, word="1 %"),
         Mark(horizon, x=float(seen.horizon), style="horizon", word=f"horizon {seen.horizon}"),
     ]
-    caption = f"Share of the gradient that travels ℓ steps back, at step {step:,}: {horizon}."
     if told := _told(asked):
         caption += f" Shaded: the lags that the error depends on, {told}."
         if any(each.verdict == "reached" and each.lag.at > seen.horizon for each in asked):

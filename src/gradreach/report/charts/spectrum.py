@@ -59,6 +59,7 @@ def told(seen: TimeLook) -> str:
     else:
         says = f"the state neither forgets nor explodes, {rate}"
     sentence = f"Largest exponent {_signed(largest)}: {says}."
+    sentence += f" {seen.lyapunov_steps} steps count: those past the first quarter of the way back from the last step."
     rules = _rules(seen)
     if rules:
         sentence += f" W_hh alone: {', '.join(f'{name} = {_signed(at)}' for name, at, _ in rules)}."

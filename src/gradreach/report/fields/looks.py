@@ -24,17 +24,27 @@ class TimeFields(Fields, rename={"lambda_": "lambda"}):
     batch: Annotated[Count, Meta(description="sequences in the batch")]
     hidden: Annotated[Count, Meta(description="units of the hidden state")]
     horizon: Annotated[Count, Meta(description="largest lag up to which the reach stays at or above 0.01, steps")]
+    farthest_reached: Annotated[
+        Count,
+        Meta(
+            description="largest lag at which the reach is at or above 0.01, whatever lies before it, steps; past the "
+            "horizon where a shortcut of the state brings it back",
+        ),
+    ]
     factor: Annotated[Figure, Meta(description="growth of the reach per step back: exp of the slope of log r")]
     reach: Annotated[
         list[Figure],
         Meta(
             description="r(ℓ) by lag ℓ: the part of the adjoint that left the recurrence ℓ steps later, relative "
-            "to lag 0; r(0) = 1",
+            "to lag 0; r(0) = 1; of an LSTM the norm is of (h, c) jointly",
         ),
     ]
     lag_share: Annotated[
         list[Figure],
-        Meta(description="s(ℓ) by lag ℓ: share of the recurrent weights' gradient that travelled ℓ steps; sums to 1"),
+        Meta(
+            description="s(ℓ) by lag ℓ: share of the recurrent weights' gradient that travelled ℓ steps; sums to 1; "
+            "under 0 where that part points against the whole",
+        ),
     ]
     truncation_bias: Annotated[
         list[Figure],
@@ -67,7 +77,10 @@ class TimeFields(Fields, rename={"lambda_": "lambda"}):
     bound_factor: Annotated[Figure, Meta(description="γλ, what one step back can multiply the gradient by at most")]
     lyapunov: Annotated[
         list[Figure],
-        Meta(description="Lyapunov exponents of the state's Jacobian per step, largest first"),
+        Meta(
+            description="Lyapunov exponents of the state's Jacobian per step, largest first: over the steps past the "
+            "first quarter of the way back from the last step, 128 steps long at most",
+        ),
     ]
     saturated: Annotated[Share, Meta(description="share of activations under 5 % of their largest slope")]
     log10_map: Annotated[
