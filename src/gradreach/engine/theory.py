@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import PackedSequence
 from gradreach.engine.call_checks import State, check_finite
 from gradreach.engine.custom.autograd import jacobians as cell_jacobians
 from gradreach.engine.custom.step import Cell
-from gradreach.engine.custom.step import unroll as unroll_cell
+from gradreach.engine.custom.unroll import unroll as unroll_cell
 from gradreach.engine.jacobian import jacobians
 from gradreach.engine.scan import Unroll
 from gradreach.engine.spectrum import log10_powers, unrolled
