@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from contextlib import nullcontext
 from typing import Any
 
 import torch
-from torch.utils.checkpoint import checkpoint
 
 from gradreach.remedies.tbptt.batch_layout import BatchLayout
-from gradreach.remedies.tbptt.memory import bytes_of, footprint, longest_segment
+from gradreach.remedies.tbptt.memory import bytes_of, fitting, footprint
+from gradreach.remedies.tbptt.plan import Plan, even
+from gradreach.remedies.tbptt.reach import Reach
 from gradreach.remedies.tbptt.recurrence import Recurrence
+from gradreach.remedies.tbptt.replay import replayed
 from gradreach.remedies.tbptt.segment import Segment, last_state
-from gradreach.remedies.tbptt.trees import RestoredBuffers, join, module_of
+from gradreach.remedies.tbptt.trees import module_of
 
 
 def bptt(
@@ -46,22 +46,12 @@ def bptt(
     T, module = sequence.steps, module_of(step)
     if not torch.is_grad_enabled():
         return recurrence.run(sequence, state)
-    length = math.isqrt(T - 1) + 1
+    if T == 1:
+        return recurrence.run(sequence, state)
+    reach = Reach.of(recurrence, sequence, state, step)
+    plan: Plan | None = even(T, reach.longest)
     if limit is not None:
-        length = longest_segment(footprint(recurrence, sequence, state, step, limit), T, limit)
-
-    def run(x: Any, state: Any) -> tuple[Any, Any]:  # tensors as arguments: checkpoint looks there for their device
-        return recurrence.run(Segment.of(x, recurrence.dim), state)
-
-    def contexts() -> tuple[nullcontext[None], RestoredBuffers]:
-        return nullcontext(), RestoredBuffers(module)
-
-    outputs = []
-    for start in range(0, T, length):
-        part = sequence.part(start, min(start + length, T))
-        if start + length < T:
-            output, state = checkpoint(run, part.x, state, use_reentrant=False, context_fn=contexts)
-        else:
-            output, state = run(part.x, state)
-        outputs.append(output)
-    return join(outputs, recurrence.dim), state
+        plan = fitting(footprint(recurrence, sequence, state, step, reach, limit), T, limit)
+    if plan is None:
+        return recurrence.run(sequence, state)
+    return replayed(recurrence, sequence, state, plan, reach, module)
