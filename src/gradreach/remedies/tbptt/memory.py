@@ -130,7 +130,8 @@ def _peak(recurrence: Recurrence, part: Segment, state: Any, outside: Sequence[T
         if roots:
             gradients = torch.autograd.grad(roots, leaves, ones, allow_unused=True)
             del gradients
-    return live.peak + _NODE * number
+    peak: int = live.peak
+    return peak + _NODE * number
 
 
 class Nodes:
@@ -145,7 +146,7 @@ class Nodes:
     def number(self, roots: Sequence[Tensor], steps: int) -> int:
         """The number of nodes behind these roots, of a segment of so many steps."""
         if len(self._counted) < 2:
-            self._counted[steps] = number = len(graph_of(roots)[1])
+            number = self._counted[steps] = len(graph_of(roots)[1])
             return number
         (shorter, less), (longer, more) = self._counted.items()
         return more + (more - less) * (steps - longer) // max(longer - shorter, 1)
@@ -185,6 +186,10 @@ class LiveBytes(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self.now = self.peak = 0
         self._known: set[int] = set()
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # else torch imports its compiler, 70 MB, at the first operation
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         for leaf in tree_leaves((args, kwargs)):

@@ -46,13 +46,18 @@ class Reach:
         with torch.enable_grad(), without_a_trace(part.x, step):
             began = _order(torch.ones((), requires_grad=True).clone())
             roots, last = runs()
-            leaves, nodes = graph_of(roots)
             made: list[Tensor] = []
-            if any(getattr(node, "variable", None) is None and node._sequence_nr() < began for node in nodes):
+            leaves, nodes = graph_of(roots, since=began)
+            if _older(nodes, began):
                 with _Arguments(began) as arguments:
                     roots, last = runs()
                 made = list(arguments.found.values())
-                leaves, nodes = graph_of(roots, made)
+                leaves, nodes = graph_of(roots, made, began)
+                if _older(nodes, began) - {each.grad_fn for each in made}:
+                    raise ValueError(
+                        "step: expected to find every tensor with a graph that it uses beside x and state, got one "
+                        "that only a custom operation sees; give it in x or state, or make it within step"
+                    )
         parameters = () if module is None else [p for p in module.parameters() if p.requires_grad]
         every = {id(leaf): leaf for leaf in (*made, *leaves, *parameters) if id(leaf) not in own.leaves}
         longest = None if module is not None else max(1, _WALKED * 2 // max(1, len(nodes)))
@@ -110,6 +115,10 @@ def unhooked(tensors: Sequence[Tensor]) -> Iterator[None]:
             called.update(kept)
 
 
+def _older(nodes: set[Any], began: int) -> set[Any]:
+    return {node for node in nodes if node._sequence_nr() < began}
+
+
 def _order(tensor: Tensor) -> int:
     """When the operation that made a tensor ran, among those of this thread."""
     assert tensor.grad_fn is not None
@@ -123,6 +132,10 @@ class _Arguments(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self._began = began
         self.found: dict[int, Tensor] = {}
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # else torch imports its compiler, 70 MB, at the first operation
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         for leaf in tree_leaves((args, kwargs)):

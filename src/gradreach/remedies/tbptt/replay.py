@@ -20,11 +20,20 @@ from gradreach.remedies.tbptt.trees import Form, RestoredBuffers, carries, detac
 
 
 def replayed(
-    recurrence: Recurrence, sequence: Segment, state: Any, plan: Plan, reach: Reach, module: nn.Module | None
+    recurrence: Recurrence,
+    sequence: Segment,
+    state: Any,
+    plan: Plan,
+    reach: Reach,
+    module: nn.Module | None,
+    limited: bool = False,
 ) -> tuple[Any, Any]:
-    """(output, state) as the recurrence gives them; at the backward pass segments are run again as planned."""
+    """(output, state) as the recurrence gives them; at the backward pass segments are run again as planned.
+
+    Where memory is `limited`, what every pass has freed is given back to the system.
+    """
     inputs, tensors = Form.of((sequence.x, state))
-    passes = Passes(recurrence, sequence.steps, plan, reach, module, inputs, Surroundings.of(sequence.x))
+    passes = Passes(recurrence, sequence.steps, plan, reach, module, inputs, Surroundings.of(sequence.x), limited)
     results = _Replayed.apply(passes, *tensors, *reach.outside)  # type: ignore[no-untyped-call]
     assert passes.results is not None
     output, state = passes.results.tree(results)
@@ -44,7 +53,7 @@ class _Replayed(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*inputs)
         results, ctx.stops = passes.forward(*passes.inputs.tree(inputs))
-        give_back()
+        passes.freed()
         each = zip(results, passes.reach.varying, strict=True)
         ctx.mark_non_differentiable(*(leaf for leaf, varying in each if not varying))
         return tuple(results)
@@ -52,12 +61,11 @@ class _Replayed(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
         passes, inputs, wanted = ctx.passes, ctx.saved_tensors, ctx.needs_input_grad[1:]
+        passes.freed()
         with RestoredBuffers(passes.module), unhooked(passes.reach.outside):
             if torch.is_grad_enabled():
                 return None, *passes.differentiable(inputs, ctx.stops[0], gradients, wanted)
-            found = Return.of(passes, inputs, gradients, wanted).through(ctx.stops)
-        give_back()
-        return None, *found
+            return None, *Return.of(passes, inputs, gradients, wanted).through(ctx.stops)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,7 @@ class Passes:
     module: nn.Module | None
     inputs: Form
     surroundings: Surroundings
+    limited: bool
     results: Form | None = None
     outputs: int = 0
 
@@ -93,7 +102,7 @@ class Passes:
             whole = whole or [leaf.new_empty(self._shape(leaf)) for leaf in leaves]
             for leaf, into in zip(leaves, whole, strict=True):
                 self.part_of(into, start, start + leaf.shape[self.recurrence.dim]).copy_(leaf)
-        self.results, tensors = Form.of((output, state))
+        self.results, tensors = Form.of((output, detached(state)))
         self.outputs = len(whole)
         return whole + tensors[len(whole) :], stops
 
@@ -140,6 +149,11 @@ class Passes:
         self.reach.check(roots, own)
         return gradients_of(roots, gradients, sources, wanted, again=True)
 
+    def freed(self) -> None:
+        """Have the process let go of what a pass has freed."""
+        if self.limited:
+            give_back()
+
     def segment(self, x: Any, start: int, stop: int) -> Segment:
         return Segment(x, self.recurrence.dim, self.T).part(start, stop)
 
@@ -179,7 +193,7 @@ class Return:
         for stop in reversed(stops):
             if level + 1 == len(spans):
                 self._segment(stop, end)
-                give_back()
+                passes.freed()
             else:
                 self.through(passes.stops(self.x, stop, end, spans[level + 1]), end, level + 1)
             end = stop.at

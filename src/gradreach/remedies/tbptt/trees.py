@@ -72,8 +72,11 @@ def parameters_in(roots: Sequence[Tensor]) -> list[Tensor]:
     return graph_of(roots)[0]
 
 
-def graph_of(roots: Sequence[Tensor], outside: Sequence[Tensor] = ()) -> tuple[list[Tensor], set[Any]]:
-    """The leaves of autograd's graph that tensors were made from, and its nodes; not what lies behind the `outside`."""
+def graph_of(roots: Sequence[Tensor], outside: Sequence[Tensor] = (), since: int = 0) -> tuple[list[Tensor], set[Any]]:
+    """The leaves of autograd's graph that tensors were made from, and its nodes.
+
+    Not what lies behind the `outside`, nor behind a node that was made before the one of number `since`.
+    """
     waiting = [root.grad_fn for root in roots if root.grad_fn is not None]
     seen, leaves = set(waiting), {id(root): root for root in roots if root.requires_grad and root.is_leaf}
     behind = {each.grad_fn for each in outside}
@@ -82,7 +85,7 @@ def graph_of(roots: Sequence[Tensor], outside: Sequence[Tensor] = ()) -> tuple[l
         leaf = getattr(node, "variable", None)
         if leaf is not None:
             leaves[id(leaf)] = leaf
-        for after, _ in () if node in behind else node.next_functions:
+        for after, _ in () if node in behind or node._sequence_nr() < since else node.next_functions:
             if after is not None and after not in seen:
                 seen.add(after)
                 waiting.append(after)
