@@ -15,8 +15,8 @@ from torch.utils._pytree import tree_leaves
 from gradreach.remedies.tbptt import memory as module
 from gradreach.remedies.tbptt.batch_layout import BatchLayout
 from gradreach.remedies.tbptt.bptt import bptt
+from gradreach.remedies.tbptt.outside import Outside
 from gradreach.remedies.tbptt.plan import Plan, plans
-from gradreach.remedies.tbptt.reach import Reach
 from gradreach.remedies.tbptt.recurrence import Recurrence
 from gradreach.remedies.tbptt.replay import replayed
 from gradreach.remedies.tbptt.segment import Segment
@@ -153,7 +153,7 @@ from pathlib import Path
 from gradreach.remedies.tbptt.batch_layout import BatchLayout
 from gradreach.remedies.tbptt.bptt import bptt
 from gradreach.remedies.tbptt.plan import Plan, plans
-from gradreach.remedies.tbptt.reach import Reach
+from gradreach.remedies.tbptt.outside import Outside
 from gradreach.remedies.tbptt.recurrence import Recurrence
 from gradreach.remedies.tbptt.replay import replayed
 from gradreach.remedies.tbptt.segment import Segment
@@ -224,9 +224,9 @@ def test_nothing_is_run_again_where_all_fits_and_everything_once_elsewhere() -> 
 def test_gradients_through_several_levels_are_those_of_full_bptt(each: Stream, spans: tuple[int, ...]) -> None:
     recurrence = Recurrence.of(each.step, each.x, BatchLayout(dim=options(each)["dim"]))
     sequence = Segment.of(each.x, recurrence.dim)
-    reach = Reach.of(recurrence, sequence, each.state, each.step)
+    outside = Outside.of(recurrence, sequence, each.state, each.step)
     module_, wanted = module_of(each.step), each.parameters
-    ours = replayed(recurrence, sequence, each.state, Plan(spans), reach, module_)
+    ours = replayed(recurrence, sequence, each.state, Plan(spans), outside, module_)
     theirs = each.whole(each.x, each.state)
     assert equal([leaf.detach() for leaf in tree_leaves(ours)], [leaf.detach() for leaf in tree_leaves(theirs)])
     found = [torch.autograd.grad(each.loss(output, 0), wanted, allow_unused=True) for output, _ in (ours, theirs)]

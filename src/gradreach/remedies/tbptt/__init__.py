@@ -6,8 +6,8 @@ auto_k2: `gr.AutoK2`, k2 chosen by what truncation would lose.
 batch_layout: `gr.BatchLayout`, where time and rows are, and where rows end.
 bptt: `gr.bptt`, exact backpropagation through time under a memory limit.
 memory: how many bytes passes over segments of a sequence take.
+outside: what the gradient of a step goes to beside x and state.
 plan: between which steps of a sequence states are kept.
-reach: what the gradient of a step goes to beside x and state.
 recurrence: a step of any kind, run over segments whose rows may end anywhere.
 replay: a recurrence run without a graph, whose segments are run again.
 segment: consecutive steps of a sequence, and what the next batch needs of them.

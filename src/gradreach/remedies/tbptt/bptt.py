@@ -8,8 +8,8 @@ import torch
 
 from gradreach.remedies.tbptt.batch_layout import BatchLayout
 from gradreach.remedies.tbptt.memory import bytes_of, fitting, footprint
+from gradreach.remedies.tbptt.outside import Outside
 from gradreach.remedies.tbptt.plan import Plan, even
-from gradreach.remedies.tbptt.reach import Reach
 from gradreach.remedies.tbptt.recurrence import Recurrence
 from gradreach.remedies.tbptt.replay import replayed
 from gradreach.remedies.tbptt.segment import Segment, last_state
@@ -55,10 +55,10 @@ def bptt(
         return recurrence.run(sequence, state)
     if T == 1:
         return recurrence.run(sequence, state)
-    reach = Reach.of(recurrence, sequence, state, step)
-    plan: Plan | None = even(T, reach.longest)
+    outside = Outside.of(recurrence, sequence, state, step)
+    plan: Plan | None = even(T, outside.longest)
     if limit is not None:
-        plan = fitting(footprint(recurrence, sequence, state, step, reach, limit), T, limit)
+        plan = fitting(footprint(recurrence, sequence, state, step, outside, limit), T, limit)
     if plan is None:
         return recurrence.run(sequence, state)
-    return replayed(recurrence, sequence, state, plan, reach, module, limit is not None)
+    return replayed(recurrence, sequence, state, plan, outside, module, limit is not None)

@@ -17,8 +17,8 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from gradreach.remedies.arguments import integer
 from gradreach.remedies.tbptt.allocator import give_back
+from gradreach.remedies.tbptt.outside import Outside, unhooked
 from gradreach.remedies.tbptt.plan import Plan, plans
-from gradreach.remedies.tbptt.reach import Reach, unhooked
 from gradreach.remedies.tbptt.recurrence import Recurrence
 from gradreach.remedies.tbptt.segment import Segment
 from gradreach.remedies.tbptt.surroundings import Surroundings
@@ -94,7 +94,9 @@ def fitting(footprint: Footprint, T: int, limit: int) -> Plan | None:
     )
 
 
-def footprint(recurrence: Recurrence, sequence: Segment, state: Any, step: Any, reach: Reach, limit: int) -> Footprint:
+def footprint(
+    recurrence: Recurrence, sequence: Segment, state: Any, step: Any, outside: Outside, limit: int
+) -> Footprint:
     """Measure passes over ever longer segments while these stay under the limit, or the least that can be done."""
     T, found, nodes = sequence.steps, None, Nodes()
     with without_a_trace(sequence.x, step):
@@ -106,11 +108,11 @@ def footprint(recurrence: Recurrence, sequence: Segment, state: Any, step: Any, 
                 if _BEYOND * found.segment(length) > allowed:
                     break
             part = sequence.part(0, length)
-            peak = _peak(recurrence, part, state, reach.outside, nodes)
+            peak = _peak(recurrence, part, state, outside.tensors, nodes)
             peaks = ((length, peak),) if found is None else (*found.peaks, (length, peak))
             x = sum(leaf.nbytes for leaf in tensors_in(part.x) if leaf.requires_grad) // length
             found = Footprint(
-                peaks, _size(output), x, _size(state) + _draws(sequence.x), _size(reach.outside), reach.longest
+                peaks, _size(output), x, _size(state) + _draws(sequence.x), _size(outside.tensors), outside.longest
             )
     assert found is not None
     give_back()

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
 from gradreach.remedies.tbptt.allocator import give_back
+from gradreach.remedies.tbptt.outside import Outside, unhooked
 from gradreach.remedies.tbptt.plan import Plan
-from gradreach.remedies.tbptt.reach import Reach, unhooked
 from gradreach.remedies.tbptt.recurrence import Recurrence
 from gradreach.remedies.tbptt.segment import Segment
 from gradreach.remedies.tbptt.surroundings import Surroundings
@@ -24,7 +24,7 @@ def replayed(
     sequence: Segment,
     state: Any,
     plan: Plan,
-    reach: Reach,
+    outside: Outside,
     module: nn.Module | None,
     limited: bool = False,
 ) -> tuple[Any, Any]:
@@ -33,8 +33,8 @@ def replayed(
     Where memory is `limited`, what every pass has freed is given back to the system.
     """
     inputs, tensors = Form.of((sequence.x, state))
-    passes = Passes(recurrence, sequence.steps, plan, reach, module, inputs, Surroundings.of(sequence.x), limited)
-    results = _Replayed.apply(passes, *tensors, *reach.outside)  # type: ignore[no-untyped-call]
+    passes = Passes(recurrence, sequence.steps, plan, outside, module, inputs, Surroundings.of(sequence.x), limited)
+    results = _Replayed.apply(passes, *tensors, *outside.tensors)  # type: ignore[no-untyped-call]
     assert passes.results is not None
     output, state = passes.results.tree(results)
     return output, state
@@ -54,7 +54,7 @@ class _Replayed(torch.autograd.Function):
         ctx.save_for_backward(*inputs)
         results, ctx.stops = passes.forward(*passes.inputs.tree(inputs))
         passes.freed()
-        each = zip(results, passes.reach.varying, strict=True)
+        each = zip(results, passes.outside.varying, strict=True)
         ctx.mark_non_differentiable(*(leaf for leaf, varying in each if not varying))
         return tuple(results)
 
@@ -62,14 +62,14 @@ class _Replayed(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
         passes, inputs, wanted = ctx.passes, ctx.saved_tensors, ctx.needs_input_grad[1:]
         passes.freed()
-        with RestoredBuffers(passes.module), unhooked(passes.reach.outside):
+        with RestoredBuffers(passes.module), unhooked(passes.outside.tensors):
             if torch.is_grad_enabled():
                 return None, *passes.differentiable(inputs, ctx.stops[0], gradients, wanted)
             return None, *Return.of(passes, inputs, gradients, wanted).through(ctx.stops)
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class StateBefore:
     """A step before which the state was kept, and the generators of random numbers."""
 
     at: int
@@ -84,7 +84,7 @@ class Passes:
     recurrence: Recurrence
     T: int
     plan: Plan
-    reach: Reach
+    outside: Outside
     module: nn.Module | None
     inputs: Form
     surroundings: Surroundings
@@ -92,9 +92,9 @@ class Passes:
     results: Form | None = None
     outputs: int = 0
 
-    def forward(self, x: Any, state: Any) -> tuple[list[Tensor], list[Stop]]:
+    def forward(self, x: Any, state: Any) -> tuple[list[Tensor], list[StateBefore]]:
         """The tensors of output and state, and the stops of the first level."""
-        stops: list[Stop] = []
+        stops: list[StateBefore] = []
         whole: list[Tensor] = []
         output: Any = None
         for start, output, after in self._run(x, state, 0, self.T, self.plan.spans[0], stops):
@@ -106,35 +106,37 @@ class Passes:
         self.outputs = len(whole)
         return whole + tensors[len(whole) :], stops
 
-    def _run(self, x: Any, state: Any, start: int, end: int, span: int, stops: list[Stop]) -> Iterator[Any]:
+    def _run(self, x: Any, state: Any, start: int, end: int, span: int, stops: list[StateBefore]) -> Iterator[Any]:
         """(start, output, state after) of segments without a graph; at every span of steps a stop is added."""
         # with a graph, as kernels without one may differ in the last bit
         with torch.enable_grad(), self.surroundings.cast():
             for at in range(start, end, self.plan.length):
                 if (at - start) % span == 0:
-                    stops.append(Stop(at, detached(state), self._draws(stops)))
+                    stops.append(StateBefore(at, detached(state), self._draws(stops)))
                 part = self.segment(x, at, min(at + self.plan.length, end))
                 output, state = tree_map(_alone, self.recurrence.run(part, state))
                 yield at, output, state
 
-    def _draws(self, stops: Sequence[Stop]) -> tuple[Tensor, ...]:
+    def _draws(self, stops: Sequence[StateBefore]) -> tuple[Tensor, ...]:
         """The states of the generators, shared with the last stop where nothing was drawn."""
         now = self.surroundings.draws()
         same = stops and all(torch.equal(a, b) for a, b in zip(now, stops[-1].draws, strict=True))
         return stops[-1].draws if same else now
 
-    def stops(self, x: Any, stop: Stop, end: int, span: int) -> list[Stop]:
+    def stops(self, x: Any, stop: StateBefore, end: int, span: int) -> list[StateBefore]:
         """The stops between one and the next, found by running on from it."""
-        stops: list[Stop] = []
+        stops: list[StateBefore] = []
         last = stop.at + (end - stop.at - 1) // span * span
         with self.surroundings.drawing(stop.draws):
             before = state = detached(stop.state)
             for _, _, after in self._run(x, before, stop.at, last, span, stops):
                 state = after
-            stops.append(Stop(last, detached(state), self._draws(stops)))
+            stops.append(StateBefore(last, detached(state), self._draws(stops)))
         return stops
 
-    def differentiable(self, inputs: Sequence[Tensor], stop: Stop, gradients: Any, wanted: Sequence[bool]) -> Any:
+    def differentiable(
+        self, inputs: Sequence[Tensor], stop: StateBefore, gradients: Any, wanted: Sequence[bool]
+    ) -> Any:
         """Gradients with a graph, which holds every step."""
         own = [leaf.view_as(leaf) for leaf in inputs[: len(self.inputs.places)]]
         x, state = self.inputs.tree(own)
@@ -146,7 +148,7 @@ class Passes:
                 output, state = self.recurrence.run(part, state)
                 outputs.append(output)
             roots = tensors_in((join(outputs, self.recurrence.dim), state))
-        self.reach.check(roots, own)
+        self.outside.check(roots, own)
         return gradients_of(roots, gradients, sources, wanted, again=True)
 
     def freed(self) -> None:
@@ -186,7 +188,7 @@ class Return:
         ends, outside = (gradients[:n], gradients[n:]), inputs[own:]
         return Return(passes, x, *ends, outside, wanted, [None] * m, [None] * len(outside))
 
-    def through(self, stops: Sequence[Stop], end: int | None = None, level: int = 0) -> list[Tensor | None]:
+    def through(self, stops: Sequence[StateBefore], end: int | None = None, level: int = 0) -> list[Tensor | None]:
         """Gradients of x, state and what lies outside, once all segments from the first stop on were run again."""
         passes, spans = self.passes, self.passes.plan.spans
         end = passes.T if end is None else end
@@ -199,7 +201,7 @@ class Return:
             end = stop.at
         return [*self.steps, *self.after, *self.totals]
 
-    def _segment(self, stop: Stop, end: int) -> None:
+    def _segment(self, stop: StateBefore, end: int) -> None:
         """Run a segment with a graph, and take its gradients to what came before it."""
         passes, m, own = self.passes, len(self.steps), len(self.passes.inputs.places)
         form, tensors = Form.of((passes.segment(self.x, stop.at, end).x, stop.state))
@@ -210,7 +212,7 @@ class Return:
             # states are given as copies: a step may change them in place
             x, state = form.tree([*sources[:m], *(leaf.clone() for leaf in sources[m:])])
             roots = tensors_in(passes.recurrence.run(Segment(x, passes.recurrence.dim, end - stop.at), state))
-        passes.reach.check(roots, sources)
+        passes.outside.check(roots, sources)
         outputs = [None if each is None else passes.part_of(each, stop.at, end) for each in self.outputs]
         wanted += self.wanted[own:]
         found = gradients_of(roots, [*outputs, *self.after], [*sources, *self.outside], wanted)

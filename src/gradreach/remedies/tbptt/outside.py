@@ -21,19 +21,19 @@ _WALKED = 4000
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
-    """The tensors `outside` that a step's gradient goes to, and which tensors in (output, state) have a gradient.
+class Outside:
+    """The `tensors` from outside that a step's gradient goes to, and which tensors in (output, state) have a gradient.
 
     What a function reaches cannot be known before it ran, so that every segment is checked. It then has at most the
     `longest` number of steps; None for a module, to which its parameters belong.
     """
 
-    outside: tuple[Tensor, ...]
+    tensors: tuple[Tensor, ...]
     varying: tuple[bool, ...]
     longest: int | None = None
 
     @staticmethod
-    def of(recurrence: Recurrence, sequence: Segment, state: Any, step: Any) -> Reach:
+    def of(recurrence: Recurrence, sequence: Segment, state: Any, step: Any) -> Outside:
         """Found by running the first step twice, from the state as it is given and from the one that follows."""
         module, own = module_of(step), Own()
         part = Segment.of(tree_map(own.apart, sequence.part(0, 1).x), recurrence.dim)
@@ -61,14 +61,14 @@ class Reach:
         parameters = () if module is None else [p for p in module.parameters() if p.requires_grad]
         every = {id(leaf): leaf for leaf in (*made, *leaves, *parameters) if id(leaf) not in own.leaves}
         longest = None if module is not None else max(1, _WALKED * 2 // max(1, len(nodes)))
-        return Reach(tuple(every.values()), tuple(leaf.requires_grad for leaf in last), longest)
+        return Outside(tuple(every.values()), tuple(leaf.requires_grad for leaf in last), longest)
 
     def check(self, roots: Sequence[Tensor], own: Sequence[Tensor]) -> None:
         """Raise RuntimeError where the gradient of the roots goes to anything but these and its `own` leaves."""
         if self.longest is None:
             return
-        known = {id(leaf) for leaf in (*self.outside, *own)}
-        made = [leaf for leaf in (*self.outside, *own) if leaf.grad_fn is not None]
+        known = {id(leaf) for leaf in (*self.tensors, *own)}
+        made = [leaf for leaf in (*self.tensors, *own) if leaf.grad_fn is not None]
         for leaf in graph_of(roots, made)[0]:
             if id(leaf) not in known:
                 raise RuntimeError(
