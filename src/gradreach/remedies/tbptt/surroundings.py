@@ -42,16 +42,26 @@ class Surroundings:
 
     def draws(self) -> tuple[Tensor, ...]:
         """The states of the generators."""
-        return tuple(_generator(device).get_rng_state() for device in self.devices)
+        return tuple(_drawn(device) for device in self.devices)
 
     @contextmanager
     def drawing(self, draws: tuple[Tensor, ...]) -> Iterator[None]:
         """Within it random numbers are drawn from there on; afterwards the generators are what they were."""
         with drawing_apart(self.devices[-1]):
             for device, draw in zip(self.devices, draws, strict=True):
-                _generator(device).set_rng_state(draw)
+                _draw_from(device, draw)
             yield
 
 
-def _generator(device: torch.device) -> Any:
-    return torch if device.type == "cpu" else torch.get_device_module(device)
+def _drawn(device: torch.device) -> Tensor:
+    if device.type == "cpu":
+        return torch.get_rng_state()
+    state: Tensor = torch.get_device_module(device).get_rng_state(device)
+    return state
+
+
+def _draw_from(device: torch.device, draw: Tensor) -> None:
+    if device.type == "cpu":
+        torch.set_rng_state(draw)
+    else:
+        torch.get_device_module(device).set_rng_state(draw, device)
