@@ -338,6 +338,12 @@ def test_memory_of_another_type_is_refused(memory: Any) -> None:
         module.bytes_of(memory)
 
 
+@pytest.mark.parametrize("T", [1, 2, 3])
+def test_the_least_is_enough_for_few_steps(T: int) -> None:
+    layer, x = nn.GRU(3, 4), torch.randn(T, 2, 3)
+    assert torch.allclose(bptt(x, step=layer, memory=least(x, layer))[0], layer(x)[0])
+
+
 def test_the_least_figure_is_readable() -> None:
     with pytest.raises(ValueError, match=r"at least [\d.]+ MB \(\d+ bytes\) .* got 1 kB; raise it"):
         bptt(torch.randn(40, 2, 3), step=nn.RNN(3, 4), memory="1kB")

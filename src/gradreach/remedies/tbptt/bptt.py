@@ -53,7 +53,7 @@ def bptt(
     T, module = sequence.steps, module_of(step)
     if not torch.is_grad_enabled():
         return recurrence.run(sequence, state)
-    if T == 1:
+    if T == 1 and limit is None:
         return recurrence.run(sequence, state)
     outside = Outside.of(recurrence, sequence, state, step)
     plan: Plan | None = even(T, outside.longest)

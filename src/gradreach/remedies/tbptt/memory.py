@@ -73,7 +73,7 @@ class Footprint:
     def least(self, T: int) -> int:
         """The lowest peak that any plan has."""
         peaks = (self.planned(plan, T) for same in plans(T, self.longest) for plan in same)
-        return math.ceil(min(self.whole(T), *peaks))
+        return math.ceil(min((self.whole(T), *peaks)))
 
 
 def fitting(footprint: Footprint, T: int, limit: int) -> Plan | None:
