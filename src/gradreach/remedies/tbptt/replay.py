@@ -18,6 +18,9 @@ from gradreach.remedies.tbptt.segment import Segment
 from gradreach.remedies.tbptt.surroundings import Surroundings
 from gradreach.remedies.tbptt.trees import Form, RestoredBuffers, carries, detached, join, tensors_in
 
+_TIMES = 64
+"""How many times on the way back memory is given back to the system, at most: for short segments it would cost most."""
+
 
 def replayed(
     recurrence: Recurrence,
@@ -195,7 +198,8 @@ class Return:
         for stop in reversed(stops):
             if level + 1 == len(spans):
                 self._segment(stop, end)
-                passes.freed()
+                if stop.at * _TIMES // passes.T != end * _TIMES // passes.T:
+                    passes.freed()
             else:
                 self.through(passes.stops(self.x, stop, end, spans[level + 1]), end, level + 1)
             end = stop.at
