@@ -87,8 +87,8 @@ def checkpointed(training: Training, s: Tensor, _k1: int, _k2: int) -> list[floa
 
 
 def limited(training: Training, s: Tensor, _k1: int, _k2: int) -> list[float]:
-    """Under twice what the outputs and their gradients take."""
-    memory = 4 * H * s[:-1].nbytes
+    """Seven times what the outputs take."""
+    memory = 7 * H * s[:-1].nbytes
     return [training.update(bptt(s[:-1], step=training.layer, memory=memory)[0], s[1:])]
 
 
@@ -151,7 +151,7 @@ def exact(kind: str, T: int, turns: int) -> None:
     rows += [(*row, f"{memory_of(kind, row[0], T, 256, 256):.1f}") for row in against(seconds, "full BPTT")]
     print(
         f"\n{kind}, B {ROWS[kind]}, one pass over {T} steps; gr.tbptt with k1 = k2 = 256; "
-        f"memory = {4 * H * s[:-1].nbytes / 2**20:.0f} MiB, twice the outputs and their gradients"
+        f"memory = {7 * H * s[:-1].nbytes / 2**20:.0f} MiB, seven times the outputs"
     )
     print(table(rows), flush=True)
 
