@@ -1,4 +1,4 @@
-"""What the layers with weights are given of the script's own data: how large it is, feature by feature."""
+"""What the layers with weights are given of the script's own data: how large it is, by features and by rows."""
 
 from __future__ import annotations
 
@@ -40,14 +40,16 @@ class GivenDataSizes(Lens):
         x = first_tensor(*call.args, *call.kwargs.values())
         if x is None or "Norm" in type(module).__name__ or not own_parameters(module) or not _is_data(x):
             return
-        self._given[id(module)] = module, torch.stack([*_sizes(module, x), *_apart(x, first_tensor(call.output))])
+        squares, y = x.detach().double().square(), first_tensor(call.output)
+        sizes = [*_sizes(module, squares), *_apart(x, y), *_rows(module, squares, y)]
+        self._given[id(module)] = module, torch.stack(sizes)
 
     def look(self, look: Look) -> Look:
         """The look's `given`."""
         found = ((self.step.models.path(module), module, sizes.tolist()) for module, sizes in self._given.values())
         given = (
-            GivenData(path, type(module).__name__, rms, largest, middle, int(features), _known(within), _known(out))
-            for path, module, (rms, largest, middle, features, within, out) in found
+            GivenData(path, type(module).__name__, rms, largest, middle, int(features), *map(_known, more))
+            for path, module, (rms, largest, middle, features, *more) in found
             if rms < float("inf")
         )
         return replace(look, given=tuple(given))
@@ -58,14 +60,35 @@ def _is_data(x: Tensor) -> bool:
 
 
 @torch.no_grad()
-def _sizes(module: nn.Module, x: Tensor) -> Sequence[Tensor]:
-    """The rms of all of x, the largest and the median rms of its features, and how many these are."""
-    feature = x.dim() - 1
+def _sizes(module: nn.Module, squares: Tensor) -> Sequence[Tensor]:
+    """The rms of all data, the largest and the median rms of their features, and how many these are."""
+    feature = squares.dim() - 1
     if isinstance(module, nn.modules.conv._ConvNd):
         feature -= len(module.kernel_size)
-    squares = x.double().square().movedim(feature, -1).reshape(-1, x.shape[feature]).mean(0)
-    each = squares.sqrt()
-    return squares.mean().sqrt(), each.max(), each.median(), each.new_tensor(float(len(each)))
+    mean_squares = squares.movedim(feature, -1).reshape(-1, squares.shape[feature]).mean(0)
+    each = mean_squares.sqrt()
+    return mean_squares.mean().sqrt(), each.max(), each.median(), each.new_tensor(float(len(each)))
+
+
+@torch.no_grad()
+def _rows(module: nn.Module, squares: Tensor, y: Tensor | None) -> Sequence[Tensor]:
+    """The largest rms of the rows of data, and the median one of those that are not all 0; NaN where none is known."""
+    nothing, axis = squares.new_tensor(float("nan")), _row_axis(module, squares.dim())
+    if axis is None or squares.shape[axis] < FEWEST_ROWS or y is None or not y.requires_grad:
+        return nothing, nothing
+    each = squares.mean([other for other in range(squares.dim()) if other != axis]).sqrt()
+    return each.max(), each.where(each > 0, nothing).nanmedian()
+
+
+def _row_axis(module: nn.Module, axes: int) -> int | None:
+    """The axis of the rows for a layer of torch's own that weighs its data and adds them up; else None."""
+    if not type(module).__module__.startswith("torch."):
+        return None
+    if isinstance(module, nn.modules.conv._ConvNd):
+        return 0 if axes == len(module.kernel_size) + 2 else None
+    if isinstance(module, nn.RNNBase):
+        return None if axes != 3 else 0 if module.batch_first else 1
+    return 0 if isinstance(module, nn.Linear | nn.RNNCellBase) and axes > 1 else None
 
 
 @torch.no_grad()
