@@ -274,10 +274,10 @@ RULE = Rule(
         f"size or less from row to row, in {MIN_LOOKS} looks and in all, and the loss does not fall: beside the bias "
         "nothing of them is left. "
         "It speaks as well, whatever the loss does, where some rows tower above the others: in more than half of the "
-        f"looks at a layer, {MIN_LOOKS} or more and one of the first {MIN_LOOKS} among them, the largest row is of "
-        f"size {TOWERING:g} or more and as many times the median one of those that are not all 0, and no norm of rows "
-        "stands in the model. That is an error where the loss does not fall or ends "
-        "little lower than what a constant guess gets. "
+        f"looks at a layer, {MIN_LOOKS} or more and one of the first {MIN_LOOKS} among them, the largest row that the "
+        f"loss reads is of size {TOWERING:g} or more and as many times the median one of those that are not all 0, and "
+        "no norm of rows stands in the model. That is an error where the loss does not fall or ends little lower than "
+        "what a constant guess gets. "
         "Ids are no sizes, and layers that normalise what they take in are passed over.",
         remedies=(
             "Scale each feature to mean 0 and deviation 1, by figures of the training data: free.",
