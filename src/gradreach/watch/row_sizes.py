@@ -28,7 +28,7 @@ class RowSizes:
     @torch.no_grad()
     def take(self, gradient: Tensor) -> None:
         """A gradient that arrived at such a tensor: the loss reads the rows where it is not 0."""
-        read = _reduced(gradient.detach().abs(), self._kept, torch.amax) != 0
+        read = (_reduced(gradient.detach().abs(), self._kept, torch.amax) != 0).to(self._sizes.device)
         self._read = read if self._read is None else self._read | read
 
     @torch.no_grad()
@@ -38,7 +38,7 @@ class RowSizes:
         nothing = self._sizes.new_tensor(float("nan"))
         if self._read is None:
             return float("nan"), float("nan")
-        largest = self._sizes.where(self._read.to(self._sizes.device), 0.0).max()
+        largest = self._sizes.where(self._read, 0.0).max()
         middle = self._sizes.where(self._sizes > 0, nothing).nanmedian()
         row, other = torch.stack([largest, middle]).tolist()
         return row, other
