@@ -315,6 +315,9 @@ FAR_OFF = tuple(
 )
 
 OF_ONE_VALUE = SingleValues("model.0", "LayerNorm", "layer norm", (32, 1))
+LARGE_ROWS = GivenData("model.0", "Linear", 4e9, 1e10, 3e9, 8, largest_row=2e10, middle_row=0.8)
+"""Data some of whose rows tower above the others."""
+
 LOST_DATA = GivenData("model.0", "Linear", 2e-3, 3e-3, 2e-3, 12, apart_in=0.5, apart_out=0.006)
 OUTPUT_OFF = zero_gradient(why="off", operation="relu", share=1.0, module="model", kind="Net", behind="model.out")
 OFF_LOSS = LossLook("squared error", (64,), (64,), (64,), last="relu", outputs=Spread(0.0, 0.0, 0.0, 0.0))
@@ -537,6 +540,7 @@ SPEAKING: dict[str, Record] = {
     "GR605": record(steps(), at(copied_targets=CopiedTargets("model.embed", 12, 288))),
     "GR701": record(steps(), at(*between(TANH), given=(GivenData("model.0", "Linear", 150.0, 151.0, 150.0, 12),))),
     "GR701 of small data": record(steps(loss=flat), at(*chain(3), given=(LOST_DATA,))),
+    "GR701 of some rows": record(steps(), at(*chain(3), given=(LARGE_ROWS,))),
     "GR701 of targets": record(steps(loss=flat), FAR_OFF),
     "GR702": record(
         steps(), at(readings=(RowReading("model.gru", "GRU", False, 48, 20, 48, "steps", 1, False, True),))

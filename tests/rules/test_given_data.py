@@ -132,6 +132,61 @@ def test_raw_input_counts_where_the_loss_came_hardly_under_a_constant_guess() ->
     )
 
 
+TOWERS = replace(RAW, rms=6e9, largest=6e9, middle=6e9, largest_row=3e10, middle_row=1.0)
+EVEN = replace(FITTING, largest_row=2.0, middle_row=1.0)
+
+
+def test_rows_that_tower_above_the_others() -> None:
+    looks = (*at(*chain(3), given=(TOWERS,)), *at(*chain(3), given=(EVEN,), start=90, count=2))
+    found = the(record(steps(loss=falling), looks), "GR701")
+    assert (found.severity, found.where["module"], found.remedies[0].id) == ("warning", "model.0", "floor-scale")
+    assert found.because == (
+        "`model.0` takes in some rows that tower above the others, in 4 of 6 looks: in the last of these one is of "
+        "size 3e10 (root mean square), and the median one of size 1. Such rows make up all of the layer's gradient, or "
+        "none of it where units saturate on them. As a rule they come of a division by a scale that is 0 or next to 0 "
+        "(of an empty history, or of a constant feature), or of a number that stands for a missing value."
+    )
+    assert "x.abs() < 2e+05" in found.remedies[0].do
+
+
+def test_rows_that_tower_are_an_error_where_nothing_is_learned_and_told_once() -> None:
+    made = record(steps(loss=flat), at(*chain(3), given=(TOWERS,)))
+    (found,) = [each for each in findings(made) if each.code == "GR701"]
+    assert (found.severity, found.evidence["largest_row"]) == ("error", 3e10)
+    assert "The loss does not fall." in found.because
+    guessed = at(*chain(3), given=(TOWERS,), losses=(replace(ERROR, guess=0.22, value=0.2),), count=8)
+    assert the(record(steps(400), guessed), "GR701").severity == "error"
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (replace(TOWERS, largest_row=None, middle_row=None), "an older recording"),
+        (replace(TOWERS, largest_row=9e4, middle_row=0.1), "a heavy tail"),
+        (replace(TOWERS, middle_row=4e5), "large throughout"),
+        (replace(TOWERS, middle_row=None), "no row holds anything"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_large_rows_are_healthy_where(given: GivenData, why: str) -> None:
+    assert "GR701" not in codes(record(steps(loss=falling), at(*chain(3), given=(given,)))), why
+
+
+def test_rows_that_tower_now_and_then_or_before_a_norm_of_rows_are_healthy() -> None:
+    now_and_then = (*at(*chain(3), given=(EVEN,)), *at(*chain(3), given=(TOWERS,), start=90))
+    assert "GR701" not in codes(record(steps(loss=falling), now_and_then))
+    grown = (*at(*chain(3), given=(EVEN,), count=3), *at(*chain(3), given=(TOWERS,), start=90, count=9))
+    assert "GR701" not in codes(record(steps(loss=falling), grown)), "the model made them so"
+    assert "GR701" not in codes(record(steps(loss=falling), at(*chain(3), given=(TOWERS,), count=2)))
+
+    def before(kind: str) -> Record:
+        norm = replace(chain(1)[0], module="model.1", kind=kind, order=1)
+        return record(steps(loss=falling), at(*chain(3), norm, given=(TOWERS,)))
+
+    assert "GR701" not in codes(before("LayerNorm"))
+    assert "GR701" in codes(before("BatchNorm1d"))
+
+
 def test_norms_that_explode_on_raw_input_come_of_it() -> None:
     first = replace(chain(3)[0], update_ratio=1300.0)
     made = record(blown(1000.0, 1e4), at(first, *chain(3)[1:], given=(RAW,)))

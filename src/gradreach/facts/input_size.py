@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from gradreach.facts.depth import in_order
 from gradreach.facts.statistics import is_positive
@@ -24,6 +25,29 @@ DIFFERENT = 0.2
 LOST = 0.1
 """The same of what a layer puts out up to which its bias is nearly all of it."""
 
+TOWERING = 1e5
+"""Rms of a row, and that in parts of the median row's, from which the others count for nothing beside it: heavy tails
+of counts and prices end below, and a float32 has seven digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class LargeRows:
+    """Rows that tower above the others of what a layer takes in: as last seen, in `looks` of the `of` looks at rows."""
+
+    given: GivenData
+    looks: int
+    of: int
+
+    @property
+    def row(self) -> float:
+        """The rms of the largest row."""
+        return self.given.largest_row or 0.0
+
+    @property
+    def other(self) -> float:
+        """The median rms of the rows that are not all 0."""
+        return self.given.middle_row or 0.0
+
 
 def given_data(looks: Sequence[Look], root_of: Callable[[str], str]) -> dict[str, GivenData]:
     """Of each root the largest data of the script's own that a layer of it was given, at the first look at them."""
@@ -37,6 +61,37 @@ def given_data(looks: Sequence[Look], root_of: Callable[[str], str]) -> dict[str
     return largest
 
 
+def large_rows(looks: Sequence[Look], root_of: Callable[[str], str]) -> dict[str, LargeRows]:
+    """Of each root the layer whose data have the largest row, where it towers above the others in more than half of the
+    looks at them, in MIN_LOOKS or more, and in one of the first MIN_LOOKS: what grows while a model trains, as samples
+    of its own do, came later.
+
+    No norm of rows may stand anywhere in the root: behind it a row counts the same whatever its size.
+    """
+    layers: dict[str, list[GivenData]] = {}
+    for given in (each for look in looks for each in look.given if each.largest_row is not None):
+        layers.setdefault(given.module, []).append(given)
+    largest: dict[str, LargeRows] = {}
+    for module, seen in layers.items():
+        root, odd = root_of(module), [each for each in seen if _towers(each)]
+        often = len(odd) >= MIN_LOOKS and 2 * len(odd) > len(seen)
+        if not often or not any(map(_towers, seen[:MIN_LOOKS])) or _norms_rows(looks, root, root_of):
+            continue
+        rows = LargeRows(odd[-1], len(odd), len(seen))
+        if root not in largest or largest[root].row < rows.row:
+            largest[root] = rows
+    return largest
+
+
+def _norms_rows(looks: Sequence[Look], root: str, root_of: Callable[[str], str]) -> bool:
+    return any("BatchNorm" not in kind for kind in _norms(looks, root, root_of))
+
+
+def _towers(given: GivenData) -> bool:
+    row, other = given.largest_row, given.middle_row
+    return is_positive(row) and row >= TOWERING and is_positive(other) and row >= TOWERING * other
+
+
 def lost_data(looks: Sequence[Look], root_of: Callable[[str], str]) -> dict[str, GivenData]:
     """Of each root whose data are all small the largest of them, where the layer that takes them in puts out nearly the
     same for every row, in each of MIN_LOOKS looks or more: beside its bias nothing is left of them.
@@ -46,11 +101,16 @@ def lost_data(looks: Sequence[Look], root_of: Callable[[str], str]) -> dict[str,
     lost: dict[str, GivenData] = {}
     for root, given in given_data(looks, root_of).items():
         each = [seen for look in looks for seen in look.given if seen.module == given.module]
-        kinds = {seen.kind for look in looks for seen in look.depth if root_of(seen.module) == root}
-        restored = any("Norm" in kind and kind not in ("LayerNorm", "RMSNorm") for kind in kinds)
+        restored = any(kind not in ("LayerNorm", "RMSNorm") for kind in _norms(looks, root, root_of))
         if len(each) >= MIN_LOOKS and not restored and all(map(_is_lost, each)):
             lost[root] = each[-1]
     return lost
+
+
+def _norms(looks: Sequence[Look], root: str, root_of: Callable[[str], str]) -> set[str]:
+    """The kinds of norms that stand in a root."""
+    kinds = {seen.kind for look in looks for seen in look.depth if root_of(seen.module) == root}
+    return {kind for kind in kinds if "Norm" in kind}
 
 
 def _is_lost(given: GivenData) -> bool:

@@ -12,7 +12,7 @@ from gradreach.facts.copied_units import CopiedLayers, copied_layers
 from gradreach.facts.depth import DepthShown, Trend, depth_shown, trends_of
 from gradreach.facts.first_step import FirstStepRead, OneDirection, first_step_reads, read_first
 from gradreach.facts.idle_masks import AddedMasksSeen, IdleMasksSeen, added_masks, idle_masks
-from gradreach.facts.input_size import given_data, input_sizes, lost_data
+from gradreach.facts.input_size import LargeRows, given_data, input_sizes, large_rows, lost_data
 from gradreach.facts.leaky_factors import LeakSeen, leaks
 from gradreach.facts.linear_maps import MapsSeen, linear_maps
 from gradreach.facts.losses import LossPart, loss_parts
@@ -187,6 +187,11 @@ class Seen:
     def lost_data(self) -> Mapping[str, GivenData]:
         """Of each root whose data are so small that nothing is left of them beside a bias these data, as last seen."""
         return lost_data(self.looks, self.root_of)
+
+    @cached_property
+    def large_rows(self) -> Mapping[str, LargeRows]:
+        """Of each root module in whose data some rows tower above the others the layer and what was seen of them."""
+        return large_rows(self.record.looks, self.root_of)
 
     # Losses
 

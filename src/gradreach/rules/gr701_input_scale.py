@@ -1,4 +1,4 @@
-"""GR701: data out of scale go into a model, and harm is seen that comes of it."""
+"""GR701: data out of scale go into a model, and harm is seen that comes of it; or some rows tower above the others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gradreach.facts.facts import Facts
-from gradreach.facts.input_size import LOST, RAW, SMALL
+from gradreach.facts.input_size import LOST, RAW, SMALL, TOWERING, LargeRows
 from gradreach.facts.losses import LITTLE, part_of_guess
 from gradreach.facts.site import Site
 from gradreach.facts.statistics import is_positive
@@ -15,6 +15,7 @@ from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import capital, figure, percent
 from gradreach.record.schema import SEVERITIES, Finding, Severity
 from gradreach.record.seen.data import GivenData
+from gradreach.remedies.advice.floor_scale import FLOOR_SCALE
 from gradreach.remedies.advice.scale_input import SCALE_INPUT
 from gradreach.remedies.advice.scale_target import SCALE_TARGET
 from gradreach.rules import (
@@ -58,8 +59,10 @@ def judge(facts: Facts) -> RuleOutcome:
     """Each model that takes in data out of scale and suffers from it."""
     if not facts.seen.given_data and not any(look.losses for look in facts.seen.looks):
         return RuleOutcome(why_not="no layer was seen to take in data of the script's own, and no target")
-    raw = {root: given for root, given in facts.seen.given_data.items() if _is_out_of_scale(given)}
-    found = [_finding(facts, root, given) for root, given in raw.items()]
+    uneven = facts.seen.large_rows
+    raw = {root: each for root, each in facts.seen.given_data.items() if root not in uneven and _is_out_of_scale(each)}
+    found: list[Finding | None] = [_some_rows(facts, root, rows) for root, rows in uneven.items()]
+    found += [_finding(facts, root, given) for root, given in raw.items()]
     found += [_lost(facts, root, given) for root, given in facts.seen.lost_data.items()]
     found += [_far_targets(facts, site) for site in facts.sites]
     return RuleOutcome(tuple(each for each in found if each is not None))
@@ -97,6 +100,31 @@ def _finding(facts: Facts, root: str, given: GivenData) -> Finding | None:
     where: Where = {"module": given.module, "kind": given.kind}
     remedies = (SCALE_INPUT.remedy(root, _is_uneven(given)),)
     return RULE.finding(severity, where, evidence, because, remedies, how)
+
+
+def _some_rows(facts: Facts, root: str, rows: LargeRows) -> Finding:
+    """Some rows that tower above the others: a warning whatever the loss does, an error where it is held up."""
+    given, course, effects = rows.given, _course(facts, root), list(_effects(facts, root, rows.given.module))
+    is_error = course in ("stalled", "little") or _severity(effects, course) == "error"
+    loss = {"little": f"The loss {_LITTLE}. ", "stalled": "The loss does not fall. "}.get(course, "")
+    because = (
+        f"`{given.module}` takes in some rows that tower above the others, in {rows.looks} of {rows.of} looks: in the "
+        f"last of these one is of size {figure(rows.row)} (root mean square), and the median one of size "
+        f"{figure(rows.other)}. Such rows make up all of the layer's gradient, or none of it where units saturate on "
+        f"them. {loss}As a rule they come of a division by a scale that is 0 or next to 0 (of an empty history, "
+        "or of a constant feature), or of a number that stands for a missing value."
+    )
+    evidence: Evidence = {
+        "largest_row": rows.row, "middle_row": rows.other, "looks_with_large_rows": rows.looks, "looks": rows.of,
+        "effects": ", ".join(dict.fromkeys(each.code for each in effects if each.code)) or None,
+    }  # fmt: skip
+    where: Where = {"module": given.module, "kind": given.kind}
+    how = (
+        f"rms(x_r) = {figure(rows.row)} ≥ {TOWERING:g};   "
+        f"rms(x_r) / median rms(x_r) = {formula.quotient(rows.row, rows.other)} ≥ {TOWERING:g}"
+    )
+    remedy = FLOOR_SCALE.remedy(given.module, (rows.row * rows.other) ** 0.5)
+    return RULE.finding("error" if is_error else "warning", where, evidence, because, (remedy,), how)
 
 
 def _lost(facts: Facts, root: str, given: GivenData) -> Finding | None:
@@ -230,7 +258,7 @@ RULE = Rule(
         cause="Weights start for inputs of size 1. Inputs a hundred times as large make sums a hundred times as large, "
         "which saturate tanh and logistic units or push ReLU units below zero for good, and gradients a hundred times "
         "as large, whose first update replaces the weights. One feature much larger than the others is all that a "
-        "layer sees of them.",
+        "layer sees of them, and one row much larger than the others is all that its batch trains.",
         mathematics=(
             "rms(W x) = ‖W‖ / √units · rms(x)",
             "∂L/∂W = Σ δ xᵀ, so that the best rate falls with rms(x)²",
@@ -245,10 +273,16 @@ RULE = Rule(
         f"And it speaks where data of size {SMALL:g} or less go into a layer whose output differs by {LOST:g} of its "
         f"size or less from row to row, in {MIN_LOOKS} looks and in all, and the loss does not fall: beside the bias "
         "nothing of them is left. "
+        "It speaks as well, whatever the loss does, where some rows tower above the others: in more than half of the "
+        f"looks at a layer, {MIN_LOOKS} or more and one of the first {MIN_LOOKS} among them, the largest row that the "
+        f"loss reads is of size {TOWERING:g} or more and as many times the median one of those that are not all 0, and "
+        "no norm of rows stands in the model. That is an error where the loss does not fall or ends little lower than "
+        "what a constant guess gets. "
         "Ids are no sizes, and layers that normalise what they take in are passed over.",
         remedies=(
             "Scale each feature to mean 0 and deviation 1, by figures of the training data: free.",
             "Scale the targets alike, and what the model puts out back: free.",
+            "Divide rows by a scale with a floor, and leave out numbers that stand for a missing value: free.",
             "BatchNorm or LayerNorm before the first layer: adds work to each step, and statistics of the batch.",
         ),
         silence="Where large values are rare and mean something, take the logarithm instead.",
@@ -264,9 +298,11 @@ RULE = Rule(
         "input_rms": "rms of the input", "input_apart": "input's deviation over its rms",
         "output_apart": "output's deviation over its rms", "largest_feature": "rms of the largest feature",
         "middle_feature": "median rms of the features",
+        "largest_row": "rms of the largest row", "middle_row": "median rms of the rows",
         "target_mean": "mean of the targets",
         "output_first": "mean of the outputs at first",
         "output_last": "mean of the outputs at last",
     },
-    zoo=("gr701_raw_columns", "gr701_uneven_features", "gr701_raw_targets", "gr701_scaled_twice"),
+    zoo=("gr701_raw_columns", "gr701_uneven_features", "gr701_raw_targets", "gr701_scaled_twice",
+        "gr701_empty_histories", "gr701_missing_as_number"),
 )  # fmt: skip

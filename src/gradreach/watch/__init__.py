@@ -68,6 +68,7 @@ ignored_keys: which keys an attention ignores
 fit_of_classes: how well ids at places tell the classes there
 targets_of_places: whether a loss has a target at each place of sequences
 masked_fills: which scores were filled before a softmax
+row_sizes: how large each row is that a layer is given, and which the loss reads
 padded_rows: the rows of a loss that stand at padding
 growths: by how much each product with weights makes the signal larger
 tensors: the tensors in whatever a module is given or returns, and which of them can be measured

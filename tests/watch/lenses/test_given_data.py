@@ -55,6 +55,88 @@ def test_of_large_data_evenly_spaced_values_tell(watched: Watched) -> None:
     assert out > 0.1
 
 
+@pytest.mark.parametrize(
+    ("layer", "shape", "axis"),
+    [
+        (lambda: nn.Linear(3, 4), (12, 3), 0),
+        (lambda: nn.Linear(3, 4), (2, 12, 3), 1),
+        (lambda: nn.Conv1d(3, 4, 2), (12, 3, 5), 0),
+        (lambda: nn.LSTM(3, 4, batch_first=True), (12, 9, 3), 0),
+        (lambda: nn.GRU(3, 4), (9, 12, 3), 1),
+    ],
+)
+def test_rows_are_measured_along_the_axis_of_the_batch(watched: Watched, layer, shape, axis: int) -> None:  # type: ignore[no-untyped-def]
+    (found,) = looked(watched, First(layer()), towering(shape, axis)).given
+    assert (found.largest_row, found.middle_row) == (pytest.approx(1e7), pytest.approx(1.0))
+
+
+def towering(shape: tuple[int, ...], axis: int = 0) -> Tensor:
+    """Rows of size 1, of which the sixth is of size 1e7 and the next three are 0."""
+    x = torch.ones(shape)
+    x.select(axis, 5)[:] = 1e7
+    x.narrow(axis, 6, 3)[:] = 0.0
+    return x
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (lambda: nn.Linear(3, 4), (7, 3)),
+        (lambda: nn.GRU(3, 4), (12, 3)),
+        (lambda: nn.Conv1d(3, 4, 2), (3, 12)),
+        (lambda: Logs(3, 4), (12, 3)),
+        (lambda: nn.Linear(3, 4).requires_grad_(False), (12, 3)),
+    ],
+    ids=["few rows", "one sequence", "one entry", "a layer of the script's own", "frozen"],
+)
+def test_rows_are_not_told_where_they_are_not_known(watched: Watched, layer, shape) -> None:  # type: ignore[no-untyped-def]
+    (found, *_) = looked(watched, nn.Sequential(First(layer()), nn.Tanh(), Bias()), torch.ones(shape)).given
+    assert (found.largest_row, found.middle_row) == (None, None)
+
+
+def test_the_largest_row_is_one_that_the_loss_reads(watched: Watched) -> None:
+    def largest(net: nn.Module, read: Tensor) -> float | None:
+        def step() -> None:
+            net(x)[read].square().sum().backward()
+
+        return watched(step)[1].looks[0].given[0].largest_row
+
+    x, every = towering((12, 3)), torch.ones(12, dtype=torch.bool)
+    flat = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+    assert largest(flat, every) == pytest.approx(1e7), "it saturates the units, and is read behind them"
+    assert largest(flat, torch.arange(12) != 5) == pytest.approx(1.0)
+
+
+class First(nn.Module):
+    """A layer, and of several things that it puts out the first."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.layer(x)
+        return out[0] if isinstance(out, tuple) else out
+
+
+class Logs(nn.Linear):
+    """A layer that takes logarithms of what it weighs."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.log1p())
+
+
+class Bias(nn.Module):
+    """Something that is trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.bias
+
+
 class Read(nn.Module):
     """A layer over sequences, what is read of its output, and a head."""
 

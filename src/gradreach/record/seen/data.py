@@ -13,6 +13,9 @@ class GivenData:
     `rms` is that of all values, `largest` and `middle` are the largest and the median rms of its `features`.
     `apart_in` is the deviation from row to row of the data, `apart_out` that of what the layer made of them, each over
     its rms; None where there are too few rows.
+    `largest_row` is the largest rms of a row that the loss reads, `middle_row` the median one of all rows that are not
+    0: of the vectors that a linear layer is given, of the entries of a batch for others. They are None where there are
+    too few rows, where their axis is not known, and where the layer is not trained or does more than weigh and add.
     """
 
     module: str
@@ -23,6 +26,8 @@ class GivenData:
     features: int
     apart_in: float | None = None
     apart_out: float | None = None
+    largest_row: float | None = None
+    middle_row: float | None = None
 
 
 ReadAlong = Literal["steps", "entries", "other"]

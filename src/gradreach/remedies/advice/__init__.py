@@ -48,6 +48,7 @@ fill_far_below: masked scores far below all others
 find_out: what to ask where nothing is known that would help
 forward_anew: a forward pass of its own for each loss, once the weights have moved
 finite_mask: mask with a large finite number in place of infinity
+floor_scale: rows divided by a scale that is not next to 0
 follow_batches: running statistics that follow the batches
 follow_gradient: print what gradient arrives
 forget_bias: start an LSTM's forget gate open
