@@ -68,9 +68,9 @@ RULE = Rule(
     family="data",
     explain=Explanation(
         cause="Attention sees a set: it knows the order of a sequence by the code of its places. "
-        "torch.arange(x.size(0)) counts these where time comes first; with the batch first it counts the rows of the batch, and so does "
-        "x + self.pe[: x.size(0)]. The sizes fit by broadcasting, and no error is raised. All places of a sequence "
-        "then have the same code, and each row has its number in the batch as noise.",
+        "torch.arange(x.size(0)) counts these where time comes first; with the batch first it counts the rows of the "
+        "batch, and so does x + self.pe[: x.size(0)]. The sizes fit by broadcasting, and no error is raised. All "
+        "places of a sequence then have the same code, and each row has its number in the batch as noise.",
         mathematics=(
             "h[b, t] = x[b, t] + p[t] tells places apart;   h[b, t] = x[b, t] + p[b] does not",
             "attention without p[t]: y(P x) = P y(x) for each order P of the places",

@@ -19,10 +19,13 @@ from gradreach.watch.graph import Graph, Node, is_leaf, operation, parents
 from gradreach.watch.nonfinite.operations import key_of
 from gradreach.watch.nonfinite.saved_values import saved_value
 
-MOST_SUMS = 64
+MOST_SUMS = 256
 MOST_MOVES = 8
 MOST_NEAR = 16
 FEWEST_PLACES = 4
+
+LAST_START = 2
+"""The last number that a count of places begins with: some leave the first two for padding."""
 
 _PARTS = (0.21, 0.4, 0.63, 0.84)
 """Where among the rows of the loss some are asked."""
@@ -51,8 +54,8 @@ class PlaceCode:
 
 
 def learned_codes(graph: Graph) -> Iterator[PlaceCode]:
-    """The codes with a gradient that sequences are joined with, nearest the loss first."""
-    for node in islice(filter(joins_sequences, graph.nodes), MOST_SUMS):
+    """The codes with a gradient that sequences are joined with, nearest the data first."""
+    for node in islice(filter(joins_sequences, reversed(graph.nodes)), MOST_SUMS):
         shape = shape_of(node)
         for parent in parents(node):
             if (found := _along(parent, shape)) is not None:
@@ -98,8 +101,10 @@ def _along(node: Node, shape: Sequence[int]) -> tuple[Node, int] | None:
             return (node, wide[0]) if sizes[wide[0]] == shape[wide[0]] else None
         if key == "embedding":
             ids = saved_value(node, "indices")
-            axes = [axis for axis in (0, 1) if ids.dim() == 2 and bool((ids == ids.narrow(1 - axis, 0, 1)).all())]
-            return (node, axes[0]) if len(axes) == 1 and tuple(ids.shape) == tuple(shape[:2]) else None
+            if not isinstance(ids, Tensor) or tuple(ids.shape) != tuple(shape[:2]):
+                return None
+            axes = [axis for axis in (0, 1) if bool((ids == ids.narrow(1 - axis, 0, 1)).all())]
+            return (node, axes[0]) if len(axes) == 1 else None
         before = parents(node)
         if key not in ("expand", "repeat") or len(before) != 1:
             return None
@@ -142,7 +147,7 @@ def _looked_up(code: PlaceCode, ids: object, rows: int, node: Node) -> PlaceCode
     if ids.dim() == 2 and min(ids.shape) > 1:
         ids = ids.select(1 - code.axis, 0)
     ids = ids.flatten()
-    if len(ids) != size or not counts(ids):
+    if len(ids) != size or not counts(ids) or not 0 <= int(ids[0]) <= LAST_START:
         return code
     return replace(code, table_rows=rows, table=_leaf(node), ids=ids)
 

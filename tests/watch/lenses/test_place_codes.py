@@ -144,6 +144,9 @@ HEALTHY: dict[str, Join] = {
     "drawn times": lambda net, ids: net.symbols(ids) + net.codes(torch.randint(LONGEST, (len(ids),)))[:, None],
     "noise": lambda net, ids: net.symbols(ids) + torch.randn(len(ids), 1, WIDTH),
     "mean of the rows": lambda net, ids: net.symbols(ids) + net.symbols(ids).mean(1, keepdim=True),
+    "numbers further on": lambda net, ids: net.symbols(ids) + net.codes(3 + torch.arange(len(ids)))[:, None],
+    "segments": lambda net, ids: net.symbols(ids) + net.codes(torch.ones_like(ids)),
+    "a given square": lambda net, ids: net.symbols(ids) + net.codes(net.more[1]),
     "given numbers": lambda net, ids: net.symbols(ids) + net.codes(net.more[0])[:, None],
     "nothing": lambda net, ids: net.symbols(ids),
 }
@@ -157,7 +160,16 @@ def beside_places(net: Net, ids: Tensor) -> Tensor:
 @pytest.mark.parametrize("name", HEALTHY)
 @pytest.mark.parametrize("time", [TIME, ROWS])
 def test_other_codes(name: str, time: int, watched: Watched) -> None:
-    assert seen(watched, Net(HEALTHY[name]), given(ROWS, time), torch.arange(ROWS)) == ()
+    assert (
+        seen(
+            watched,
+            Net(HEALTHY[name]),
+            given(ROWS, time),
+            torch.arange(ROWS),
+            torch.arange(ROWS)[:, None].expand(ROWS, time),
+        )
+        == ()
+    )
 
 
 @pytest.mark.parametrize("time", [TIME, ROWS])

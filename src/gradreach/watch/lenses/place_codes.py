@@ -105,7 +105,7 @@ class PlaceCodes(Lens):
         size, shape = code.shape[code.axis], code.shape[:2]
         if code.table_rows <= size or size < FEWEST_PLACES:
             return False
-        if code.ids is not None and any(x.numel() == size and counts(x.flatten()) for x in self._given):
+        if code.ids is not None and any(_has_count(x, size) for x in self._given):
             return False
         return not any(other.shape[:2] == shape and other.axis != code.axis for other in codes)
 
@@ -117,3 +117,12 @@ class PlaceCodes(Lens):
             path, kind, table, code.table_rows, rows, places, code.axis,
             is_added=code.is_added, of_ids=code.of_ids, looks_up=code.ids is not None,
         )  # fmt: skip
+
+
+def _has_count(x: Tensor, size: int) -> bool:
+    """Whether numbers count along an axis of this length, at the first places along the others."""
+    return any(
+        x.shape[axis] == size and counts(x.movedim(axis, -1).reshape(-1, size)[0])
+        for axis in range(x.dim())
+        if x.numel()
+    )
