@@ -48,3 +48,9 @@ def test_features_that_may_be_sets_take_harm() -> None:
 def test_it_takes_several_looks() -> None:
     assert "GR713" not in codes(record(steps(loss=flat), LOOKS[:2]))
     assert "GR713" not in codes(record(steps(loss=flat), (*LOOKS[:2], *at(start=60, count=5))))
+
+
+def test_a_module_that_is_called_twice_in_a_step_is_told_once() -> None:
+    twice = at(counted_rows=(COUNTED_ROWS, replace(COUNTED_ROWS, places=9)))
+    assert "on 4 looks." in the(record(steps(loss=flat), twice), "GR713").because
+    assert "GR713" not in codes(record(steps(loss=flat), twice[:2]))

@@ -22,8 +22,8 @@ def judge(facts: Facts) -> RuleOutcome:
         return RuleOutcome(why_not=f"fewer than {MIN_LOOKS} looks were made")
     seen: dict[tuple[int, str, str, int], list[CountedRows]] = {}
     for look in facts.seen.looks:
-        for each in look.counted_rows:
-            seen.setdefault((look.site, each.module, each.table, each.axis), []).append(each)
+        for key, each in {(look.site, each.module, each.table, each.axis): each for each in look.counted_rows}.items():
+            seen.setdefault(key, []).append(each)
     found = (_finding(facts, facts.site(key[0]), looks) for key, looks in seen.items() if len(looks) >= MIN_LOOKS)
     return RuleOutcome(tuple(each for each in found if each is not None))
 
