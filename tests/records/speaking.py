@@ -11,6 +11,7 @@ from gradreach.record.look import Look
 from gradreach.record.schema import NonFinite, Record, Step
 from gradreach.record.seen.data import (
     AddedMask,
+    CountedRows,
     GivenData,
     IdleMask,
     InvertedMask,
@@ -103,6 +104,11 @@ STATES_VIEWED = MixedByView(
     (2, 64, 48), (1, 64, 96), 1, 1, 64, 4, 0, 2,
 )  # fmt: skip
 """A layer that rows of the loss read at their own rows alone."""
+
+COUNTED_ROWS = CountedRows(
+    "model.code", "Sines", "model.code.table", 500, 24, 16, 0, is_added=True, of_ids=True, looks_up=False
+)
+"""The first rows of a table that are added to the rows of the batch, one to each."""
 
 TURNED = TargetOrder("model.embed", (10, 24), is_along_ids=True, given=0.4, turned=52.0)
 """Targets that fit the ids in the other order alone."""
@@ -575,6 +581,11 @@ SPEAKING: dict[str, Record] = {
         steps(loss=flat), at(mixed_by_views=(replace(STATES_VIEWED, shape_in=(128, 48), axis_in=0, behind="", own=4),))
     ),
     "GR712": record(steps(loss=flat), at(target_orders=(TURNED,))),
+    "GR713": record(steps(loss=flat), at(counted_rows=(COUNTED_ROWS,))),
+    "GR713 of a look-up beside the features": record(
+        steps(loss=flat),
+        at(counted_rows=(replace(COUNTED_ROWS, table="model.pos.weight", axis=1, is_added=False, looks_up=True),)),
+    ),
     "GR704": record(steps(), SORTED),
     "GR704 of rows": record(steps(loss=flat), at(same_rows=32, count=6)),
     "GR705": record(steps(), at(time_look(factor=0.999), padding=(Padding("model.rnn", 60, True, 1.0, 0.8, 48.0),))),

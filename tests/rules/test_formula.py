@@ -100,6 +100,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR710": ("share", "looks"),
     "GR711": ("read",),
     "GR712": ("turned",),
+    "GR713": ("rows", "places"),
 }
 """The evidence that a formula of the rule must hold, whatever its form."""
 

@@ -56,7 +56,21 @@ CODES = [
         "GR615",
         "GR616",
     ),
-    *("GR701", "GR702", "GR703", "GR704", "GR705", "GR706", "GR707", "GR708", "GR709", "GR710", "GR711", "GR712"),
+    *(
+        "GR701",
+        "GR702",
+        "GR703",
+        "GR704",
+        "GR705",
+        "GR706",
+        "GR707",
+        "GR708",
+        "GR709",
+        "GR710",
+        "GR711",
+        "GR712",
+        "GR713",
+    ),
 ]
 ODD = [float("nan"), float("inf"), float("-inf"), 0.0, -0.0, 5e-324, 1.7e308, -1.0]
 WORDS = ["", "model", "model.rnn", "model.0.weight", "d.1", "RNN_TANH", "LSTM", "tanh", "relu"]

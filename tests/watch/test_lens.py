@@ -36,6 +36,7 @@ from gradreach.watch.lenses.modes import Modes
 from gradreach.watch.lenses.outputs import Outputs
 from gradreach.watch.lenses.padding import PaddedData
 from gradreach.watch.lenses.penalties import Penalties
+from gradreach.watch.lenses.place_codes import PlaceCodes
 from gradreach.watch.lenses.read_rows import ReadRows
 from gradreach.watch.lenses.recurrent_layers import RecurrentLayers
 from gradreach.watch.lenses.single_values import SingleValueNorms
@@ -76,6 +77,7 @@ def test_every_lens_is_found_after_those_that_it_names() -> None:
             Modes,
             Outputs,
             Penalties,
+            PlaceCodes,
             TargetOrderOfLoss,
         ),
         *(Copies, Dropouts, MapsInARow, PaddedData, ReadRows),

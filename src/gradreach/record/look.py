@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gradreach.record.seen.data import (
     AddedMask,
+    CountedRows,
     GivenData,
     IdleMask,
     InvertedMask,
@@ -73,7 +74,8 @@ class Look:
     age. `given` are the sizes of the script's data, by the layer that takes them in; `readings` say along which axis
     the loss reads a layer, `mixed_by_views` and `softmaxes`, of the first looks alone, whether rows of the batch mix;
     `padding` is what the data of a recurrence are filled up with, `inverted_masks` are attentions to padding alone, and
-    `idle_masks` masks that shut nothing out, by their value, as do `added_masks`, by what they add.
+    `idle_masks` masks that shut nothing out, by their value, as do `added_masks`, by what they add;
+    `counted_rows` are codes of places that count the rows of the batch, of the first looks alone.
     `same_rows` is the number of rows of the batch where all that the models were given is the same in each, else 0.
     `copied_units` are the layers whose units have twins, `linear_maps` those that follow one another with nothing
     between them that is not linear.
@@ -126,6 +128,7 @@ class Look:
     inverted_masks: tuple[InvertedMask, ...] = ()
     idle_masks: tuple[IdleMask, ...] = ()
     added_masks: tuple[AddedMask, ...] = ()
+    counted_rows: tuple[CountedRows, ...] = ()
     same_rows: int = 0
     copied_units: tuple[CopiedUnits, ...] = ()
     linear_maps: tuple[LinearMaps, ...] = ()

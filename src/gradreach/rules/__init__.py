@@ -86,4 +86,5 @@ gr709_inverted_mask: the mask of an attention is the wrong way round
 gr710_idle_mask: masked scores are not far below the others
 gr711_mixed_rows: a view makes the output of one sample of others
 gr712_turned_targets: targets go through batch and time in another order than the outputs
+gr713_counted_rows: positions are counted along the batch
 """

@@ -52,6 +52,8 @@ state_look: what a look tells of a recurrence from these gradients
 loss_rows: the rows of what a loss was computed of
 row_sources: layers whose rows are those of the batch, and what reads them
 mixing_views: the view that mixes the rows of a batch
+place_codes: codes that count along one axis of sequences, where the graph joins them
+constant_codes: the same of constants, from what goes in and out of modules
 comparisons: where a loss holds an output against a target
 terms: the terms that a loss is the sum of
 summands: the same down to the first operation that is not linear, and which of them are made of outputs alone

@@ -168,3 +168,25 @@ class IdleMask:
     above: float = 0.0
     is_future: bool = False
     at_each_place: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CountedRows:
+    """A code that counts the rows of the batch, joined to sequences of features in `module` on one watched step.
+
+    It is the first `rows` of the `table_rows` of `table`, whose name is empty where it is not known, one for each place
+    along `axis` and the same at all `places` along the other one. What the loss reads of it is of one row alone, and of
+    several places. `is_added` says that it is added and not laid beside the features, `of_ids` that these are looked up
+    by ids, `looks_up` that the code is too.
+    """
+
+    module: str
+    kind: str
+    table: str
+    table_rows: int
+    rows: int
+    places: int
+    axis: int
+    is_added: bool
+    of_ids: bool
+    looks_up: bool

@@ -39,6 +39,7 @@ clip_between: a clipping call between the backward pass and the update
 connect: use an output on the way to the loss
 connect_loss: compute the loss from the model's own output
 copy_rows: a copy of what the data set keeps
+count_places: a code of places that counts along the axis of time
 detach_baseline: the baseline of an advantage without its gradient
 detach_between: detach a state between chunks, not between steps
 distinct_rows: see that the rows of a batch differ

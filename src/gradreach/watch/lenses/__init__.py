@@ -25,6 +25,7 @@ inverted_masks: attentions that ignore exactly the places that hold data
 added_masks: masks that add next to nothing to the scores
 idle_masks: masks whose places get weight all the same
 mixed_rows: whether rows of the batch feed one another, by a softmax over them or by a view
+place_codes: whether the code of places counts the rows of the batch
 padding: values that fill up the ends of sequences
 alike_rows: whether all rows of a batch are the same
 unheard_backwards: modules with a backward pass of their own that autograd does not know
