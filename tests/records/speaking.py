@@ -153,6 +153,8 @@ NO_BOUND: dict[str, Any] = {"gamma": None, "lambda_": None, "rho": None, "bound_
 """What is not known of a loop that no module shows."""
 
 GATED = time_look(factor=0.826, kind="LSTM", gamma=None, lambda_=None, rho=None, bound_factor=None, saturated=0.97)
+OWN = time_look(factor=0.5, kind="Counter", gamma=None, lambda_=None, rho=None, bound_factor=None, saturated=0.9)
+UNIT = GivenData("model.rnn.enter", "Linear", 1.0, 1.1, 0.9, 4)
 FAR = dependency(lag(61, 91, at=61, share=0.24), T=180)
 CHUNKED = dependency(free(1, 59), lag(60, 90, at=70), T=180)
 FUTURE = IdleMask("model.attn", "Attention", 16, 16, 1.1, 0.52, 0.9, is_future=True, at_each_place=True)
@@ -344,6 +346,7 @@ SPEAKING: dict[str, Record] = {
     "GR102 that blew up": record(blown(1000.0, 1e4), at(time_look(factor=1.05))),
     "GR103": record(steps(), at(time_look(saturated=0.83))),
     "GR103 of gates": record(steps(), at(GATED)),
+    "GR103 of a cell of its own": record(steps(), at(OWN, given=(UNIT,))),
     "GR104": record(steps(loss=flat), at(time_look(factor=0.99)), dependency=(CHUNKED,)),
     "GR106": record(steps(), at(detached_states=(DetachedState("model.cell", "GRUCell", 12, 11, 0),))),
     "GR201": record(steps(loss=flat), at(*chain(10, 0.141))),
@@ -401,6 +404,11 @@ SPEAKING: dict[str, Record] = {
         steps(400, loss=flat), at(time_look(factor=0.626, T=180, kind=DECAY_LOOP, **NO_BOUND)), dependency=(FAR,)
     ),
     "GR402": record(steps(400, loss=flat), at(time_look(factor=0.626, T=180)), dependency=(FAR,)),
+    "GR402 of a flat cell of its own": record(
+        steps(400, loss=flat),
+        at(time_look(factor=0.626, T=180, kind="Counter", **{**NO_BOUND, "saturated": 0.94}), given=(UNIT,)),
+        dependency=(FAR,),
+    ),
     "GR403": record(
         steps(400, loss=flat),
         at(time_look(factor=0.99), *chain(2, update_ratio=5e-5)),

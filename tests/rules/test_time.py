@@ -222,6 +222,19 @@ def test_gates_saturate_rightly(kind: str) -> None:
     assert "GR103" in codes(record(steps(), at(time_look(kind=kind, saturated=0.97, factor=0.5))))
 
 
+def test_a_flat_step_of_ones_own_counts_where_the_gradient_does_not_get_past_it() -> None:
+    assert "GR103" not in codes(record(steps(), at(time_look(kind="Counter", saturated=0.79, factor=0.5))))
+    assert "GR103" not in codes(record(steps(), at(time_look(kind="Counter", saturated=0.9, factor=0.999))))
+    assert "GR103" in codes(record(steps(), at(time_look(kind="Counter", saturated=0.9, factor=0.5))))
+
+
+def test_what_is_flat_is_named_beside_what_does_not_get_through() -> None:
+    found = the(SPEAKING["GR402 of a flat cell of its own"], "GR402")
+    assert "94 % of the values of a tanh in each step have less than 5 % of the largest slope" in found.because
+    assert found.remedies[0].do.startswith("c = torch.sigmoid(f) * c")
+    assert "slope" not in the(SPEAKING["GR402"], "GR402").because
+
+
 def test_saturation_needs_several_looks() -> None:
     assert "GR103" not in codes(record(steps(), at(time_look(saturated=1.0), count=2)))
 

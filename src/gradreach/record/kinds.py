@@ -77,6 +77,11 @@ def known(name: str) -> CellKind | None:
     return _BY_NAME.get(name.upper())
 
 
+def is_own(name: str) -> bool:
+    """Whether that is a recurrence of the script's own, and no kind that the engine knows."""
+    return known(name) is None
+
+
 def is_cell(name: str) -> bool:
     """Whether that is the class of one of torch's cells, whose parameters carry no layer's number."""
     return known(name) is not None and name.upper().endswith("CELL")

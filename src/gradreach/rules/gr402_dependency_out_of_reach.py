@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gradreach.facts.dependency import Q_LEVEL, WORTH, DependencyTest, not_enough, strongest
 from gradreach.facts.facts import Facts
 from gradreach.facts.wording import figure
 from gradreach.record.schema import Finding, Severity
-from gradreach.record.seen.recurrence import HORIZON_LIMIT
+from gradreach.record.seen.recurrence import HORIZON_LIMIT, TimeLook
+from gradreach.rules import gr103_recurrent_saturated
 from gradreach.rules.data_dependency import (
     BANDS,
     DEPENDS,
@@ -47,6 +50,13 @@ def _missed(test: DependencyTest) -> str:
     return not_enough(test, [each for each in test.beyond if each.lag.lag < test.reach.T])
 
 
+def _flat_looks(facts: Facts, test: DependencyTest) -> Sequence[TimeLook]:
+    """The looks at a layer whose units are flat, which is why its gradient vanishes; none where they are not."""
+    found = test.dependency
+    each = (looks for key, looks in facts.seen.layers.items() if (key.site, key.module) == (found.site, found.module))
+    return next((looks for looks in each if gr103_recurrent_saturated.is_flat(facts, looks)), ())
+
+
 def _finding(facts: Facts, test: DependencyTest) -> Finding:
     found, lost = test.dependency, test.judged("vanishing")
     most = strongest(lost)
@@ -59,6 +69,9 @@ def _finding(facts: Facts, test: DependencyTest) -> Finding:
     if len(lost) > 1:
         because += f" All such lags: {all_spans(lost)}."
     because += f" The horizon, 1 %, lies {test.reach.horizon} steps back."
+    flat = _flat_looks(facts, test)
+    if flat:
+        because += f" {gr103_recurrent_saturated.flat_words(flat)}: little passes there (GR103)."
     if not facts.rests_at(test):
         because += " The loss still falls, or was seen too short to tell: the reach may yet grow."
     evidence: Evidence = {
@@ -68,7 +81,8 @@ def _finding(facts: Facts, test: DependencyTest) -> Finding:
     }  # fmt: skip
     severity: Severity = "error" if facts.rests_at(test) else "info"
     how = f"r({most.lag.at}) = {figure(most.reach)} < {HORIZON_LIMIT:g}, yet {lie(facts, most.lag)}"
-    remedies = as_far_as(facts, test, most.lag.at)
+    smaller = gr103_recurrent_saturated.smaller_sums(facts, flat)[:1] if flat else ()
+    remedies = (*smaller, *as_far_as(facts, test, most.lag.at))
     return RULE.finding(severity, where(facts, test), evidence, because, remedies, how)
 
 

@@ -48,6 +48,7 @@ periods: what comes again and again in a row of labels
 graph_loops: loops over time that no module shows, found in the graph alone
 graph_scans: the same, computed for all steps at once by a cumulative sum
 state_gradients: the gradients at the states of a recurrence, by passes over the script's own graph
+flat_units: how many units of a recurrence sit where its tanh is flat
 state_look: what a look tells of a recurrence from these gradients
 loss_rows: the rows of what a loss was computed of
 row_sources: layers whose rows are those of the batch, and what reads them

@@ -72,6 +72,17 @@ class Topology:
                     found.append(fed.node)
         return seen
 
+    def between(self, first: Iterable[int], last: Iterable[int]) -> set[int]:
+        """All that follow from some operations and feed others, both among them."""
+        first = set(first)
+        leading = self.before(last, min((self.heights[number] for number in first), default=0))
+        found = list(first)
+        for number in found:  # grows while it is walked
+            new = {use.node for use in self.uses[number] if use.node in leading} - first
+            first |= new
+            found += new
+        return first
+
     def _sorted(self) -> list[int]:
         waiting = [len(uses) for uses in self.uses]
         ready = [number for number, uses in enumerate(waiting) if not uses]

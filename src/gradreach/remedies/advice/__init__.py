@@ -35,6 +35,7 @@ check_data: look for values that are not finite where a batch is made
 chrono_start: gates that start with time constants up to a lag
 clip: bound the global norm
 clear_once: clear the gradients once an update
+bounded_state: a state that decays, and takes in a weighed part of what is new
 clip_between: a clipping call between the backward pass and the update
 connect: use an output on the way to the loss
 connect_loss: compute the loss from the model's own output

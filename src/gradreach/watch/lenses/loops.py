@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from gradreach.record.look import Look
 from gradreach.record.seen.recurrence import TimeLook
+from gradreach.watch.flat_units import flat_units
 from gradreach.watch.graph import maker, mark, nearest
 from gradreach.watch.graph_loops import loop_through, shape_of
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
@@ -177,7 +178,8 @@ class Loops(Lens):
             batch=prod(shapes[0][:-1]),
             hidden=sum(shape[-1] if shape else 1 for shape in shapes),
         )
-        self._looks.append(look_at_states(place, gradients, *adjoints, self.step.scale))
+        flat = flat_units(gradients.topology, gradients.states)
+        self._looks.append(replace(look_at_states(place, gradients, *adjoints, self.step.scale), saturated=flat))
         self.step.recurs = True
 
     def _fed_back(self, module: nn.Module, calls: Sequence[_LoopCall]) -> tuple[tuple[Tensor, ...], ...]:

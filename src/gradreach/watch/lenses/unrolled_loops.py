@@ -10,6 +10,7 @@ from math import prod
 from gradreach.record.kinds import SCAN
 from gradreach.record.look import Look
 from gradreach.record.seen.recurrence import TimeLook
+from gradreach.watch.flat_units import flat_units
 from gradreach.watch.graph_loops import GraphLoop, graph_loops, shape_of, size_of
 from gradreach.watch.graph_scans import GraphScan, graph_scans
 from gradreach.watch.lens import BackwardPass, Lens, WatchedStep
@@ -58,7 +59,8 @@ class UnrolledLoops(Lens):
             shapes = [shape_of(topology, part) for part in loop.states[0] if part is not None]
             place = self._place(topology, parts, loop.kind, len(loop.states), shapes)
             self.step.unrolled.append((place.batch, place.steps))
-            self._looks.append(look_at_states(place, gradients, *adjoints, self.step.scale))
+            flat = flat_units(topology, gradients.states)
+            self._looks.append(replace(look_at_states(place, gradients, *adjoints, self.step.scale), saturated=flat))
 
     def _look_at_scan(self, topology: Topology, scan: GraphScan, backward: BackwardPass) -> None:
         found = scan.errors(topology, backward.losses, backward.weights)
