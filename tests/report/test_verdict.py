@@ -12,6 +12,7 @@ import pytest
 from gradreach.facts.facts import Facts
 from gradreach.record.schema import Finding, Outcome, Record
 from gradreach.record.seen.loop import OptimizerSteps
+from gradreach.record.seen.loss import LossLook
 from gradreach.report.conclusions import Conclusions
 from gradreach.report.report import Report
 from gradreach.report.verdict import verdict
@@ -221,6 +222,20 @@ def test_one_line_that_serves_two_trainings_is_not_judged_by_its_loss() -> None:
 
     assert "one line calls backward in turns for models that are trained apart" in told("g.weight", "d.weight")
     assert "does not learn" in told("g.weight")
+
+
+def test_a_loss_weighed_by_advantages_tells_nothing_however_far_it_falls() -> None:
+    made = losing(lambda i: 100.0 * 0.99**i + noise(i))
+
+    def told(*losses: LossLook) -> str:
+        looks = tuple(replace(look, losses=losses) for look in made.looks)
+        return level_and_sentence(replace(made, looks=looks))[1]
+
+    weighed = LossLook("product", (32,), (32,), (32,))
+    assert "whether it learns cannot be told: the rows of the loss are weighed by factors of both signs" in told(
+        weighed
+    )
+    assert told().startswith("Learns, and nothing found")
 
 
 @pytest.mark.parametrize("name", SPEAKING)

@@ -39,13 +39,14 @@ class Grounds:
 def grounds(facts: Facts) -> Grounds:
     """Whether the run learns, by the losses of the lines that call backward often.
 
-    One that does not fall decides. Losses that need not fall, as those of adversaries, tell it only where all do.
+    One that does not fall decides. Losses that need not fall, as those of adversaries, tell it only where all do, and
+    never where their rows are weighed by factors of both signs: such a loss falls with the factors.
     """
     often = [site for site in facts.sites if len(site.steps) >= COUNTS * len(facts.record.steps)]
     often.sort(key=lambda site: -len(site.steps))
     told = [site for site in often if site.learning.course != "unknown"]
     alone = [site for site in told if not site.need_not_fall]
-    fallen = [site for site in told if site.learning.course == "falls"]
+    fallen = [site for site in told if site.learning.course == "falls" and site.free != "weighed"]
     if stalled := [site for site in alone if site.learning.course != "falls"]:
         return Grounds("stalled", stalled[0])
     if guessing := [site for site in alone if facts.guesses(site)]:
