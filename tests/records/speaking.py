@@ -394,6 +394,13 @@ SPEAKING: dict[str, Record] = {
     "GR309 beside an optimizer of others": record(steps(), unmoved(OptimizerSteps(1, (), (), 0.0, idle=6))),
     "GR309 at a rate too small": record(steps(), unmoved(OptimizerSteps(1, ("model.2.weight",), (), 1e-9))),
     "GR310": record(steps(400), (*at(update=1.0, count=4), *at(update=1e-9, start=60, count=8))),
+    "GR310 of a factor of 0": record(
+        steps(400),
+        (
+            *at(update=1.0, stepped=OptimizerSteps(1, ("model.0.weight",), (), 0.1), count=4),
+            *at(update=0.0, stepped=OptimizerSteps(1, ("model.0.weight",), (), 0.0), start=60, count=8),
+        ),
+    ),
     "GR312": record(steps(loss=flat), decaying()),
     "GR312 of the step": record(steps(loss=flat), decaying(is_decoupled=True)),
     "GR315": record(steps(), at(*chain(2), discarded=(DISCARDED,))),

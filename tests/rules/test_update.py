@@ -196,6 +196,21 @@ def test_weights_that_something_else_holds_are_no_matter_of_the_rate() -> None:
     assert "GR310" not in made(0.1), "clamped weights"
 
 
+def test_a_factor_of_0_is_told_from_a_rate_that_was_taken_down_step_by_step() -> None:
+    def made(before: float) -> str:
+        one, other = (OptimizerSteps(1, ("model.0.weight",), (), rate) for rate in (0.1, before))
+        none = OptimizerSteps(1, ("model.0.weight",), (), 0.0)
+        looks = (
+            *at(update=1.0, stepped=one, count=3),
+            *at(update=before / 0.1, stepped=other, start=40, count=1),
+            *at(update=0.0, stepped=none, start=60, count=8),
+        )
+        return the(record(steps(400), looks), "GR310").remedies[0].id
+
+    assert made(0.1) == "factor-above-zero"
+    assert made(0.05) == "slower-schedule"
+
+
 def test_updates_that_faded_before_the_last_quarter_are_information() -> None:
     looks = (*at(update=1.0, moved=True, count=8), *at(update=1e-3, moved=True, start=260, count=8))
     assert the(record(steps(400), looks), "GR310").severity == "info"

@@ -12,6 +12,7 @@ from gradreach.facts.statistics import is_positive
 from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import figure
 from gradreach.record.schema import Finding
+from gradreach.remedies.advice.factor_above_zero import FACTOR_ABOVE_ZERO
 from gradreach.remedies.advice.slower_schedule import SLOWER_SCHEDULE
 from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
@@ -26,6 +27,9 @@ FADED = 3e-3
 
 KEPT = 0.1
 """Part of the first learning rate from which the last one is none that has gone."""
+
+WHOLE = 0.9
+"""Part of the largest rate so far that a look still had, where the next one has none: no decline does that."""
 
 LATE = 0.75
 """Part of the run by which they must have come to that."""
@@ -71,19 +75,29 @@ def _finding(facts: Facts, site: Site, strides: Sequence[Stride]) -> Finding | N
     gone = _from(strides, lambda stride: stride.per_gradient <= GONE * first and stride.size <= GONE * size)
     if gone is None or gone.step > EARLY * facts.record.passes:
         return _faded(facts, site, strides)
-    last = strides[-1]
-    because = (
-        f"From step {gone.step:,} on the updates are gone while there is still a gradient: step {last.step:,} moved "
-        f"the weights by {figure(last.size)}, step {strides[0].step:,} by {figure(size)}. The learning rate has been "
-        "taken to 0, as by a schedule that counts batches where it was meant to count epochs: what was learned by then "
-        "is all."
+    last, whole, remedy = strides[-1], _last_whole(strides, gone), SLOWER_SCHEDULE.remedy()
+    moved = (
+        f"step {last.step:,} moved the weights by {figure(last.size)}, step {strides[0].step:,} by {figure(size)}, "
+        "while there is still a gradient"
     )
+    if whole is None:
+        because = (
+            f"From step {gone.step:,} on the updates are gone: {moved}. The learning rate has been taken to 0, as by a "
+            "schedule that counts batches where it was meant to count epochs: what was learned by then is all."
+        )
+    else:
+        remedy = FACTOR_ABOVE_ZERO.remedy()
+        because = (
+            f"The learning rate, {figure(whole.rate)} still at step {whole.step:,}, is exactly 0 from step "
+            f"{gone.step:,} on at the latest: a schedule has multiplied it by 0, as with gamma=0, or with a function "
+            f"that gives 0. What was learned by then is all: {moved}."
+        )
     evidence: Evidence = {
         "update_first": size, "update_last": last.size, "from_step": gone.step, "steps": facts.record.passes,
     }  # fmt: skip
     where: Where = {"site": site.name}
     how = f"‖Δw‖: {figure(last.size)} ≤ {figure(GONE)} · {figure(size)}"
-    return RULE.finding("warning", where, evidence, because, (SLOWER_SCHEDULE.remedy(),), how)
+    return RULE.finding("warning", where, evidence, because, (remedy,), how)
 
 
 def _keeps_its_rate(strides: Sequence[Stride]) -> bool:
@@ -91,6 +105,13 @@ def _keeps_its_rate(strides: Sequence[Stride]) -> bool:
     bound that they are clamped to."""
     first, last = strides[0].rate, strides[-1].rate
     return first is not None and last is not None and last >= KEPT * first
+
+
+def _last_whole(strides: Sequence[Stride], gone: Stride) -> Stride | None:
+    """The look before the rate was taken to exactly 0, if it had hardly fallen by then."""
+    before = strides[: strides.index(gone)]
+    most = max((stride.rate or 0.0 for stride in before), default=0.0)
+    return before[-1] if gone.rate == 0.0 and most > 0.0 and (before[-1].rate or 0.0) >= WHOLE * most else None
 
 
 def _faded(facts: Facts, site: Site, strides: Sequence[Stride]) -> Finding | None:
@@ -135,14 +156,19 @@ RULE = Rule(
     explain=Explanation(
         cause="A schedule multiplies the learning rate at each of its steps. Stepped for every batch instead of every "
         "epoch, a tenth every ten epochs becomes a tenth every ten batches, and after a few dozen there is none left. "
-        "One that waits for a plateau takes an accuracy that rises for one, unless it is told mode='max'.",
+        "One with gamma=0 ends the training at its first step. One that waits for a plateau takes an accuracy that "
+        "rises for one, unless it is told mode='max'.",
         mathematics=("η_k = η_0 γ^(k / size):   0.1 every 10 batches leaves 1e-10 η_0 after 100",),
         thresholds=f"From a look in the first {EARLY:g} of the run on, ‖Δw‖ and ‖Δw‖ / ‖g‖ are both at most "
         f"{GONE:g} of what they were at the first look, in {MIN_LOOKS} looks at least and to the last. Where they come "
         f"to {FADED:g} before the last quarter, it is information. Where torch tells a "
         f"learning rate that is still {KEPT:g} of the first or more, something else holds the weights, and nothing is "
-        "said.",
-        remedies=("Step the schedule once an epoch, or give it the number of batches: free.",),
+        "said. Where torch tells a rate that is exactly 0 and was "
+        f"{WHOLE:g} of the largest or more at the look before, a factor of 0 is named.",
+        remedies=(
+            "Step the schedule once an epoch, or give it the number of batches: free.",
+            "A factor above 0 for each step of the schedule: free.",
+        ),
         silence="Where the training was to end there.",
         references=("Loshchilov and Hutter (2017): SGDR: stochastic gradient descent with warm restarts",),
     ),
@@ -150,5 +176,5 @@ RULE = Rule(
     headline=_headline,
     urgency=2,
     labels={"update_first": "‖Δw‖ at first", "update_last": "‖Δw‖ at last"},
-    zoo=("gr310_schedule_each_batch",),
+    zoo=("gr310_schedule_each_batch", "gr310_factor_of_zero"),
 )

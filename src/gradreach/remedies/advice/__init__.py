@@ -47,6 +47,7 @@ distinct_rows: see that the rows of a batch differ
 double_where: choose before the operation as well as after it
 drop_rows: leave out the rows that hold values that are not finite
 fill_far_below: masked scores far below all others
+factor_above_zero: a schedule whose factor is not 0
 find_out: what to ask where nothing is known that would help
 forward_anew: a forward pass of its own for each loss, once the weights have moved
 finite_mask: mask with a large finite number in place of infinity
