@@ -9,6 +9,7 @@ from gradreach.facts.facts import Facts
 from gradreach.facts.wording import figure
 from gradreach.record.schema import Finding, Severity
 from gradreach.record.seen.recurrence import HORIZON_LIMIT, TimeLook
+from gradreach.remedies.advice.bounded_state import BOUNDED_STATE
 from gradreach.rules import gr103_recurrent_saturated
 from gradreach.rules.data_dependency import (
     BANDS,
@@ -82,6 +83,7 @@ def _finding(facts: Facts, test: DependencyTest) -> Finding:
     severity: Severity = "error" if facts.rests_at(test) else "info"
     how = f"r({most.lag.at}) = {figure(most.reach)} < {HORIZON_LIMIT:g}, yet {lie(facts, most.lag)}"
     smaller = gr103_recurrent_saturated.smaller_sums(facts, flat)[:1] if flat else ()
+    smaller = tuple(each for each in smaller if each.id == BOUNDED_STATE.id)
     remedies = (*smaller, *as_far_as(facts, test, most.lag.at))
     return RULE.finding(severity, where(facts, test), evidence, because, remedies, how)
 
