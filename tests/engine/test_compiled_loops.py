@@ -185,8 +185,8 @@ def test_clip_of_an_adjoint_whose_square_overflows(kind):
 def test_rows_do_not_depend_on_the_number_of_threads(kind, dtype, monkeypatch):
     case = drawn(kind, 6, 23, 21, dtype=dtype)
     alone = ran(kind, case, skip=2, clip=2.0)
-    for team in (loops._team(), None):
-        monkeypatch.setattr(loops, "_team", lambda team=team: team)
+    for team in (loops.team, lambda: None):
+        monkeypatch.setattr(loops, "team", team)
         for threads in (2, 3, 23, 40):
             for name, array in ran(kind, case, skip=2, clip=2.0, threads=threads).items():
                 np.testing.assert_array_equal(array, alone[name], err_msg=f"{name}, {threads} threads")
@@ -341,8 +341,8 @@ def test_an_error_in_a_thread_comes_back(monkeypatch):
     def failing(first, last):
         raise RuntimeError(f"rows {first} to {last}")
 
-    for team in (loops._team(), None):
-        monkeypatch.setattr(loops, "_team", lambda team=team: team)
+    for team in (loops.team, lambda: None):
+        monkeypatch.setattr(loops, "team", team)
         with pytest.raises(RuntimeError, match="rows"):
             loops.over_rows(failing, 4, 2)
 

@@ -16,7 +16,7 @@ from gradreach.engine.scan import Sweep, Unroll
 
 _SELDOM = 8
 """The most lags between two looks at the adjoints' size."""
-ROOM = {torch.float32: 32, torch.float64: 256}
+_ROOM = {torch.float32: 32, torch.float64: 256}
 """log2 of the size at which adjoints are brought back to 1, so that even their squares stay within the range."""
 _RANGE = {torch.float32: 126, torch.float64: 1022}
 
@@ -167,7 +167,7 @@ class ScaledAdjoint:
         exponent = shift if self.exponent is None else self.exponent + shift
         ends = exponent[live].aminmax()
         least, top = float(ends.min), float(ends.max)
-        if bool(shift.abs().amax() < ROOM[self.dh.dtype]):
+        if bool(shift.abs().amax() < _ROOM[self.dh.dtype]):
             return self, least, top
         scale = torch.exp2(-shift.to(self.dh.dtype))
         return ScaledAdjoint(self.dh * scale, None if self.dc is None else self.dc * scale, exponent), least, top
@@ -177,7 +177,7 @@ class _Clock:
     """When to look at the adjoints' size again: soon where it changes fast, seldom where it does not."""
 
     def __init__(self, dtype: torch.dtype) -> None:
-        self._room = ROOM[dtype]
+        self._room = _ROOM[dtype]
         self._seen: tuple[int, float, float] | None = None
         self.due = 0
 

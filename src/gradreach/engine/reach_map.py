@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from gradreach.engine.adjoint import sweep_of
-from gradreach.engine.lags import ROOM, LagAdjoint, ScaledAdjoint, carry_back
+from gradreach.engine.lags import LagAdjoint, ScaledAdjoint, carry_back
 from gradreach.engine.scan import Unroll
 from gradreach.engine.subnormals import flushed
 
@@ -57,9 +57,9 @@ class Shares:
         self.record()
 
     def unit(self, exponent: Int[Tensor, "A R 1"], dtype: torch.dtype) -> Float[Tensor, "A R 1"] | None:
-        """2^exponent / ‖dW‖ for every row: 0 where it lies below what rounding leaves of `rest`; None where all do."""
+        """2^exponent / ‖dW‖ for every row, 0 where that is no normal number; None where it is 0 for all."""
         unit = torch.exp2(exponent - math.log2(self.size)).to(dtype)
-        unit = unit.where(unit > torch.finfo(dtype).eps ** 2 * 2.0 ** -ROOM[dtype], 0.0)
+        unit = unit.where(unit >= torch.finfo(dtype).tiny, 0.0)
         return unit if bool(unit.any()) else None
 
     def record(self) -> None:
