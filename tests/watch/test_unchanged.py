@@ -115,10 +115,9 @@ def test_compiled_code_is_compiled_as_often_and_warns_of_nothing(by_method: bool
         seen, record = watched(train, every)
         assert seen[0] == plain[0]
         assert all(torch.equal(a, b) for a, b in zip(seen[1], plain[1], strict=True))
-        assert len(record.notes) == 1
-        assert "compiles" in record.notes[0]
-        assert {look.module for look in record.looks[-1].depth} == {"model.0", "model.1.1"}
-        assert all(look.update_ratio for look in record.looks[0].depth)
+        assert record.notes == ()
+        assert {look.module for look in record.looks[-1].depth} == {"model.0", "model.1.0", "model.1.1"}
+        assert all(look.update_ratio for look in record.looks[0].depth if look.parameters)
 
 
 @pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")  # said by torch itself

@@ -16,7 +16,7 @@ def main() -> None:
     from gradreach.observing import observe
 
     torch.manual_seed(0)
-    model = torch.nn.Sequential(torch.nn.Linear(4, 1))
+    model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1))
     steps = 3
     with tempfile.TemporaryDirectory(prefix="gradreach-doctor-") as folder:
         with observe(model, every=1, out=Path(folder) / "record") as watch:
@@ -25,7 +25,7 @@ def main() -> None:
                 compiled(torch.ones(2, 4)).square().mean().backward()
         record = watch.record()
     norms = sum(step.norm is not None for step in record.steps)
-    modules = max((len(look.depth) for look in record.looks), default=0)
+    modules = max((sum(layer.calls > 0 for layer in look.depth) for look in record.looks), default=0)
     print(json.dumps({"steps": steps, "seen": len(record.steps), "norms": norms, "modules": modules}))
 
 

@@ -13,6 +13,7 @@ loss_level: the level of the loss at each line that calls backward
 schedule: what each next step gets, and what watching has cost
 budget: the share of the wall time that watching may cost
 step_watch: drives the lenses on one watched step
+compiled: compiled code, and its eager form that runs beside it
 lens: what a lens is, and how all lenses are found
 lenses: one file a lens
 pending_looks: looks whose update is still to come

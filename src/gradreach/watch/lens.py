@@ -92,6 +92,10 @@ class WatchedStep:
     carried: dict[type[Lens], Any] = field(default_factory=dict)
     called_without_gradient: dict[int, nn.Module] = field(default_factory=dict)
 
+    def beside(self, carried: dict[type[Lens], Any]) -> WatchedStep:
+        """A step of its own for what runs beside this one's compiled code, in the same order of calls."""
+        return WatchedStep(self.models, self.own_work, self.may_probe, self.number, called=self.called, carried=carried)
+
     def may_pass_again(self, graph: Graph) -> bool:
         """Whether a further pass over the script's graph is seen by nothing and nobody but us, nor by anomaly mode."""
         return (

@@ -64,8 +64,11 @@ class Driver(Protocol):
     def hooked(self, tensor: Tensor) -> None:
         """The script hooks this tensor, or has it keep its gradient."""
 
-    def compiled(self, target: Any) -> None:
-        """The script compiles this model or function."""
+    def compiles(self, target: Any) -> None:
+        """The script is about to compile this model or function; None where it asks for a decorator."""
+
+    def compiled(self, target: Any, made: Any) -> Any:
+        """What the script is given for what was made of it."""
 
     def exports(self, *, begins: bool) -> None:
         """The script begins to export a model, or has done so."""
@@ -234,8 +237,11 @@ class _Teller:
 
     def compile(self, real: Any) -> Callable[..., Any]:
         def compile(*args: Any, **kwargs: Any) -> Any:
-            self._do_anywhere(lambda: self._driver.compiled(args[0] if args else kwargs.get("model")))
-            return real(*args, **kwargs)
+            target = args[0] if args else kwargs.get("model")
+            self._do_anywhere(lambda: self._driver.compiles(target))
+            made = [real(*args, **kwargs)]
+            self._do_anywhere(lambda: made.append(self._driver.compiled(target, made[0])))
+            return made[-1]
 
         return compile
 

@@ -16,6 +16,8 @@ from gradreach.record.sinks.recorder import Recorder
 from gradreach.watch.backward_sites import BackwardSites
 from gradreach.watch.beginnings import Beginnings
 from gradreach.watch.budget import LEAST_SECONDS, Budget
+from gradreach.watch.compiled.calls import CompiledCalls
+from gradreach.watch.compiled.joined import seen_by
 from gradreach.watch.frames import caller, name_in_script
 from gradreach.watch.graph import walk
 from gradreach.watch.home import Home
@@ -68,7 +70,6 @@ class Session:
         self._is_passing = False
         self._compiles = False
         self._has_told_of_delay = False
-        self._compiled_roots: list[nn.Module] = []
         self._own_work = OwnWork(recorder.note)
         self._models = Models()
         self._kept = KeptCalls(self._own_work)
@@ -81,6 +82,8 @@ class Session:
         self._pending = PendingLooks(recorder, self._sites)
         self._beginnings = Beginnings(self._own_work)
         self._carried: dict[type[Lens], Any] = {}
+        self._carried_by_shadows: dict[type[Lens], Any] = {}
+        self._compiled = CompiledCalls(self._own_work, self._kept, self._home, lambda: self._watch, self._shadow_watch)
         self._lead = 0
         if only is not None:
             self._add_root(only, name_in_script(only, sys._getframe(1)))
@@ -97,6 +100,7 @@ class Session:
     def close(self) -> None:
         """Finish what is pending, take every wrapping away, and write what is left."""
         self._patches.release()
+        self._compiled.release()
         if self._guards is not None:
             self._guards.release()
         self._end_watch()
@@ -155,20 +159,15 @@ class Session:
         if self._watch is not None and not tensor.is_leaf:
             self._watch.step.is_hooked = True
 
-    def compiled(self, target: Any) -> None:
-        """Compiled code must meet no changed class and no global hook, which would warn, recompile or stay silent."""
+    def compiles(self, target: Any) -> None:  # noqa: ARG002
+        """Compiled code must meet no changed class, which it would be compiled anew for."""
         self._compiles = True
         self._beginnings.release()
         self._kept.release()
-        if self._watch is not None:
-            self._watch.detach()
-        owner = getattr(target, "__self__", target)
-        if isinstance(owner, nn.Module):
-            self._compiled_roots.append(owner)
-        self._recorder.note(
-            "The script compiles code: inside it modules cannot be seen, so time and activations are not reported; "
-            "norms, weights, their gradients and updates are."
-        )
+
+    def compiled(self, target: Any, made: Any) -> Any:
+        """What was made of it, followed: its eager form runs beside it on the steps that are looked at."""
+        return self._compiled.taken(target, made)
 
     def exports(self, *, begins: bool) -> None:
         """What records a model's code must meet no hook and no changed class: the look of this step goes without."""
@@ -266,6 +265,7 @@ class Session:
         if look is not None:
             with self._own_work:
                 self._after(site, look)
+        self._compiled.shadow = None
         with self._own_work:
             self._steps.judge(losses, frame)
         with self._own_work:
@@ -277,14 +277,14 @@ class Session:
         self._steps.write()
         self._pending.settle(site)
         if watch is not None:
-            for root in (*watch.roots, *self._compiled_roots):
+            for root in watch.roots:
                 if root not in self._models and self._models.misses(root):
                     self._add_root(root, name_in_script(root, frame))
             self._models.refresh()
             self._alarm.learn(site, call.losses)
-            watch.before_backward(call.losses, call.weights, self._steps.factor)
+            watch.before_backward(call.losses, call.weights, self._steps.factor, self._compiled.seams)
         if watch is not None or self._sites.is_new(site):
-            leaves = watch.step.leaves if watch is not None else walk(call.losses).leaves
+            leaves = walk(call.losses).leaves if watch is None or self._compiled.seams else watch.step.leaves
             self._sites.learn(site, leaves)
             self._tell_layout(leaves)
             for missed in self._calls.missed_loads(self._models, leaves):
@@ -292,15 +292,18 @@ class Session:
 
     def _after(self, site: int, watch: StepWatch) -> None:
         """What a look adds at the end of the backward pass."""
-        look = watch.look(self._steps.number, site)
-        step, names = watch.step, self._models.parameter_names()
-        update = Update(self._models, step.modules, look)
-        stepped = None if self._compiles else Stepped(names, step.leaves, self._own_work, self._beginnings)
-        self._pending.add(update, Uncleared(names, step.leaves, step.modules, site), stepped)
+        seen = seen_by(watch, self._compiled.shadow, self._steps.number, site, self._steps.factor)
+        names = self._models.parameter_names()
+        update = Update(self._models, seen.modules, seen.look)
+        hears = not self._compiled.others
+        stepped = Stepped(names, seen.leaves, self._own_work, self._beginnings) if hears else None
+        self._pending.add(update, Uncleared(names, seen.leaves, seen.modules, site), stepped)
         if self._steps.scaler is not None:
             self._pending.rescaled()
-        self._samples.take(look, watch.local_errors())
-        self._lead = step.lead
+        self._samples.take(seen.look, seen.local_errors)
+        self._lead = watch.step.lead
+        if why_not := self._compiled.why_not():
+            self._recorder.note(why_not)
 
     def _charge(self, site: int, watch: StepWatch | None, own: float, again: float) -> None:
         """Account for this step, and settle what the next one gets."""
@@ -337,10 +340,12 @@ class Session:
     def _new_watch(self, *, is_leading: bool = False) -> StepWatch:
         may_probe = self._samples.may_probe()
         step = WatchedStep(self._models, self._own_work, may_probe, number=self.count, carried=self._carried)
-        watch = StepWatch(step, self._kept, self._only, is_leading=is_leading)
-        if self._compiles:
-            watch.detach()
-        return watch
+        return StepWatch(step, self._kept, self._only, is_leading=is_leading)
+
+    def _shadow_watch(self, watch: StepWatch) -> StepWatch:
+        """The watch of what runs beside the compiled code of a step that is looked at."""
+        step = watch.step.beside(self._carried_by_shadows)
+        return StepWatch(step, self._kept, self._only, is_shadow=True)
 
     def _end_watch(self) -> None:
         if self._watch is not None:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
+from gradreach.watch.graph import maker
 from gradreach.watch.topology import Output, Topology, Use
 
 Parts = tuple[Tensor | None, ...]
@@ -55,6 +56,10 @@ class StateGradients:
     def adjoints(self, losses: Sequence[Tensor], weights: Any) -> tuple[list[Parts], list[Parts]] | None:
         """δ_t and e_t at every state; None where no gradient arrives at any."""
         deltas, errors = self._arriving(losses, weights, len(self.states))
+        begun = self._begun(losses, weights)
+        deltas, errors = (
+            [tuple(map(_plus, *pair)) for pair in zip(each, begun, strict=True)] for each in (deltas, errors)
+        )
         if not any(part is not None for delta in deltas for part in delta):
             return None
         return deltas, (self._by_difference(deltas) if self._is_read_between() else errors)
@@ -85,6 +90,16 @@ class StateGradients:
             for handle in handles:
                 handle.remove()
         return [tuple(each.all) for each in got.values()], [tuple(each.errors) for each in got.values()]
+
+    def _begun(self, losses: Sequence[Tensor], weights: Any) -> list[Parts]:
+        """What the pass begins with at the states themselves, where it begins there."""
+        given = weights if isinstance(weights, (list, tuple)) else [weights] * len(losses)
+        begun: dict[Output, Tensor] = {}
+        for loss, weight in zip(losses, given, strict=False):
+            number = self.topology.numbers.get(maker(loss))
+            if number is not None:
+                begun[Output(number, loss.output_nr)] = torch.ones_like(loss) if weight is None else weight
+        return [tuple(None if part is None else begun.get(part) for part in state) for state in self.states]
 
     def _by_difference(self, deltas: Sequence[Parts]) -> list[Parts]:
         """e_t = δ_t − (∂h_{t+1}/∂h_t)ᵀ δ_{t+1}; what is lost in rounding counts as no error."""
@@ -142,8 +157,8 @@ class _Arrivals:
         return passes
 
 
-def _plus(one: Tensor | None, other: Tensor) -> Tensor:
-    return other if one is None else one + other
+def _plus(one: Tensor | None, other: Tensor | None) -> Tensor | None:
+    return one if other is None else other if one is None else one + other
 
 
 def _less(whole: Tensor | None, carried: Tensor | None) -> Tensor | None:

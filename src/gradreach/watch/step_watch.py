@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from gradreach.record.look import Look
 from gradreach.record.seen.loop import CutPass
-from gradreach.watch.graph import walk
+from gradreach.watch.graph import Node, walk
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep, all_lenses
 from gradreach.watch.models import modules_of, parameters_of
 from gradreach.watch.module_hooks import ModuleHooks, is_transformed
@@ -30,6 +31,7 @@ class StepWatch:
     """Drives the lenses over one step, on the calls of all modules or on those of `only`.
 
     A step that `is_leading` only leads up to a look: the lenses that follow streams are driven, and tell its chunk.
+    What `is_shadow` is our own run of the script's modules, which is hooked while it lasts alone.
     `roots` are the modules that no other module called. `began` is when the first of them was entered, and `seconds` is
     what the hooks took.
     """
@@ -41,6 +43,7 @@ class StepWatch:
         only: nn.Module | None = None,
         *,
         is_leading: bool = False,
+        is_shadow: bool = False,
     ) -> None:
         self.is_leading = is_leading
         self.roots: list[nn.Module] = []
@@ -56,15 +59,55 @@ class StepWatch:
         self._generators: Generators | None = None
         self._stack: list[nn.Module] = []
         self._thread = threading.get_ident()
-        self._hooks = ModuleHooks(self._enter, self._leave, self._end)
+        self._is_over, self._is_shadow = False, is_shadow
+        self._hooks = None if is_shadow else self._hook()
 
     def detach(self) -> None:
-        """Take the global hooks away; without them the graph and the weights still tell their part."""
-        self._hooks.remove()
+        """Take the global hooks away for good; without them the graph and the weights still tell their part."""
+        self._is_over = True
+        self._unhook()
 
-    def before_backward(self, losses: Sequence[Tensor], weights: Any, scale: float) -> None:
-        """Show the lenses the script's graph while it is whole; from here on arriving gradients count."""
-        backward = BackwardPass(losses, weights, walk(losses))
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Without the global hooks, as compiled code needs it, which would warn of them or be compiled anew."""
+        self._unhook()
+        try:
+            yield
+        finally:
+            if not self._is_over:
+                self._hooks = self._hook()
+
+    @contextmanager
+    def hooked(self) -> Iterator[None]:
+        """With the global hooks for as long as a part of a shadow runs."""
+        self._hooks = self._hook()
+        try:
+            yield
+        finally:
+            self._unhook()
+
+    def add_root(self, root: nn.Module) -> None:
+        """Take in a module as one that no other called, where none is being called."""
+        if not self._stack and not any(known is root for known in self.roots):
+            self.roots.append(root)
+
+    def met(self, root: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """The script calls a root whose hooks may not be heard: take in the root and its data."""
+        self.add_root(root)
+        self.step.called.setdefault(id(root), len(self.step.called))
+        self.step.data.called(args, kwargs, outermost=not self._stack)
+
+    def in_its_own_terms(self, marks: Mapping[Any, Any]) -> dict[Any, Any]:
+        """Marks that the lenses of another watch made on a node, as this one's lenses make them."""
+        mine = {type(lens): lens for lens in self._lenses}
+        return {mine.get(type(key), key): value for key, value in marks.items()}
+
+    def before_backward(
+        self, losses: Sequence[Tensor], weights: Any, scale: float, seams: Collection[Node] = ()
+    ) -> None:
+        """Show the lenses the script's graph while it is whole; from here on arriving gradients count. What lies behind
+        the `seams`, where compiled code begins, a shadow tells."""
+        backward = BackwardPass(losses, weights, walk(losses, seams))
         self.step.leaves, self.step.scale = backward.graph.leaves, scale
         self._each(Lens.before_backward, lambda lens: lens.before_backward(backward))
         self.step.is_recording = True
@@ -123,9 +166,8 @@ class StepWatch:
             self.began, self.worked_before = begin, time.process_time()
         with self.step.own_work:
             if not self._stack:
-                self._generators = Generators.now()
-                if not any(root is module for root in self.roots):
-                    self.roots.append(module)
+                self._generators = None if self._is_shadow else Generators.now()
+                self.add_root(module)
             self._stack.append(module)
             self.step.is_stored_elsewhere = self.step.is_stored_elsewhere or _saves_elsewhere()
             self.step.spans.entering(module)
@@ -159,7 +201,16 @@ class StepWatch:
     def _is_of_script(self, module: nn.Module) -> bool:
         """Whether the script calls this module, in its own thread, and watching is asked of it."""
         mine = self._parts is None or id(module) in self._parts
-        return mine and threading.get_ident() == self._thread and not self.step.own_work.is_running
+        is_asked = self._is_shadow or not self.step.own_work.is_running
+        return mine and threading.get_ident() == self._thread and is_asked
+
+    def _hook(self) -> ModuleHooks:
+        return ModuleHooks(self._enter, self._leave, self._end)
+
+    def _unhook(self) -> None:
+        if self._hooks is not None:
+            self._hooks.remove()
+            self._hooks = None
 
 
 def _name(lens: type[Lens]) -> str:

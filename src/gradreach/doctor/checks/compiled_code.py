@@ -24,8 +24,8 @@ def compiled_code() -> Diagnosis:
         return Diagnosis(
             "error", f"works, but {seen['seen']} of {seen['steps']} backward passes were seen", "report this"
         )
-    inside = f"weights of {count(seen['modules'], 'module')}" if seen["modules"] else "nothing of the modules inside"
-    return Diagnosis("ok", f"works; of compiled code every backward pass and norm is seen, {inside}, no reach")
+    inside = count(seen["modules"], "module") if seen["modules"] else "none of the modules"
+    return Diagnosis("ok", f"works; of compiled code every backward pass and norm is seen, and {inside} inside")
 
 
 CHECK = Check("compile", 7, compiled_code, needs_torch=True)

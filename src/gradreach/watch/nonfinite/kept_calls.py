@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
+from gradreach.watch.compiled.eagerly import eagerly
 from gradreach.watch.graph import Node, maker, mark
 from gradreach.watch.module_hooks import is_transformed
 from gradreach.watch.own_work import OwnWork, as_script
@@ -123,6 +124,7 @@ class KeptCall:
                 stack.enter_context(torch.autocast(device, dtype=dtype, enabled=dtype is not None))
             stack.enter_context(as_script())
             stack.enter_context(torch.enable_grad())
+            stack.enter_context(eagerly())
             yield
 
 
@@ -223,39 +225,47 @@ class KeptCalls:
             self._numbers -= self.calls.pop(0).numbers
             self.overflowed = True
 
+    def through(
+        self, root: nn.Module, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType
+    ) -> Any:
+        """Make this call of a root for the script, which calls it from `frame`, and keep it. No hook of ours is needed
+        for it: so are the calls of compiled roots kept."""
+        if not self.is_armed or self._inside or self._own_work.is_running:
+            return call(*args, **kwargs)
+        if not torch.is_grad_enabled() or is_transformed():
+            return call(*args, **kwargs)
+        known = self._roots.setdefault(id(root), _Root())
+        begin, is_asked = time.perf_counter(), known.is_asked()
+        generators = Generators.now() if is_asked or known.draws else None
+        kept = KeptCall(root, args, kwargs, generators, _autocast(), (frame.f_code, frame.f_lineno))
+        if is_asked or known.writes:
+            with self._own_work:
+                kept.versions = _versions(kept.inputs())
+        self._inside = True
+        start = time.perf_counter()
+        try:
+            output = call(*args, **kwargs)
+        except BaseException as error:
+            error.__traceback__ = without_ours(error.__traceback__)
+            raise
+        finally:
+            self._inside = False
+        end = time.perf_counter()
+        with self._own_work:
+            if is_asked:
+                known.draws = known.draws or not (generators is None or generators.stand_still())
+                known.writes = known.writes or not kept.is_untouched()
+            known.calls += 1
+            self._keep(kept, output)
+        self.seconds += start - begin + time.perf_counter() - end
+        return output
+
     def _wrapped(self, kind: type[nn.Module], own: Callable[..., Any] | None) -> Callable[..., Any]:
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
             original = super(kind, module).__call__ if own is None else partial(own, module)  # type: ignore[misc]
-            root = self._roots.get(id(module))
-            if root is None or not self.is_armed or self._inside or self._own_work.is_running:
+            if id(module) not in self._roots:
                 return original(*args, **kwargs)
-            if not torch.is_grad_enabled() or is_transformed():
-                return original(*args, **kwargs)
-            begin, is_asked = time.perf_counter(), root.is_asked()
-            frame = sys._getframe(1)
-            generators = Generators.now() if is_asked or root.draws else None
-            kept = KeptCall(module, args, kwargs, generators, _autocast(), (frame.f_code, frame.f_lineno))
-            if is_asked or root.writes:
-                with self._own_work:
-                    kept.versions = _versions(kept.inputs())
-            self._inside = True
-            start = time.perf_counter()
-            try:
-                output = original(*args, **kwargs)
-            except BaseException as error:
-                error.__traceback__ = without_ours(error.__traceback__)
-                raise
-            finally:
-                self._inside = False
-            end = time.perf_counter()
-            with self._own_work:
-                if is_asked:
-                    root.draws = root.draws or not (generators is None or generators.stand_still())
-                    root.writes = root.writes or not kept.is_untouched()
-                root.calls += 1
-                self._keep(kept, output)
-            self.seconds += start - begin + time.perf_counter() - end
-            return output
+            return self.through(module, original, args, kwargs, sys._getframe(1))
 
         return call
 

@@ -1,0 +1,74 @@
+"""What is seen of a step at the end of its backward pass: by its own watch, and by the shadow of its compiled calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from torch import Tensor, nn
+
+from gradreach.record.look import Look
+from gradreach.watch.compiled.shadow import Shadow
+from gradreach.watch.samples.local_errors import LocalErrors
+from gradreach.watch.step_watch import StepWatch
+
+EXACT = 1e-4
+"""The relative difference of outputs up to which what a shadow shows is taken to be true of the compiled code too:
+compiled code adds in another order, and rounds otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A look without the update that is still to come, the modules that it tells of, the leaves of the graph, and the
+    errors for the test of what they depend on."""
+
+    look: Look
+    modules: Sequence[nn.Module]
+    leaves: tuple[Tensor, ...]
+    local_errors: Sequence[LocalErrors]
+
+
+def seen_by(watch: StepWatch, shadow: Shadow | None, step: int, site: int, scale: float) -> Seen:
+    """What a step's watch has seen, and the shadow of its compiled calls; the script's backward pass is over."""
+    if shadow is None or shadow.is_empty:
+        look = watch.look(step, site)
+        return Seen(look, watch.step.modules, watch.step.leaves, watch.local_errors())
+    shadow.go_back(scale)
+    look, beside = watch.look(step, site), _inexact(shadow.watch.look(step, site), shadow.off)
+    order, both = watch.step.called, (watch.step, shadow.watch.step)
+    layers = sorted(
+        [*zip(both[0].modules, look.depth, strict=True), *zip(both[1].modules, beside.depth, strict=True)],
+        key=lambda pair: order.get(id(pair[0]), len(order)),
+    )
+    depth = tuple(replace(layer, order=n) for n, (_, layer) in enumerate(layers))
+    leaves = tuple({id(leaf): leaf for each in both for leaf in each.leaves}.values())
+    errors = watch.local_errors() or shadow.watch.local_errors()
+    return Seen(replace(_joined(look, beside), depth=depth), [module for module, _ in layers], leaves, errors)
+
+
+def _joined(look: Look, beside: Look) -> Look:
+    """The look with what the other adds: whatever it has not seen itself."""
+    own = ("step", "site", "seconds")
+    return replace(
+        look,
+        **{
+            each.name: _both(getattr(look, each.name), getattr(beside, each.name))
+            for each in fields(Look)
+            if each.name not in own
+        },
+    )
+
+
+def _inexact(look: Look, off: float) -> Look:
+    """The look where the shadow's outputs are further off than rounding explains."""
+    if off <= EXACT:
+        return look
+    why = f"the eager form's output differs from the compiled code's by {off:.1e}"
+    return replace(look, time=tuple(replace(t, exact=False, why_inexact=t.why_inexact or why) for t in look.time))
+
+
+def _both(one: Any, other: Any) -> Any:
+    if isinstance(one, tuple):
+        return one + tuple(each for each in other if each not in one)
+    return one or other
