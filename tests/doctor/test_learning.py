@@ -72,8 +72,8 @@ def answering(monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any] | Exceptio
 @pytest.mark.parametrize(
     ("answer", "state", "told"),
     [
-        ({"steps": 3, "seen": 3, "norms": 3, "modules": 1}, "ok", "weights of 1 module, no reach"),
-        ({"steps": 3, "seen": 3, "norms": 3, "modules": 0}, "ok", "nothing of the modules inside"),
+        ({"steps": 3, "seen": 3, "norms": 3, "modules": 1}, "ok", "seen, and 1 module inside"),
+        ({"steps": 3, "seen": 3, "norms": 3, "modules": 0}, "ok", "none of the modules inside"),
         ({"steps": 3, "seen": 0, "norms": 0, "modules": 0}, "error", "0 of 3 backward passes were seen"),
         (Timeout("no answer within 60 s"), "warning", "skipped: no answer within 60 s"),
         (NoAnswer("InvalidCxxCompiler"), "warning", "does not work here: InvalidCxxCompiler"),

@@ -14,6 +14,7 @@ schedule: what each next step gets, and what watching has cost
 budget: the share of the wall time that watching may cost
 step_watch: drives the lenses on one watched step
 compiled: compiled code, and its eager form that runs beside it
+eagerly: the script's code as it is written, where it is compiled otherwise
 lens: what a lens is, and how all lenses are found
 lenses: one file a lens
 pending_looks: looks whose update is still to come

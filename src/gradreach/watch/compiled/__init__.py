@@ -4,6 +4,5 @@ calls: what `torch.compile` returned, and what each call of it is shown to
 shadow: the eager form of a step's compiled calls, run beside them
 side_effects: what a call may leave behind in the script's objects, taken before and put back
 draws: where every generator of random numbers stands
-eagerly: the script's code as it is written, where it is compiled otherwise
 joined: what is seen of a step, by its own watch and by its shadow
 """

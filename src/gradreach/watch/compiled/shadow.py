@@ -18,8 +18,8 @@ from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
 from gradreach.watch.compiled.draws import Draws
-from gradreach.watch.compiled.eagerly import eagerly
 from gradreach.watch.compiled.side_effects import State, state_behind
+from gradreach.watch.eagerly import eagerly
 from gradreach.watch.graph import Node, maker, on_gradient, parents, walk
 from gradreach.watch.module_spans import next_number
 from gradreach.watch.nonfinite.kept_calls import DEVICES

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
-from gradreach.watch.compiled.eagerly import eagerly
+from gradreach.watch.eagerly import eagerly
 from gradreach.watch.graph import Node, maker, mark
 from gradreach.watch.module_hooks import is_transformed
 from gradreach.watch.own_work import OwnWork, as_script
