@@ -117,6 +117,10 @@ class Lens:
     """Whether it is also driven on steps that only lead up to a look: of these it sees the calls, what it `leads` with,
     and it gives the `chunk`."""
 
+    asks_the_loss: ClassVar[bool] = False
+    """Whether it holds what modules were given against the targets of the script's loss: of compiled code it is shown
+    the calls that run beside it, and then the loss that the script itself computed."""
+
     def __init__(self, step: WatchedStep) -> None:
         self.step = step
 

@@ -251,7 +251,7 @@ class Session:
         if watch is not None and watch.is_leading:
             look = None
             with self._own_work:
-                self._samples.stream.follow(self._steps.number, watch.lead(losses))
+                self._samples.stream.follow(self._steps.number, self._compiled.lead(watch, losses))
         with self._own_work:
             self._before(site, call, frame, look)
         with self._own_work:
@@ -301,7 +301,7 @@ class Session:
         if self._steps.scaler is not None:
             self._pending.rescaled()
         self._samples.take(seen.look, seen.local_errors)
-        self._lead = watch.step.lead
+        self._lead = seen.lead
         if why_not := self._compiled.why_not():
             self._recorder.note(why_not)
 
@@ -343,9 +343,9 @@ class Session:
         return StepWatch(step, self._kept, self._only, is_leading=is_leading)
 
     def _shadow_watch(self, watch: StepWatch) -> StepWatch:
-        """The watch of what runs beside the compiled code of a step that is looked at."""
+        """The watch of what runs beside the compiled code of a watched step."""
         step = watch.step.beside(self._carried_by_shadows)
-        return StepWatch(step, self._kept, self._only, is_shadow=True)
+        return StepWatch(step, self._kept, self._only, is_leading=watch.is_leading, beside=watch)
 
     def _end_watch(self) -> None:
         if self._watch is not None:
@@ -359,6 +359,8 @@ class Session:
 
     def _add_root(self, root: nn.Module, name: str) -> None:
         self._recorder.write(Model(self._models.add(root, name), type(root).__name__))
+        if self._compiled.follow(root):
+            self._compiles = True
         if not self._compiles:
             self._kept.keep_calls_of(root)
 

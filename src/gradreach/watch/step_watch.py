@@ -31,7 +31,8 @@ class StepWatch:
     """Drives the lenses over one step, on the calls of all modules or on those of `only`.
 
     A step that `is_leading` only leads up to a look: the lenses that follow streams are driven, and tell its chunk.
-    What `is_shadow` is our own run of the script's modules, which is hooked while it lasts alone.
+    A watch `beside` that of the script's own step is of its shadow, our own run of the script's modules, and hooked
+    while that lasts alone: what is to be held against the script's loss it shows to the lenses of the other.
     `roots` are the modules that no other module called. `began` is when the first of them was entered, and `seconds` is
     what the hooks took.
     """
@@ -43,7 +44,7 @@ class StepWatch:
         only: nn.Module | None = None,
         *,
         is_leading: bool = False,
-        is_shadow: bool = False,
+        beside: StepWatch | None = None,
     ) -> None:
         self.is_leading = is_leading
         self.roots: list[nn.Module] = []
@@ -51,16 +52,20 @@ class StepWatch:
         self.worked_before = 0.0
         self.seconds = 0.0
         self.step = step
-        driven = (lens for lens in all_lenses() if lens.follows_streams or not is_leading)
+        driven = [lens for lens in all_lenses() if lens.follows_streams or not is_leading]
+        if beside is not None:
+            driven = [lens for lens in driven if not lens.asks_the_loss]
         self._lenses = [lens(step) for lens in driven if not step.own_work.is_out(_name(lens))]
         self._that = {does: [lens for lens in self._lenses if _overrides(type(lens), does)] for does in EVENTS}
+        if beside is not None:
+            self._that[Lens.called] += [lens for lens in beside._that[Lens.called] if lens.asks_the_loss]
         self._kept = kept
         self._parts = None if only is None else {id(module) for _, module in modules_of(only)}
         self._generators: Generators | None = None
         self._stack: list[nn.Module] = []
         self._thread = threading.get_ident()
-        self._is_over, self._is_shadow = False, is_shadow
-        self._hooks = None if is_shadow else self._hook()
+        self._is_over, self._is_shadow = False, beside is not None
+        self._hooks = None if beside is not None else self._hook()
 
     def detach(self) -> None:
         """Take the global hooks away for good; without them the graph and the weights still tell their part."""

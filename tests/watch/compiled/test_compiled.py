@@ -16,6 +16,7 @@ import torch._dynamo
 from torch import Tensor, nn
 from torch._dynamo.testing import CompileCounterWithBackend
 
+import gradreach
 from gradreach.record.look import Look
 from gradreach.watch.compiled.draws import Draws
 from tests.watch.conftest import Watched
@@ -321,6 +322,25 @@ def test_a_backward_pass_within_compiled_code_is_said(watched: Watched) -> None:
     record = watched(train)[1]
     assert len(record.steps) == STEPS
     assert any("the backward pass runs within it" in note for note in record.notes)
+
+
+@pytest.mark.parametrize("by_method", [False, True])
+def test_what_was_compiled_before_is_seen_as_well(by_method: bool) -> None:
+    """As by `gr.observe`, which stands around the loop alone."""
+    torch._dynamo.reset()
+    counter = CompileCounterWithBackend("aot_eager")
+    net = Language()
+    model = (_by_method if by_method else _whole)(net, counter)
+    made = net._compiled_call_impl
+    model(torch.randint(0, 7, (4, 6))).square().mean().backward()
+    frames = counter.frame_count
+    with gradreach.observe(model, every=1) as watch:
+        for _ in range(STEPS):
+            model(torch.randint(0, 7, (4, 6))).square().mean().backward()
+    record = watch.record()
+    assert [look.module.partition(".")[2] for look in record.looks[-1].time] == ["rnn"]
+    assert counter.frame_count == frames
+    assert net._compiled_call_impl is made
 
 
 def test_everything_is_put_back(watched: Watched) -> None:

@@ -5,30 +5,35 @@ from __future__ import annotations
 import functools
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FunctionType, MethodType
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gradreach.engine.norms import is_sharded
 from gradreach.watch.compiled.shadow import Shadow
 from gradreach.watch.compiled.side_effects import modules_behind
 from gradreach.watch.graph import Node
 from gradreach.watch.home import Home
+from gradreach.watch.models import modules_of
 from gradreach.watch.module_hooks import is_transformed
 from gradreach.watch.nonfinite.kept_calls import KeptCalls
 from gradreach.watch.own_work import OwnWork
+from gradreach.watch.samples.stream import Chunk
 from gradreach.watch.step_watch import StepWatch
+
+_OURS = "_gradreach_follows"
+"""The mark of a function that stands for a compiled one."""
 
 
 class CompiledCalls:
     """Follows the calls of what the script compiles, until `release`.
 
     Compiled code meets no hook of ours: while a call of it runs they are set aside. `watch_of` gives the watch of the
-    step under way; where it is looked at, the eager form runs beside in a `shadow`, which `shadow_watch` makes the
-    watch for. `others` says that something else than a module was compiled, which may step optimizers too.
+    step under way; where there is one, the eager form runs beside in a `shadow`, which `shadow_watch` makes the watch
+    for. `others` says that something else than a module was compiled, which may step optimizers too.
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class CompiledCalls:
         self._watch_of = watch_of
         self._shadow_watch = shadow_watch
         self._is_over = False
+        self._replaced: list[tuple[nn.Module, Any]] = []
         self._class_call: tuple[type, Callable[..., Any]] | None = None
         if "torch._dynamo.eval_frame" in sys.modules:  # something may be compiled already
             self._follow_class()
@@ -62,17 +68,28 @@ class CompiledCalls:
         ):  # a decorator that is still to be given its target
             return made
         self.others = self.others or _module_of(target) is None
+        return self._followed(target, made)
 
-        @functools.wraps(made)
-        def compiled(*args: Any, **kwargs: Any) -> Any:
-            return self._call(target, made, args, kwargs)
-
-        return compiled
+    def follow(self, root: nn.Module) -> bool:
+        """Follow what of a model was compiled before it was watched; whether anything was."""
+        found = False
+        for _, module in modules_of(root):
+            made = module._compiled_call_impl
+            found = found or made is not None or _is_made_of_another(module)
+            if made is not None and not hasattr(made, _OURS):
+                module._compiled_call_impl = self._followed(module._call_impl, made)
+                self._replaced.append((module, made))
+        return found
 
     @property
     def seams(self) -> frozenset[Node]:
         """Where the script's graph leads into compiled code that a shadow shows."""
         return frozenset() if self.shadow is None else self.shadow.seams
+
+    def lead(self, watch: StepWatch, losses: Sequence[Tensor]) -> Chunk | None:
+        """What a step that leads up to a look was given, by its own watch or by the shadow's."""
+        chunk = watch.lead(losses)
+        return self.shadow.watch.lead(losses) if chunk is None and self.shadow is not None else chunk
 
     def why_not(self) -> str:
         """A sentence on the compiled code of this step that no shadow shows; empty where there is none."""
@@ -89,6 +106,16 @@ class CompiledCalls:
         if self._class_call is not None:
             kind, own = self._class_call
             setattr(kind, "__call__", own)  # noqa: B010
+        for module, made in self._replaced:
+            module._compiled_call_impl = made
+
+    def _followed(self, target: Any, made: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(made)
+        def compiled(*args: Any, **kwargs: Any) -> Any:
+            return self._call(target, made, args, kwargs)
+
+        setattr(compiled, _OURS, True)
+        return compiled
 
     def _follow_class(self) -> None:
         """Follow the calls of all modules that were compiled as such: they share one class."""
@@ -130,30 +157,27 @@ class CompiledCalls:
         *args: Any,
         **kwargs: Any,
     ) -> Any:
-        shadow, before, beside = self._shadow_of(watch), None, _alone(target)
+        before, beside = None, _alone(target)
+        if self.shadow is None:
+            self.shadow = Shadow(self._shadow_watch(watch), watch, self._own_work)
+        shadow = self.shadow
         begin = time.perf_counter()
         with self._own_work:
             if (root := _module_of(target)) is not None and torch.is_grad_enabled():
                 watch.met(root, args, kwargs)
-            if shadow is not None and self._may_run_beside(shadow, target, args, kwargs):
+            if self._may_run_beside(shadow, target, args, kwargs):
                 before = shadow.before(beside, (*args, *kwargs.values()))
         start = time.perf_counter()
         with watch.aside():
             output = made(*args, **kwargs)
             end = time.perf_counter()
-            if shadow is not None and before is not None:
+            if before is not None:
                 with self._own_work:
                     shadow.after(beside, args, kwargs, output, before)
                     for module in shadow.watch.roots:
                         watch.add_root(module)
         watch.seconds += start - begin + time.perf_counter() - end
         return output
-
-    def _shadow_of(self, watch: StepWatch) -> Shadow | None:
-        """The shadow of the step under way; none of one that only leads up to a look."""
-        if self.shadow is None and not watch.is_leading:
-            self.shadow = Shadow(self._shadow_watch(watch), watch, self._own_work)
-        return self.shadow
 
     def _may_run_beside(self, shadow: Shadow, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         """Not where a forward pass waits for the other ranks, which may not look at this step."""
@@ -170,6 +194,11 @@ def _module_of(target: Any) -> nn.Module | None:
     if isinstance(target, MethodType) and isinstance(target.__self__, nn.Module):
         return target.__self__ if target.__name__ in ("forward", "_call_impl", "__call__") else None
     return target if isinstance(target, nn.Module) else None
+
+
+def _is_made_of_another(module: nn.Module) -> bool:
+    """Whether a module is what `torch.compile` made of another."""
+    return "_orig_mod" in module._modules and type(module).__module__.startswith("torch._dynamo")
 
 
 def _alone(target: Any) -> Any:

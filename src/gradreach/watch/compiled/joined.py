@@ -20,20 +20,21 @@ compiled code adds in another order, and rounds otherwise."""
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A look without the update that is still to come, the modules that it tells of, the leaves of the graph, and the
-    errors for the test of what they depend on."""
+    """A look without the update that is still to come, the modules that it tells of, the leaves of the graph, the
+    errors for the test of what they depend on, and how many steps before the next look are to be followed."""
 
     look: Look
     modules: Sequence[nn.Module]
     leaves: tuple[Tensor, ...]
     local_errors: Sequence[LocalErrors]
+    lead: int
 
 
 def seen_by(watch: StepWatch, shadow: Shadow | None, step: int, site: int, scale: float) -> Seen:
     """What a step's watch has seen, and the shadow of its compiled calls; the script's backward pass is over."""
     if shadow is None or shadow.is_empty:
         look = watch.look(step, site)
-        return Seen(look, watch.step.modules, watch.step.leaves, watch.local_errors())
+        return Seen(look, watch.step.modules, watch.step.leaves, watch.local_errors(), watch.step.lead)
     shadow.go_back(scale)
     look, beside = watch.look(step, site), _inexact(shadow.watch.look(step, site), shadow.off)
     order, both = watch.step.called, (watch.step, shadow.watch.step)
@@ -44,7 +45,8 @@ def seen_by(watch: StepWatch, shadow: Shadow | None, step: int, site: int, scale
     depth = tuple(replace(layer, order=n) for n, (_, layer) in enumerate(layers))
     leaves = tuple({id(leaf): leaf for each in both for leaf in each.leaves}.values())
     errors = watch.local_errors() or shadow.watch.local_errors()
-    return Seen(replace(_joined(look, beside), depth=depth), [module for module, _ in layers], leaves, errors)
+    lead = max(step.lead for step in both)
+    return Seen(replace(_joined(look, beside), depth=depth), [module for module, _ in layers], leaves, errors, lead)
 
 
 def _joined(look: Look, beside: Look) -> Look:

@@ -77,6 +77,7 @@ class ChunkSeams(Lens):
     """Holds the data of a step, and the state of its recurrent layer, against those of the step before."""
 
     follows_streams = True
+    asks_the_loss = True
 
     def __init__(self, step: WatchedStep) -> None:
         super().__init__(step)
