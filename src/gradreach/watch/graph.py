@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -51,13 +51,13 @@ class Graph:
         return any(_is_residual(node) for node in islice(_sums(self.nodes), 24))
 
 
-def walk(tensors: Iterable[Tensor], seams: Collection[Node] = ()) -> Graph:
-    """Every node that a backward pass from these tensors would visit, nearest the loss first; none behind a seam."""
-    return walk_from([node for tensor in tensors if (node := maker(tensor)) is not None], seams)
+def walk(tensors: Iterable[Tensor]) -> Graph:
+    """Every node that a backward pass from these tensors would visit, nearest the loss first."""
+    return walk_from([node for tensor in tensors if (node := maker(tensor)) is not None])
 
 
-def walk_from(starts: Sequence[Node], seams: Collection[Node] = ()) -> Graph:
-    """Every node that a backward pass from these nodes would visit, nearest first; none behind a seam."""
+def walk_from(starts: Sequence[Node]) -> Graph:
+    """Every node that a backward pass from these nodes would visit, nearest first."""
     pending = list(dict.fromkeys(starts))
     seen = set(pending)
     nodes: list[Node] = []
@@ -68,7 +68,7 @@ def walk_from(starts: Sequence[Node], seams: Collection[Node] = ()) -> Graph:
             break
         if is_leaf(node):
             leaves.append(node.variable)
-        for parent in () if node in seams else parents(node):
+        for parent in parents(node):
             if parent not in seen:
                 seen.add(parent)
                 pending.append(parent)

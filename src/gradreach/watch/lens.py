@@ -6,7 +6,7 @@ give Look (in record/look.py) a field for what it sees.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from graphlib import TopologicalSorter
@@ -67,6 +67,8 @@ class WatchedStep:
     `modules` are the leaf modules that the look tells of. `recurrent` are the modules whose recurrence a lens follows;
     `recurs` says that one was met at all; `unrolled` are the rows and the steps of the loops that no module shows.
     `carried` holds what each lens left for the looks that follow, by its class.
+    `is_shadow`: what runs is the eager form of compiled code, run by us beside it. `gradients` are what its pass gave
+    the leaves, by identity, for it accumulates nothing; None elsewhere.
     `called_without_gradient` are the modules that were called where gradients are switched off, by identity. `number`
     is the step's own, from 0, and `lead` how many steps before the next look a lens asks to follow.
     """
@@ -82,8 +84,10 @@ class WatchedStep:
     is_recording: bool = False
     is_stored_elsewhere: bool = False
     is_hooked: bool = False
+    is_shadow: bool = False
     scale: float = 1.0
     leaves: tuple[Tensor, ...] = ()
+    gradients: Mapping[int, Tensor | None] | None = None
 
     modules: list[nn.Module] = field(default_factory=list)
     recurrent: list[nn.Module] = field(default_factory=list)
@@ -94,7 +98,9 @@ class WatchedStep:
 
     def beside(self, carried: dict[type[Lens], Any]) -> WatchedStep:
         """A step of its own for what runs beside this one's compiled code, in the same order of calls."""
-        return WatchedStep(self.models, self.own_work, self.may_probe, self.number, called=self.called, carried=carried)
+        return WatchedStep(
+            self.models, self.own_work, self.may_probe, self.number, called=self.called, carried=carried, is_shadow=True
+        )
 
     def may_pass_again(self, graph: Graph) -> bool:
         """Whether a further pass over the script's graph is seen by nothing and nobody but us, nor by anomaly mode."""

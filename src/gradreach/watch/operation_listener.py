@@ -28,11 +28,14 @@ class OperationListener(TorchFunctionMode):
     """Calls `heard` for each statement of some code objects that throws a new tensor away, once it has run.
 
     It says nothing of what gives back, or changes in place, what it is given, nor of tensors of the script's own
-    classes.
+    classes. What runs as own work it does not hear, but where it `is_in_shadow`, in a run of ours of the script's code.
     """
 
-    def __init__(self, codes: frozenset[CodeType], own_work: OwnWork, heard: Heard) -> None:
+    def __init__(
+        self, codes: frozenset[CodeType], own_work: OwnWork, heard: Heard, *, is_in_shadow: bool = False
+    ) -> None:
         super().__init__()
+        self._is_in_shadow = is_in_shadow
         self._codes, self._own_work, self._heard = codes, own_work, heard
         self._is_listening = False
 
@@ -57,7 +60,7 @@ class OperationListener(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         statement = None
-        if self._is_listening and not self._own_work.is_running:
+        if self._is_listening and (self._is_in_shadow or not self._own_work.is_running):
             with self._own_work:
                 statement = self._statement(sys._getframe(1), func)
         if statement is None:

@@ -282,9 +282,9 @@ class Session:
                     self._add_root(root, name_in_script(root, frame))
             self._models.refresh()
             self._alarm.learn(site, call.losses)
-            watch.before_backward(call.losses, call.weights, self._steps.factor, self._compiled.seams)
+            watch.before_backward(call.losses, call.weights, self._steps.factor, self._compiled.leaves())
         if watch is not None or self._sites.is_new(site):
-            leaves = walk(call.losses).leaves if watch is None or self._compiled.seams else watch.step.leaves
+            leaves = walk(call.losses).leaves
             self._sites.learn(site, leaves)
             self._tell_layout(leaves)
             for missed in self._calls.missed_loads(self._models, leaves):

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from gradreach.record.look import Look
 from gradreach.record.seen.loop import CutPass
-from gradreach.watch.graph import Node, walk
+from gradreach.watch.graph import walk
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep, all_lenses
 from gradreach.watch.models import modules_of, parameters_of
 from gradreach.watch.module_hooks import ModuleHooks, is_transformed
@@ -64,7 +65,7 @@ class StepWatch:
         self._generators: Generators | None = None
         self._stack: list[nn.Module] = []
         self._thread = threading.get_ident()
-        self._is_over, self._is_shadow = False, beside is not None
+        self._is_over = False
         self._hooks = None if beside is not None else self._hook()
 
     def detach(self) -> None:
@@ -108,11 +109,14 @@ class StepWatch:
         return {mine.get(type(key), key): value for key, value in marks.items()}
 
     def before_backward(
-        self, losses: Sequence[Tensor], weights: Any, scale: float, seams: Collection[Node] = ()
+        self, losses: Sequence[Tensor], weights: Any, scale: float, elsewhere: Collection[int] = ()
     ) -> None:
-        """Show the lenses the script's graph while it is whole; from here on arriving gradients count. What lies behind
-        the `seams`, where compiled code begins, a shadow tells."""
-        backward = BackwardPass(losses, weights, walk(losses, seams))
+        """Show the lenses the script's graph while it is whole; from here on arriving gradients count. The leaves
+        `elsewhere`, by identity, are told of by a shadow."""
+        graph = walk(losses)
+        if elsewhere:
+            graph = replace(graph, leaves=tuple(leaf for leaf in graph.leaves if id(leaf) not in elsewhere))
+        backward = BackwardPass(losses, weights, graph)
         self.step.leaves, self.step.scale = backward.graph.leaves, scale
         self._each(Lens.before_backward, lambda lens: lens.before_backward(backward))
         self.step.is_recording = True
@@ -171,7 +175,7 @@ class StepWatch:
             self.began, self.worked_before = begin, time.process_time()
         with self.step.own_work:
             if not self._stack:
-                self._generators = None if self._is_shadow else Generators.now()
+                self._generators = None if self.step.is_shadow else Generators.now()
                 self.add_root(module)
             self._stack.append(module)
             self.step.is_stored_elsewhere = self.step.is_stored_elsewhere or _saves_elsewhere()
@@ -206,7 +210,7 @@ class StepWatch:
     def _is_of_script(self, module: nn.Module) -> bool:
         """Whether the script calls this module, in its own thread, and watching is asked of it."""
         mine = self._parts is None or id(module) in self._parts
-        is_asked = self._is_shadow or not self.step.own_work.is_running
+        is_asked = self.step.is_shadow or not self.step.own_work.is_running
         return mine and threading.get_ident() == self._thread and is_asked
 
     def _hook(self) -> ModuleHooks:

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from gradreach.engine.norms import is_sharded
 from gradreach.watch.compiled.shadow import Shadow
 from gradreach.watch.compiled.side_effects import modules_behind
-from gradreach.watch.graph import Node
 from gradreach.watch.home import Home
 from gradreach.watch.models import modules_of
 from gradreach.watch.module_hooks import is_transformed
@@ -81,10 +80,9 @@ class CompiledCalls:
                 self._replaced.append((module, made))
         return found
 
-    @property
-    def seams(self) -> frozenset[Node]:
-        """Where the script's graph leads into compiled code that a shadow shows."""
-        return frozenset() if self.shadow is None else self.shadow.seams
+    def leaves(self) -> frozenset[int]:
+        """Identities of the parameters that the shadow of this step tells of."""
+        return frozenset() if self.shadow is None else self.shadow.leaves()
 
     def lead(self, watch: StepWatch, losses: Sequence[Tensor]) -> Chunk | None:
         """What a step that leads up to a look was given, by its own watch or by the shadow's."""

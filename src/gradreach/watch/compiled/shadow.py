@@ -85,10 +85,9 @@ class Shadow:
         """Whether nothing ran beside the compiled code."""
         return not self._twins
 
-    @property
-    def seams(self) -> frozenset[Node]:
-        """The nodes of the script's graph at which compiled outputs come out of what made them."""
-        return frozenset(maker(real) for real, _ in self._twins.values())
+    def leaves(self) -> frozenset[int]:
+        """Identities of what the eager graph leads to."""
+        return frozenset(id(leaf) for leaf in walk([twin.eager for _, twin in self._twins.values()]).leaves)
 
     def before(self, call: Callable[..., Any], given: Sequence[Any]) -> Before | None:
         """Keep what a compiled call starts from; None where it is to have no shadow."""
@@ -130,8 +129,8 @@ class Shadow:
         with self.watch.hooked():
             self.watch.before_backward(outputs, gradients, scale)
             leaves = [leaf for leaf in walk(outputs).leaves if leaf.requires_grad]
-            if leaves:
-                torch.autograd.grad(outputs, leaves, gradients, allow_unused=True)
+            got = torch.autograd.grad(outputs, leaves, gradients, allow_unused=True) if leaves else ()
+            self.watch.step.gradients = {id(leaf): gradient for leaf, gradient in zip(leaves, got, strict=True)}
 
     def _pair(self, real: Sequence[Tensor], eager: Sequence[Tensor]) -> None:
         if len(real) != len(eager) or any(a.shape != b.shape for a, b in zip(real, eager, strict=True)):

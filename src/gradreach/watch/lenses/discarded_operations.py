@@ -68,7 +68,8 @@ class DiscardedOperations(Lens):
             wanted |= self._in_class(type(each))
         if wanted:
             self._root = module
-            self._listener = OperationListener(frozenset(wanted), self.step.own_work, self._heard)
+            codes, own_work = frozenset(wanted), self.step.own_work
+            self._listener = OperationListener(codes, own_work, self._heard, is_in_shadow=self.step.is_shadow)
             self._listener.begin()
 
     def ended(self, module: nn.Module) -> None:

@@ -130,6 +130,8 @@ class ZeroGradients(Lens):
 
     def _zero(self, trained: Sequence[Tensor]) -> list[Tensor]:
         """The parameters that this pass gave nothing but zeros; untraced, those that hold nothing else."""
+        if (given := self.step.gradients) is not None:
+            return [leaf for leaf in trained if (gradient := given.get(id(leaf))) is None or not _any(gradient)]
         if self._operations:
             reached = {id(each.leaf) for each in self._operations if each.leaf is not None and each.got}
             return [leaf for leaf in trained if id(leaf) not in reached]
