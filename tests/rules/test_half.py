@@ -8,8 +8,9 @@ import pytest
 
 from gradreach.record.look import Look
 from gradreach.record.schema import Record
-from tests.records.parts import at, chain, falling, flat, record, steps, zero_gradient
-from tests.records.speaking import rounding, underflowing
+from gradreach.record.seen.loop import OptimizerSteps
+from tests.records.parts import INF, at, chain, falling, flat, record, steps, zero_gradient
+from tests.records.speaking import SPEAKING, rounding, underflowing
 from tests.rules.judging import codes, findings, not_judged, the
 
 
@@ -112,3 +113,22 @@ def test_a_gradient_of_0_for_that_reason_is_told_once_and_with_the_same_remedy()
     told = {each.code: each for each in findings(record(steps(loss=falling), looks))}
     assert told["GR319"].severity == "info"
     assert [remedy.id for remedy in told["GR307"].remedies] == ["scale-loss"]
+
+
+def overflowing(made: Record) -> Record:
+    """The same run, whose loss scaler left out the first 41 steps."""
+    return replace(
+        made, steps=tuple(replace(each, norm=INF, scale=1e9) if each.step <= 40 else each for each in made.steps)
+    )
+
+
+def test_steps_that_a_loss_scaler_leaves_out_are_none_that_the_script_forgot() -> None:
+    thrown, moves = OptimizerSteps(0, (), (), 0.0, is_discarded=True), OptimizerSteps(1, ("model.0.weight",), (), 0.1)
+    looks = (*at(*chain(2), count=4, stepped=thrown), *at(*chain(2), start=40, count=8, stepped=moves))
+    forgot = record(steps(120, loss=flat), looks)
+    assert "GR507" in codes(forgot)
+    assert "GR507" not in codes(overflowing(forgot))
+    still = SPEAKING["GR309"]
+    assert all(look.step <= 40 for look in still.looks)
+    assert "GR309" in codes(still)
+    assert "GR309" not in codes(overflowing(still))

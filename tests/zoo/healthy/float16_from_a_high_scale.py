@@ -7,7 +7,7 @@ from torch import nn
 torch.manual_seed(23)
 net = nn.Sequential(nn.Linear(6, 48), nn.SiLU(), nn.Linear(48, 48), nn.SiLU(), nn.Linear(48, 16))
 optimizer = torch.optim.Adam(net.parameters(), lr=1e-3, eps=1e-12)
-scaler = torch.amp.GradScaler("cpu", init_scale=2.0**44)
+scaler = torch.amp.GradScaler("cpu", init_scale=2.0**70)
 loads = torch.randn(6, 16)
 for _ in range(300):
     x = torch.randn(64, 6)

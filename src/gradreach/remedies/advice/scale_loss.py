@@ -9,9 +9,10 @@ USUAL = 65536.0
 
 
 def _code(now: float) -> str:
-    """A GradScaler where there is none, else one that begins higher than its scale `now`."""
+    """A GradScaler where there is none, else one that begins higher than its scale `now`, or lower where that is far
+    above the usual one."""
     if now != 1.0:
-        begin = max(USUAL, 64 * now)
+        begin = USUAL if now > USUAL else max(USUAL, 64 * now)
         return f"scaler = torch.amp.GradScaler(device, init_scale={begin:.1f})  # the scale was {now:g}"
     return (
         "scaler = torch.amp.GradScaler(device)  # once, before the loop; then, in place of backward() and step():\n"
@@ -23,6 +24,6 @@ SCALE_LOSS = Advice(
     id="scale-loss",
     does="multiplies the gradients on their way back, and divides them in float32 before the step",
     code=_code,
-    answers=("GR319", "GR307"),
+    answers=("GR319", "GR307", "GR301"),
     unfit="Where the weights themselves are float16: a GradScaler refuses them.",
 )
