@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gradreach.record.look import Look
-from gradreach.record.schema import Record
+from gradreach.record.schema import NonFinite, Record
 from gradreach.record.seen.loop import OptimizerSteps
 from tests.records.parts import INF, at, chain, falling, flat, record, steps, zero_gradient
 from tests.records.speaking import SPEAKING, rounding, underflowing
@@ -132,3 +132,17 @@ def test_steps_that_a_loss_scaler_leaves_out_are_none_that_the_script_forgot() -
     assert all(look.step <= 40 for look in still.looks)
     assert "GR309" in codes(still)
     assert "GR309" not in codes(overflowing(still))
+
+
+@pytest.mark.parametrize(("now", "begin"), [(4.0, 65536.0), (131072.0, 8388608.0)])
+def test_the_scale_that_is_advised_against_an_underflow_is_a_higher_one(now: float, begin: float) -> None:
+    (advised, _) = the(record(steps(loss=flat, scale=now), underflowing()), "GR319").remedies
+    assert f"init_scale={begin}" in advised.do
+
+
+def test_a_scale_that_is_far_too_high_is_to_begin_with_the_usual_one() -> None:
+    overflow = NonFinite(128, 0, "backward", "inf", cause="loss scale", argument="a loss scale of 1e+12, and so on")
+    made = record(steps(200, loss=flat, scale=1e12), nonfinite=(overflow,))
+    found = the(made, "GR301")
+    assert "gradients overflow under a loss scale of 1e+12" in found.because
+    assert found.remedies[0].do.startswith("scaler = torch.amp.GradScaler(device, init_scale=65536.0)")

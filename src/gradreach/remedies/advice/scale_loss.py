@@ -8,11 +8,10 @@ USUAL = 65536.0
 """The loss scale that torch's GradScaler begins with."""
 
 
-def _code(now: float) -> str:
-    """A GradScaler where there is none, else one that begins higher than its scale `now`, or lower where that is far
-    above the usual one."""
+def _code(now: float, begin: float | None = None) -> str:
+    """A GradScaler where there is none, else one that begins with another scale than `now`: by default a higher one."""
     if now != 1.0:
-        begin = USUAL if now > USUAL else max(USUAL, 64 * now)
+        begin = begin or max(USUAL, 64 * now)
         return f"scaler = torch.amp.GradScaler(device, init_scale={begin:.1f})  # the scale was {now:g}"
     return (
         "scaler = torch.amp.GradScaler(device)  # once, before the loop; then, in place of backward() and step():\n"
