@@ -27,7 +27,7 @@ from .parts import (
     time_look,
     zero_gradient,
 )
-from .speaking import ADDED, CHUNKED, OFF_LOSS, OUTPUT_OFF, SPEAKING, TANH, blown
+from .speaking import ADDED, CHUNKED, OFF_LOSS, OUTPUT_OFF, SPEAKING, TANH, blown, underflowing
 
 
 def look(kind: str) -> TimeLook:
@@ -110,6 +110,7 @@ ADVISED = (
     record(steps(400), at(probe()), dependency=(dependency(lag(30), module="model.head"),)),
     record(steps(400), at(probe()), dependency=(dependency(lag(70), module="model.head", T=180),)),
     *(record(steps(), at(chain(1)[0], count=8, zero_gradient=(zero_gradient(why=why),))) for why in CUT),
+    record(steps(), underflowing(zero_gradient=(zero_gradient(why="underflow"),))),
     record(steps(), (*at(chain(1)[0]), *at(chain(1)[0], start=100, zero_gradient=(zero_gradient(why="off"),)))),
     record(steps(), at(chain(1)[0], without_gradient=("model.b.weight",), called_without_gradient=("model.b",))),
     *(stopped(error, passes) for error in ERRORS for passes in (1, 2)),

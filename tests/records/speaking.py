@@ -21,6 +21,7 @@ from gradreach.record.seen.data import (
     SoftmaxAxis,
 )
 from gradreach.record.seen.depth import DepthLook, SingleValues
+from gradreach.record.seen.half import RoundedStep, Underflow
 from gradreach.record.seen.loop import (
     AnewOptimizer,
     Decay,
@@ -259,6 +260,18 @@ def with_eps(
 
     begun = at(*chain(2, update_ratio=ratio), count=4, stepped=stepped(root))
     return (*begun, *at(*chain(2, update_ratio=ratio), start=80, count=4, stepped=stepped(later or root)))
+
+
+def rounding(weighed: float = 0.95, *, part: float = 1.0, asked: float = 1e-4, rate: float = 1e-3) -> tuple[Look, ...]:
+    """Looks at an Adam over bfloat16 weights of whose steps this share is lost, weighed by what each was to bring."""
+    told = RoundedStep("Adam", "bfloat16", int(1000 * part), 1000, lost=0.98, weighed=weighed, asked=asked, rate=rate)
+    return at(*chain(2), count=8, stepped=OptimizerSteps(1, ("model.0.weight",), (), rate, rounded=(told,)))
+
+
+def underflowing(wrong: int = 900, *, is_pure: bool = False, **more: Any) -> tuple[Look, ...]:
+    """Looks at a backward pass in float16 that leaves the gradients of so many of 1000 weights wrong."""
+    told = Underflow(4096.0, 800, 720, wrong, 1000, ("model.0", "model.1"), is_pure)
+    return at(*chain(2), count=8, underflow=told, **more)
 
 
 def decaying(
@@ -550,6 +563,10 @@ SPEAKING: dict[str, Record] = {
     ),
     "GR612": record(steps(), at(copied_targets=CopiedTargets("model.embed", 12, 288, ahead=2))),
     "GR317": record(steps(), at(unheard=(UnheardBackward("model.reverse", "Reverse"),))),
+    "GR318": record(steps(loss=flat), rounding()),
+    "GR319": record(steps(loss=flat), underflowing()),
+    "GR319 of weights in float16": record(steps(loss=flat), underflowing(is_pure=True)),
+    "GR319 under a scale": record(steps(loss=flat, scale=4.0), underflowing()),
     "GR316": record(
         steps(400),
         (

@@ -23,6 +23,7 @@ from gradreach.watch.lenses.dropouts import Dropouts
 from gradreach.watch.lenses.feedforward import Feedforward
 from gradreach.watch.lenses.fleeting_parts import FleetingParts
 from gradreach.watch.lenses.given_data import GivenDataSizes
+from gradreach.watch.lenses.half_gradients import HalfGradients
 from gradreach.watch.lenses.hidden_parts import HiddenParts
 from gradreach.watch.lenses.idle_masks import IdleMasks
 from gradreach.watch.lenses.inverted_masks import InvertedMasks
@@ -68,6 +69,7 @@ def test_every_lens_is_found_after_those_that_it_names() -> None:
             AlikeRows,
             Alignments,
             GivenDataSizes,
+            HalfGradients,
             IdleMasks,
             InvertedMasks,
             LeakyFactors,

@@ -34,6 +34,7 @@ dependency: what the data asks for, joined with what the gradient reaches
 modules: dotted paths, the roots that they belong to, and the stacks that they share
 zero_gradients: gradients that are exactly 0 to the end, from which look on, and why
 epsilon: an eps that outweighs the second moment of the gradient
+half: updates and gradients that half precision rounds away
 decay: weights that the decay of the optimizer has taken to nearly nothing
 copied_units: hidden layers whose units are copies of one another
 linear_maps: linear layers in a row

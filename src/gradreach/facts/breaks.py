@@ -161,6 +161,8 @@ def fault(found: NonFinite) -> str:
             return f"the update divided by 0: {asked}"
         case "update too large":
             return f"the update left the number format: {asked}"
+        case "loss scale":
+            return f"gradients overflow under {asked}"
     return asked
 
 

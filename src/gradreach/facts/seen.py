@@ -53,6 +53,12 @@ class Seen:
         end = self.first_break
         return tuple(look for look in self.record.looks if end is None or look.step < end)
 
+    @cached_property
+    def looks_with_update(self) -> tuple[Look, ...]:
+        """Those of them whose update was not left out by a loss scaler, for an overflow that it looks for."""
+        left_out = {step.step for step in self.record.not_finite if not step.broken}
+        return tuple(look for look in self.looks if look.step not in left_out)
+
     def looks_at(self, site: int) -> list[Look]:
         """The sound looks at one line that calls backward."""
         return [look for look in self.looks if look.site == site]

@@ -9,6 +9,7 @@ from functools import cached_property
 from gradreach.facts.decay import Decayed, decayed
 from gradreach.facts.depth import update_ratio
 from gradreach.facts.epsilon import Outweighed, outweighed
+from gradreach.facts.half import Rounded, Underflowed, rounded, underflowed
 from gradreach.facts.value_clip import ClippedValues, clipped_values
 from gradreach.record.look import Look
 from gradreach.record.schema import Step
@@ -44,6 +45,16 @@ class Updates:
     def outweighed(self) -> Outweighed | None:
         """The optimizer's eps where it outweighs the gradient, whatever the loss does."""
         return outweighed(self.looks)
+
+    @cached_property
+    def rounded(self) -> Rounded | None:
+        """What rounding takes from steps over weights in half precision, whatever the loss does."""
+        return rounded(self.looks)
+
+    @cached_property
+    def underflowed(self) -> Underflowed | None:
+        """What of the gradients underflows in float16, whatever the loss does."""
+        return underflowed(self.looks, {step.step: step.scale for step in self.steps})
 
     @cached_property
     def clipped_values(self) -> ClippedValues | None:

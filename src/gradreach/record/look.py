@@ -16,6 +16,7 @@ from gradreach.record.seen.data import (
     SoftmaxAxis,
 )
 from gradreach.record.seen.depth import DepthLook, SingleValues
+from gradreach.record.seen.half import Underflow
 from gradreach.record.seen.loop import (
     DiscardedOperation,
     DiscardedResult,
@@ -79,6 +80,7 @@ class Look:
     `same_rows` is the number of rows of the batch where all that the models were given is the same in each, else 0.
     `copied_units` are the layers whose units have twins, `linear_maps` those that follow one another with nothing
     between them that is not linear.
+    `underflow` is what the backward pass lost below the smallest number of float16, on some looks.
     `update` is ‖Δw‖ of all weights together where an update followed; `seconds` is what the look cost.
     """
 
@@ -132,3 +134,4 @@ class Look:
     same_rows: int = 0
     copied_units: tuple[CopiedUnits, ...] = ()
     linear_maps: tuple[LinearMaps, ...] = ()
+    underflow: Underflow | None = None

@@ -43,6 +43,7 @@ Cause = Literal[
     "initial weights",
     "optimizer constant",
     "update too large",
+    "loss scale",
 ]
 """What made a value non-finite, as a kind that has its own remedy; empty where no more than the operation is known.
 

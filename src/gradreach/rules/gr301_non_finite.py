@@ -235,6 +235,7 @@ RULE = Rule(
         "gr301_nan_targets",
         "gr301_recurrence_overflows",
         "gr301_root_at_zero",
+        "gr301_scale_far_too_high",
         "gr301_words_of_nothing",
     ),
 )

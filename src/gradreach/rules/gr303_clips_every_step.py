@@ -203,5 +203,6 @@ RULE = Rule(
     judge=judge,
     thresholds=(CLIPPED_RATE, CLIPPED_TIMES),
     heading="If the steps are too short",
+    effects=("GR305", "GR318"),
     zoo=("gr303_threshold_too_low", "gr303_value_far_too_low"),
 )

@@ -20,6 +20,7 @@ from gradreach.remedies.advice.linear_end import LINEAR_END
 from gradreach.remedies.advice.one_logit import ONE_LOGIT
 from gradreach.remedies.advice.random_start import RANDOM_START
 from gradreach.remedies.advice.scale_input import SCALE_INPUT
+from gradreach.remedies.advice.scale_loss import SCALE_LOSS
 from gradreach.remedies.advice.smooth_activation import SMOOTH_ACTIVATION
 from gradreach.remedies.advice.stable_loss import STABLE_LOSS
 from gradreach.remedies.advice.straight_through import STRAIGHT_THROUGH
@@ -205,6 +206,10 @@ def _remedies(facts: Facts, found: ZeroStretch) -> tuple[Remedy, ...]:
         other = LEARNING_RATE.remedy(10.0) if found.before else RANDOM_START.remedy(root)
         others = (scaled, other) if _is_large(facts, found) else (other, scaled)
         return (_without_activation(found), *others) if _is_of_output(facts, found) else others
+    updates = facts.updates.get(found.site)
+    half = None if updates is None else updates.underflowed
+    if cause.why == "underflow" and half is not None and not half.is_pure:
+        return (SCALE_LOSS.remedy(half.scale),)
     return {
         "flat": (STRAIGHT_THROUGH.remedy(cause.operation),),
         "saturated": (STABLE_LOSS.remedy(), scaled),

@@ -20,7 +20,7 @@ from gradreach.rules.rule import Evidence, Explanation, Rule, RuleOutcome, Where
 
 def judge(facts: Facts) -> RuleOutcome:
     """The parameters that a gradient reaches and that hold the same values from their first look to the last."""
-    looks = facts.seen.looks
+    looks = facts.seen.looks_with_update
     if len(looks) <= MIN_LOOKS:
         return RuleOutcome(why_not=f"fewer than {MIN_LOOKS + 1} looks to compare the weights at")
     seen = dict.fromkeys(name for look in looks for name in look.unmoved)
@@ -77,7 +77,7 @@ def _finding(
             f"No optimizer that steps was given them: one steps {count(idle, 'other parameter')}, none of which ever "
             "has a gradient; it was made before these were, or the loss is computed with a copy of the model."
         )
-    begun = min(look.step for module in modules for look in (*_reached(module, facts.seen.looks), *looks))
+    begun = min(look.step for module in modules for look in (*_reached(module, facts.seen.looks_with_update), *looks))
     because = (
         f"{told}{more} got a gradient and held the very same values from step {begun:,} to "
         f"{looks[-1].step:,}: {meaning}. That is {count(len(names), 'parameter')}. {why}"
@@ -98,14 +98,15 @@ def _finding(
 
 def _idle(facts: Facts) -> int:
     """How many parameters an optimizer steps none of which ever has a gradient; 0 where there is no such optimizer."""
-    stepping = [look.stepped for look in facts.seen.looks if look.stepped is not None and look.stepped.steps]
+    told = [look.stepped for look in facts.seen.looks_with_update if look.stepped is not None]
+    stepping = [each for each in told if each.steps]
     return min((each.idle for each in stepping), default=0) if len(stepping) >= MIN_LOOKS else 0
 
 
 def _why(facts: Facts, names: Sequence[str], modules: Sequence[str]) -> tuple[str, Remedy]:
     """Why nothing moved them, from what optimizers did after the passes that were watched, and what does."""
     hand_over = HAND_OVER.remedy(facts.seen.root_of(modules[0]))
-    told = [look.stepped for look in facts.seen.looks if look.stepped is not None]
+    told = [look.stepped for look in facts.seen.looks_with_update if look.stepped is not None]
     stepping = [each for each in told if each.steps]
     if len(told) >= MIN_LOOKS and not stepping:
         why = f"After none of {len(told)} passes that were watched did an optimizer of torch make a step."

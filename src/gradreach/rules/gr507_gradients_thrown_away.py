@@ -20,7 +20,8 @@ def judge(facts: Facts) -> RuleOutcome:
     """Each line of whose passes many are of no use."""
     found, enough = [], False
     for site in facts.sites:
-        told = [look.stepped for look in facts.seen.looks if look.site == site.number and look.stepped is not None]
+        looks = [look for look in facts.seen.looks_with_update if look.site == site.number]
+        told = [look.stepped for look in looks if look.stepped is not None]
         thrown = sum(each.is_discarded for each in told)
         enough = enough or len(told) >= FEWEST_LOOKS
         if len(told) >= FEWEST_LOOKS and MANY * len(told) <= thrown < len(told):

@@ -6,6 +6,7 @@ from gradreach.facts.facts import Facts
 from gradreach.facts.losses import LITTLE, NO_BETTER, over_guess, part_of_guess
 from gradreach.facts.site import Site
 from gradreach.facts.wording import figure, percent, shortened
+from gradreach.record.schema import Severity
 
 
 def harm(facts: Facts, site: Site) -> str:
@@ -19,6 +20,19 @@ def harm(facts: Facts, site: Site) -> str:
         return "the loss does not fall"
     alike = [series[0][1].module for series in facts.alike_outputs if series[0][0].site == site.number]
     return f"`{shortened(alike[0], 40)}` puts out the same for every row" if alike else ""
+
+
+def graded(facts: Facts, site: Site, *, is_grave: bool) -> tuple[Severity, str]:
+    """How serious a fault that makes learning slow is, and what the loss shows of it, as a clause.
+
+    One that `is_grave` is an error where the loss does not fall or rests where a constant guess gets it. A fault is a
+    warning where little is learned or slowly, and information, with no clause, where the loss falls all the same.
+    """
+    if shown := harm(facts, site):
+        return "error" if is_grave else "warning", shown
+    slowly = slow(facts, site)
+    shown = little_learned(facts, site) or (f"the loss {slowly}" if slowly else "")
+    return "warning" if shown else "info", shown
 
 
 def little_learned(facts: Facts, site: Site) -> str:

@@ -32,6 +32,7 @@ from gradreach.remedies.advice.safe_divisor import SAFE_DIVISOR
 from gradreach.remedies.advice.safe_domain import SAFE_DOMAIN
 from gradreach.remedies.advice.safe_normalisation import SAFE_NORMALISATION
 from gradreach.remedies.advice.safe_slope import SAFE_SLOPE
+from gradreach.remedies.advice.scale_loss import SCALE_LOSS, USUAL
 from gradreach.remedies.advice.skip_step import SKIP_STEP
 from gradreach.remedies.advice.spelling import expression
 from gradreach.remedies.advice.split_values import SPLIT_VALUES
@@ -100,6 +101,9 @@ def _for_cause(facts: Facts, found: NonFinite) -> tuple[Remedy, ...]:
             )
         case "sum of a row" | "norm of a row" | "deviation of a column":
             return SAFE_NORMALISATION.remedy(found.cause), CHECK_DATA.remedy()
+        case "loss scale":
+            scale = next((step.scale for step in facts.record.steps if step.step == found.step), 1.0)
+            return (SCALE_LOSS.remedy_because("from there a scaler that halves it finds its scale soon", scale, USUAL),)
         case "inputs" | "targets":
             return DROP_ROWS.remedy("x" if found.cause == "inputs" else "y"), CHECK_DATA.remedy()
     return _simple(found) or _unknown(facts, found)

@@ -24,6 +24,7 @@ beginnings: optimizers that are made anew at each step
 optimizer_names: what an optimizer is called
 value_clips: what clipping by value takes from the gradients
 epsilons: how large the eps of an optimizer is beside what it is added to
+rounded_steps: what rounding left of a step over weights in half precision
 decays: how hard weight decay pulls at the weights, beside the gradient
 uncleared: whether the gradient of a watched step was cleared after its update
 samples: what the question to the data rests on

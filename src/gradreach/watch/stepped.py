@@ -18,6 +18,7 @@ from gradreach.watch.epsilons import epsilons
 from gradreach.watch.graph import trainable
 from gradreach.watch.optimizer_names import torch_name
 from gradreach.watch.own_work import OwnWork
+from gradreach.watch.rounded_steps import RoundedSteps
 from gradreach.watch.tensors import is_measurable
 from gradreach.watch.value_clips import value_clip
 
@@ -44,6 +45,7 @@ class Stepped:
         self._epsilons: list[Epsilon] = []
         self._unasked: set[int] = set()
         self._decays = Decays(self._names)
+        self._rounded = RoundedSteps()
         self._beginnings = beginnings
         self._stepping: tuple[Any, list[Tensor], list[Tensor]] = (None, [], [])
         self._anew: list[AnewOptimizer] = []
@@ -84,7 +86,7 @@ class Stepped:
         told = OptimizerSteps(
             self._steps, held, empty, self._rate, left, self._is_discarded, self._idle,
             decays=tuple(self._decays.told), optimizers=tuple(self._optimizers), value_clips=tuple(self._value_clips),
-            epsilons=tuple(self._epsilons), anew=tuple(self._anew),
+            epsilons=tuple(self._epsilons), anew=tuple(self._anew), rounded=tuple(self._rounded.told),
         )  # fmt: skip
         return replace(look, stepped=told)
 
@@ -106,11 +108,13 @@ class Stepped:
             if not computes_anew(args, kwargs):
                 self._empty.update(id(p) for p, norm in zip(first, _gradient_norms(first), strict=True) if not norm)
                 self._decays.before(optimizer, group, first)
+                self._rounded.before(optimizer, group, first)
                 self._stepping[1].extend(first)
                 self._stepping[2].extend(blank_ones(optimizer, first))
 
     def _after_step(self, optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:  # noqa: ARG002
         self._decays.after()
+        self._rounded.after(optimizer)
         self._tell_of_beginning(optimizer)
         if self._unasked:
             self._epsilons += epsilons(optimizer, self._unasked)

@@ -266,6 +266,29 @@ def test_overflow_that_the_loss_scaler_skips_is_its_own_business(watched: Watche
     assert all(found.scaled_away for found in record.nonfinite)
 
 
+@pytest.mark.parametrize(("begin", "left"), [(2.0**100, 0.5), (2.0**40, 0.99)])
+def test_a_scaler_that_begins_high_may_search_for_as_long_as_halving_takes(
+    begin: float, left: float, watched: Watched
+) -> None:
+    def train() -> None:
+        torch.manual_seed(0)
+        model = nn.Linear(4, 3)
+        optimizer = torch.optim.SGD(model.parameters(), 0.01)
+        scaler = torch.amp.GradScaler("cpu", init_scale=begin, backoff_factor=left)
+        for _ in range(150):
+            optimizer.zero_grad()
+            with torch.autocast("cpu", dtype=torch.float16):
+                out = model(torch.randn(5, 4))
+            scaler.scale(out.float().square().mean()).backward()
+            scaler.step(optimizer)
+            scaler.update()
+
+    _, record = watched(train, None)
+    real = [found for found in record.nonfinite if not found.scaled_away]
+    assert len(record.nonfinite) > 80
+    assert [(found.step, found.cause) for found in real] == ([] if left == 0.5 else [(128, "loss scale")])
+
+
 @pytest.mark.parametrize("every", [1, None])
 def test_the_replay_leaves_no_trace(every: int | None, watched: Watched) -> None:
     class Counting(nn.Module):

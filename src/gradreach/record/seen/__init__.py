@@ -8,5 +8,6 @@ data: what the script gives to the model: its size, its axes, its padding.
 zero_gradient: gradients of exactly 0, and where they became so.
 loss: what a loss compares, and what the model put out.
 weights: weights beside one another, of one layer and of layers in a row.
+half: what half precision takes from updates and from gradients.
 loop: what the training's loop keeps, and what it does with the gradients.
 """

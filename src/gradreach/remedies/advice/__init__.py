@@ -51,6 +51,7 @@ factor_above_zero: a schedule whose factor is not 0
 find_out: what to ask where nothing is known that would help
 forward_anew: a forward pass of its own for each loss, once the weights have moved
 finite_mask: mask with a large finite number in place of infinity
+float32_weights: weights in float32, and products in half precision
 floor_scale: rows divided by a scale that is not next to 0
 follow_batches: running statistics that follow the batches
 follow_gradient: print what gradient arrives
@@ -106,6 +107,7 @@ safe_slope: keep the slope of an operation finite
 sampler_anew: a sampler that begins anew at each pass
 scalar_loss: one number as the loss
 scale_input: inputs of mean 0 and deviation 1
+scale_loss: a loss that is multiplied on its way back through float16
 scale_logits: scale logits that are cosines
 scale_target: targets of mean 0 and deviation 1
 see_nothing_ahead: places that see nothing behind themselves

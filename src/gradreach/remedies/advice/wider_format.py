@@ -10,6 +10,6 @@ WIDER_FORMAT = Advice(
     code=lambda: (
         "with torch.autocast(device, dtype=torch.bfloat16): ...  # or x.float() before the operation, or smaller inputs"
     ),
-    answers=("GR301",),
+    answers=("GR301", "GR319"),
     unfit="Where the values would pass float32 too.",
 )

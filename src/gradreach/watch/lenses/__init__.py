@@ -43,5 +43,6 @@ modes: whether models run in training mode, and whether batch norms keep statist
 discarded_results: calls of modules whose results are thrown away
 discarded_operations: statements that make a tensor by an operation and throw it away
 fleeting_parts: modules with weights that a forward pass makes for itself
+half_gradients: what a backward pass in float16 loses below its smallest number
 without_gradient: the parameters that ask for a gradient and have none
 """

@@ -23,6 +23,12 @@ from gradreach.watch.tensors import is_measurable
 SCALER_PATIENCE = 20
 """Overflows in a row that a loss scaler may skip as its ordinary business of finding a scale."""
 
+USUAL_SCALE = 65536.0
+"""The loss scale that torch's GradScaler begins with."""
+
+SEARCH_PATIENCE = 128
+"""The same of a scaler that begins above it: one that halves its scale gets from float32's largest number to 1."""
+
 
 class Alarm:
     """Finds where the first step that went wrong did so, and writes it. After that nothing needs to be kept.
@@ -76,13 +82,11 @@ class Alarm:
         """Look at a step at the end of its backward pass from `losses`; whether the alarm is raised by it."""
         if self.is_raised or (self._glimpse is None and not step.went_wrong()):
             self._overflows = 0
-        elif not self._is_real(losses) and step.may_be_overflow() and self._overflows < SCALER_PATIENCE:
+        elif not self._is_real(losses) and step.may_be_overflow() and self._overflows < _patience(step):
             self._overflows += 1
             self._sink.write(NonFinite(step.step, step.site, "backward", "inf", scaled_away=True))
         else:
-            scene = self._scene(step.step, step.site, losses, frame)
-            seen = self._glimpse
-            self._raise(of_gradient(scene, self._landmarks) if seen is None else of_loss(scene, seen))
+            self._raise(self._origin(step, losses, frame))
             return True
         return False
 
@@ -98,6 +102,14 @@ class Alarm:
             scene = Scene(step.step, step.site, self._models, (), False, (), None, self._kept.returned)
             self._raise(of_gradient(scene, self._landmarks))
 
+    def _origin(self, step: OpenStep, losses: Sequence[Tensor], frame: FrameType | None) -> NonFinite:
+        if self._overflows >= SEARCH_PATIENCE and not self._is_real(losses):
+            scale = f"a loss scale of {step.scale:.3g}, and the scaler has skipped the {self._overflows} steps before"
+            return NonFinite(step.step, step.site, "backward", "inf", cause="loss scale", argument=scale)
+        scene = self._scene(step.step, step.site, losses, frame)
+        seen = self._glimpse
+        return of_gradient(scene, self._landmarks) if seen is None else of_loss(scene, seen)
+
     def _is_real(self, losses: Sequence[Tensor]) -> bool:
         """Whether the graph shows that the loss was not finite before a loss scale multiplied it."""
         scaling = losses[0].grad_fn if losses else None
@@ -112,6 +124,11 @@ class Alarm:
     def _scene(self, step: int, site: int, losses: Sequence[Tensor], frame: FrameType | None) -> Scene:
         complete = self._kept.is_armed and not self._kept.overflowed
         return Scene(step, site, self._models, tuple(self._kept.calls), complete, losses, frame, self._kept.returned)
+
+
+def _patience(step: OpenStep) -> int:
+    searches = isinstance(step.scale, float) and step.scale > USUAL_SCALE
+    return SEARCH_PATIENCE if searches else SCALER_PATIENCE
 
 
 def looks_broken(tensors: Iterable[Tensor | None]) -> bool:
