@@ -39,6 +39,7 @@ from gradreach.record.seen.loss import (
     TargetOrder,
 )
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, Probe, SteppedState, TimeLook
+from gradreach.record.seen.subnormal import SubnormalLook
 from gradreach.record.seen.weights import CopiedUnits, LinearMaps
 from gradreach.record.seen.zero_gradient import ZeroGradient
 
@@ -79,6 +80,8 @@ class Look:
     `same_rows` is the number of rows of the batch where all that the models were given is the same in each, else 0.
     `copied_units` are the layers whose units have twins, `linear_maps` those that follow one another with nothing
     between them that is not linear.
+    `subnormals` says where numbers below the smallest normal one are, and what they cost; None where nothing is on a
+    CPU.
     `update` is ‖Δw‖ of all weights together where an update followed; `seconds` is what the look cost.
     """
 
@@ -132,3 +135,4 @@ class Look:
     same_rows: int = 0
     copied_units: tuple[CopiedUnits, ...] = ()
     linear_maps: tuple[LinearMaps, ...] = ()
+    subnormals: SubnormalLook | None = None

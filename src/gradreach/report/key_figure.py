@@ -32,7 +32,21 @@ _BY_CODE: dict[str, tuple[Kind, ...]] = {
     **dict.fromkeys(("GR401", "GR402", "GR403"), ("reach", "probe", "loss", "norm")),
     **dict.fromkeys(("GR306", "GR307"), ("depth", "loss", "norm")),
     **dict.fromkeys(
-        ("GR205", "GR206", "GR305", "GR308", "GR309", "GR310", "GR312", "GR313", "GR314", "GR315", "GR316", "GR317"),
+        (
+            "GR205",
+            "GR206",
+            "GR305",
+            "GR308",
+            "GR309",
+            "GR310",
+            "GR312",
+            "GR313",
+            "GR314",
+            "GR315",
+            "GR316",
+            "GR317",
+            "GR318",
+        ),
         ("loss", "norm"),
     ),
 }

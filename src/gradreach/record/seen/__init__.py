@@ -9,4 +9,5 @@ zero_gradient: gradients of exactly 0, and where they became so.
 loss: what a loss compares, and what the model put out.
 weights: weights beside one another, of one layer and of layers in a row.
 loop: what the training's loop keeps, and what it does with the gradients.
+subnormal: numbers below the smallest normal one, and what they cost.
 """

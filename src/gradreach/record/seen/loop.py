@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gradreach.record.seen.subnormal import SubnormalPlace
+
 
 @dataclass(frozen=True, slots=True)
 class GraphLook:
@@ -91,6 +93,7 @@ class OptimizerSteps:
     the weights that a decay pulls at. `optimizers` names the kinds that stepped by gradients of the pass, as torch
     does where it knows them. `value_clips` are the calls that limited elements of gradients before the first step.
     `epsilons` tell of the eps of optimizers like Adam. `anew` are the optimizers that are made anew at each step.
+    `subnormals` are the states of theirs that hold numbers below the smallest normal one.
     """
 
     steps: int
@@ -105,6 +108,7 @@ class OptimizerSteps:
     value_clips: tuple[ValueClip, ...] = ()
     epsilons: tuple[Epsilon, ...] = ()
     anew: tuple[AnewOptimizer, ...] = ()
+    subnormals: tuple[SubnormalPlace, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
