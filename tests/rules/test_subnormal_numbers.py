@@ -79,6 +79,11 @@ def test_where_they_cost_nothing_the_rule_passes(arithmetic: Arithmetic) -> None
     assert "GR318" in passed(seen(replace(SLOW_ADJOINT, kept=(), flushed=()), arithmetic=arithmetic))
 
 
+def test_a_script_that_flushes_from_some_step_on_has_seen_to_it() -> None:
+    slow, then = (SubnormalLook(arithmetic, (SLOW_ADJOINT,)) for arithmetic in ("kept", "flushed"))
+    assert "GR318" in passed(record(steps(), (*at(subnormals=slow), *at(subnormals=then, start=60))))
+
+
 def test_where_the_cost_is_not_known_it_is_not_judged() -> None:
     assert "GR318" in not_judged(record(steps(), at()))
     assert "GR318" in not_judged(seen(arithmetic="cannot flush"))

@@ -25,12 +25,13 @@ _WORK = {
 def judge(facts: Facts) -> RuleOutcome:
     """Of each line that calls backward the place at which most is to be gained."""
     looks = facts.seen.looks
-    told = {look.subnormals.arithmetic for look in looks if look.subnormals is not None}
+    told = [look.subnormals.arithmetic for look in looks if look.subnormals is not None]
     if not told:
         return RuleOutcome(why_not="no look saw a parameter on a CPU")
-    if "kept" not in told:
-        cannot = "this machine has no mode in which they are 0" if "cannot flush" in told else ""
-        return RuleOutcome(why_not=cannot)
+    if told[-1] == "cannot flush":
+        return RuleOutcome(why_not="this machine has no mode in which they are 0")
+    if told[-1] != "kept":
+        return RuleOutcome()
     places = [place for look in looks for place in places_of(look) if place.part in _WORK]
     if places and not facts.flush_gains:
         return RuleOutcome(why_not="there are subnormal numbers, and what they cost a step was not measured")
@@ -52,7 +53,7 @@ def _finding(facts: Facts, gain: FlushGain) -> Finding:
         f"place, at the median of {count(len(place.kept), 'turn')}{_times(place)}; a step takes {figure(seconds)} s."
     )
     if place.part == "adjoint":
-        because += " The gradient vanishes on its way back: GR101 says what keeps it."
+        because += " The gradient vanishes on its way back; `gradreach explain GR101` has what keeps it from that."
     evidence: Evidence = {
         "share": place.share, "seconds_kept": kept, "seconds_flushed": flushed, "times_a_step": place.times,
         "seconds_of_step": seconds, "speedup": gain.factor, "speedup_low": gain.low, "speedup_high": gain.high,

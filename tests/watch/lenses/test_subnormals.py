@@ -4,6 +4,7 @@ the very tensors without a trace in the script. The clock is a made one: this CP
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 import gradreach as gr
-from gradreach.engine.flush_cost import FlushTurns, subnormal_product
+from gradreach.engine.flush_cost import FlushTurns, in_turns, subnormal_product
 from gradreach.engine.subnormals import are_subnormal, flushes, set_flushing
 from gradreach.record.look import Look
+from gradreach.record.schema import Record
 from gradreach.record.seen.subnormal import SubnormalPlace
 from gradreach.record.sinks.memory import MemorySink
 from gradreach.record.sinks.recorder import Recorder
@@ -24,6 +26,7 @@ from gradreach.watch.lenses.faded_layers import recurrent_work
 from gradreach.watch.lenses.recurrent_calls import RecurrentCall
 from gradreach.watch.optimizer_states import subnormal_states
 from gradreach.watch.session import Session
+from tests.rules.judging import passed, the
 
 
 class Turns:
@@ -171,6 +174,39 @@ def test_the_share_is_that_of_torchs_own_adjoint() -> None:
     _, seen = looks(by_layer, Turns())
     (place,) = places(seen[0], "adjoint")
     assert place.share == pytest.approx(theirs, rel=0.02)
+
+
+def record_of(turns: Callable[[Callable[[], object]], FlushTurns]) -> Record:
+    """The record of a training whose gradient vanishes, in steps of 0.01 seconds by a made clock."""
+    sink = MemorySink(describe_run("test", ()))
+    session = Session(Recorder(describe_run("test", ()), [sink]), Budget(0.02), flush_trials=FlushTrials(turns))
+    try:
+        train(steps=20)
+    finally:
+        session.close()
+    made = tuple(replace(step, seconds=0.01 * step.step) for step in sink.record.steps)
+    return replace(sink.record, steps=made)
+
+
+def test_what_is_measured_comes_to_a_finding() -> None:
+    def slow(work: Callable[[], object]) -> FlushTurns:
+        work()
+        return FlushTurns((0.008,) * 9, (0.002,) * 9)
+
+    found = the(record_of(slow), "GR318")
+    assert found.where["module"] == "model.rnn"
+    assert found.evidence["speedup"] == pytest.approx(2.5)
+
+
+def test_on_this_cpu_it_is_silent_where_it_pays_nothing_and_measures_where_it_pays() -> None:
+    made = record_of(in_turns)
+    first = made.looks[0].subnormals
+    assert first is not None
+    if first.arithmetic == "kept at no cost":
+        assert "GR318" in passed(made)
+    else:
+        assert first.arithmetic == "kept"
+        assert any(place.kept for look in made.looks if look.subnormals for place in look.subnormals.places)
 
 
 def test_a_cpu_that_pays_nothing_is_asked_once_and_no_more() -> None:

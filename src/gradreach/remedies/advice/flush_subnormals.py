@@ -14,7 +14,7 @@ def _first_line() -> str:
 
 FLUSH_SUBNORMALS = Advice(
     id="flush-subnormals",
-    does="numbers under 1.2e-38 in size, in float64 under 2.2e-308, become 0, and nothing else changes; "
+    does="numbers under 1.2e-38 in size, in float64 under 2.2e-308, become 0, and larger ones are computed as before; "
     "`gradreach run --flush-subnormals` tries it without a change to the script",
     code=_first_line,
     answers=("GR318",),
