@@ -37,7 +37,11 @@ def judge(facts: Facts) -> RuleOutcome:
         return RuleOutcome(why_not="there are subnormal numbers, and what they cost a step was not measured")
     best: dict[int, FlushGain] = {}
     for gain in facts.flush_gains:
-        if gain.low >= LEAST_GAIN and (gain.site not in best or gain.low > best[gain.site].low):
+        if (
+            gain.place.part in _WORK
+            and gain.low >= LEAST_GAIN
+            and (gain.site not in best or gain.low > best[gain.site].low)
+        ):
             best[gain.site] = gain
     return RuleOutcome(tuple(_finding(facts, gain) for gain in best.values()))
 

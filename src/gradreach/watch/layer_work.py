@@ -37,7 +37,7 @@ def linear_work(weight: Tensor, gradient: Tensor, calls: int) -> Work:
     in so many `calls`."""
     every = gradient.detach().reshape(-1, gradient.shape[-1])
     part = every[:: row_stride(len(every), len(every) * weight.numel())]
-    fixed = weight.detach()
+    fixed = weight.detach().to(every.dtype)
 
     @torch.no_grad()
     def run() -> None:

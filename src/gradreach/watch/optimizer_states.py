@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from gradreach.engine.subnormals import subnormal_shares
 from gradreach.record.seen.subnormal import SubnormalPlace
 from gradreach.watch.flush_trials import LEAST_SHARE, FlushTrials
 from gradreach.watch.optimizer_names import torch_name
-from gradreach.watch.tensors import is_dense_and_real
+from gradreach.watch.tensors import is_real_on_cpu
 
 SQUARES = ("exp_avg_sq", "square_avg", "sum")
 """Where torch's optimizers keep means of the gradient's square."""
@@ -33,13 +33,13 @@ def subnormal_states(
     """
     if trials.arithmetic() != "kept":
         return []
+    own = [p for group in optimizer.param_groups for p in group["params"] if id(p) in stepped]
+    kept_of = [(p, states) for p in own if isinstance(states := optimizer.state.get(p), Mapping)]
+    every = [(p, key, states.get(key)) for p, states in kept_of for key in (*SQUARES, *MEANS)]
     held = [
         (p, key, state)
-        for group in optimizer.param_groups
-        for p in group["params"]
-        if id(p) in stepped
-        for key, state in optimizer.state.get(p, {}).items()
-        if key in (*SQUARES, *MEANS) and _is_countable(state) and state.shape == p.shape
+        for p, key, state in every
+        if isinstance(state, Tensor) and is_real_on_cpu(state) and state.shape == p.shape
     ]
     kind = torch_name(optimizer)
     shares = subnormal_shares([state for _, _, state in held])
@@ -56,8 +56,9 @@ def subnormal_states(
 def state_update(key: str, state: Tensor, gradient: Tensor | None) -> Callable[[], object]:
     """What an update does with each element of a parameter's state, by any factor; the state itself stays as it is."""
     old = state.detach().reshape(-1)[:MOST_ELEMENTS]
-    new = torch.zeros_like(old) if gradient is None or not _is_countable(gradient) else gradient.detach().reshape(-1)
-    new = new[:MOST_ELEMENTS]
+    new = torch.zeros_like(old)
+    if gradient is not None and is_real_on_cpu(gradient):
+        new = gradient.detach().reshape(-1)[:MOST_ELEMENTS].to(old.dtype)
 
     @torch.no_grad()
     def square() -> None:
@@ -68,7 +69,3 @@ def state_update(key: str, state: Tensor, gradient: Tensor | None) -> Callable[[
         old.lerp(new, 0.1)
 
     return square if key in SQUARES else mean
-
-
-def _is_countable(state: Any) -> bool:
-    return isinstance(state, Tensor) and state.device.type == "cpu" and is_dense_and_real(state)

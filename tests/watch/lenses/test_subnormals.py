@@ -24,7 +24,7 @@ from gradreach.watch.flush_trials import FlushTrials
 from gradreach.watch.launch.launch import describe_run
 from gradreach.watch.lenses.faded_layers import recurrent_work
 from gradreach.watch.lenses.recurrent_calls import RecurrentCall
-from gradreach.watch.optimizer_states import subnormal_states
+from gradreach.watch.optimizer_states import state_update, subnormal_states
 from gradreach.watch.session import Session
 from tests.rules.judging import passed, the
 
@@ -267,6 +267,29 @@ def test_linear_layers_weights_and_their_gradients_are_counted() -> None:
     assert {place.name for place in places(first, "parameter gradient")} >= {"model.2.weight", "model.2.bias"}
     (timed,) = (place for place in reached if place.kept)
     assert (timed.whole, timed.times) == (False, 1.0)
+
+
+def test_under_autocast_the_product_is_in_its_dtype() -> None:
+    def passes() -> None:
+        torch.manual_seed(0)
+        model = nn.Linear(4, 2)
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = model(torch.randn(6, 4)).sum() * 1e-39
+        loss.backward()
+
+    turns = Turns()
+    _, (first,) = looks(passes, turns)
+    (place,) = places(first, "gradient")
+    assert place.share == 1.0
+    assert place.kept
+
+
+def test_a_state_of_another_dtype_than_the_gradient_is_worked_on_in_its_own() -> None:
+    state, gradient = torch.full((3,), 1e-40, dtype=torch.bfloat16), torch.ones(3)
+    for key in ("exp_avg", "exp_avg_sq"):
+        for given in (gradient, None):
+            state_update(key, state, given)()
+    assert torch.equal(state, torch.full((3,), 1e-40, dtype=torch.bfloat16))
 
 
 def test_states_of_an_optimizer_are_counted_and_one_update_is_timed() -> None:

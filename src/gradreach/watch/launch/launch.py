@@ -86,7 +86,7 @@ def watch(
         from gradreach.watch.session import Session
 
         if options.flush_subnormals:
-            recorder.note(_flush())
+            recorder.note(told_of_flushing(works=_flush(on=True)))
         budget = Budget(options.budget, options.every)
         sessions.append(Session(recorder, budget, stop_after=options.stop_after, guard=options.guard))
 
@@ -99,7 +99,7 @@ def watch(
             session.close()
         count = session.count
     if options.flush_subnormals and sessions:
-        _keep_again()
+        _flush(on=False)  # what comes after the program has them again
     is_stopped = options.stop_after is not None and count >= options.stop_after and ended.code == 0
     how = "stopped" if is_stopped else ended.how
     recorder.write(Outcome(how, ended.code, ended.error, time.perf_counter() - began))
@@ -107,11 +107,15 @@ def watch(
     return RunResult(ended, out, count, "; ".join(recorder.failures))
 
 
-def _flush() -> str:
-    """Take subnormal numbers for 0 where the machine can, and say so."""
+def _flush(*, on: bool) -> bool:
     from gradreach.engine.subnormals import set_flushing
 
-    if set_flushing(True):
+    return set_flushing(on)
+
+
+def told_of_flushing(*, works: bool) -> str:
+    """What a run with --flush-subnormals says of it; on a machine that has no such mode to stderr as well."""
+    if works:
         return (
             "Subnormal numbers counted as 0 in this run (--flush-subnormals), as after torch.set_flush_denormal(True) "
             "at the top of the script."
@@ -119,13 +123,6 @@ def _flush() -> str:
     refused = "This machine has no mode in which subnormal numbers are 0: --flush-subnormals changed nothing."
     print(f"gradreach: {refused}", file=sys.stderr)
     return refused
-
-
-def _keep_again() -> None:
-    """Give subnormal numbers back to what comes after the program."""
-    from gradreach.engine.subnormals import set_flushing
-
-    set_flushing(False)
 
 
 def _recorder(out: Path, run: Run, told: Callable[[Progress], None] | None) -> Recorder:

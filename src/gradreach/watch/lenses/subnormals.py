@@ -17,7 +17,7 @@ from gradreach.watch.graph import maker, on_gradient, trainable
 from gradreach.watch.layer_work import Work, linear_work
 from gradreach.watch.lens import Lens, ModuleCall, WatchedStep
 from gradreach.watch.lenses.recurrent_layers import RecurrentLayers
-from gradreach.watch.tensors import is_dense_and_real
+from gradreach.watch.tensors import is_real_on_cpu
 
 MOST_CALLS = 256
 """Calls of one linear layer whose gradients are looked at."""
@@ -54,14 +54,15 @@ class Subnormals(Lens):
         if type(layer) is not nn.Linear or not isinstance(output, Tensor) or not self.step.flush_trials.left:
             return
         reached, node = self._linear.setdefault(id(layer), _Reached(layer)), maker(output)
-        if node is not None and reached.hooked < MOST_CALLS and _is_countable(output):
+        is_own = is_real_on_cpu(output) and output.shape[-1:] == (layer.out_features,)
+        if node is not None and is_own and reached.hooked < MOST_CALLS:
             reached.hooked += 1
             on_gradient(node, output.output_nr, partial(self._take, reached), self.step.own_work)
 
     @torch.no_grad()
     def look(self, look: Look) -> Look:
         """The look's `subnormals`; None where no parameter is on a CPU."""
-        parameters = [p for p in trainable(self.step.leaves) if _is_countable(p)]
+        parameters = [p for p in trainable(self.step.leaves) if is_real_on_cpu(p)]
         if not parameters:
             return look
         trials = self.step.flush_trials
@@ -83,7 +84,7 @@ class Subnormals(Lens):
         return places
 
     def _take(self, reached: _Reached, gradient: Tensor) -> None:
-        if self.step.is_recording and _is_countable(gradient):
+        if self.step.is_recording and is_real_on_cpu(gradient):
             (share,) = subnormal_shares([gradient])
             reached.calls += share >= LEAST_SHARE
             if share >= LEAST_SHARE and share > reached.share:
@@ -120,8 +121,4 @@ class Subnormals(Lens):
 def _gradient(parameter: Tensor) -> Tensor:
     """The parameter's gradient; without one that can be counted, nothing."""
     gradient = parameter.grad
-    return gradient if gradient is not None and _is_countable(gradient) else parameter.new_empty(0)
-
-
-def _is_countable(tensor: Tensor) -> bool:
-    return tensor.device.type == "cpu" and is_dense_and_real(tensor)
+    return gradient if gradient is not None and is_real_on_cpu(gradient) else parameter.new_empty(0)
