@@ -556,11 +556,11 @@ SPEAKING: dict[str, Record] = {
     ),
     "GR612": record(steps(), at(copied_targets=CopiedTargets("model.embed", 12, 288, ahead=2))),
     "GR317": record(steps(), at(unheard=(UnheardBackward("model.reverse", "Reverse"),))),
-    "GR318": record(steps(), at(subnormals=SubnormalLook("kept", (SLOW_ADJOINT,)))),
-    "GR318 of a state": record(
+    "GR320": record(steps(), at(subnormals=SubnormalLook("kept", (SLOW_ADJOINT,)))),
+    "GR320 of a state": record(
         steps(), at(subnormals=SubnormalLook("kept"), stepped=OptimizerSteps(1, (), (), 0.1, subnormals=(SLOW_STATE,)))
     ),
-    "GR318 of a product": record(steps(), at(subnormals=SubnormalLook("kept", (SLOW_PRODUCT,)))),
+    "GR320 of a product": record(steps(), at(subnormals=SubnormalLook("kept", (SLOW_PRODUCT,)))),
     "GR316": record(
         steps(400),
         (

@@ -58,7 +58,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR315": ("looks",),
     "GR316": ("looks",),
     "GR317": ("looks",),
-    "GR318": ("speedup_low",),
+    "GR320": ("speedup_low",),
     "GR401": ("q", "detectable_share"),
     "GR402": ("lag", "reach", "share", "q"),
     "GR403": ("lag", "reach", "share", "q", "error_left"),

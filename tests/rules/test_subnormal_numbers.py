@@ -1,4 +1,4 @@
-"""GR318: subnormal numbers make the step slow, by an interval over the turns in which their cost was measured."""
+"""GR320: subnormal numbers make the step slow, by an interval over the turns in which their cost was measured."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def seen(*places: SubnormalPlace, arithmetic: Arithmetic = "kept") -> Record:
 
 
 def test_the_gain_is_of_the_whole_step() -> None:
-    found = the(seen(SLOW_ADJOINT), "GR318")
+    found = the(seen(SLOW_ADJOINT), "GR320")
     assert found.evidence["seconds_of_step"] == pytest.approx(0.01)
     assert found.evidence["speedup"] == pytest.approx(0.01 / (0.01 - 0.006))
     assert found.evidence["measured"] is True
@@ -34,64 +34,64 @@ def test_the_gain_is_of_the_whole_step() -> None:
 
 
 def test_a_part_of_the_work_gives_an_estimate() -> None:
-    found = the(seen(SLOW_PRODUCT), "GR318")
+    found = the(seen(SLOW_PRODUCT), "GR320")
     assert found.evidence["speedup"] == pytest.approx(0.01 / (0.01 - 6 * 0.0009))
     assert found.evidence["measured"] is False
     assert "by the turns, an estimate)" in found.because
     assert "of which a step does 6 times as much" in found.because
-    some_rows = the(seen(replace(SLOW_ADJOINT, kept=(0.002,) * 9, flushed=(0.001,) * 9, times=4.0)), "GR318")
+    some_rows = the(seen(replace(SLOW_ADJOINT, kept=(0.002,) * 9, flushed=(0.001,) * 9, times=4.0)), "GR320")
     assert "on one row in 4; a step takes" in some_rows.because
     assert some_rows.evidence["measured"] is False
 
 
 def test_the_state_of_an_optimizer_is_named_by_its_parameter() -> None:
-    found = the(SPEAKING["GR318 of a state"], "GR318")
+    found = the(SPEAKING["GR320 of a state"], "GR320")
     assert found.where["parameter"] == "model.0.weight"
     assert "the state Adam.exp_avg of `model.0.weight`" in found.because
     assert found.evidence["share"] == SLOW_STATE.share
 
 
 def test_the_place_that_costs_most_is_told() -> None:
-    assert the(seen(SLOW_PRODUCT, SLOW_ADJOINT), "GR318").where["module"] == "model.rnn"
+    assert the(seen(SLOW_PRODUCT, SLOW_ADJOINT), "GR320").where["module"] == "model.rnn"
 
 
 def test_the_interval_must_lie_above_and_not_a_turn_or_two() -> None:
     two_slow = (*SLOW_ADJOINT.kept[:2], *(0.002,) * 7)
-    assert "GR318" in passed(seen(replace(SLOW_ADJOINT, kept=two_slow)))
+    assert "GR320" in passed(seen(replace(SLOW_ADJOINT, kept=two_slow)))
     all_but_one = (*SLOW_ADJOINT.kept[:8], 0.002)
-    assert codes(seen(replace(SLOW_ADJOINT, kept=all_but_one))) == ["GR318"]
+    assert codes(seen(replace(SLOW_ADJOINT, kept=all_but_one))) == ["GR320"]
     all_but_two = (*SLOW_ADJOINT.kept[:7], 0.002, 0.002)
-    assert "GR318" in passed(seen(replace(SLOW_ADJOINT, kept=all_but_two)))
+    assert "GR320" in passed(seen(replace(SLOW_ADJOINT, kept=all_but_two)))
 
 
 def test_a_place_that_is_a_small_part_of_the_step_is_no_finding() -> None:
-    assert "GR318" in passed(seen(replace(SLOW_ADJOINT, kept=(0.0011,) * 9, flushed=(0.0001,) * 9)))
-    assert codes(seen(replace(SLOW_ADJOINT, kept=(0.0022,) * 9, flushed=(0.0001,) * 9))) == ["GR318"]
+    assert "GR320" in passed(seen(replace(SLOW_ADJOINT, kept=(0.0011,) * 9, flushed=(0.0001,) * 9)))
+    assert codes(seen(replace(SLOW_ADJOINT, kept=(0.0022,) * 9, flushed=(0.0001,) * 9))) == ["GR320"]
 
 
 def test_no_step_takes_less_than_the_work_itself() -> None:
     longer_than_the_step = replace(SLOW_ADJOINT, kept=(0.9,) * 9, flushed=(0.02,) * 9)
-    assert "GR318" in passed(seen(longer_than_the_step))
+    assert "GR320" in passed(seen(longer_than_the_step))
 
 
 @pytest.mark.parametrize("arithmetic", ["flushed", "kept at no cost"])
 def test_where_they_cost_nothing_the_rule_passes(arithmetic: Arithmetic) -> None:
-    assert "GR318" in passed(seen(replace(SLOW_ADJOINT, kept=(), flushed=()), arithmetic=arithmetic))
+    assert "GR320" in passed(seen(replace(SLOW_ADJOINT, kept=(), flushed=()), arithmetic=arithmetic))
 
 
 def test_a_script_that_flushes_from_some_step_on_has_seen_to_it() -> None:
     slow, then = (SubnormalLook(arithmetic, (SLOW_ADJOINT,)) for arithmetic in ("kept", "flushed"))
-    assert "GR318" in passed(record(steps(), (*at(subnormals=slow), *at(subnormals=then, start=60))))
+    assert "GR320" in passed(record(steps(), (*at(subnormals=slow), *at(subnormals=then, start=60))))
 
 
 def test_where_the_cost_is_not_known_it_is_not_judged() -> None:
-    assert "GR318" in not_judged(record(steps(), at()))
-    assert "GR318" in not_judged(seen(arithmetic="cannot flush"))
-    assert "GR318" in not_judged(seen(replace(SLOW_ADJOINT, kept=(), flushed=())))
+    assert "GR320" in not_judged(record(steps(), at()))
+    assert "GR320" in not_judged(seen(arithmetic="cannot flush"))
+    assert "GR320" in not_judged(seen(replace(SLOW_ADJOINT, kept=(), flushed=())))
     few = replace(SLOW_ADJOINT, kept=SLOW_ADJOINT.kept[:5], flushed=SLOW_ADJOINT.flushed[:5])
-    assert "GR318" in not_judged(seen(few))
-    assert "GR318" in not_judged(record((), at(subnormals=SubnormalLook("kept", (SLOW_ADJOINT,)))))
-    assert "GR318" in passed(seen())
+    assert "GR320" in not_judged(seen(few))
+    assert "GR320" in not_judged(record((), at(subnormals=SubnormalLook("kept", (SLOW_ADJOINT,)))))
+    assert "GR320" in passed(seen())
 
 
 def test_a_step_takes_what_ordinary_steps_near_it_take() -> None:

@@ -45,7 +45,7 @@ _BY_CODE: dict[str, tuple[Kind, ...]] = {
             "GR315",
             "GR316",
             "GR317",
-            "GR318",
+            "GR320",
         ),
         ("loss", "norm"),
     ),

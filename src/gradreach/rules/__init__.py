@@ -44,7 +44,7 @@ gr313_large_eps: the eps of the optimizer outweighs the gradient
 gr314_drops_nearly_all: dropouts leave next to nothing of the signal
 gr316_rate_of_zero: the optimizer steps at a rate of 0 for a while at the start
 gr317_unheard_backward: a module has a backward that autograd never calls
-gr318_subnormal_numbers: numbers below the smallest normal one make the step slow on this CPU
+gr320_subnormal_numbers: numbers below the smallest normal one make the step slow on this CPU
 gr401_nothing_beyond: past the horizon nothing is left to learn
 gr402_dependency_out_of_reach: the error depends on inputs that the gradient does not reach
 gr403_reached_unlearned: the gradient reaches the dependency and it is still unlearned

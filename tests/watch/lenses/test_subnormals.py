@@ -193,7 +193,7 @@ def test_what_is_measured_comes_to_a_finding() -> None:
         work()
         return FlushTurns((0.008,) * 9, (0.002,) * 9)
 
-    found = the(record_of(slow), "GR318")
+    found = the(record_of(slow), "GR320")
     assert found.where["module"] == "model.rnn"
     assert found.evidence["speedup"] == pytest.approx(2.5)
 
@@ -203,7 +203,7 @@ def test_on_this_cpu_it_is_silent_where_it_pays_nothing_and_measures_where_it_pa
     first = made.looks[0].subnormals
     assert first is not None
     if first.arithmetic == "kept at no cost":
-        assert "GR318" in passed(made)
+        assert "GR320" in passed(made)
     else:
         assert first.arithmetic == "kept"
         assert any(place.kept for look in made.looks if look.subnormals for place in look.subnormals.places)

@@ -43,7 +43,7 @@ def run(
         bool, typer.Option("--guard", help="Clip, skip bad steps and roll back: this changes the training.")
     ] = False,
     flush_subnormals: Annotated[
-        bool, typer.Option("--flush-subnormals", help="Take subnormal numbers for 0: faster on some CPUs (GR318).")
+        bool, typer.Option("--flush-subnormals", help="Take subnormal numbers for 0: faster on some CPUs (GR320).")
     ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No line on how far it is while the script runs.")

@@ -17,6 +17,6 @@ FLUSH_SUBNORMALS = Advice(
     does="numbers under 1.2e-38 in size, in float64 under 2.2e-308, become 0, and larger ones are computed as before; "
     "`gradreach run --flush-subnormals` tries it without a change to the script",
     code=_first_line,
-    answers=("GR318",),
+    answers=("GR320",),
     unfit="Where such numbers are results: logarithms or quotients of them.",
 )

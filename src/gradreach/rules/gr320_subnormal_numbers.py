@@ -1,4 +1,4 @@
-"""GR318: the gradient, or what an optimizer keeps of it, ends in subnormal numbers that make the step slow."""
+"""GR320: the gradient, or what an optimizer keeps of it, ends in subnormal numbers that make the step slow."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _times(place: SubnormalPlace) -> str:
 
 
 RULE = Rule(
-    code="GR318",
+    code="GR320",
     slug="subnormal-numbers",
     title="subnormal numbers make the step slow",
     severities=("warning",),
