@@ -259,6 +259,32 @@ def test_a_closed_pipe_is_no_error(broken: Path) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_run_takes_subnormal_numbers_for_0_where_asked(tmp_path: Path, threads: str) -> None:
+    script, fields = tmp_path / "train.py", tmp_path / "report.json"
+    script.write_text(
+        "import sys, torch\n"
+        "small = torch.full((2**20,), 1e-30)\n"
+        "print(int((small * 1e-10).count_nonzero()), sys.argv[1:])\n"
+        "torch.manual_seed(0)\n"
+        "model = torch.nn.Linear(4, 1)\n"
+        "for step in range(5):\n"
+        "    loss = model(torch.randn(8, 4)).square().mean()\n"
+        "    loss.backward()\n"
+        "    print(loss.item(), float(torch.rand(1)))\n"
+        "sys.exit(3)\n"
+    )
+    plain = gradreach("run", "--out", tmp_path / "plain", script, "--lr", "1", OMP_NUM_THREADS=threads)
+    options = ("--flush-subnormals", "--json", fields, "--out", tmp_path / "flushed")
+    flushed = gradreach("run", *options, script, "--lr", "1", OMP_NUM_THREADS=threads)
+    assert plain.returncode == flushed.returncode == 3
+    (first, *kept), (other, *now) = plain.stdout.splitlines(), flushed.stdout.splitlines()
+    assert (first, other) == (f"{2**20} ['--lr', '1']", "0 ['--lr', '1']")
+    assert kept == now
+    notes = json.loads(fields.read_text())["notes"]
+    assert [note for note in notes if note.startswith("Subnormal numbers counted as 0 in this run")]
+
+
 def test_run_with_a_guard_says_so_and_counts_what_it_did(tmp_path: Path) -> None:
     script, fields = tmp_path / "train.py", tmp_path / "report.json"
     script.write_text(

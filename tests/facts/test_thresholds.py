@@ -178,6 +178,7 @@ def test_a_rule_without_thresholds_has_none() -> None:
             "GR317",
             "GR318",
             "GR319",
+            "GR320",
         ),
         *("GR501", "GR502", "GR503", "GR504", "GR505", "GR506", "GR507", "GR508", "GR509", "GR510", "GR511"),
         *(

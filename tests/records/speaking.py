@@ -56,6 +56,7 @@ from gradreach.record.seen.loss import (
     TargetOrder,
 )
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, SteppedState
+from gradreach.record.seen.subnormal import SubnormalLook, SubnormalPlace
 from gradreach.record.seen.weights import CopiedUnits, LinearMaps
 
 from .parts import (
@@ -345,6 +346,11 @@ OFF_LOSS = LossLook("squared error", (64,), (64,), (64,), last="relu", outputs=S
 ADDED = DiscardedOperation("model.py:23", "x + self.pe[:, :x.size(1)]", "+", "x")
 DISCARDED = DiscardedResult("model.positions", "Positions", "train.py:12")
 
+SLOW_ADJOINT = SubnormalPlace("adjoint", "model.rnn", "LSTM", 0.087, (0.008,) * 9, (0.002,) * 9, whole=True)
+SLOW_PRODUCT = SubnormalPlace("gradient", "model.up", "Linear", 0.3, (0.001,) * 9, (0.0001,) * 9, times=6.0)
+SLOW_STATE = SubnormalPlace("state", "model.0.weight", "Adam.exp_avg", 0.5, (0.004,) * 9, (0.001,) * 9)
+"""Places with subnormal numbers whose work was timed."""
+
 PAST_A_GAP = tuple(0.02 if lag == 20 else 0.5**lag for lag in range(60))
 
 SPEAKING: dict[str, Record] = {
@@ -567,6 +573,11 @@ SPEAKING: dict[str, Record] = {
     "GR319": record(steps(loss=flat), underflowing()),
     "GR319 of weights in float16": record(steps(loss=flat), underflowing(is_pure=True)),
     "GR319 under a scale": record(steps(loss=flat, scale=4.0), underflowing()),
+    "GR320": record(steps(), at(subnormals=SubnormalLook("kept", (SLOW_ADJOINT,)))),
+    "GR320 of a state": record(
+        steps(), at(subnormals=SubnormalLook("kept"), stepped=OptimizerSteps(1, (), (), 0.1, subnormals=(SLOW_STATE,)))
+    ),
+    "GR320 of a product": record(steps(), at(subnormals=SubnormalLook("kept", (SLOW_PRODUCT,)))),
     "GR316": record(
         steps(400),
         (

@@ -60,6 +60,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR317": ("looks",),
     "GR318": ("smallest_change", "weighed"),
     "GR319": ("wrong",),
+    "GR320": ("speedup_low",),
     "GR401": ("q", "detectable_share"),
     "GR402": ("lag", "reach", "share", "q"),
     "GR403": ("lag", "reach", "share", "q", "error_left"),

@@ -43,6 +43,7 @@ from gradreach.watch.lenses.recurrent_layers import RecurrentLayers
 from gradreach.watch.lenses.single_values import SingleValueNorms
 from gradreach.watch.lenses.skip_connections import SkipConnections
 from gradreach.watch.lenses.stepped_states import SteppedStates
+from gradreach.watch.lenses.subnormals import Subnormals
 from gradreach.watch.lenses.target_order import TargetOrderOfLoss
 from gradreach.watch.lenses.unheard_backwards import UnheardBackwards
 from gradreach.watch.lenses.unmoved import Unmoved
@@ -88,6 +89,7 @@ def test_every_lens_is_found_after_those_that_it_names() -> None:
             SingleValueNorms,
             SkipConnections,
             SteppedStates,
+            Subnormals,
             UnheardBackwards,
             Unmoved,
             UnrolledLoops,

@@ -10,7 +10,8 @@ layout: between the shapes that a recurrent module speaks and the engine's (T, B
 call_checks: whether a call of a recurrent layer can be run, said in the caller's own words
 replay: the closed form run beside a module, from the same inputs, weights, state and dropout draws
 adjoint: the exact gradient at every step, from the errors at a module's outputs
-subnormals: arithmetic in which numbers below the smallest normal one are 0, as vanished adjoints would be slow
+subnormals: the share of numbers below the smallest normal one, as vanished adjoints are, and arithmetic without them
+flush_cost: what they cost a piece of work
 threads: the threads that torch computes with on a CPU
 lags: the errors of many steps carried back together, all at the same lag
 reach_map: how large each local error still is after every lag, and what W_hh's gradient owes to each

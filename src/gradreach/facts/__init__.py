@@ -33,6 +33,7 @@ input_size: how large the input of a model is
 dependency: what the data asks for, joined with what the gradient reaches
 modules: dotted paths, the roots that they belong to, and the stacks that they share
 zero_gradients: gradients that are exactly 0 to the end, from which look on, and why
+subnormals: what numbers below the smallest normal one cost
 epsilon: an eps that outweighs the second moment of the gradient
 half: updates and gradients that half precision rounds away
 decay: weights that the decay of the optimizer has taken to nearly nothing

@@ -19,6 +19,7 @@ from gradreach.facts.outputs import OutputSeries, come_alike, outputs_seen
 from gradreach.facts.seen import Seen
 from gradreach.facts.site import Site, sites_of
 from gradreach.facts.spikes import Spike, spikes_of
+from gradreach.facts.subnormals import FlushGain, flush_gains
 from gradreach.facts.thresholds import DEFAULT, Thresholds
 from gradreach.facts.updates import Updates
 from gradreach.facts.zero_gradients import ZeroStretch, zero_stretches
@@ -158,6 +159,11 @@ class Facts:
     def out_of_line(self) -> frozenset[int]:
         """The steps whose norm is no ordinary one: spikes, and what is not finite."""
         return frozenset((*(spike.step for spike in self.spikes), *self.nonfinite_steps))
+
+    @cached_property
+    def flush_gains(self) -> tuple[FlushGain, ...]:
+        """How much faster a step could be without the subnormal numbers of one place, wherever a look had it timed."""
+        return tuple(flush_gains(self.seen.looks, self.record.steps))
 
     def usual_beside_spikes(self, site: int | None = None) -> float | None:
         """The norm that is usual beside the worst spike, of one line or of all; None without one past the start."""

@@ -40,6 +40,7 @@ from gradreach.record.seen.loss import (
     TargetOrder,
 )
 from gradreach.record.seen.recurrence import ChunkSeam, DetachedState, Probe, SteppedState, TimeLook
+from gradreach.record.seen.subnormal import SubnormalLook
 from gradreach.record.seen.weights import CopiedUnits, LinearMaps
 from gradreach.record.seen.zero_gradient import ZeroGradient
 
@@ -81,6 +82,8 @@ class Look:
     `copied_units` are the layers whose units have twins, `linear_maps` those that follow one another with nothing
     between them that is not linear.
     `underflow` is what the backward pass lost below the smallest number of float16, on some looks.
+    `subnormals` says where numbers below the smallest normal one are, and what they cost; None where nothing is on a
+    CPU.
     `update` is ‖Δw‖ of all weights together where an update followed; `seconds` is what the look cost.
     """
 
@@ -135,3 +138,4 @@ class Look:
     copied_units: tuple[CopiedUnits, ...] = ()
     linear_maps: tuple[LinearMaps, ...] = ()
     underflow: Underflow | None = None
+    subnormals: SubnormalLook | None = None

@@ -47,6 +47,7 @@ _BY_CODE: dict[str, tuple[Kind, ...]] = {
             "GR317",
             "GR318",
             "GR319",
+            "GR320",
         ),
         ("loss", "norm"),
     ),

@@ -46,6 +46,7 @@ gr316_rate_of_zero: the optimizer steps at a rate of 0 for a while at the start
 gr317_unheard_backward: a module has a backward that autograd never calls
 gr318_lost_updates: steps too short to change weights in half precision
 gr319_underflow: gradients in float16 that come too close to 0
+gr320_subnormal_numbers: numbers below the smallest normal one make the step slow on this CPU
 gr401_nothing_beyond: past the horizon nothing is left to learn
 gr402_dependency_out_of_reach: the error depends on inputs that the gradient does not reach
 gr403_reached_unlearned: the gradient reaches the dependency and it is still unlearned

@@ -23,6 +23,9 @@ stepped: what optimizers did between a watched step and the next pass
 beginnings: optimizers that are made anew at each step
 optimizer_names: what an optimizer is called
 value_clips: what clipping by value takes from the gradients
+optimizer_states: subnormal numbers in what an optimizer keeps
+layer_work: the work of layers once more, on the tensors of a step
+flush_trials: which of it is timed with subnormal numbers and without them
 epsilons: how large the eps of an optimizer is beside what it is added to
 rounded_steps: what rounding left of a step over weights in half precision
 decays: how hard weight decay pulls at the weights, beside the gradient

@@ -17,7 +17,9 @@ from torch import Tensor, nn
 
 from gradreach.record.look import Look
 from gradreach.record.members import in_folder
+from gradreach.watch.flush_trials import FlushTrials
 from gradreach.watch.graph import Graph
+from gradreach.watch.layer_work import Faded
 from gradreach.watch.models import Models
 from gradreach.watch.module_spans import ModuleSpans
 from gradreach.watch.own_work import OwnWork
@@ -62,10 +64,12 @@ class WatchedStep:
     calls. `is_recording`: a gradient that arrives now is of the script's own backward pass. `is_stored_elsewhere`:
     hooks store what the graph saves, or make it anew (checkpointing, offloading), so that reading it or a further pass
     over it has a price. `is_hooked`: the script hooks into its graph, and a further pass would set that off.
-    `may_probe`: the budget allows further passes. `scale` is the loss scale, 1 without a scaler.
+    `may_probe`: the budget allows further passes. `flush_trials` times the work at places with subnormal numbers, few
+    times a run. `scale` is the loss scale, 1 without a scaler.
 
     `modules` are the leaf modules that the look tells of. `recurrent` are the modules whose recurrence a lens follows;
     `recurs` says that one was met at all; `unrolled` are the rows and the steps of the loops that no module shows.
+    `faded` are the sequences of stock layers whose adjoint nears the smallest normal number.
     `carried` holds what each lens left for the looks that follow, by its class.
     `is_shadow`: what runs is the eager form of compiled code, run by us beside it. `gradients` are what its pass gave
     the leaves, by identity, for it accumulates nothing; None elsewhere.
@@ -85,6 +89,7 @@ class WatchedStep:
     is_stored_elsewhere: bool = False
     is_hooked: bool = False
     is_shadow: bool = False
+    flush_trials: FlushTrials = field(default_factory=FlushTrials)
     scale: float = 1.0
     leaves: tuple[Tensor, ...] = ()
     gradients: Mapping[int, Tensor | None] | None = None
@@ -93,13 +98,21 @@ class WatchedStep:
     recurrent: list[nn.Module] = field(default_factory=list)
     recurs: bool = False
     unrolled: list[tuple[int, int]] = field(default_factory=list)
+    faded: list[Faded] = field(default_factory=list)
     carried: dict[type[Lens], Any] = field(default_factory=dict)
     called_without_gradient: dict[int, nn.Module] = field(default_factory=dict)
 
     def beside(self, carried: dict[type[Lens], Any]) -> WatchedStep:
         """A step of its own for what runs beside this one's compiled code, in the same order of calls."""
         return WatchedStep(
-            self.models, self.own_work, self.may_probe, self.number, called=self.called, carried=carried, is_shadow=True
+            self.models,
+            self.own_work,
+            self.may_probe,
+            self.number,
+            called=self.called,
+            carried=carried,
+            flush_trials=self.flush_trials,
+            is_shadow=True,
         )
 
     def may_pass_again(self, graph: Graph) -> bool:

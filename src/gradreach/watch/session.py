@@ -18,6 +18,7 @@ from gradreach.watch.beginnings import Beginnings
 from gradreach.watch.budget import LEAST_SECONDS, Budget
 from gradreach.watch.compiled.calls import CompiledCalls
 from gradreach.watch.compiled.joined import seen_by
+from gradreach.watch.flush_trials import FlushTrials
 from gradreach.watch.frames import caller, name_in_script
 from gradreach.watch.graph import walk
 from gradreach.watch.home import Home
@@ -51,7 +52,8 @@ class Session:
 
     Nothing of it ever raises into the script, but for two ends that are asked for: `stop_after` ends the run with
     StopRun after so many backward passes, and a `guard` that stands before the optimizers' steps may raise GaveUp.
-    `only` restricts the models to one root.
+    `only` restricts the models to one root. `flush_trials` times what subnormal numbers cost, by a clock unless told
+    otherwise.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Session:
         only: nn.Module | None = None,
         stop_after: int | None = None,
         guard: bool = False,
+        flush_trials: FlushTrials | None = None,
     ) -> None:
         self._recorder = recorder
         self._only = only
@@ -84,6 +87,7 @@ class Session:
         self._carried: dict[type[Lens], Any] = {}
         self._carried_by_shadows: dict[type[Lens], Any] = {}
         self._compiled = CompiledCalls(self._own_work, self._kept, self._home, lambda: self._watch, self._shadow_watch)
+        self._flush_trials = flush_trials or FlushTrials()
         self._lead = 0
         if only is not None:
             self._add_root(only, name_in_script(only, sys._getframe(1)))
@@ -295,8 +299,8 @@ class Session:
         seen = seen_by(watch, self._compiled.shadow, self._steps.number, site, self._steps.factor)
         names = self._models.parameter_names()
         update = Update(self._models, seen.modules, seen.look)
-        hears = not self._compiled.others
-        stepped = Stepped(names, seen.leaves, self._own_work, self._beginnings) if hears else None
+        listens = (names, seen.leaves, self._own_work, self._beginnings, self._flush_trials)
+        stepped = None if self._compiled.others else Stepped(*listens)
         self._pending.add(update, Uncleared(names, seen.leaves, seen.modules, site), stepped)
         if self._steps.scaler is not None:
             self._pending.rescaled()
@@ -309,6 +313,8 @@ class Session:
         """Account for this step, and settle what the next one gets."""
         self._kept.drop()
         self._steps.scaler = None
+        self._schedule.unmeasured_seconds += self._flush_trials.between_steps
+        self._flush_trials.between_steps = 0.0
         own += time.perf_counter() - again
         cost = self._schedule.charge(site, self._steps.measured(), own, self._kept.seconds, watch)
         self._kept.seconds = 0.0
@@ -339,7 +345,14 @@ class Session:
 
     def _new_watch(self, *, is_leading: bool = False) -> StepWatch:
         may_probe = self._samples.may_probe()
-        step = WatchedStep(self._models, self._own_work, may_probe, number=self.count, carried=self._carried)
+        step = WatchedStep(
+            self._models,
+            self._own_work,
+            may_probe,
+            number=self.count,
+            flush_trials=self._flush_trials,
+            carried=self._carried,
+        )
         return StepWatch(step, self._kept, self._only, is_leading=is_leading)
 
     def _shadow_watch(self, watch: StepWatch) -> StepWatch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,11 +13,14 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from gradreach.engine.norms import each_norm, to_host
 from gradreach.record.look import Look
 from gradreach.record.seen.loop import AnewOptimizer, Epsilon, OptimizerSteps, ValueClip
+from gradreach.record.seen.subnormal import SubnormalPlace
 from gradreach.watch.beginnings import Beginnings, blank_ones, computes_anew
 from gradreach.watch.decays import Decays
 from gradreach.watch.epsilons import epsilons
+from gradreach.watch.flush_trials import FlushTrials
 from gradreach.watch.graph import trainable
 from gradreach.watch.optimizer_names import torch_name
+from gradreach.watch.optimizer_states import subnormal_states
 from gradreach.watch.own_work import OwnWork
 from gradreach.watch.rounded_steps import RoundedSteps
 from gradreach.watch.tensors import is_measurable
@@ -27,7 +31,12 @@ class Stepped:
     """Listens to every optimizer's step until its `end`."""
 
     def __init__(
-        self, names: dict[int, str], leaves: Sequence[Tensor], own_work: OwnWork, beginnings: Beginnings
+        self,
+        names: dict[int, str],
+        leaves: Sequence[Tensor],
+        own_work: OwnWork,
+        beginnings: Beginnings,
+        trials: FlushTrials,
     ) -> None:
         learning = [p for p in trainable(leaves) if id(p) in names and p.grad is not None]
         self._learning = learning
@@ -43,6 +52,8 @@ class Stepped:
         self._optimizers: dict[str, None] = {}
         self._value_clips: list[ValueClip] = []
         self._epsilons: list[Epsilon] = []
+        self._trials = trials
+        self._subnormals: list[SubnormalPlace] = []
         self._unasked: set[int] = set()
         self._decays = Decays(self._names)
         self._rounded = RoundedSteps()
@@ -87,6 +98,7 @@ class Stepped:
             self._steps, held, empty, self._rate, left, self._is_discarded, self._idle,
             decays=tuple(self._decays.told), optimizers=tuple(self._optimizers), value_clips=tuple(self._value_clips),
             epsilons=tuple(self._epsilons), anew=tuple(self._anew), rounded=tuple(self._rounded.told),
+            subnormals=tuple(self._subnormals),
         )  # fmt: skip
         return replace(look, stepped=told)
 
@@ -118,6 +130,9 @@ class Stepped:
         self._tell_of_beginning(optimizer)
         if self._unasked:
             self._epsilons += epsilons(optimizer, self._unasked)
+            begin = time.perf_counter()
+            self._subnormals += subnormal_states(optimizer, self._unasked, self._names, self._trials)
+            self._trials.between_steps += time.perf_counter() - begin
             self._unasked.clear()
 
     def _tell_of_beginning(self, optimizer: Any) -> None:

@@ -48,6 +48,11 @@ def is_dense_and_real(tensor: Tensor) -> bool:
     return tensor.dtype.is_floating_point and tensor.dtype.itemsize >= 2 and is_dense(tensor)
 
 
+def is_real_on_cpu(tensor: Tensor) -> bool:
+    """Whether a tensor is dense, of floating-point numbers, and on a CPU."""
+    return tensor.device.type == "cpu" and is_dense_and_real(tensor)
+
+
 def is_measurable(tensor: Tensor) -> bool:
     """Whether a tensor has real or complex numbers whose norm can be taken: dense ones, the stored ones of a sparse
     tensor, this rank's own of a sharded one."""

@@ -10,4 +10,5 @@ loss: what a loss compares, and what the model put out.
 weights: weights beside one another, of one layer and of layers in a row.
 half: what half precision takes from updates and from gradients.
 loop: what the training's loop keeps, and what it does with the gradients.
+subnormal: numbers below the smallest normal one, and what they cost.
 """

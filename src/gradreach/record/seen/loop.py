@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gradreach.record.seen.half import RoundedStep
+from gradreach.record.seen.subnormal import SubnormalPlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,7 @@ class OptimizerSteps:
     does where it knows them. `value_clips` are the calls that limited elements of gradients before the first step.
     `epsilons` tell of the eps of optimizers like Adam. `anew` are the optimizers that are made anew at each step.
     `rounded` tells what rounding left of steps over weights in half precision.
+    `subnormals` are the states of theirs that hold numbers below the smallest normal one.
     """
 
     steps: int
@@ -109,6 +111,7 @@ class OptimizerSteps:
     epsilons: tuple[Epsilon, ...] = ()
     anew: tuple[AnewOptimizer, ...] = ()
     rounded: tuple[RoundedStep, ...] = ()
+    subnormals: tuple[SubnormalPlace, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ forward_anew: a forward pass of its own for each loss, once the weights have mov
 finite_mask: mask with a large finite number in place of infinity
 float32_weights: weights in float32, and products in half precision
 floor_scale: rows divided by a scale that is not next to 0
+flush_subnormals: let the CPU take subnormal numbers for 0
 follow_batches: running statistics that follow the batches
 follow_gradient: print what gradient arrives
 forget_bias: start an LSTM's forget gate open

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -71,6 +71,11 @@ def _inexact(look: Look, off: float) -> Look:
 
 
 def _both(one: Any, other: Any) -> Any:
+    """One where there is one, and what it holds several of from the other too."""
     if isinstance(one, tuple):
         return one + tuple(each for each in other if each not in one)
+    if is_dataclass(one) and type(one) is type(other):
+        parts = {each.name: getattr(one, each.name) for each in fields(one)}
+        several = {name: _both(part, getattr(other, name)) for name, part in parts.items() if isinstance(part, tuple)}
+        return replace(one, **several)
     return one or other

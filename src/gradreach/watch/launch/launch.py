@@ -39,6 +39,7 @@ class WatchOptions:
     """How to watch: the share of the wall time it may cost, or each n-th step; where to end; where to write.
 
     `guard`: stand before every optimizer's step as well, and so change the training where it goes wrong.
+    `flush_subnormals`: the script's arithmetic takes subnormal numbers for 0 from its import of torch on.
     """
 
     out: Path
@@ -46,6 +47,7 @@ class WatchOptions:
     every: int | None = None
     stop_after: int | None = None
     guard: bool = False
+    flush_subnormals: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ def watch(
         from gradreach.watch.budget import Budget
         from gradreach.watch.session import Session
 
+        if options.flush_subnormals:
+            recorder.note(told_of_flushing(works=_flush(on=True)))
         budget = Budget(options.budget, options.every)
         sessions.append(Session(recorder, budget, stop_after=options.stop_after, guard=options.guard))
 
@@ -94,11 +98,31 @@ def watch(
         with at_the_end():
             session.close()
         count = session.count
+    if options.flush_subnormals and sessions:
+        _flush(on=False)  # what comes after the program has them again
     is_stopped = options.stop_after is not None and count >= options.stop_after and ended.code == 0
     how = "stopped" if is_stopped else ended.how
     recorder.write(Outcome(how, ended.code, ended.error, time.perf_counter() - began))
     recorder.close()
     return RunResult(ended, out, count, "; ".join(recorder.failures))
+
+
+def _flush(*, on: bool) -> bool:
+    from gradreach.engine.subnormals import set_flushing
+
+    return set_flushing(on)
+
+
+def told_of_flushing(*, works: bool) -> str:
+    """What a run with --flush-subnormals says of it; on a machine that has no such mode to stderr as well."""
+    if works:
+        return (
+            "Subnormal numbers counted as 0 in this run (--flush-subnormals), as after torch.set_flush_denormal(True) "
+            "at the top of the script."
+        )
+    refused = "This machine has no mode in which subnormal numbers are 0: --flush-subnormals changed nothing."
+    print(f"gradreach: {refused}", file=sys.stderr)
+    return refused
 
 
 def _recorder(out: Path, run: Run, told: Callable[[Progress], None] | None) -> Recorder:

@@ -4,6 +4,7 @@ depth: what each leaf module puts out, and what gradient comes back to it
 recurrent_layers: the gradient through time of stock recurrent layers and cells
 recurrent_calls: one call of a stock layer or cell, and the sequences that calls make
 recurrent: the calls of stock recurrent layers and cells, and the engine run beside them
+faded_layers: sequences of stock layers whose adjoint nears the smallest normal number
 loops: the gradient through time of recurrences that a script writes itself, as modules that it calls in a loop
 unrolled_loops: the same of loops and scans that no module shows
 detached_states: recurrent states that come back without their history
@@ -44,5 +45,6 @@ discarded_results: calls of modules whose results are thrown away
 discarded_operations: statements that make a tensor by an operation and throw it away
 fleeting_parts: modules with weights that a forward pass makes for itself
 half_gradients: what a backward pass in float16 loses below its smallest number
+subnormals: where the gradient ends in numbers below the smallest normal one, and what they cost there
 without_gradient: the parameters that ask for a gradient and have none
 """

@@ -23,6 +23,8 @@ from gradreach.engine.replay import replay as replay_layer
 from gradreach.record.seen.recurrence import TimeLook
 from gradreach.remedies.layers.recurrent_layer import RecurrentLayer
 from gradreach.watch.graph import maker, on_gradient
+from gradreach.watch.layer_work import Faded
+from gradreach.watch.lenses.faded_layers import faded
 from gradreach.watch.lenses.recurrent_calls import (
     CalledSequence,
     RecurrentCall,
@@ -58,6 +60,7 @@ class RecurrentCollector:
         self._is_recording = is_recording
         self._own_work = own_work
         self.last: list[CalledSequence] = []
+        self.faded: list[Faded] = []
         self._calls: dict[int, list[RecurrentCall]] = {}
         self._generators: dict[int, Tensor] = {}
         self._before: dict[int, Tensor] = {}
@@ -134,9 +137,10 @@ class RecurrentCollector:
             adjoints = _sweep(played, sequence, scale)
             gradients += adjoints
             self._keep_errors(sequence, played, adjoints[-played.directions :])
-            looks += look_at(
-                path, played, adjoints, max_lag=MAX_LAG, output=_output(sequence), kind=_kind(module, played)
-            )
+            kind = _kind(module, played)
+            seen = look_at(path, played, adjoints, max_lag=MAX_LAG, output=_output(sequence), kind=kind)
+            self.faded += faded(sequence, played, adjoints, seen, scale)
+            looks += seen
         if len(sequences) > MOST_LOOKS:
             return looks
         own = {name: self._own_gradient(p, scale) for name, p in named_parameters_of(module) if p.grad is not None}

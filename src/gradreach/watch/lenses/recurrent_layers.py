@@ -41,7 +41,9 @@ class RecurrentLayers(Lens):
 
     def look(self, look: Look) -> Look:
         """What the stock layers add to the look's `time`."""
-        return replace(look, time=(*look.time, *self._recurrent.looks(self.step.models, self.step.scale)))
+        looks = self._recurrent.looks(self.step.models, self.step.scale)
+        self.step.faded += self._recurrent.faded
+        return replace(look, time=(*look.time, *looks))
 
     def local_errors(self) -> Sequence[LocalErrors]:
         """The errors at the output of the layer that was called last, among those that an error reaches."""
