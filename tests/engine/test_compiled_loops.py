@@ -9,7 +9,9 @@ import torch
 
 pytest.importorskip("numba", reason="the compiled loops need numba, which is an extra")
 
+import gradreach as gr
 from gradreach.engine.cells.compiled import gru, loops, lstm, rnn, simd
+from gradreach.engine.compiled_scan import compile_all
 
 GATES = {"tanh": 1, "relu": 1, "logistic": 1, "gru": 3, "lstm": 4}
 ACTIVATIONS = {
@@ -359,3 +361,16 @@ def test_a_forked_process_computes_too():
         there = ran("lstm", case, threads=2)
         os._exit(0 if all(np.array_equal(there[name], array) for name, array in here.items()) else 3)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_what_is_compiled_ahead_is_all_that_the_layers_need():
+    compile_all()
+    loops = [each for kind in (rnn, gru, lstm) for each in (kind._ahead, kind._back)]
+    known = [len(each.signatures) for each in loops]
+    for family in (gr.nn.RNN, gr.nn.GRU, gr.nn.LSTM):
+        for dtype in (torch.float32, torch.float64):
+            for options in ({}, {"skip": 3, "clip_state_grad": 1.0, "bidirectional": True, "num_layers": 2}):
+                layer = family(2, 3, dtype=dtype, **options)
+                x = torch.randn(20, 2, 2, dtype=dtype, requires_grad=True)
+                layer(x)[0].sum().backward()
+    assert [len(each.signatures) for each in loops] == known

@@ -10,8 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gradreach.engine.cells.cell import CellWeights, CompiledLoops, StockCell, Trace
+from gradreach.engine.cells.registry import cells
 from gradreach.engine.forward import input_side
-from gradreach.engine.scan import Remedies, Sweep, Unroll
+from gradreach.engine.scan import UNREMEDIED, Remedies, Sweep, Unroll
 from gradreach.engine.subnormals import flushed
 
 
@@ -63,6 +64,23 @@ def sweep(
     with flushed():
         entry = _loops_of(run.cell).backward(run.weights, run.trace, e, dh, dc, g, delta, **options)
     return Sweep(delta, None, g, entry, dh, dc)
+
+
+def compile_all() -> str | None:
+    """Compile the loops of every kind in float32 and float64, or load them where they are kept; returns the folder.
+
+    None where no folder can be written: they are then compiled anew in every process. Raises ImportError where numba is
+    not installed or does not fit this machine.
+    """
+    kept_in: str | None = _loops().kept_in()
+    for cell in cells().values():
+        for dtype in (torch.float32, torch.float64) if cell.loops is not None else ():
+            w = torch.zeros(cell.gates, 1, dtype=dtype, device="cpu")
+            state, x = torch.zeros(1, 1, dtype=dtype, device="cpu"), torch.zeros(2, 1, 1, dtype=dtype, device="cpu")
+            weights, c_0 = CellWeights(w, w, w[:, 0], w[:, 0]), state if cell.carries_c else None
+            run = unroll(cell, weights, x, state, c_0, reverse=False, remedies=UNREMEDIED)
+            sweep(run, x, None, None)
+    return kept_in
 
 
 @cache

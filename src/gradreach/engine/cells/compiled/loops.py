@@ -16,19 +16,22 @@ over tensors (see `gradreach.engine.cells.cell.CompiledLoops`).
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import TypeAlias, cast, no_type_check
+from pathlib import Path
+from typing import ClassVar, TypeAlias, cast, no_type_check
 
 import numpy as np
 from jaxtyping import Float
-from numba import njit
-from numba.core.caching import FunctionCache
+from numba import __version__ as numba_version
+from numba import config, njit
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, InTreeCacheLocator, UserWideCacheLocator
+from numba.misc.appdirs import AppDirs
 from torch import Tensor
 
-from gradreach.engine.cells.compiled import simd
 from gradreach.engine.cells.compiled.simd import add, copy, increase, part, room_for, scale, square, view
 from gradreach.engine.threads import team
 
@@ -39,14 +42,37 @@ Ends: TypeAlias = Float[np.ndarray, "B H"]
 Weights: TypeAlias = Float[np.ndarray, "GH H"]
 
 
-class _Cache(FunctionCache):
-    """Compiled loops on disk. Numba looks at their own file's date alone: it would keep what is made of older parts."""
+_SOURCES = hashlib.sha256(
+    b"".join(each.read_bytes() for each in sorted(Path(__file__).parent.glob("*.py")))
+).hexdigest()
 
-    _PARTS = tuple((found.st_mtime_ns, found.st_size) for found in map(os.stat, (__file__, simd.__file__)))
+
+class _UsersFolder(UserWideCacheLocator):
+    """A folder of the user's own for these very sources and this numba, wherever they are installed: an installation
+    that is new or read-only finds there what another has compiled."""
+
+    @no_type_check
+    def __init__(self, function, file):
+        super().__init__(function, file)
+        root = config.CACHE_DIR or AppDirs("gradreach", appauthor=False).user_cache_dir
+        self._cache_path = os.path.join(root, f"compiled-{numba_version}-{_SOURCES[:16]}")
+
+    def get_source_stamp(self) -> str:
+        return _SOURCES
+
+
+class _Places(CompileResultCacheImpl):
+    _locator_classes: ClassVar[list[type[object]]] = [_UsersFolder, InTreeCacheLocator]
+
+
+class _Cache(FunctionCache):
+    """Compiled loops on disk. Numba looks at a loop's own file alone: it would keep what is made of older parts."""
+
+    _impl_class = _Places
 
     @no_type_check
     def _index_key(self, signature, codegen):
-        return (*super()._index_key(signature, codegen), *self._PARTS)
+        return (*super()._index_key(signature, codegen), _SOURCES)
 
 
 @no_type_check
@@ -56,6 +82,13 @@ def over_time(run):
     with contextlib.suppress(RuntimeError):
         compiled._cache = _Cache(run)
     return compiled
+
+
+def kept_in() -> str | None:
+    """The folder in which compiled loops are kept; None where none can be written."""
+    with contextlib.suppress(RuntimeError):
+        return str(_Cache(check).cache_path)  # type: ignore[no-untyped-call]
+    return None
 
 
 @part
