@@ -22,7 +22,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import ClassVar, TypeAlias, cast, no_type_check
+from typing import TypeAlias, cast, no_type_check
 
 import numpy as np
 from jaxtyping import Float
@@ -62,7 +62,7 @@ class _UsersFolder(UserWideCacheLocator):
 
 
 class _Places(CompileResultCacheImpl):
-    _locator_classes: ClassVar[list[type[object]]] = [_UsersFolder, InTreeCacheLocator]
+    _locator_classes = [_UsersFolder, InTreeCacheLocator]  # noqa: RUF012  # as numba declares it
 
 
 class _Cache(FunctionCache):
