@@ -40,7 +40,7 @@ def drawn(kind, T, B, H, dtype=np.float64, seed=0, scale=1.0):
     return {name: array.astype(dtype) for name, array in case.items()}
 
 
-def ran(kind, case, *, skip=0, clip=math.inf, threads=1, in_place=False):
+def ran(kind, case, *, skip=0, clip=math.inf, threads=1, in_place=False, steps_of_delta=None):
     """What the compiled loops make of a case, everything that they fill."""
     T, B, H = case["e"].shape
     dtype = case["e"].dtype
@@ -49,7 +49,7 @@ def ran(kind, case, *, skip=0, clip=math.inf, threads=1, in_place=False):
     h[0], c[0] = case["h_0"], case["c_0"]
     g = pre if in_place else np.full_like(pre, np.nan)
     dh, dc = case["e_hn"].copy(), case["e_cn"].copy()
-    delta, delta_c, entry = (np.full((T, B, H), np.nan, dtype) for _ in range(3))
+    delta, delta_c, entry = (np.full((n or T, B, H), np.nan, dtype) for n in (steps_of_delta, T, T))
     ahead, back = {"skip": skip, "threads": threads}, {"skip": skip, "clip": clip, "threads": threads}
     if kind == "lstm":
         lstm.forward(pre, w, h, c, **ahead)
@@ -205,6 +205,18 @@ def test_rows_do_not_depend_on_each_other(kind):
         }
         for name, array in ran(kind, only, clip=1.0).items():
             np.testing.assert_array_equal(array, rows(together[name], [b]), err_msg=name)
+
+
+@pytest.mark.parametrize("kind", GATES)
+@pytest.mark.parametrize("clip", [math.inf, 1.0])
+def test_room_for_one_step_of_delta_is_enough(kind, clip):
+    case = drawn(kind, 5, 4, 19)
+    whole, one = ran(kind, case, clip=clip), ran(kind, case, clip=clip, steps_of_delta=1)
+    np.testing.assert_array_equal(one.pop("delta")[0], whole.pop("delta")[0])
+    for name, array in whole.items():
+        np.testing.assert_array_equal(one[name], array, err_msg=name)
+    with pytest.raises(ValueError, match=r"delta: expected float64 \(5, 4, 19\)"):
+        ran(kind, case, skip=2, steps_of_delta=1)
 
 
 @pytest.mark.parametrize("kind", GATES)

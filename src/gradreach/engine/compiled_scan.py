@@ -40,10 +40,11 @@ def unroll(
     reverse: bool,
     remedies: Remedies,
 ) -> Unroll:
-    """As `scan.unroll`."""
+    """As `scan.unroll`; where the new state is the one gate itself, both lie in the same memory."""
     x = x.flip(0) if reverse else x
-    T, pre = x.shape[0], input_side(cell, weights, x)
+    T = x.shape[0]
     h, c = _states(h_0, T), None if c_0 is None else _states(c_0, T)
+    pre = input_side(cell, weights, x, out=h[1:] if _is_its_gate(cell, remedies) else None)
     options = {"skip": remedies.skip, "threads": torch.get_num_threads()}
     inner = _loops_of(cell).forward(weights, pre, h, c, **options)
     trace = Trace(h, c, pre.unflatten(-1, (cell.gates, -1)), inner)
@@ -51,19 +52,32 @@ def unroll(
 
 
 def sweep(
-    run: Unroll, error: Float[Tensor, "T B H"], end: Float[Tensor, "B H"] | None, end_c: Float[Tensor, "B H"] | None
+    run: Unroll,
+    error: Float[Tensor, "T B H"],
+    end: Float[Tensor, "B H"] | None,
+    end_c: Float[Tensor, "B H"] | None,
+    *,
+    keep_delta: bool = True,
+    keep_gates: bool = True,
 ) -> Sweep:
     """As `scan.sweep`, with the errors at the end states beside those at the outputs; without δ of c.
 
-    Entries of δ below the smallest normal number are 0.
+    Entries of δ below the smallest normal number are 0. Without `keep_delta`, δ may be that of the first step alone;
+    without `keep_gates`, g may take the place of the run's gates.
     """
-    e = error.contiguous()
-    g, delta = torch.empty_like(run.gates), torch.empty_like(e)
+    e, skip = error.contiguous(), run.remedies.skip
+    g = torch.empty_like(run.gates) if keep_gates or _is_its_gate(run.cell, run.remedies) else run.gates
+    delta = torch.empty_like(e if keep_delta or skip else e[:1])
     dh, dc = _end(end, run.h), None if run.c is None else _end(end_c, run.c)
-    options = {"skip": run.remedies.skip, "clip": run.remedies.clip, "threads": torch.get_num_threads()}
+    options = {"skip": skip, "clip": run.remedies.clip, "threads": torch.get_num_threads()}
     with flushed():
         entry = _loops_of(run.cell).backward(run.weights, run.trace, e, dh, dc, g, delta, **options)
     return Sweep(delta, None, g, entry, dh, dc)
+
+
+def _is_its_gate(cell: StockCell, remedies: Remedies) -> bool:
+    """Whether the new state is what the one gate comes to, as in a simple RNN without a shortcut."""
+    return cell.gates == 1 and remedies.skip == 0
 
 
 def compile_all() -> str | None:

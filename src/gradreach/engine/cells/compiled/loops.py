@@ -7,7 +7,8 @@ those that a function fills are given to it.
 
 `skip` = s > 0: every state from h[s] on is half what the cell makes and half the state s steps before.
 `clip`: each row's joint adjoint of (h_t, c_t), t > 0, is scaled down to this 2-norm where it is larger.
-`threads` is best torch.get_num_threads().
+`threads` is best torch.get_num_threads(). `delta` may be of one step alone, (1, B, H), without `skip`: each step
+then overwrites the one after it.
 
 A kind's own loops stand beside this file (rnn, gru, lstm): `forward` and `backward` over arrays, and `LOOPS`, the same
 over tensors (see `gradreach.engine.cells.cell.CompiledLoops`).
@@ -37,6 +38,7 @@ from gradreach.engine.threads import team
 
 States: TypeAlias = Float[np.ndarray, "T1 B H"]
 Run: TypeAlias = Float[np.ndarray, "T B H"]
+Delta: TypeAlias = Float[np.ndarray, "D B H"]
 Gates: TypeAlias = Float[np.ndarray, "T B GH"]
 Ends: TypeAlias = Float[np.ndarray, "B H"]
 Weights: TypeAlias = Float[np.ndarray, "GH H"]
@@ -105,8 +107,8 @@ def mix(h, t, b, skip):
 @no_type_check
 def arrive(d, dc, e, delta, t, b, skip, clip):
     """δ of the state after step t, from what came back to it (d) and e; d becomes what the cell's output gets of it."""
-    T, B, H = delta.shape
-    whole = view(delta, (t * B + b) * H, H)
+    T, B, H = e.shape
+    whole = view(delta, (t * B + b) * H if delta.shape[0] == T else b * H, H)
     add(whole, d, 1, view(e, (t * B + b) * H, H))
     if 0 < skip < T - t:
         increase(whole, 0.5, view(delta, ((t + skip) * B + b) * H, H))
@@ -153,6 +155,12 @@ def check(w_hh: np.ndarray, whole: tuple[int, ...], **arrays: tuple[np.ndarray, 
             raise ValueError(f"{name}: expected {w_hh.dtype} {shape}, got {array.dtype} {array.shape}")
         if not array.flags.c_contiguous:
             raise ValueError(f"{name}: expected a C-contiguous array, got strides {array.strides}; copy it")
+
+
+def check_delta(delta: np.ndarray, e: np.ndarray, skip: int) -> None:
+    """δ of every step, or room for one step where no later one reads it."""
+    whole = (1, *e.shape[1:]) if skip == 0 and len(delta) == 1 else e.shape
+    check(np.empty((1, 1), e.dtype), (1, 1), delta=(delta, whole))
 
 
 def over_rows(loop: Callable[..., None], rows: int, threads: int, *arguments: object) -> None:
