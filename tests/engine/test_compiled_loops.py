@@ -10,7 +10,7 @@ import torch
 pytest.importorskip("numba", reason="the compiled loops need numba, which is an extra")
 
 import gradreach as gr
-from gradreach.engine.cells.compiled import gru, loops, lstm, rnn, simd
+from gradreach.engine.cells.compiled import gru, loops, lstm, product, rnn, simd
 from gradreach.engine.compiled_scan import compile_all
 
 GATES = {"tanh": 1, "relu": 1, "logistic": 1, "gru": 3, "lstm": 4}
@@ -287,6 +287,29 @@ def applied(function, x):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize(("M", "K", "N"), [(1, 1, 1), (7, 3, 40), (65, 17, 32), (130, 40, 33), (200, 64, 256)])
+def test_the_product_of_many_rows(dtype, threads, M, K, N):
+    rng = np.random.default_rng(0)
+    a, w, bias = (rng.standard_normal(shape).astype(dtype) for shape in ((M, K), (N, K), (N,)))
+    for added in (bias, None):
+        out = np.full((M, N), np.nan, dtype)
+        product.times(a, w.T, added, out, threads=threads)
+        exact = a.astype(np.longdouble) @ w.T + (0 if added is None else added)
+        np.testing.assert_allclose(out, exact, rtol=0, atol=20 * math.sqrt(K) * np.finfo(dtype).eps)
+
+
+def test_a_product_may_take_the_place_of_its_rows():
+    rng = np.random.default_rng(0)
+    a, w, apart = rng.standard_normal((200, 40)), rng.standard_normal((40, 40)), np.empty((200, 40))
+    product.times(a, w, None, apart)
+    product.times(a, w, None, a, threads=3)
+    np.testing.assert_array_equal(a, apart)
+    with pytest.raises(ValueError, match=r"bias: expected contiguous float64 \(40,\), got float32 \(40,\)"):
+        product.times(a, w, np.zeros(40, np.float32), apart)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_activations_to_the_last_digits(dtype):
     rng = np.random.default_rng(0)
     size = 10.0 ** rng.uniform(-12, 1.3, 200_000)
@@ -378,11 +401,12 @@ def test_a_forked_process_computes_too():
 def test_what_is_compiled_ahead_is_all_that_the_layers_need():
     compile_all()
     loops = [each for kind in (rnn, gru, lstm) for each in (kind._ahead, kind._back)]
+    loops.append(product._rows)
     known = [len(each.signatures) for each in loops]
     for family in (gr.nn.RNN, gr.nn.GRU, gr.nn.LSTM):
         for dtype in (torch.float32, torch.float64):
             for options in ({}, {"skip": 3, "clip_state_grad": 1.0, "bidirectional": True, "num_layers": 2}):
-                layer = family(2, 3, dtype=dtype, **options)
-                x = torch.randn(20, 2, 2, dtype=dtype, requires_grad=True)
+                layer = family(33, 3, dtype=dtype, **options)
+                x = torch.randn(20, 2, 33, dtype=dtype, requires_grad=True)
                 layer(x)[0].sum().backward()
     assert [len(each.signatures) for each in loops] == known

@@ -9,9 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gradreach.engine.cells.cell import CellWeights, CompiledLoops, StockCell, Trace
+from gradreach.engine.cells.cell import CellWeights, CompiledLoops, StockCell, Trace, entry_bias
 from gradreach.engine.cells.registry import cells
-from gradreach.engine.forward import input_side
 from gradreach.engine.scan import UNREMEDIED, Remedies, Sweep, Unroll
 from gradreach.engine.subnormals import flushed
 
@@ -44,7 +43,8 @@ def unroll(
     x = x.flip(0) if reverse else x
     T = x.shape[0]
     h, c = _states(h_0, T), None if c_0 is None else _states(c_0, T)
-    pre = input_side(cell, weights, x, out=h[1:] if _is_its_gate(cell, remedies) else None)
+    pre = h[1:] if _is_its_gate(cell, remedies) else x.new_empty(*x.shape[:2], len(weights.w_ih))
+    _product(x, weights.w_ih.t(), entry_bias(cell, weights), pre)
     options = {"skip": remedies.skip, "threads": torch.get_num_threads()}
     inner = _loops_of(cell).forward(weights, pre, h, c, **options)
     trace = Trace(h, c, pre.unflatten(-1, (cell.gates, -1)), inner)
@@ -73,6 +73,29 @@ def sweep(
     with flushed():
         entry = _loops_of(run.cell).backward(run.weights, run.trace, e, dh, dc, g, delta, **options)
     return Sweep(delta, None, g, entry, dh, dc)
+
+
+def at_input(run: Unroll, entering: Float[Tensor, "T B GH"]) -> Float[Tensor, "T B I"]:
+    """The adjoint of x from that of W_ih x, in its memory where both are of one size: nothing else needs it then."""
+    w_ih = run.weights.w_ih
+    if w_ih.shape[1] < _NARROW:
+        return entering @ w_ih
+    dx = entering if w_ih.shape[0] == w_ih.shape[1] else torch.empty_like(run.x, memory_format=torch.contiguous_format)
+    _product(entering, w_ih, None, dx)
+    return dx
+
+
+_NARROW = 32
+"""Inputs below which the tiles of the compiled product are mostly padding."""
+
+
+def _product(a: Tensor, w: Tensor, bias: Tensor | None, out: Tensor) -> None:
+    """out = a w + bias over all steps and rows."""
+    from gradreach.engine.cells.compiled import product
+
+    left, right = a.detach().contiguous().flatten(0, 1), out.view(-1, out.shape[-1])
+    added = None if bias is None else bias.detach().contiguous().numpy()
+    product.times(left.numpy(), w.detach().numpy(), added, right.numpy(), threads=torch.get_num_threads())
 
 
 def _is_its_gate(cell: StockCell, remedies: Remedies) -> bool:

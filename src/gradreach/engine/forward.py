@@ -39,21 +39,15 @@ def shortcut_of(skip: int, h: Float[Tensor, "T1 B P"], sizes: Sequence[int] | No
     return torch.where(after >= skip, 0.5, 0.0).to(h.dtype).expand(T, B)[..., None]
 
 
-def input_side(
-    cell: StockCell, w: CellWeights, x: Float[Tensor, "T B I"], out: Float[Tensor, "T B GH"] | None = None
-) -> Float[Tensor, "T B GH"]:
-    """W_ih x_t, normalised where the cell does that, and the biases, for all steps in one matrix product.
-
-    Written to `out` where given, without a normalisation.
-    """
+def input_side(cell: StockCell, w: CellWeights, x: Float[Tensor, "T B I"]) -> Float[Tensor, "T B GH"]:
+    """W_ih x_t, normalised where the cell does that, and the biases, for all steps in one matrix product."""
     T, B, _ = x.shape
     flat, bias = x.reshape(T * B, x.shape[-1]), entry_bias(cell, w)
     if w.gain_ih is not None:
         pre = normalise(flat @ w.w_ih.t(), cell.gates).unit.flatten(-2) * w.gain_ih
         pre = pre if bias is None else pre.add_(bias)
     else:
-        room = None if out is None else out.flatten(0, 1)
-        pre = torch.mm(flat, w.w_ih.t(), out=room) if bias is None else torch.addmm(bias, flat, w.w_ih.t(), out=room)
+        pre = flat @ w.w_ih.t() if bias is None else torch.addmm(bias, flat, w.w_ih.t())
     return pre.view(T, B, pre.shape[-1])
 
 

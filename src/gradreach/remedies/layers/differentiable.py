@@ -90,7 +90,10 @@ class _Scan(torch.autograd.Function):
             if ctx.direction.keep is not None:
                 ctx.direction.keep(run.in_data_order(back.delta))
             gradients, entering = parameter_gradients(run, back)
-            dx = run.in_data_order(_at_input(entering, run.weights.w_ih)) if ctx.needs_input_grad[1] else None
+            dx = None
+            if ctx.needs_input_grad[1]:
+                dx = compiled.at_input(run, entering) if ctx.compiled else entering @ run.weights.w_ih
+                dx = run.in_data_order(dx)
         grads = (dx, back.dh_0, back.dc_0, *(gradients.get(_GRADIENT[name]) for name in _WEIGHTS))
         if torch.is_grad_enabled():
             grads = _FirstOrder.apply(grads, dy, dh_n, dc_n, *ctx.saved_tensors)  # type: ignore[no-untyped-call]
@@ -102,18 +105,6 @@ def _graph_is_kept() -> bool:
     asked = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
     return asked is None or bool(asked())
 
-
-def _at_input(entering: Float[Tensor, "T B GH"], w_ih: Float[Tensor, "GH I"]) -> Float[Tensor, "T B I"]:
-    """The adjoint of x from that of W_ih x, in its memory where it is of the same size: nothing needs it any more."""
-    if w_ih.shape[0] != w_ih.shape[1]:
-        return entering @ w_ih
-    for part in entering.split(max(len(entering) // _PARTS, 1)):
-        part.copy_(part @ w_ih)
-    return entering
-
-
-_PARTS = 16
-"""In so many parts a sequence is taken where the whole of it at once would need as much memory again."""
 
 _GRADIENT = {
     "w_ih": "weight_ih",
