@@ -214,10 +214,21 @@ def vanishing_reach_case(T: int = 256, B: int = 8, H: int = 128, inputs: int = 3
     default, orthogonal = nn.RNN(inputs, H), gr.nn.RNN(inputs, H, init="orthogonal", nonlinearity="relu")
     x, error = torch.randn(T, B, inputs), torch.randn(T, B, H)
     rivals = {
-        "it vanishes": lambda: lambda: gr.reach(default, x, error),
-        "it does not": lambda: lambda: gr.reach(orthogonal, x, error),
+        "it vanishes": lambda: lambda: gr.reach(default, x, error, anchors="all"),
+        "it does not": lambda: lambda: gr.reach(orthogonal, x, error, anchors="all"),
     }
     return Case(f"gr.reach where the gradient vanishes, RNN, T {T}, B {B}, H {H}", "it vanishes", rivals)
+
+
+def sampled_reach_case(T: int, B: int = 8, H: int = 128) -> Case:
+    """gr.reach as it is, from a sample of the steps, and of all steps: a GRU, a loss at every step."""
+    torch.manual_seed(0)
+    layer, x, error = nn.GRU(32, H), torch.randn(T, B, 32), torch.randn(T, B, H)
+    rivals = {
+        "a sample of 64 steps": lambda: lambda: gr.reach(layer, x, error),
+        "every step": lambda: lambda: gr.reach(layer, x, error, anchors="all"),
+    }
+    return Case(f"gr.reach of a sample, GRU, T {T}, B {B}, H {H}", "a sample of 64 steps", rivals, repeats=3)
 
 
 def orthogonal_case(T: int, B: int, H: int) -> Case:
@@ -269,6 +280,8 @@ def cases(quick: bool) -> Iterator[Case]:
             yield layer_case(kind, T, B, H)
         yield vanishing_case(kind)
     yield vanishing_reach_case()
+    for T in (256, 1024):
+        yield sampled_reach_case(T)
     for T, B, H in ((4096, 8, 64), (4096, 8, 128), (4096, 32, 64)):
         yield at_once_case(T, B, H)
     for T, B, H in ((100, 64, 128), (35, 20, 200)):

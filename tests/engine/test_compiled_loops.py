@@ -9,7 +9,9 @@ import torch
 
 pytest.importorskip("numba", reason="the compiled loops need numba, which is an extra")
 
-from gradreach.engine.cells.compiled import gru, loops, lstm, rnn, simd
+import gradreach as gr
+from gradreach.engine.cells.compiled import gru, loops, lstm, product, rnn, simd
+from gradreach.engine.compiled_scan import compile_all
 
 GATES = {"tanh": 1, "relu": 1, "logistic": 1, "gru": 3, "lstm": 4}
 ACTIVATIONS = {
@@ -38,7 +40,7 @@ def drawn(kind, T, B, H, dtype=np.float64, seed=0, scale=1.0):
     return {name: array.astype(dtype) for name, array in case.items()}
 
 
-def ran(kind, case, *, skip=0, clip=math.inf, threads=1, in_place=False):
+def ran(kind, case, *, skip=0, clip=math.inf, threads=1, in_place=False, steps_of_delta=None):
     """What the compiled loops make of a case, everything that they fill."""
     T, B, H = case["e"].shape
     dtype = case["e"].dtype
@@ -47,7 +49,7 @@ def ran(kind, case, *, skip=0, clip=math.inf, threads=1, in_place=False):
     h[0], c[0] = case["h_0"], case["c_0"]
     g = pre if in_place else np.full_like(pre, np.nan)
     dh, dc = case["e_hn"].copy(), case["e_cn"].copy()
-    delta, delta_c, entry = (np.full((T, B, H), np.nan, dtype) for _ in range(3))
+    delta, delta_c, entry = (np.full((n or T, B, H), np.nan, dtype) for n in (steps_of_delta, T, T))
     ahead, back = {"skip": skip, "threads": threads}, {"skip": skip, "clip": clip, "threads": threads}
     if kind == "lstm":
         lstm.forward(pre, w, h, c, **ahead)
@@ -206,6 +208,18 @@ def test_rows_do_not_depend_on_each_other(kind):
 
 
 @pytest.mark.parametrize("kind", GATES)
+@pytest.mark.parametrize("clip", [math.inf, 1.0])
+def test_room_for_one_step_of_delta_is_enough(kind, clip):
+    case = drawn(kind, 5, 4, 19)
+    whole, one = ran(kind, case, clip=clip), ran(kind, case, clip=clip, steps_of_delta=1)
+    np.testing.assert_array_equal(one.pop("delta")[0], whole.pop("delta")[0])
+    for name, array in whole.items():
+        np.testing.assert_array_equal(one[name], array, err_msg=name)
+    with pytest.raises(ValueError, match=r"delta: expected float64 \(5, 4, 19\)"):
+        ran(kind, case, skip=2, steps_of_delta=1)
+
+
+@pytest.mark.parametrize("kind", GATES)
 def test_adjoint_may_take_the_place_of_the_gates(kind):
     case = drawn(kind, 5, 4, 19)
     apart, in_place = ran(kind, case), ran(kind, case, in_place=True)
@@ -270,6 +284,29 @@ def applied(function, x):
     out = np.empty_like(x)
     each(out, x)
     return out
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize(("M", "K", "N"), [(1, 1, 1), (7, 3, 40), (65, 17, 32), (130, 40, 33), (200, 64, 256)])
+def test_the_product_of_many_rows(dtype, threads, M, K, N):
+    rng = np.random.default_rng(0)
+    a, w, bias = (rng.standard_normal(shape).astype(dtype) for shape in ((M, K), (N, K), (N,)))
+    for added in (bias, None):
+        out = np.full((M, N), np.nan, dtype)
+        product.times(a, w.T, added, out, threads=threads)
+        exact = a.astype(np.longdouble) @ w.T + (0 if added is None else added)
+        np.testing.assert_allclose(out, exact, rtol=0, atol=20 * math.sqrt(K) * np.finfo(dtype).eps)
+
+
+def test_a_product_may_take_the_place_of_its_rows():
+    rng = np.random.default_rng(0)
+    a, w, apart = rng.standard_normal((200, 40)), rng.standard_normal((40, 40)), np.empty((200, 40))
+    product.times(a, w, None, apart)
+    product.times(a, w, None, a, threads=3)
+    np.testing.assert_array_equal(a, apart)
+    with pytest.raises(ValueError, match=r"bias: expected contiguous float64 \(40,\), got float32 \(40,\)"):
+        product.times(a, w, np.zeros(40, np.float32), apart)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -359,3 +396,17 @@ def test_a_forked_process_computes_too():
         there = ran("lstm", case, threads=2)
         os._exit(0 if all(np.array_equal(there[name], array) for name, array in here.items()) else 3)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_what_is_compiled_ahead_is_all_that_the_layers_need():
+    compile_all()
+    loops = [each for kind in (rnn, gru, lstm) for each in (kind._ahead, kind._back)]
+    loops.append(product._rows)
+    known = [len(each.signatures) for each in loops]
+    for family in (gr.nn.RNN, gr.nn.GRU, gr.nn.LSTM):
+        for dtype in (torch.float32, torch.float64):
+            for options in ({}, {"skip": 3, "clip_state_grad": 1.0, "bidirectional": True, "num_layers": 2}):
+                layer = family(33, 3, dtype=dtype, **options)
+                x = torch.randn(20, 2, 33, dtype=dtype, requires_grad=True)
+                layer(x)[0].sum().backward()
+    assert [len(each.signatures) for each in loops] == known

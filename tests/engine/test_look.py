@@ -129,7 +129,7 @@ def test_the_map_that_is_kept_is_that_of_reach(T: int, reverse: bool) -> None:
     module, x = nn.GRU(3, 8, bidirectional=True), torch.randn(T, 4, 3)
     error = torch.randn(T, 4, 16)
     seen = look(module, x, error)[int(reverse)]
-    whole = reach(module, x, error, reverse=reverse)
+    whole = reach(module, x, error, reverse=reverse, anchors="all")
     row_of = dict(zip(whole.anchors, whole.log10_map, strict=True))
     assert len(seen.map_rows) == len(seen.log10_map) == min(T, 16)
     assert list(seen.map_columns) == sorted({*seen.map_columns, *seen.map_rows, 0, T - 1})

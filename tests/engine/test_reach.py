@@ -96,7 +96,7 @@ def test_what_was_left_out_is_said() -> None:
     some = reach(module, x, ones(module, x), anchors=5, rows=2, max_lag=9)
     assert not some.exact
     assert some.sampled == (
-        "5 of the steps with a local error, 2 of 6 rows, lags up to 9: 10 products of 10 states each"
+        "5 of 30 steps with a local error, 2 of 6 rows, lags up to 9: 10 products of 10 states each"
     )
     assert len(some.curve) == 10
     named = reach(module, x, ones(module, x), anchors=[3, -1])
@@ -200,7 +200,7 @@ BAD: list[tuple[str, Any, dict[str, Any]]] = [
     (r"layer: expected -1 … 0 of 1 layers, got 1", ValueError, {"layer": 1}),
     (r"reverse: expected False, got True for a layer of one direction", ValueError, {"reverse": True}),
     (r"anchors: expected steps of the data, 0 … 4, got 5", ValueError, {"anchors": [0, 5]}),
-    (r"anchors: expected at least 1, or None for all, got 0", ValueError, {"anchors": 0}),
+    (r"anchors: expected at least 1, or \"all\", got 0", ValueError, {"anchors": 0}),
     (r"rows: expected at least 1, or None for all, got 0", ValueError, {"rows": 0}),
     (r"max_lag: expected at least 1, or None for all, got -3", ValueError, {"max_lag": -3}),
 ]
@@ -251,7 +251,7 @@ def test_a_cell_of_ones_own() -> None:
     with pytest.raises(ValueError, match="local_error: expected errors at the cell's states, got None"):
         reach(gr.Cell(cell), data, None, state)
     some = reach(gr.Cell(cell), data, error, state, anchors=3, rows=1, max_lag=4)
-    assert some.sampled == "3 of the steps with a local error, 1 of 2 rows, lags up to 4: 5 products of 3 states each"
+    assert some.sampled == "3 of 8 steps with a local error, 1 of 2 rows, lags up to 4: 5 products of 3 states each"
 
 
 def test_float32_keeps_what_falls_fast_and_rows_that_are_dead() -> None:

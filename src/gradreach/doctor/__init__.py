@@ -5,5 +5,6 @@ checks: the checks, one a file
 process: a check's question to a process of its own
 trial: a tiny RNN that trains, watched or not
 compiled_training: a process that trains a compiled model under watch
+compiled_loops: the compiled loops of gr.nn, made ahead of the first training
 process_group: a process that makes a gloo group of one
 """

@@ -15,6 +15,7 @@ flush_cost: what they cost a piece of work
 threads: the threads that torch computes with on a CPU
 lags: the errors of many steps carried back together, all at the same lag
 reach_map: how large each local error still is after every lag, and what W_hh's gradient owes to each
+anchor_sample: a sample of the steps whose errors a reach map carries back, drawn so that its error can be told
 reach_curve: the reach curve, its horizon and its growth per step
 reach: `gr.reach`, the whole answer for one layer and direction
 bounds: slopes of the activation, norms of W_hh and the growth rates of the state's Jacobian
@@ -25,4 +26,5 @@ theory: `gr.theory`, the sums of backpropagation through time written out term b
 depth: `gr.depth_spectrum`, the same for the layers of a feed-forward stack
 look: all that a watched step shows of a recurrent module's gradient through time
 norms: norms of many tensors in one fused pass
+student_t: Student's t distribution
 """

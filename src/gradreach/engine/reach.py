@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,16 +10,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
+from torch.utils._pytree import tree_map
 
 from gradreach.engine.adjoint import LayerAdjoint, backward
+from gradreach.engine.anchor_sample import ANCHORS, Anchors, sample_of
 from gradreach.engine.call_checks import State, check_call, check_finite, check_weights, number_of
 from gradreach.engine.cells.registry import cell_of
 from gradreach.engine.custom.autograd import joint_error
 from gradreach.engine.custom.autograd import reach_map as cell_reach_map
 from gradreach.engine.custom.step import Cell
 from gradreach.engine.custom.unroll import unroll as unroll_cell
-from gradreach.engine.reach_curve import curve, growth, horizon, log2_curve
-from gradreach.engine.reach_map import ReachMap, choose_anchors, reach_map
+from gradreach.engine.reach_curve import curve, growth, horizon, interval, log2_curve
+from gradreach.engine.reach_map import ReachMap, reach_map
 from gradreach.engine.replay import Replay, replay, with_layer
 from gradreach.record.has_card import HasCard
 from gradreach.record.seen.recurrence import Direction, farthest_reached
@@ -34,7 +35,8 @@ class Reach(HasCard):
     gr.Cell "the state". `by_h` has the same figures by h alone. `lag_share[ℓ]` is s(ℓ), `truncation_bias[k]` is b(k),
     b(0) = 1: both are of ∂L/∂W_hh and the same by either norm. A share under 0 is of a part of the gradient that points
     against the whole. `exact` says that every local error, row and lag is in; `sampled` what was left out, and what the
-    sweep cost.
+    sweep cost. Where the steps t are a sample that was drawn, each counts in r(ℓ), shares and biases for as many as it
+    stands for, and `interval` and `horizon_interval` say how well r(ℓ) and the horizon of all steps are known.
     """
 
     kind: str
@@ -99,6 +101,29 @@ class Reach(HasCard):
         return farthest_reached(self.curve)
 
     @property
+    def interval(self) -> tuple[tuple[float, float], ...] | None:
+        """The 95 % interval of r(ℓ) at every lag, for what the steps that were not drawn could change of it.
+
+        Both ends are r(ℓ) itself where all steps that reach so far were carried, and (0, inf) where so few were that
+        nothing can be said. None where the steps were named: no chance chose them. Rows and lags left out do not enter,
+        nor can a rare step of which nothing was drawn and whose gradient reaches far beyond that of all others.
+
+        >>> import torch
+        >>> x, e = torch.randn(300, 4, 3), torch.randn(300, 4, 8)
+        >>> found = reach(torch.nn.RNN(3, 8), x, e)
+        >>> low, high = found.interval[5]
+        >>> low < found.curve[5] < high
+        True
+        """
+        return interval(self.lags)
+
+    @property
+    def horizon_interval(self) -> tuple[int, int] | None:
+        """The horizons of the lower and of the upper ends of `interval`; None where there is none."""
+        known = self.interval
+        return None if known is None else (horizon([low for low, _ in known]), horizon([high for _, high in known]))
+
+    @property
     def factor(self) -> float | None:
         """Growth of r per step: exp of the slope of log r(ℓ); None on fewer than three lags."""
         return growth(log2_curve(self.lags))
@@ -134,7 +159,7 @@ def reach(
     end_error: State = None,
     layer: int = -1,
     reverse: bool = False,
-    anchors: int | Sequence[int] | None = None,
+    anchors: Anchors = ANCHORS,
     rows: int | None = None,
     max_lag: int | None = None,
 ) -> Reach:
@@ -146,9 +171,12 @@ def reach(
     `end_error` that at h_n (for an LSTM (h_n, c_n)), where the loss uses it. `layer` counts from the bottom, −1 is the
     top; the error of a lower one is what the layers above send down. No dropout is drawn.
 
-    Exact for all t by default: (T choose 2) small products in T large ones, A · B states at a time for A steps with a
-    local error. `anchors` bounds A: so many of those steps, evenly spaced, or the very steps named (of the data);
-    `rows` bounds B, `max_lag` the number of products. `Reach.sampled` says what was left out.
+    `anchors` bounds the steps t whose errors are carried back, A · B states at a time in T products: 64 at most by
+    default, so that the cost grows with T and no faster. Where more have an error, 64 are drawn, larger errors sooner,
+    the same ones at every call, and `Reach.interval` says how well r(ℓ) is known; lag shares and biases are then
+    estimates that have no interval. A number asks for another bound, "all" for every step, which is exact and costs
+    T / 128 times as much, a sequence for these steps of the data. `rows` bounds B, `max_lag` the number of products.
+    `Reach.sampled` says what was left out.
 
     For an LSTM every norm is of (h, c) jointly; `Reach.by_h` has all of it by h alone. The map is of the Jacobians
     alone: clip_state_grad of a gr.nn layer does not enter, truncate ends it at k2.
@@ -177,10 +205,17 @@ def reach(
     n = number_of(layer, reverse, layers=depth, directions=run.directions)
     unroll, adjoint = run.unrolls[n], errors[n]
     error, error_c = adjoint.local_error, adjoint.local_error_c
-    sample = _sample(error if error_c is None else torch.cat([error, error_c], dim=-1), anchors, rows)
+    sample = sample_of(error if error_c is None else torch.cat([error, error_c], dim=-1), anchors, rows, unroll.reverse)
     found = reach_map(
-        unroll, error, anchors=sample.anchors, rows=sample.rows, max_lag=max_lag, local_error_c=error_c, by_h=True
+        unroll,
+        sample.weighed(error),
+        anchors=sample.anchors,
+        rows=sample.rows,
+        max_lag=max_lag,
+        local_error_c=None if error_c is None else sample.weighed(error_c),
+        by_h=True,
     )
+    found = sample.told(found)
     left_out = sample.left_out(found, max_lag)
     direction: Direction = "reverse" if reverse else "forward"
     H, norm_of = unroll.h.shape[-1], "h" if unroll.c is None else "(h, c)"
@@ -234,70 +269,29 @@ def _errors(run: Replay, local_error: Tensor | PackedSequence | None, end_error:
     return backward(run, local_error, *ends)
 
 
-@dataclass(frozen=True, slots=True)
-class _Sample:
-    """Which steps' errors and which rows (None: all) are carried back, out of T steps and B rows."""
-
-    anchors: tuple[int, ...]
-    every: bool
-    rows: list[int] | None
-    T: int
-    B: int
-
-    def left_out(self, found: ReachMap, max_lag: int | None) -> str:
-        """What is not in the map, and what it cost; empty where all is in."""
-        rows = self.B if self.rows is None else len(self.rows)
-        parts = [
-            "" if self.every else f"{len(self.anchors)} of the steps with a local error",
-            "" if self.rows is None else f"{rows} of {self.B} rows",
-            "" if max_lag is None or max_lag >= self.T - 1 else f"lags up to {max_lag}",
-        ]
-        left_out = ", ".join(part for part in parts if part)
-        lags, states = found.log2_norms.shape[1], len(self.anchors) * rows
-        return f"{left_out}: {lags} products of {states} states each" if left_out else ""
-
-
-def _sample(error: Float[Tensor, "T B S"], anchors: int | Sequence[int] | None, rows: int | None) -> _Sample:
-    T, B = error.shape[:2]
-    held = B if rows is None else min(rows, B)
-    chosen, every = _anchors(error, anchors)
-    spaced = None if held == B else [round(i * (B - 1) / max(held - 1, 1)) for i in range(held)]
-    return _Sample(chosen, every, spaced, T, B)
-
-
 def _of_cell(
     cell: Cell,
     x: Any,
     local_error: Any,
     state: Any,
-    anchors: int | Sequence[int] | None,
+    anchors: Anchors,
     rows: int | None,
     max_lag: int | None,
 ) -> Reach:
     run = unroll_cell(cell, x, state)
-    sample = _sample(joint_error(run, local_error), anchors, rows)
-    found = cell_reach_map(run, local_error, anchors=sample.anchors, rows=sample.rows, max_lag=max_lag)
+    sample = sample_of(joint_error(run, local_error), anchors, rows)
+    error = tree_map(lambda leaf: None if leaf is None else sample.weighed(leaf), local_error)
+    found = sample.told(cell_reach_map(run, error, anchors=sample.anchors, rows=sample.rows, max_lag=max_lag))
     left_out = sample.left_out(found, max_lag)
     size, exact = run.form.size, not left_out
     return Reach("cell", 0, "forward", sample.T, sample.B, size, found, exact, left_out, "the state")
 
 
-def _anchors(joint: Float[Tensor, "T B S"], asked: int | Sequence[int] | None) -> tuple[tuple[int, ...], bool]:
-    """The steps whose errors are carried back, and whether that is all that have one."""
-    T = len(joint)
-    if asked is None or isinstance(asked, int):
-        return choose_anchors(joint, T if asked is None else asked)
-    bad = next((t for t in asked if not -T <= t < T), None)
-    if bad is not None:
-        raise ValueError(f"anchors: expected steps of the data, 0 … {T - 1}, got {bad}")
-    chosen = tuple(sorted({t % T for t in asked}))
-    return chosen, set(choose_anchors(joint, T)[0]) <= set(chosen)
-
-
 def _positive(**counts: int | None) -> None:
     for name, count in counts.items():
         if count is not None and count < 1:
-            raise ValueError(f"{name}: expected at least 1, or None for all, got {count}")
+            everything = '"all"' if name == "anchors" else "None for all"
+            raise ValueError(f"{name}: expected at least 1, or {everything}, got {count}")
 
 
 def _layer_of(step: nn.RNNCellBase) -> nn.RNNBase:

@@ -6,7 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
+from gradreach.engine import student_t
 from gradreach.engine.reach_map import ReachMap, table
 from gradreach.record.seen.recurrence import HORIZON_LIMIT
 
@@ -14,19 +17,73 @@ from gradreach.record.seen.recurrence import HORIZON_LIMIT
 def log2_curve(reach: ReachMap) -> tuple[float, ...]:
     """log2 r(ℓ), r(ℓ) = Σ_t R[t, t−ℓ] / Σ_t R[t, t], both over t ≥ ℓ; ends before the first lag that is not a number.
 
-    It stays exact where r itself is too small or too large for a float; −inf where it is 0.
+    It stays exact where r itself is too small or too large for a float; −inf where it is 0. Steps that were drawn count
+    as many times as one over their chance: numerator and denominator are then true in the mean over all draws.
     """
-    largest = reach.log2_norms.amax(0).clamp(min=-1e300) if len(reach.anchors) else reach.errors
-    total = largest + torch.exp2(reach.log2_norms - largest).sum(0).log2()
-    r = (total - reach.errors.log2()).tolist()
+    r = (_log2_total(reach) - reach.errors.log2()).tolist()
     stop = next((lag for lag, each in enumerate(r) if math.isnan(each) or each == math.inf), len(r))
     return tuple(r[:stop])
 
 
 def curve(reach: ReachMap) -> tuple[float, ...]:
     """r(ℓ) as numbers (see `log2_curve`); ends before the first lag at which it is not finite."""
-    r = [2.0**each if each < 1024 else math.inf for each in log2_curve(reach)]
+    r = [_number(each) for each in log2_curve(reach)]
     return tuple(r[: r.index(math.inf)] if math.inf in r else r)
+
+
+def interval(reach: ReachMap) -> tuple[tuple[float, float], ...] | None:
+    """The 95 % interval of r(ℓ) at every lag of the curve, over the steps that could have been drawn.
+
+    Both ends are r(ℓ) where all steps that reach so far are in, (0, inf) where too few of them are to tell. None where
+    no chance chose the steps.
+
+    It is r · exp(± t √v). v is the variance of a ratio of two estimated sums, relative to the ratio: a step's part in
+    it is its share of the numerator less that of the denominator (Särndal, Swensson and Wretman 1992, Model Assisted
+    Survey Sampling), and unequal chances without replacement enter by Hájek's approximation (Hájek 1964, Asymptotic
+    theory of rejective sampling). t is of Student's distribution with one degree of freedom fewer than steps drawn. The
+    interval is of log r, as norms are never under 0 and a few are far larger than the rest.
+    """
+    if reach.chances is None:
+        return None
+    log2_r = log2_curve(reach)
+    lags = len(log2_r)
+    free = (1.0 - reach.log2_weights.neg().exp2()) * (
+        reach.depth.amax(1, keepdim=True) > torch.arange(lags, device="cpu")
+    )
+    count, variance = (free > 0).sum(0).tolist(), _relative_variance(reach, lags, free).tolist()
+    return tuple(
+        (_number(r), _number(r)) if lag >= reach.whole_from else _around(r, variance[lag], count[lag])
+        for lag, r in enumerate(log2_r)
+    )
+
+
+def _around(log2_r: float, variance: float, count: int) -> tuple[float, float]:
+    if count < 2 or log2_r == -math.inf:
+        return 0.0, math.inf
+    half = student_t.quantile(0.05, count - 1) * math.sqrt(variance) / math.log(2)
+    return _number(log2_r - half), _number(log2_r + half)
+
+
+def _relative_variance(reach: ReachMap, lags: int, free: Tensor) -> Float[Tensor, " L"]:
+    """Of r(ℓ), by Hájek's approximation; `free` is 1 − the chance of each anchor that reaches so far, else 0."""
+    weights, count = reach.log2_weights, (free > 0).sum(0)
+    norms = torch.exp2(reach.log2_norms[:, :lags] + weights - _log2_total(reach)[:lags]).nan_to_num(0.0)
+    part = norms - reach.errors_of_each(lags) * weights.exp2() / reach.errors[:lags]
+    centre = (free * part).sum(0) / free.sum(0)
+    return count / (count - 1) * (free * (part - centre).square()).sum(0)
+
+
+def _log2_total(reach: ReachMap) -> Float[Tensor, " L"]:
+    """log2 of Σ_t R[t, t−ℓ]."""
+    norms = reach.log2_norms + reach.log2_weights
+    if len(norms) == 0:
+        return norms.sum(0)
+    largest = norms.amax(0).clamp(min=-1e300)
+    return largest + torch.exp2(norms - largest).sum(0).log2()
+
+
+def _number(log2: float) -> float:
+    return 2.0**log2 if log2 < 1024 else math.inf
 
 
 def curve_from_norms(norms: Mapping[int, Sequence[float]]) -> tuple[float, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -27,18 +27,52 @@ class ReachMap:
 
     `log2_norms[a, ℓ]` is log2 of the mean over rows of ‖δ_{t→t−ℓ}‖ for t = anchors[a], anchors in the data's time
     order; float64 on the CPU, −inf where the sequence does not reach back so far. For an LSTM the norm is of (h, c)
-    jointly; `of_h` is the same map by the part of h alone, ‖∂L_t/∂h_{t−ℓ}‖, where it was asked for. `errors[ℓ]` is Σ_t
-    of the mean of ‖e_t‖, where a row that does not reach back ℓ steps from t counts as 0. `lag_share[ℓ]` is
-    ⟨dW_ℓ, dW⟩ / ‖dW‖², `truncation_bias[k]` is ‖dW − Σ_{ℓ<k} dW_ℓ‖ / ‖dW‖, for k up to the lags swept, over these
-    anchors and rows; both are empty where dW is 0 or not finite, and for a kind without a W_hh.
+    jointly; `of_h` is the same map by the part of h alone, ‖∂L_t/∂h_{t−ℓ}‖, where it was asked for. `own` is ‖e_t‖ of
+    every row, `depth` how many lags the row holds from there back. `lag_share[ℓ]` is ⟨dW_ℓ, dW⟩ / ‖dW‖²,
+    `truncation_bias[k]` is ‖dW − Σ_{ℓ<k} dW_ℓ‖ / ‖dW‖, for k up to the lags swept, over these anchors and rows; both
+    are empty where dW is 0 or not finite, and for a kind without a W_hh.
+
+    `chances[a]` is the chance that anchors[a] had to be among them, and from lag `whole_from` on all steps that reach
+    so far are; None where no chance chose them, and each counts as one.
     """
 
     anchors: tuple[int, ...]
     log2_norms: Float[Tensor, "A L"]
-    errors: Float[Tensor, " L"]
+    own: Float[Tensor, "A R"]
+    depth: Int[Tensor, "A R"]
     lag_share: tuple[float, ...] = ()
     truncation_bias: tuple[float, ...] = ()
     of_h: ReachMap | None = None
+    chances: tuple[float, ...] | None = None
+    whole_from: int = 0
+
+    @property
+    def log2_weights(self) -> Float[Tensor, "A 1"]:
+        """log2 of the number of steps that each anchor stands for."""
+        chances = [1.0] * len(self.anchors) if self.chances is None else self.chances
+        return -torch.tensor(chances, dtype=torch.float64, device="cpu").log2().unsqueeze(1)
+
+    @property
+    def errors(self) -> Float[Tensor, " L"]:
+        """Σ_t of the mean of ‖e_t‖ at every lag, where a row that does not reach back ℓ steps from t counts as 0."""
+        lags = self.log2_norms.shape[1]
+        held = torch.zeros(lags + 1, dtype=torch.float64, device="cpu")
+        held.index_add_(0, self.depth.flatten(), (self.own * self.log2_weights.exp2()).flatten())
+        return held.flip(0).cumsum(0).flip(0)[1:] / max(self.own.shape[1], 1)
+
+    def errors_of_each(self, lags: int) -> Float[Tensor, "A L"]:
+        """The mean over rows of each anchor's ‖e_t‖ at so many lags, a row that does not reach so far counted as 0."""
+        held = torch.zeros(len(self.anchors), self.log2_norms.shape[1] + 1, dtype=torch.float64, device="cpu")
+        held.scatter_add_(1, self.depth, self.own)
+        return held.flip(1).cumsum(1).flip(1)[:, 1 : lags + 1] / max(self.own.shape[1], 1)
+
+    def drawn(self, chances: Mapping[int, float], whole_from: int) -> ReachMap:
+        """The same map, found from errors that were divided by the chances of their steps, in the errors' own size."""
+        each = tuple(chances[t] for t in self.anchors)
+        of_h = None if self.of_h is None else self.of_h.drawn(chances, whole_from)
+        found = replace(self, chances=each, whole_from=whole_from, of_h=of_h)
+        weights = found.log2_weights
+        return replace(found, log2_norms=self.log2_norms - weights, own=self.own / weights.exp2())
 
 
 class Shares:
@@ -138,8 +172,8 @@ def reach_map(
         share, bias = ((), ()) if parts is None else parts.figures(lags)
         of_h = None
         if norms_h is not None:
-            of_h = ReachMap(named, norms_h.log2.cpu(), _errors(run, at, error[at], None, lags), share, bias)
-        return ReachMap(named, norms.log2.cpu(), _errors(run, at, error[at], error_c, lags), share, bias, of_h)
+            of_h = ReachMap(named, norms_h.log2.cpu(), *_own(run, at, error[at], None, lags), share, bias)
+        return ReachMap(named, norms.log2.cpu(), *_own(run, at, error[at], error_c, lags), share, bias, of_h)
 
 
 def choose_anchors(local_error: Float[Tensor, "T B P"], most: int = 32) -> tuple[tuple[int, ...], bool]:
@@ -165,11 +199,11 @@ def table(norms: Sequence[Sequence[float]], anchors: tuple[int, ...]) -> ReachMa
     """A map of given norms, one row an anchor, each as long as its anchor reaches back."""
     lags = max((len(each) for each in norms), default=0)
     table = torch.zeros(len(norms), lags, dtype=torch.float64, device="cpu")
-    errors = torch.zeros(lags, dtype=torch.float64, device="cpu")
     for row, each in zip(table, norms, strict=True):
         row[: len(each)] = torch.tensor(each, dtype=torch.float64, device="cpu")
-        errors[: len(each)] += each[0] if each else 0.0
-    return ReachMap(anchors, table.log2(), errors)
+    own = torch.tensor([[each[0] if each else 0.0] for each in norms], dtype=torch.float64, device="cpu")
+    depth = torch.tensor([[len(each)] for each in norms], dtype=torch.long, device="cpu")
+    return ReachMap(anchors, table.log2(), own.view(-1, 1), depth.view(-1, 1))
 
 
 def _rows_of(run: Unroll, rows: Tensor) -> Unroll:
@@ -178,13 +212,11 @@ def _rows_of(run: Unroll, rows: Tensor) -> Unroll:
     return replace(run, x=run.x[:, rows], trace=run.trace.each(lambda s: s[:, rows]), sizes=sizes)
 
 
-def _errors(run: Unroll, at: Tensor, error: Tensor, error_c: Tensor | None, lags: int) -> Tensor:
-    """Σ_t of ‖e_t‖ / rows at each lag, over the steps and rows that reach back so far."""
+def _own(run: Unroll, at: Tensor, error: Tensor, error_c: Tensor | None, lags: int) -> tuple[Tensor, Tensor]:
+    """‖e_t‖ of every anchor and row, and the number of lags that they hold."""
     own = _norms(error.double(), None if error_c is None else error_c[at].double())
-    depth = (at[:, None] - run.starts).clamp(min=-1, max=lags - 1) + 1  # the number of lags that row and step hold
-    held = torch.zeros(lags + 1, dtype=torch.float64, device=own.device)
-    held.index_add_(0, depth.flatten(), own.flatten())
-    return held.flip(0).cumsum(0).flip(0)[1:].cpu() / own.shape[1]
+    depth = (at[:, None] - run.starts).clamp(min=-1, max=lags - 1) + 1
+    return own.cpu(), depth.expand(own.shape).cpu()
 
 
 def _total(run: Unroll, at: Tensor, error: Tensor, error_c: Tensor | None) -> Tensor:

@@ -107,11 +107,12 @@ class Unroll:
 class Sweep:
     """Adjoints in the recurrence's order.
 
-    `delta`, `delta_c` are δ, of the state after every step, 0 where a row is not active; `g` is the adjoint of
-    W_hh h_{t−1} (see `pull`), `entry` that of a GRU's W_in x_t; `dh_0`, `dc_0` are those of the initial state.
+    `delta`, `delta_c` are δ, of the state after every step, 0 where a row is not active; of a compiled sweep that was
+    not asked for it, `delta` may be of the first step alone. `g` is the adjoint of W_hh h_{t−1} (see `pull`), `entry`
+    that of a GRU's W_in x_t; `dh_0`, `dc_0` are those of the initial state.
     """
 
-    delta: Float[Tensor, "T B P"]
+    delta: Float[Tensor, "D B P"]
     delta_c: Float[Tensor, "T B H"] | None
     g: Float[Tensor, "T B G H"]
     entry: Float[Tensor, "T B H"] | None

@@ -207,7 +207,7 @@ def reach_before(job: tuple[str, int, int]) -> ReachCurve:
     error = torch.zeros(ROWS, longest + 1, H)
     error[:, -1] = torch.randn(ROWS, H, generator=generator)
     lags = sorted({round(longest * i / POINTS) for i in range(POINTS + 1)})
-    found = reach(layer, x, error).log10_curve
+    found = reach(layer, x, error, anchors="all").log10_curve
     kept = [round(max(found[lag], LOWEST), 4) for lag in lags]
     return ReachCurve(name, seed, lags, kept, *bounds(name, layer, x, error[:, -1], lags))
 

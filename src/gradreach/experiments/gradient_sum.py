@@ -150,7 +150,7 @@ def sums(job: Job) -> Sums:
         steps_ih=_log10([each.w_ih.sum(0) for each in parts]),
         total=total,
         left=left,
-        bias=list(reach(module, asked[0], errors.unsqueeze(1), asked[1]).truncation_bias),
+        bias=list(reach(module, asked[0], errors.unsqueeze(1), asked[1], anchors="all").truncation_bias),
         bias_allowed=2 * sum(allowed) * math.sqrt(job.d) / 10**total,
     )
 

@@ -15,4 +15,4 @@ def loss_reach(model: Recurrent, x: Tensor, loss: Callable[[Tensor], Tensor]) ->
     """Return the reach of `loss`, a function of what the model says at every step, on inputs (N, T) or (N, T, f)."""
     output = model.carry(x, None)[0].detach().requires_grad_()
     (local_error,) = torch.autograd.grad(loss(model.head(output)), output)
-    return reach(model.body, x if model.embed is None else model.embed(x), local_error)
+    return reach(model.body, x if model.embed is None else model.embed(x), local_error, anchors="all")

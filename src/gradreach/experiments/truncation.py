@@ -169,7 +169,11 @@ def biases(T: int) -> tuple[list[float], list[float], list[tuple[int, float]]]:
     whole = torch.autograd.grad(loss(output, y), weight)[0]
     actual = [float((whole - truncated(k)).norm() / whole.norm()) for k in range(1, T + 1)]
     found = truncation_bias(x, y, step=layer, loss=loss, parameters=[weight])
-    return actual, list(reach(layer, x, local_error).truncation_bias[1:]), list(zip(found.k2, found.bias, strict=True))
+    return (
+        actual,
+        list(reach(layer, x, local_error, anchors="all").truncation_bias[1:]),
+        list(zip(found.k2, found.bias, strict=True)),
+    )
 
 
 def echoed(job: Job) -> tuple[float, list[int]]:

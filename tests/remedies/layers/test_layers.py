@@ -303,6 +303,19 @@ def test_what_is_done_to_the_output_in_place_leaves_the_gradient_alone() -> None
     assert torch.equal(found, layer.weight_hh_l0.grad)
 
 
+@pytest.mark.parametrize("family", [RNN, GRU, LSTM])
+@pytest.mark.parametrize("remedies", [{}, {"skip": 3}])
+def test_a_graph_that_is_kept_gives_the_same_gradients_again(family: Any, remedies: dict[str, Any]) -> None:
+    layer = family(4, 4, 2, bidirectional=True, dtype=torch.float64, **remedies)
+    x = torch.randn(20, 2, 4, dtype=torch.float64, requires_grad=True)
+    loss = layer(x)[0].square().sum()
+    wanted = [x, *layer.parameters()]
+    first = torch.autograd.grad(loss, wanted, retain_graph=True)
+    for keep in (True, False):
+        again = torch.autograd.grad(loss, wanted, retain_graph=keep)
+        assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+
+
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # of the compiler's own
 def test_compiled_model_runs_the_scan_uncompiled() -> None:
     torch.manual_seed(0)

@@ -56,7 +56,7 @@ def test_bias_at_k1_of_1_is_that_of_reach(kind: str) -> None:
     found = measured(each, 1, parameters=[each.step.weight_hh_l0])
     output = each.step(each.x)[0].detach().requires_grad_()
     (error,) = torch.autograd.grad(each.loss(output, 0), output)
-    reached = gr.reach(each.step, each.x, error).truncation_bias
+    reached = gr.reach(each.step, each.x, error, anchors="all").truncation_bias
     assert found.k2[:6] == (1, 2, 3, 4, 6, 8)
     assert found.bias[:-1] == pytest.approx([reached[k2] for k2 in found.k2[:-1]], rel=1e-8)
 

@@ -93,7 +93,19 @@ def test_a_reach_of_one_step_says_that_nothing_lies_further_back() -> None:
 
 def test_what_was_left_out_is_said() -> None:
     reach = gr.reach(nn.RNN(3, 8), torch.randn(40, 4, 3), error(40, 4, 8), anchors=5, rows=2)
-    assert "no: 5 of the steps with a local error, 2 of 4 rows" in " ".join(printed(reach).split())
+    assert "no: 5 of 40 steps with a local error, 2 of 4 rows" in " ".join(printed(reach).split())
+
+
+def test_how_well_a_sample_tells_the_horizon_is_said() -> None:
+    torch.manual_seed(0)
+    layer, x, errors = nn.RNN(3, 8), torch.randn(40, 4, 3), torch.randn(40, 4, 8)
+    some = gr.reach(layer, x, errors, anchors=5)
+    assert some.horizon_interval is not None
+    low, high = some.horizon_interval
+    said = f"of all steps, the horizon lies from {low} to {high} with a confidence of 95 %"
+    assert said in " ".join(printed(some, 100).split())
+    for known in (gr.reach(layer, x, errors), gr.reach(layer, x, errors, anchors=[3, 9])):
+        assert "confidence" not in printed(known)
 
 
 def test_a_spectrum_shows_the_bound_beside_the_norm() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,17 +15,21 @@ if TYPE_CHECKING:
 
 command = typer.Typer()
 
+CompileOption = Annotated[bool, typer.Option("--compile", help="Compile the loops of gr.nn ahead, for this user.")]
+
 
 @command.command(epilog="Example:  gradreach doctor")
-def doctor(form: FormatOption = Format.text) -> int:
+def doctor(form: FormatOption = Format.text, loops: CompileOption = False) -> int:
     """Check that gradreach works here.
 
-    Versions, devices, hooks, compile, AMP, distributed, disk, settings.
+    Versions, devices, hooks, compile, AMP, distributed, disk, settings. With --compile, the compiled loops of gr.nn are
+    made ahead instead, so that no training waits for them.
     """
     from gradreach.doctor.check import as_dict, checks, examine
+    from gradreach.doctor.compiled_loops import COMPILED_LOOPS
 
     found = []
-    for name, diagnosis in examine(checks(), _begin):
+    for name, diagnosis in examine([COMPILED_LOOPS] if loops else checks(), _begin):
         found.append((name, diagnosis))
         if form is Format.text:
             say(_line(name, diagnosis))
@@ -37,9 +41,11 @@ def doctor(form: FormatOption = Format.text) -> int:
 
 def _begin(name: str) -> None:
     """Say which check is being made, on a terminal where the next line takes its place, else only the slow one."""
-    if name == "compile" and not sys.stderr.isatty():
+    if name == "loops":
+        complain("compiling the loops of gr.nn, which takes up to a minute the first time")
+    elif name == "compile" and not sys.stderr.isatty():
         complain("trying torch.compile, which may take a minute")
-    if sys.stderr.isatty():
+    elif sys.stderr.isatty():
         sys.stderr.write(f"\r\x1b[Kchecking {name}\r")
         sys.stderr.flush()
 

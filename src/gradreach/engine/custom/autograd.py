@@ -96,10 +96,10 @@ def reach_map(
             parts = Shares(_vector(_sweep(run, error * only)[1]))
         for lag, first, carried in _carry_back(run, at, error[at], lags, parts, floor):
             log2[first:, lag] = _log2_norms(carried)
-    size = torch.linalg.vector_norm(error[at], dim=-1, dtype=torch.float64).mean(1, keepdim=True)
-    errors = (size * (at[:, None] >= torch.arange(lags, device=device))).sum(0)
+    own = torch.linalg.vector_norm(error[at], dim=-1, dtype=torch.float64).cpu()
+    depth = (at[:, None] + 1).clamp(max=lags).expand(own.shape).cpu()
     share, bias = ((), ()) if parts is None else parts.figures(lags)
-    return ReachMap(tuple(steps), log2.cpu(), errors.cpu(), share, bias)
+    return ReachMap(tuple(steps), log2.cpu(), own, depth, share, bias)
 
 
 def jacobians(run: CellRun, row: int = 0) -> Jacobians:

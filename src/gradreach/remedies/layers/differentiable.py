@@ -70,7 +70,7 @@ class _Scan(torch.autograd.Function):
             *((None, None) if normed is None else (normed.unit, normed.scale)),
         )
         # copies, so that what the script does to them in place leaves the run alone
-        y = run.in_data_order(run.h[1:]).clone()
+        y = run.h[1:].flip(0) if reverse else run.h[1:].clone()
         h_n = last_state(run, run.h).clone()
         return y, h_n, None if run.c is None else last_state(run, run.c).clone()
 
@@ -82,18 +82,28 @@ class _Scan(torch.autograd.Function):
         with torch.no_grad(), torch.autocast(run.x.device.type, enabled=False):
             error = torch.zeros_like(run.h[1:]) if dy is None else run.in_data_order(dy)
             if ctx.compiled:
-                back = compiled.sweep(run, error, dh_n, dc_n)
+                keep = {"keep_delta": ctx.direction.keep is not None, "keep_gates": _graph_is_kept()}
+                back = compiled.sweep(run, error, dh_n, dc_n, **keep)
             else:
                 error_c = None if run.c is None or dc_n is None else with_end(run, torch.zeros_like(run.c[1:]), dc_n)
                 back = sweep_of(run, error if dh_n is None else with_end(run, error, dh_n), error_c)
             if ctx.direction.keep is not None:
                 ctx.direction.keep(run.in_data_order(back.delta))
             gradients, entering = parameter_gradients(run, back)
-            dx = run.in_data_order(entering @ run.weights.w_ih) if ctx.needs_input_grad[1] else None
+            dx = None
+            if ctx.needs_input_grad[1]:
+                dx = compiled.at_input(run, entering) if ctx.compiled else entering @ run.weights.w_ih
+                dx = run.in_data_order(dx)
         grads = (dx, back.dh_0, back.dc_0, *(gradients.get(_GRADIENT[name]) for name in _WEIGHTS))
         if torch.is_grad_enabled():
             grads = _FirstOrder.apply(grads, dy, dh_n, dc_n, *ctx.saved_tensors)  # type: ignore[no-untyped-call]
         return (None, *grads)
+
+
+def _graph_is_kept() -> bool:
+    """Whether this backward pass leaves what was saved to a later one; so it is taken where torch does not say."""
+    asked = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
+    return asked is None or bool(asked())
 
 
 _GRADIENT = {

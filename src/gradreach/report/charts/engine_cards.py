@@ -49,6 +49,7 @@ def of_reach(reach: Reach) -> Card:
     far = len(reach.log10_curve) - 1
     rows = [
         Row("reach", _arrives(reach, far)),
+        Row("interval", _known(reach) if far > 0 else ""),
         Row("norm", _norm_of(reach)),
         Row("factor", f"{figure(reach.factor)} per step, over all lags" if reach.factor is not None else ""),
         Row("window", _window(reach) if far > 0 else ""),
@@ -98,6 +99,14 @@ def _arrives(reach: Reach, far: int) -> str:
         f"{text} without a gap; it is under 1 % first at lag {reach.horizon + 1}, and {least} again at lag {farthest}, "
         "the farthest with 1 % or more"
     )
+
+
+def _known(reach: Reach) -> str:
+    """How well a sample of the steps tells the horizon; nothing where it is that of all of them."""
+    known = reach.horizon_interval
+    if known is None or all(low == high for low, high in reach.interval or ()):
+        return ""
+    return f"of all steps, the horizon lies from {known[0]} to {known[1]} with a confidence of 95 %"
 
 
 def _norm_of(reach: Reach) -> str:

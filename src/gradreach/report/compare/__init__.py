@@ -8,7 +8,6 @@ by_step: the figures that every step has.
 by_look: the figures that only watched steps have.
 curve: the curves of two runs, one over the other.
 noise: how sure a difference is.
-student_t: Student's t distribution.
 other_loss: whether the two losses measure the same thing.
 comparison_verdict: what it all comes to in one sentence.
 wording: how the figures of a comparison read.

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 
-from gradreach.report.compare import student_t as student
+from gradreach.engine import student_t as student
 
 BATCHES = 10
 """Batches of the part that is compared: enough for a t interval, few enough that they hang together but little."""

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gradreach.engine.cells.cell import CellWeights, CompiledLoops, Trace
 from gradreach.engine.cells.compiled.loops import (
+    Delta,
     Ends,
     Gates,
     Run,
@@ -20,6 +21,7 @@ from gradreach.engine.cells.compiled.loops import (
     array,
     arrive,
     check,
+    check_delta,
     enter,
     leave,
     mix,
@@ -105,14 +107,15 @@ def forward(
 
 
 def backward(
-    gates: Gates, w_hh: Weights, inner: Run, h: States, e: Run, dh: Ends, g: Gates, entry: Run, delta: Run,
+    gates: Gates, w_hh: Weights, inner: Run, h: States, e: Run, dh: Ends, g: Gates, entry: Run, delta: Delta,
     *, skip: int = 0, clip: float = math.inf, threads: int = 1,
 ) -> None:  # fmt: skip
     """The adjoint of `forward`, as `rnn_backward`; fills `entry` with the adjoint of n's input side."""
     T, B, H = e.shape
     run, wide, states = (T, B, H), (T, B, 3 * H), (T + 1, B, H)
     check(w_hh, (3 * H, H), gates=(gates, wide), inner=(inner, run), h=(h, states), e=(e, run), dh=(dh, (B, H)))
-    check(w_hh, (3 * H, H), g=(g, wide), entry=(entry, run), delta=(delta, run))
+    check(w_hh, (3 * H, H), g=(g, wide), entry=(entry, run))
+    check_delta(delta, e, skip)
     over_rows(_back, B, threads, gates, panels(w_hh), inner, h, e, dh, g, entry, delta, skip, clip)
 
 

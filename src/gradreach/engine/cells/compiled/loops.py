@@ -7,7 +7,8 @@ those that a function fills are given to it.
 
 `skip` = s > 0: every state from h[s] on is half what the cell makes and half the state s steps before.
 `clip`: each row's joint adjoint of (h_t, c_t), t > 0, is scaled down to this 2-norm where it is larger.
-`threads` is best torch.get_num_threads().
+`threads` is best torch.get_num_threads(). `delta` may be of one step alone, (1, B, H), without `skip`: each step
+then overwrites the one after it.
 
 A kind's own loops stand beside this file (rnn, gru, lstm): `forward` and `backward` over arrays, and `LOOPS`, the same
 over tensors (see `gradreach.engine.cells.cell.CompiledLoops`).
@@ -16,37 +17,64 @@ over tensors (see `gradreach.engine.cells.cell.CompiledLoops`).
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
 from typing import TypeAlias, cast, no_type_check
 
 import numpy as np
 from jaxtyping import Float
-from numba import njit
-from numba.core.caching import FunctionCache
+from numba import __version__ as numba_version
+from numba import config, njit
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, InTreeCacheLocator, UserWideCacheLocator
+from numba.misc.appdirs import AppDirs
 from torch import Tensor
 
-from gradreach.engine.cells.compiled import simd
 from gradreach.engine.cells.compiled.simd import add, copy, increase, part, room_for, scale, square, view
 from gradreach.engine.threads import team
 
 States: TypeAlias = Float[np.ndarray, "T1 B H"]
 Run: TypeAlias = Float[np.ndarray, "T B H"]
+Delta: TypeAlias = Float[np.ndarray, "D B H"]
 Gates: TypeAlias = Float[np.ndarray, "T B GH"]
 Ends: TypeAlias = Float[np.ndarray, "B H"]
 Weights: TypeAlias = Float[np.ndarray, "GH H"]
 
 
-class _Cache(FunctionCache):
-    """Compiled loops on disk. Numba looks at their own file's date alone: it would keep what is made of older parts."""
+_SOURCES = hashlib.sha256(
+    b"".join(each.read_bytes() for each in sorted(Path(__file__).parent.glob("*.py")))
+).hexdigest()
 
-    _PARTS = tuple((found.st_mtime_ns, found.st_size) for found in map(os.stat, (__file__, simd.__file__)))
+
+class _UsersFolder(UserWideCacheLocator):
+    """A folder of the user's own for these very sources and this numba, wherever they are installed: an installation
+    that is new or read-only finds there what another has compiled."""
+
+    @no_type_check
+    def __init__(self, function, file):
+        super().__init__(function, file)
+        root = config.CACHE_DIR or AppDirs("gradreach", appauthor=False).user_cache_dir
+        self._cache_path = os.path.join(root, f"compiled-{numba_version}-{_SOURCES[:16]}")
+
+    def get_source_stamp(self) -> str:
+        return _SOURCES
+
+
+class _Places(CompileResultCacheImpl):
+    _locator_classes = [_UsersFolder, InTreeCacheLocator]  # noqa: RUF012  # as numba declares it
+
+
+class _Cache(FunctionCache):
+    """Compiled loops on disk. Numba looks at a loop's own file alone: it would keep what is made of older parts."""
+
+    _impl_class = _Places
 
     @no_type_check
     def _index_key(self, signature, codegen):
-        return (*super()._index_key(signature, codegen), *self._PARTS)
+        return (*super()._index_key(signature, codegen), _SOURCES)
 
 
 @no_type_check
@@ -56,6 +84,13 @@ def over_time(run):
     with contextlib.suppress(RuntimeError):
         compiled._cache = _Cache(run)
     return compiled
+
+
+def kept_in() -> str | None:
+    """The folder in which compiled loops are kept; None where none can be written."""
+    with contextlib.suppress(RuntimeError):
+        return str(_Cache(check).cache_path)  # type: ignore[no-untyped-call]
+    return None
 
 
 @part
@@ -72,8 +107,8 @@ def mix(h, t, b, skip):
 @no_type_check
 def arrive(d, dc, e, delta, t, b, skip, clip):
     """δ of the state after step t, from what came back to it (d) and e; d becomes what the cell's output gets of it."""
-    T, B, H = delta.shape
-    whole = view(delta, (t * B + b) * H, H)
+    T, B, H = e.shape
+    whole = view(delta, (t * B + b) * H if delta.shape[0] == T else b * H, H)
     add(whole, d, 1, view(e, (t * B + b) * H, H))
     if 0 < skip < T - t:
         increase(whole, 0.5, view(delta, ((t + skip) * B + b) * H, H))
@@ -120,6 +155,12 @@ def check(w_hh: np.ndarray, whole: tuple[int, ...], **arrays: tuple[np.ndarray, 
             raise ValueError(f"{name}: expected {w_hh.dtype} {shape}, got {array.dtype} {array.shape}")
         if not array.flags.c_contiguous:
             raise ValueError(f"{name}: expected a C-contiguous array, got strides {array.strides}; copy it")
+
+
+def check_delta(delta: np.ndarray, e: np.ndarray, skip: int) -> None:
+    """δ of every step, or room for one step where no later one reads it."""
+    whole = (1, *e.shape[1:]) if skip == 0 and len(delta) == 1 else e.shape
+    check(np.empty((1, 1), e.dtype), (1, 1), delta=(delta, whole))
 
 
 def over_rows(loop: Callable[..., None], rows: int, threads: int, *arguments: object) -> None:

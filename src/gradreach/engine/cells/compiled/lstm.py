@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gradreach.engine.cells.cell import CellWeights, CompiledLoops, Trace
 from gradreach.engine.cells.compiled.loops import (
+    Delta,
     Ends,
     Gates,
     Run,
@@ -18,6 +19,7 @@ from gradreach.engine.cells.compiled.loops import (
     array,
     arrive,
     check,
+    check_delta,
     enter,
     leave,
     mix,
@@ -100,7 +102,7 @@ def forward(pre: Gates, w_hh: Weights, h: States, c: States, *, skip: int = 0, t
 
 
 def backward(
-    gates: Gates, w_hh: Weights, c: States, e: Run, dh: Ends, dc: Ends, g: Gates, delta: Run,
+    gates: Gates, w_hh: Weights, c: States, e: Run, dh: Ends, dc: Ends, g: Gates, delta: Delta,
     delta_c: Run | None = None, *, skip: int = 0, clip: float = math.inf, threads: int = 1,
 ) -> None:  # fmt: skip
     """The adjoint of `forward`, as `rnn_backward`; `dc` is to c what `dh` is to h.
@@ -111,7 +113,8 @@ def backward(
     run, wide, states, ends = (T, B, H), (T, B, 4 * H), (T + 1, B, H), (B, H)
     cell = {} if delta_c is None else {"delta_c": (delta_c, run)}
     check(w_hh, (4 * H, H), gates=(gates, wide), c=(c, states), e=(e, run), dh=(dh, ends), dc=(dc, ends))
-    check(w_hh, (4 * H, H), g=(g, wide), delta=(delta, run), **cell)
+    check(w_hh, (4 * H, H), g=(g, wide), **cell)
+    check_delta(delta, e, skip)
     over_rows(_back, B, threads, gates, panels(w_hh), c, e, dh, dc, g, delta, delta_c, skip, clip)
 
 

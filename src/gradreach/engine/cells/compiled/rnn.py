@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gradreach.engine.cells.cell import CellWeights, CompiledLoops, Trace
 from gradreach.engine.cells.compiled.loops import (
+    Delta,
     Ends,
     Run,
     States,
@@ -18,6 +19,7 @@ from gradreach.engine.cells.compiled.loops import (
     array,
     arrive,
     check,
+    check_delta,
     enter,
     leave,
     mix,
@@ -93,7 +95,7 @@ def forward(activation: int, pre: Run, w_hh: Weights, h: States, *, skip: int = 
 
 
 def backward(
-    activation: int, gates: Run, w_hh: Weights, e: Run, dh: Ends, g: Run, delta: Run,
+    activation: int, gates: Run, w_hh: Weights, e: Run, dh: Ends, g: Run, delta: Delta,
     *, skip: int = 0, clip: float = math.inf, threads: int = 1,
 ) -> None:  # fmt: skip
     """The adjoint of `forward`, which has left `gates`, from the errors e at its outputs.
@@ -103,7 +105,8 @@ def backward(
     """
     T, B, H = e.shape
     run = (T, B, H)
-    check(w_hh, (H, H), gates=(gates, run), e=(e, run), dh=(dh, (B, H)), g=(g, run), delta=(delta, run))
+    check(w_hh, (H, H), gates=(gates, run), e=(e, run), dh=(dh, (B, H)), g=(g, run))
+    check_delta(delta, e, skip)
     over_rows(_back, B, threads, activation, gates, panels(w_hh), e, dh, g, delta, skip, clip)
 
 

@@ -7,7 +7,7 @@ import math
 import pytest
 from scipy import stats
 
-from gradreach.report.compare.student_t import quantile, two_sided
+from gradreach.engine.student_t import quantile, two_sided
 
 DEGREES = [*range(1, 31), 60, 99, 100, 501, 1000]
 
