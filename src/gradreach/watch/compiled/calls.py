@@ -103,7 +103,7 @@ class CompiledCalls:
         self._is_over = True
         if self._class_call is not None:
             kind, own = self._class_call
-            setattr(kind, "__call__", own)  # noqa: B010
+            kind.__call__ = own  # type: ignore[operator]
         for module, made in self._replaced:
             module._compiled_call_impl = made
 
@@ -119,16 +119,15 @@ class CompiledCalls:
         """Follow the calls of all modules that were compiled as such: they share one class."""
         if self._class_call is not None:
             return
-        from torch._dynamo.eval_frame import OptimizedModule
-
-        own: Callable[..., Any] = OptimizedModule.__call__
-        self._class_call = OptimizedModule, own
+        kind = sys.modules["torch._dynamo.eval_frame"].OptimizedModule
+        own: Callable[..., Any] = kind.__call__
+        self._class_call = kind, own
 
         @functools.wraps(own)
         def compiled(module: nn.Module, /, *args: Any, **kwargs: Any) -> Any:
             return self._call(module._modules["_orig_mod"], functools.partial(own, module), args, kwargs)
 
-        setattr(OptimizedModule, "__call__", compiled)  # noqa: B010
+        kind.__call__ = compiled
 
     def _call(self, target: Any, made: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if self._own_work.is_running:  # a replay or a shadow of ours

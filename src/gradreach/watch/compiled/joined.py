@@ -19,7 +19,7 @@ compiled code adds in another order, and rounds otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeenStep:
     """A look without the update that is still to come, the modules that it tells of, the leaves of the graph, the
     errors for the test of what they depend on, and how many steps before the next look are to be followed."""
 
@@ -30,11 +30,11 @@ class Seen:
     lead: int
 
 
-def seen_by(watch: StepWatch, shadow: Shadow | None, step: int, site: int, scale: float) -> Seen:
+def seen_by(watch: StepWatch, shadow: Shadow | None, step: int, site: int, scale: float) -> SeenStep:
     """What a step's watch has seen, and the shadow of its compiled calls; the script's backward pass is over."""
     if shadow is None or shadow.is_empty:
         look = watch.look(step, site)
-        return Seen(look, watch.step.modules, watch.step.leaves, watch.local_errors(), watch.step.lead)
+        return SeenStep(look, watch.step.modules, watch.step.leaves, watch.local_errors(), watch.step.lead)
     shadow.go_back(scale)
     look, beside = watch.look(step, site), _inexact(shadow.watch.look(step, site), shadow.off)
     order, both = watch.step.called, (watch.step, shadow.watch.step)
@@ -46,7 +46,7 @@ def seen_by(watch: StepWatch, shadow: Shadow | None, step: int, site: int, scale
     leaves = tuple({id(leaf): leaf for each in both for leaf in each.leaves}.values())
     errors = watch.local_errors() or shadow.watch.local_errors()
     lead = max(step.lead for step in both)
-    return Seen(replace(_joined(look, beside), depth=depth), [module for module, _ in layers], leaves, errors, lead)
+    return SeenStep(replace(_joined(look, beside), depth=depth), [module for module, _ in layers], leaves, errors, lead)
 
 
 def _joined(look: Look, beside: Look) -> Look:
@@ -74,7 +74,7 @@ def _both(one: Any, other: Any) -> Any:
     """One where there is one, and what it holds several of from the other too."""
     if isinstance(one, tuple):
         return one + tuple(each for each in other if each not in one)
-    if is_dataclass(one) and type(one) is type(other):
+    if is_dataclass(one) and not isinstance(one, type) and type(one) is type(other):
         parts = {each.name: getattr(one, each.name) for each in fields(one)}
         several = {name: _both(part, getattr(other, name)) for name, part in parts.items() if isinstance(part, tuple)}
         return replace(one, **several)

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
 from gradreach.watch.compiled.draws import Draws
-from gradreach.watch.compiled.side_effects import State, state_behind
+from gradreach.watch.compiled.side_effects import ScriptState, state_behind
 from gradreach.watch.eagerly import eagerly
 from gradreach.watch.graph import Node, maker, on_gradient, parents, walk
 from gradreach.watch.module_spans import next_number
@@ -55,11 +55,11 @@ class Twin:
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
+class CallStart:
     """What a compiled call starts from: generators, what it may write over, and the number of its first operation."""
 
     draws: Draws
-    state: State
+    state: ScriptState
     versions: tuple[int, ...]
     number: int
 
@@ -89,16 +89,16 @@ class Shadow:
         """Identities of what the eager graph leads to."""
         return frozenset(id(leaf) for leaf in walk([twin.eager for _, twin in self._twins.values()]).leaves)
 
-    def before(self, call: Callable[..., Any], given: Sequence[Any]) -> Before | None:
+    def before(self, call: Callable[..., Any], given: Sequence[Any]) -> CallStart | None:
         """Keep what a compiled call starts from; None where it is to have no shadow."""
         self._calls += 1
         number = next_number()
         if self._calls > MOST_CALLS or not torch.is_grad_enabled() or number is None:
             return None
-        return Before(Draws.now(), state_behind(call, given, buffers=True), _versions(given), number)
+        return CallStart(Draws.now(), state_behind(call, given, buffers=True), _versions(given), number)
 
     def after(
-        self, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], output: Any, before: Before
+        self, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], output: Any, before: CallStart
     ) -> None:
         """The compiled call has returned: run its eager form from where it started, and leave everything as it is."""
         given = (args, kwargs)

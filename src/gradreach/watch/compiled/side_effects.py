@@ -17,7 +17,7 @@ MOST_CONTAINERS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldValues:
     """A container of the script's, an object's own attributes among them, and what it held at one time."""
 
     container: Any
@@ -40,10 +40,10 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class ScriptState:
     """All that was held at one time, and the numbers of the buffers at that time, by identity."""
 
-    held: tuple[Held, ...]
+    held: tuple[HeldValues, ...]
     buffers: Mapping[int, Tensor]
 
     def put_back(self, stand_in: Callable[[Any], Any] = lambda value: value) -> None:
@@ -60,20 +60,20 @@ class State:
                     each.container[name] = self.buffers[id(value)]
 
 
-def state_behind(call: Callable[..., Any], arguments: Iterable[Any], *, buffers: bool) -> State:
+def state_behind(call: Callable[..., Any], arguments: Iterable[Any], *, buffers: bool) -> ScriptState:
     """What the objects hold that a call can reach at once: the modules, its own object, what it closes over and the
     globals that it names; with copies of the modules' `buffers` where asked for."""
-    held: list[Held] = []
+    held: list[HeldValues] = []
     copies: dict[int, Tensor] = {}
     seen: set[int] = set()
     for owner in _reached(call, arguments):
         for container in _containers(owner):
             if id(container) not in seen and len(held) < MOST_CONTAINERS:
                 seen.add(id(container))
-                held.append(Held(container, _copied(container)))
+                held.append(HeldValues(container, _copied(container)))
         if buffers and isinstance(owner, nn.Module):
             copies |= {id(b): b.detach().clone() for b in owner._buffers.values() if b is not None}
-    return State(tuple(held), copies)
+    return ScriptState(tuple(held), copies)
 
 
 def modules_behind(call: Callable[..., Any], arguments: Iterable[Any] = ()) -> Iterator[nn.Module]:
