@@ -53,7 +53,7 @@ class CompiledCalls:
         self._shadow_watch = shadow_watch
         self._is_over = False
         self._replaced: list[tuple[nn.Module, Any]] = []
-        self._class_call: tuple[type, Callable[..., Any]] | None = None
+        self._class_call: tuple[Any, Callable[..., Any]] | None = None
         if "torch._dynamo.eval_frame" in sys.modules:  # something may be compiled already
             self._follow_class()
 
@@ -103,7 +103,7 @@ class CompiledCalls:
         self._is_over = True
         if self._class_call is not None:
             kind, own = self._class_call
-            kind.__call__ = own  # type: ignore[operator]
+            kind.__call__ = own
         for module, made in self._replaced:
             module._compiled_call_impl = made
 
