@@ -10,7 +10,7 @@ from gradreach.record.schema import Record, Step
 
 
 @dataclass(frozen=True, slots=True)
-class Accumulation:
+class SummedPasses:
     """`least` to `most` backward passes make a step, all `steps` together of `passes`. The last step is left out of the
     least, for the run may end on the way."""
 
@@ -27,12 +27,12 @@ class Accumulation:
         return f"{each}made of {least}{self.most} backward passes, {self.passes:,} in all"
 
 
-def accumulation(record: Record) -> Accumulation | None:
+def accumulation(record: Record) -> SummedPasses | None:
     """None where each step is one backward pass."""
     counts = [step.passes for step in record.steps]
     if max(counts, default=1) == 1:
         return None
-    return Accumulation(min(counts[:-1] or counts), max(counts), record.passes, record.length)
+    return SummedPasses(min(counts[:-1] or counts), max(counts), record.passes, record.length)
 
 
 def passes_a_step(record: Record, site: int, steps: Sequence[Step]) -> int:

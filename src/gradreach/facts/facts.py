@@ -8,7 +8,7 @@ from functools import cached_property
 
 from gradreach.facts import blow_up as blow_ups
 from gradreach.facts import breaks
-from gradreach.facts.accumulation import Accumulation, accumulation
+from gradreach.facts.accumulation import SummedPasses, accumulation
 from gradreach.facts.blow_up import BlowUp, UnclippedGrowth
 from gradreach.facts.clipping import Clipping, clipping, exceptional, norm_quantile
 from gradreach.facts.dependency import DependencyTest, dependency_test
@@ -117,7 +117,7 @@ class Facts:
         return tuple(sorted((step for site in self.sites for step in site.steps), key=lambda step: step.step))
 
     @cached_property
-    def accumulation(self) -> Accumulation | None:
+    def accumulation(self) -> SummedPasses | None:
         """That several backward passes make a step, where they do."""
         return accumulation(self.record)
 
