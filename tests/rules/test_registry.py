@@ -89,7 +89,7 @@ def made_of(kind: Any, draw: Random) -> Any:
         longest = 40 if parts[0] in (float, Step) else 8
         return tuple(made_of(parts[0], draw) for _ in range(draw.choice([0, 1, 3, longest])))
     if origin is dict:
-        return {draw.choice(WORDS): draw.choice(WORDS) for _ in range(draw.randrange(3))}
+        return {made_of(parts[0], draw): made_of(parts[1], draw) for _ in range(draw.randrange(3))}
     if is_dataclass(kind):
         hints = get_type_hints(kind)
         return kind(**{field.name: made_of(hints[field.name], draw) for field in fields(kind)})  # type: ignore[operator]

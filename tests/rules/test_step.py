@@ -306,6 +306,6 @@ def test_no_rate_is_raised_more_than_tenfold_at_once() -> None:
 
 def test_a_blow_up_of_summed_passes_says_so() -> None:
     found = the(SPEAKING["GR304 of a sum"], "GR304")
-    assert "one followed 2 of 8 passes that were watched" in found.because
+    assert "The gradients of up to 4 passes are summed for a step." in found.because
     assert found.remedies[0].id == "average-passes"
     assert "summed" not in the(SPEAKING["GR304"], "GR304").because

@@ -16,7 +16,7 @@ far_start: losses that begin far above what a constant guess gets
 one_sided: models beside others that are asked for one number alone
 lost_targets: targets of two kinds of which one comes up no more
 outputs: whether what models put out differs from row to row
-summed_passes: whether the gradients of several passes are summed for one update
+accumulation: how many backward passes make a step
 idle_clip: clipping calls that limit nothing
 idle_masks: masks of attention that shut nothing out
 value_clip: what clipping by value leaves of the gradients

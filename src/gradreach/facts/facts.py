@@ -8,6 +8,7 @@ from functools import cached_property
 
 from gradreach.facts import blow_up as blow_ups
 from gradreach.facts import breaks
+from gradreach.facts.accumulation import SummedPasses, accumulation
 from gradreach.facts.blow_up import BlowUp, UnclippedGrowth
 from gradreach.facts.clipping import Clipping, clipping, exceptional, norm_quantile
 from gradreach.facts.dependency import DependencyTest, dependency_test
@@ -99,8 +100,9 @@ class Facts:
 
     @cached_property
     def sites(self) -> tuple[Site, ...]:
-        """The lines that called backward on a measured step, in the order of their first call."""
-        return tuple(site for site in self.all_sites.values() if site.steps)
+        """The lines that called backward on a measured step, in the order of their first call; of those that join in a
+        step the first."""
+        return tuple(site for site in self.all_sites.values() if site.steps and not site.joins)
 
     def site(self, number: int) -> Site:
         """The line that calls backward of that number; one of which nothing is known has no name and no steps."""
@@ -116,6 +118,11 @@ class Facts:
         return tuple(sorted((step for site in self.sites for step in site.steps), key=lambda step: step.step))
 
     @cached_property
+    def accumulation(self) -> SummedPasses | None:
+        """That several backward passes make a step, where they do."""
+        return accumulation(self.record)
+
+    @cached_property
     def norms(self) -> tuple[float | None, ...]:
         """Of each recorded step the global norm before any clipping."""
         return tuple(step.unclipped for step in self.steps)
@@ -128,7 +135,7 @@ class Facts:
     @cached_property
     def clipping(self) -> Clipping:
         """How the norm was limited over the whole run."""
-        found = clipping(self.steps, len(self.record.steps) == self.record.passes)
+        found = clipping(self.steps, len(self.record.steps) == self.record.length)
         return replace(found, idle=self.idle_clip is not None and found.threshold is None)
 
     @cached_property
@@ -221,11 +228,13 @@ class Facts:
         )
 
     def beside_guess(self, site: Site) -> tuple[float, float] | None:
-        """What a constant guess gets at a line, and how many times that the loss came to, where it is one
-        comparison."""
+        """What a constant guess gets at a line, in all passes of a step, and how many times that the loss came to,
+        where it is one comparison."""
         parts = (part for part in self.seen.loss_parts if part.site == site.number and part.last.is_whole)
         told = ((part.guess, part_of_guess(site, part)) for part in parts)
-        return next(((value, over) for value, over in told if value is not None and over is not None), None)
+        return next(
+            ((value * site.times, over) for value, over in told if value is not None and over is not None), None
+        )
 
     def guesses(self, site: Site) -> bool:
         """Whether the loss at a line has come to no less than a constant guess gets: as one comparison, or in each of
@@ -246,7 +255,7 @@ class Facts:
 
     def is_late(self, step: int) -> bool:
         """Whether a step belongs to the last fifth of the run, give or take one."""
-        return step + 2 >= 0.8 * self.record.passes
+        return step + 2 >= 0.8 * self.record.length
 
     def as_of(self, step: int) -> str:
         """From which step a figure is, where that is not one of the last fifth: ", as of step 30"."""

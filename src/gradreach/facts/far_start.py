@@ -88,7 +88,7 @@ def _far(seen: LossLook) -> float:
 def _first(site: Site, part: LossPart) -> float | None:
     """The first value, at its mean."""
     value = part.looks[0].value
-    return site.steps[0].loss if value is None and part.looks[0].is_whole else value
+    return site.of_batch(site.steps[0].loss) if value is None and part.looks[0].is_whole else value
 
 
 def _blamed(seen: LossLook) -> tuple[LayerGrowth, ...]:
@@ -114,7 +114,7 @@ def _down(site: Site, part: LossPart) -> int | None:
     begin = site.steps[0].step
     if part.last.is_whole:
         read = [(step.step, step.loss) for step in site.sound_steps if is_finite(step.loss)]
-        values = [loss for _, loss in read]
+        values = [loss / site.times for _, loss in read]
         guess = part.guess if part.last.kind.endswith("error") else constant_loss(part.last)
         low = (step for at, (step, _) in enumerate(read) if median(values[max(at - 2, 0) : at + 3]) <= (guess or 0.0))
     else:

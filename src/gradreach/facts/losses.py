@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 from gradreach.facts.site import Site
 from gradreach.facts.statistics import is_positive, known, median
@@ -72,15 +72,17 @@ class LossPart:
         return median(values) if values else None
 
 
-def loss_parts(looks: Sequence[Look]) -> tuple[LossPart, ...]:
-    """Every comparison of these looks; those of one kind behind one module are one, by their order."""
+def loss_parts(looks: Sequence[Look], joined: Collection[int] = ()) -> tuple[LossPart, ...]:
+    """Every comparison of these looks; those of one kind behind one module are one, by their order. At a line that is
+    `joined` with others in a step none is the whole loss."""
     found: dict[tuple[int, str, str, str, int], list[tuple[int, LossLook]]] = {}
     for look in looks:
         met: dict[tuple[int, str, str, str], int] = {}
         for seen in look.losses:
             key = (look.site, seen.kind, seen.module, seen.last)
             met[key] = met.get(key, -1) + 1
-            found.setdefault((*key, met[key]), []).append((look.step, seen))
+            part = replace(seen, is_whole=False) if look.site in joined else seen
+            found.setdefault((*key, met[key]), []).append((look.step, part))
     return tuple(
         LossPart(key[0], tuple(step for step, _ in each), tuple(seen for _, seen in each))
         for key, each in found.items()
@@ -121,14 +123,14 @@ def over_guess(site: Site, part: LossPart) -> float | None:
 
 def part_of_guess(site: Site, part: LossPart) -> float | None:
     """The same of a loss that may fall still: what it came to by the last looks, and by the end of the run."""
-    over, loss = _over(site, part, part.looks[-MIN_LOOKS:]), site.learning.last
+    over, loss = _over(site, part, part.looks[-MIN_LOOKS:]), site.of_batch(site.learning.last)
     if over is None or loss is None or not part.last.is_whole:
         return over
     return min(over, loss / (part.guess or math.inf))
 
 
 def _over(site: Site, part: LossPart, looks: Sequence[LossLook]) -> float | None:
-    guess, loss = part.guess, site.learning.last
+    guess, loss = part.guess, site.of_batch(site.learning.last)
     if site.need_not_fall or site.learning.course == "unknown" or len(part.looks) < MIN_LOOKS or not is_positive(guess):
         return None
     if not part.has_batches_alike:

@@ -20,7 +20,6 @@ from gradreach.facts.lost_targets import LostTargets, all_lost_targets
 from gradreach.facts.modules import is_within, root_of
 from gradreach.facts.padded_loss import PaddedLoss, padded_losses
 from gradreach.facts.penalties import PenaltySeen, penalties
-from gradreach.facts.summed_passes import SummedPasses, summed_passes
 from gradreach.facts.time import (
     LayerKey,
     Shown,
@@ -76,11 +75,6 @@ class Seen:
         """The root modules that a line's backward pass goes through; every one where no look tells."""
         modules = {seen.module for look in self.record.looks if look.site == site for seen in look.depth}
         return frozenset(map(self.root_of, modules)) or frozenset(self.record.models)
-
-    @cached_property
-    def summed_passes(self) -> SummedPasses | None:
-        """That the gradients of several passes are summed for one update, where they are."""
-        return summed_passes(self.record.looks)
 
     # Time
 
@@ -204,7 +198,7 @@ class Seen:
     @cached_property
     def loss_parts(self) -> tuple[LossPart, ...]:
         """What the losses hold against their targets, by line and place, over the sound looks."""
-        return loss_parts(self.looks)
+        return loss_parts(self.looks, {*self.record.joined, *self.record.joined.values()})
 
     @cached_property
     def padded_losses(self) -> tuple[PaddedLoss, ...]:

@@ -10,6 +10,7 @@ from functools import cached_property
 from itertools import combinations, pairwise
 from typing import Literal
 
+from gradreach.facts.accumulation import passes_a_step
 from gradreach.facts.clipping import Clipping, clipping, norm_quantile, unscaled
 from gradreach.facts.idle_clip import IdleClip, heeded, idle_clip
 from gradreach.facts.learning import MEDIAN_ERROR, SMALL_FALL, Learning, learning
@@ -62,6 +63,8 @@ class Site:
     apart"; its rows are "weighed" by factors of the script's own of both signs, such as advantages; or its "targets
     grow" and the outputs with them, as targets do that are made of a model's own outputs.
     `idle_clip` is its clipping where that limits nothing; the steps are without it.
+    `times` is how many batches' losses a step's is the sum of. A line that `joins` another in one step, where that
+    comes first, has the steps of that one.
     """
 
     number: int
@@ -71,6 +74,12 @@ class Site:
     free: Freedom = ""
     every: bool = True
     idle_clip: IdleClip | None = None
+    times: int = 1
+    joins: bool = False
+
+    def of_batch(self, loss: float | None) -> float | None:
+        """The mean over its batches of a step's loss, which is the sum."""
+        return None if loss is None else loss / self.times
 
     @property
     def need_not_fall(self) -> bool:
@@ -186,12 +195,14 @@ class Site:
 def sites_of(record: Record, end: int | None) -> dict[int, Site]:
     """Every line that called backward, by its number, in the order of their first measured call; then those whose
     calls were never measured."""
-    every = len(record.steps) == record.passes
+    every = len(record.steps) == record.length
     by_number: dict[int, list[Step]] = {}
     for step in record.steps:
         by_number.setdefault(step.site, []).append(step)
     for number in range(len(record.sites)):
         by_number.setdefault(number, [])
+    joins = {number for number in record.joined if not by_number.get(number)}
+    by_number |= {number: by_number.get(record.joined[number], []) for number in joins}
     return {
         number: Site(
             number,
@@ -201,6 +212,8 @@ def sites_of(record: Record, end: int | None) -> dict[int, Site]:
             _freedom(record, number, steps),
             every,
             idle_clip(steps),
+            _batches(record, number, steps),
+            number in joins,
         )
         for number, steps in by_number.items()
     }
@@ -208,6 +221,12 @@ def sites_of(record: Record, end: int | None) -> dict[int, Site]:
 
 def _name(record: Record, number: int) -> str:
     return record.sites[number] if 0 <= number < len(record.sites) else ""
+
+
+def _batches(record: Record, number: int, steps: Sequence[Step]) -> int:
+    """The passes of a step whose losses are not divided by their number: each is the mean over its own batch."""
+    own = any(each.is_whole for look in record.looks if look.site == number for each in look.losses)
+    return passes_a_step(record, number, steps) if own else 1
 
 
 def _freedom(record: Record, number: int, steps: Sequence[Step]) -> Freedom:

@@ -4,6 +4,7 @@ schema: what was seen of one run, as frozen dataclasses.
 look: all that was seen on one watched step.
 seen: its parts, one file for each thing that lenses look at.
 entries: the entries that a run writes one after another, and the record that they add up to.
+first_update: how many passes the first update was made of, which only its end shows.
 nonfinite: when a number counts as not finite, and when the loss scale alone may have made it so.
 kinds: the kinds of recurrent cells, one line each, without torch.
 norm_history: the norms before a step, and when the next one is a spike.

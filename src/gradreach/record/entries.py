@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from gradreach.record.first_update import FirstUpdate
 from gradreach.record.look import Look
 from gradreach.record.schema import Dependency, GuardDeed, GuardSummary, NonFinite, Outcome, Overhead, Record, Run, Step
 from gradreach.record.seen.loop import CutPass, MissedLoad, SpentLoader
@@ -17,6 +18,14 @@ class SiteEntry:
     """A line of the script that calls backward, as `file:line`. Sites are numbered from 0 in the order written."""
 
     place: str
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedSite:
+    """A site whose passes add on, within one step, to those of the site `to`, which began it."""
+
+    site: int
+    to: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,8 @@ Entry = (
     | MissedLoad
     | SpentLoader
     | SiteEntry
+    | JoinedSite
+    | FirstUpdate
     | Model
     | Note
     | Overhead
@@ -60,19 +71,25 @@ def record_of(entries: Iterable[Entry]) -> Record:
     found: dict[type, list[Any]] = defaultdict(list)
     for entry in entries:
         found[type(entry)].append(entry)
+    for first in found.pop(FirstUpdate, []):
+        steps = first.merged(found.pop(Step, []))
+        found = defaultdict(list, {kind: list(map(first.renumbered, each)) for kind, each in found.items()})
+        found[Step] = steps
+        found[Overhead] = [replace(each, steps=first.number(each.steps)) for each in found[Overhead]]
     if not found[Run]:
         raise KeyError("run")
     guarded = _last(found[GuardSummary], None)
     return Record(
         run=found[Run][-1],
         steps=tuple(found[Step]),
-        looks=tuple(sorted(found[Look], key=lambda look: look.step)),
+        looks=tuple(sorted(found[Look], key=lambda look: (look.step, look.at_pass))),
         dependency=tuple({(each.module, each.site): each for each in found[Dependency]}.values()),
         nonfinite=tuple(found[NonFinite]),
         cut_pass=_last(found[CutPass], None),
         missed_loads=tuple(found[MissedLoad]),
         spent_loaders=tuple({(each.line, each.kind): each for each in found[SpentLoader]}.values()),
         sites=tuple(site.place for site in found[SiteEntry]),
+        joined={each.site: each.to for each in found[JoinedSite]},
         models={model.name: model.kind for model in found[Model]},
         overhead=_last(found[Overhead], None),
         guarded=None if guarded is None else replace(guarded, deeds=tuple(found[GuardDeed])),

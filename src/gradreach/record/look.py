@@ -49,7 +49,8 @@ from gradreach.record.seen.zero_gradient import ZeroGradient
 class Look:
     """All that was seen on one watched step.
 
-    `single_values` are the normalisations that run over one value each.
+    It was taken at the backward pass number `at_pass` of the step, from 1; where several make a step, the gradients are
+    the sum so far. `single_values` are the normalisations that run over one value each.
     `without_gradient` names the trainable parameters of the models that ran on it whose gradient was None after
     backward; `set_otherwise` those of them that something else than a gradient sets: they moved since the look before,
     hold the values of a parameter that has a gradient, or the loss was computed with other tensors in their place.
@@ -139,3 +140,4 @@ class Look:
     linear_maps: tuple[LinearMaps, ...] = ()
     underflow: Underflow | None = None
     subnormals: SubnormalLook | None = None
+    at_pass: int = 1

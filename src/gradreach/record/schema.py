@@ -42,14 +42,15 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One backward pass, from the end of which a step counts.
+    """One update: the backward pass, or the `passes`, whose gradients it is made of. It counts from the end of the
+    last.
 
-    `norm` is the global norm of every gradient that this pass touched, before any clipping (stage "reduced"); it is
-    None on steps that the budget left unmeasured. `scale` is the loss scale in force (stage "scaled" is
-    norm × scale). `pre_clip` is what the script's own clipping call returned, `threshold` its limit; post-clip
-    is min(pre_clip, threshold).
+    `norm` is the global norm at that end of every gradient that these passes touched, before any clipping (stage
+    "reduced"); it is None on steps that the budget left unmeasured. `loss` is the sum of the passes' losses, the
+    function whose gradient is applied. `scale` is the loss scale in force (stage "scaled" is norm × scale). `pre_clip`
+    is what the script's own clipping call returned, `threshold` its limit; post-clip is min(pre_clip, threshold).
     `late` says that the call came after the update that it should have limited.
-    `site` indexes `Record.sites`: the script's line that called backward.
+    `site` indexes `Record.sites`: the script's line that called backward, first where several lines did.
     """
 
     step: int
@@ -63,6 +64,7 @@ class Step:
     clip: Literal["", "norm", "value"] = ""
     late: bool = False
     watched: bool = False
+    passes: int = 1
 
     @property
     def unclipped(self) -> float | None:
@@ -186,9 +188,10 @@ class GuardSummary:
 @dataclass(frozen=True, slots=True)
 class Overhead:
     """Share of the wall time that watching cost: `measured` past the first 50 steps (of the whole run where it is
-    shorter), `whole` over all steps. `passes` counts the backward passes so far, of which each `norm_every`-th is
-    measured and stands among the steps. `every` is set where each n-th step was to be watched whatever it costs.
-    `closing` is what the last questions to the data took when the training was over, in none of the shares."""
+    shorter), `whole` over all steps. `passes` counts the backward passes so far and `steps` the updates, of which each
+    `norm_every`-th is measured and stands among the steps. `every` is set where each n-th step was to be watched
+    whatever it costs. `closing` is what the last questions to the data took when the training was over, in none of the
+    shares."""
 
     budget: float
     measured: float
@@ -198,6 +201,7 @@ class Overhead:
     passes: int = 0
     every: int | None = None
     closing: float = 0.0
+    steps: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,15 +217,17 @@ class Outcome:
 @dataclass(frozen=True)
 class Record:
     """All that was seen of one run. `dependency` holds the last test of each module and line that calls backward;
-    `models` maps each root module's name to its class; `cut_pass` tells of a pass that raised; `missed_loads` are the
-    checkpoints of which nothing came into a model, `spent_loaders` the loaders that gave no batch any more; `notes` are
-    plain sentences on what could not be seen, and why."""
+    `joined` maps a site whose passes add on to those of another within one step to that other; `models` maps each root
+    module's name to its class; `cut_pass` tells of a pass that raised; `missed_loads` are the checkpoints of which
+    nothing came into a model, `spent_loaders` the loaders that gave no batch any more; `notes` are plain sentences on
+    what could not be seen, and why."""
 
     run: Run
     steps: tuple[Step, ...] = ()
     looks: tuple[Look, ...] = ()
     nonfinite: tuple[NonFinite, ...] = ()
     sites: tuple[str, ...] = ()
+    joined: dict[int, int] = field(default_factory=dict)
     models: dict[str, str] = field(default_factory=dict)
     overhead: Overhead | None = None
     guarded: GuardSummary | None = None
@@ -238,10 +244,15 @@ class Record:
         return tuple(step for step in self.steps if not all_finite(step.loss, step.unclipped))
 
     @property
-    def passes(self) -> int:
-        """Backward passes of the run; `steps` holds those that were measured, all of them where the budget allows."""
+    def length(self) -> int:
+        """Steps of the run; `steps` holds those that were measured, all of them where the budget allows."""
         seen = self.steps[-1].step + 1 if self.steps else 0
-        return max(seen, self.overhead.passes if self.overhead is not None else 0)
+        return max(seen, (self.overhead.steps or self.overhead.passes) if self.overhead is not None else 0)
+
+    @property
+    def passes(self) -> int:
+        """Backward passes of the run: as many as steps, or more where several make one."""
+        return max(self.length, self.overhead.passes if self.overhead is not None else 0)
 
 
 @dataclass(frozen=True, slots=True)

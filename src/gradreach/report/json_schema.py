@@ -21,7 +21,7 @@ FORMS: dict[str, tuple[type, str]] = {
         ReportFields,
         "What was seen of one training run, and what the rules make of it: `gradreach report DIR --format json`, "
         "`gradreach run --json FILE`. Norms are 2-norms of gradients already divided by the loss scale; times are "
-        "seconds; steps count backward passes from 0; lags count steps back from 0. A figure that was not measured or "
+        "seconds; steps are updates, counted from 0; lags count steps back from 0. A figure that was not measured or "
         "is not finite is null, never 0.",
     ),
     "compare": (

@@ -57,7 +57,7 @@ def _apart(rows: list[Text]) -> list[Text]:
 
 def _headline(conclusions: Conclusions, width: int, say: Say) -> list[Text]:
     record, spent = conclusions.record, conclusions.facts.seconds
-    parts = [f"gradreach: {run_text.of_command(record.run, 40)}", count(record.passes, "step")]
+    parts = [f"gradreach: {run_text.of_command(record.run, 40)}", run_text.of_steps(conclusions.facts)]
     if spent is not None:
         parts.append(f"{figure(spent)} s")
     if record.outcome.how != "raised" and (how := ending(record)):

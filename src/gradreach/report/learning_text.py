@@ -75,7 +75,7 @@ def _freedom(sites: Sequence[Site]) -> str:
 
 def course(facts: Facts, site: Site) -> str:
     """How the loss at a line went, with its figures: "the loss fell from 3.69 to 2.24 (39 %) in 400 steps"."""
-    went, over = site.learning, f"in {count(facts.record.passes, 'step')}"
+    went, over = site.learning, f"in {count(facts.record.length, 'step')}"
     which = f"the loss at {local(site.name)}" if len(facts.sites) > 1 else "the loss"
     if went.course == "does not fall":
         return f"{which} did not fall beyond its noise {over} ({ends(went)})"

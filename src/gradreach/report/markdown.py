@@ -56,7 +56,7 @@ def _facts(conclusions: Conclusions) -> str:
     record, seconds = conclusions.record, conclusions.facts.seconds
     took = f" in {figure(seconds)} s" if seconds is not None else ""
     said = [
-        f"{count(record.passes, 'step')}{took}, {len(record.looks)} watched closely",
+        f"{run_text.of_steps(conclusions.facts)}{took}, {len(record.looks)} watched closely",
         record.run.device,
         f"torch {record.run.torch}",
         ending(record),

@@ -60,7 +60,7 @@ def _page(conclusions: Conclusions, limits: Limits) -> str:
     return template("report.html.j2").render(
         panels=[drawn for panel in panels() if (drawn := _drawn(panel, conclusions, limits)) is not None],
         run=record.run,
-        passes=record.passes,
+        steps=run_text.of_steps(conclusions.facts),
         watched=len(record.looks),
         seconds=conclusions.facts.seconds,
         command=run_text.of_command(record.run, COMMAND),

@@ -188,7 +188,7 @@ def _nothing_broke(facts: Facts) -> tuple[str, str]:
         overflows = count(len(bad), "overflow")
         return f"Only {overflows}", " that the loss scaler meets by skipping the step; harmless."
     losses, norms = len(known(step.loss for step in facts.steps)), len(known(facts.norms))
-    seen = f"{count(losses, 'loss', 'losses')} and {count(norms, 'norm')} of {count(facts.record.passes, 'step')}"
+    seen = f"{count(losses, 'loss', 'losses')} and {count(norms, 'norm')} of {count(facts.record.length, 'step')}"
     return "No", f": {seen}, all finite."
 
 

@@ -15,7 +15,7 @@ ROWS, WIDTH = 10, 100
 def in_ten_lines(conclusions: Conclusions) -> str:
     """The run, the verdict, the findings with their places as far as there is room, and how to see more."""
     run, groups = conclusions.record.run, grouped(conclusions.findings)
-    head = f"<gradreach.Report of {run_text.of_command(run, 50)}, {count(conclusions.record.passes, 'step')}"
+    head = f"<gradreach.Report of {run_text.of_command(run, 50)}, {count(conclusions.record.length, 'step')}"
     verdict = [f"  {line}" for line in wrap(safe(conclusions.verdict.sentence), WIDTH - 2, break_on_hyphens=False)]
     found = [
         f"  {each.first.severity} {each.first.code} {safe(each.first.title)}, {safe(each.place)}" for each in groups

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from gradreach.facts.clipping import Clipping
+from gradreach.facts.facts import Facts
 from gradreach.facts.wording import count, figure, local, percent, shortened
 from gradreach.record.schema import GuardSummary, Overhead, Run
 from gradreach.record.seen.depth import DepthLook
@@ -13,6 +14,12 @@ from gradreach.record.seen.depth import DepthLook
 def of_module(seen: DepthLook) -> str:
     """The dotted path of a module; the root has none and goes by its kind."""
     return seen.module or seen.kind
+
+
+def of_steps(facts: Facts) -> str:
+    """How many steps there were, and of how many backward passes they are made where that is not one each."""
+    steps = count(facts.record.length, "step")
+    return steps if facts.accumulation is None else f"{steps}, {facts.accumulation.words}"
 
 
 def of_overhead(overhead: Overhead) -> str:

@@ -123,12 +123,12 @@ def _too_few(facts: Facts) -> str:
     """What the looks lack to speak for the run, and what would be needed; empty where they do."""
     record, last = facts.record, facts.seen.last_look
     if last is None or len(record.looks) < MIN_LOOKS:
-        few = f"only {len(record.looks)} of {count(record.passes, 'step')}"
+        few = f"only {len(record.looks)} of {count(record.length, 'step')}"
         return f"{few} watched closely, too few for most checks; a longer run, or --every 1, has more"
     if facts.is_late(last):
         return ""
-    every = max(record.passes // 20, 1)
-    return f"the last look stands at step {last} of {record.passes:,}; --every {every} would spread them over all"
+    every = max(record.length // 20, 1)
+    return f"the last look stands at step {last} of {record.length:,}; --every {every} would spread them over all"
 
 
 def _also(findings: Sequence[Finding]) -> str:

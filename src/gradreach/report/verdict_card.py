@@ -164,7 +164,7 @@ def _hanging(line: str, most: int) -> list[str]:
 def _of_run(conclusions: Conclusions) -> str:
     record = conclusions.record
     return (
-        f"{run_text.of_command(record.run, 80)} · {count(record.passes, 'step')}, {len(record.looks)} watched closely"
+        f"{run_text.of_command(record.run, 80)} · {count(record.length, 'step')}, {len(record.looks)} watched closely"
     )
 
 

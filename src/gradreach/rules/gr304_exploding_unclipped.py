@@ -34,12 +34,11 @@ def _clipping(facts: Facts, found: BlowUp) -> str:
 
 
 def _summed(facts: Facts) -> str:
-    summed = facts.seen.summed_passes
-    if summed is None:
+    if facts.accumulation is None:
         return ""
     return (
-        f" The gradients of several passes are summed for an update: one followed {summed.followed} of {summed.told} "
-        "passes that were watched. Unless the loss is divided by their number n, a step is n times as large."
+        f" The gradients of up to {facts.accumulation.most} passes are summed for a step. Unless the loss is divided "
+        "by their number n, a step is n times as large."
     )
 
 
@@ -76,7 +75,7 @@ def _remedies(facts: Facts, found: BlowUp) -> tuple[Remedy, ...]:
     lower = LOWER_RATE.remedy_because(slower, 10.0)
     clipped = (clip, lower) if large is None else (lower, clip)
     return (
-        *((AVERAGE_PASSES.remedy(),) if facts.seen.summed_passes else ()),
+        *((AVERAGE_PASSES.remedy(),) if facts.accumulation else ()),
         *((lower,) if found.from_start else clipped),
         SCALE_INPUT.remedy(max(facts.seen.input_sizes, key=facts.seen.input_sizes.__getitem__, default="the model")),
     )

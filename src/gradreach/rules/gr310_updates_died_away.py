@@ -73,7 +73,7 @@ def _finding(facts: Facts, site: Site, strides: Sequence[Stride]) -> Finding | N
     if not is_positive(size) or _keeps_its_rate(strides):
         return None
     gone = _from(strides, lambda stride: stride.per_gradient <= GONE * first and stride.size <= GONE * size)
-    if gone is None or gone.step > EARLY * facts.record.passes:
+    if gone is None or gone.step > EARLY * facts.record.length:
         return _faded(facts, site, strides)
     last, whole, remedy = strides[-1], _last_whole(strides, gone), SLOWER_SCHEDULE.remedy()
     moved = (
@@ -93,7 +93,7 @@ def _finding(facts: Facts, site: Site, strides: Sequence[Stride]) -> Finding | N
             f"that gives 0. What was learned by then is all: {moved}."
         )
     evidence: Evidence = {
-        "update_first": size, "update_last": last.size, "from_step": gone.step, "steps": facts.record.passes,
+        "update_first": size, "update_last": last.size, "from_step": gone.step, "steps": facts.record.length,
     }  # fmt: skip
     where: Where = {"site": site.name}
     how = f"‖Δw‖: {figure(last.size)} ≤ {figure(GONE)} · {figure(size)}"
@@ -118,7 +118,7 @@ def _faded(facts: Facts, site: Site, strides: Sequence[Stride]) -> Finding | Non
     """Updates that are not gone, but far smaller long before the end than a usual schedule makes them."""
     first, last = strides[0], strides[-1]
     since = _from(strides, lambda s: s.per_gradient <= FADED * first.per_gradient and s.size <= FADED * first.size)
-    if since is None or since.step > LATE * facts.record.passes:
+    if since is None or since.step > LATE * facts.record.length:
         return None
     because = (
         f"From step {since.step:,} on the updates are small for what the gradient is: step {last.step:,} moved the "
@@ -127,7 +127,7 @@ def _faded(facts: Facts, site: Site, strides: Sequence[Stride]) -> Finding | Non
         "waits for an accuracy to fall, without mode='max'."
     )
     evidence: Evidence = {
-        "update_first": first.size, "update_last": last.size, "from_step": since.step, "steps": facts.record.passes,
+        "update_first": first.size, "update_last": last.size, "from_step": since.step, "steps": facts.record.length,
     }  # fmt: skip
     how = f"‖Δw‖: {figure(last.size)} ≤ {figure(FADED)} · {figure(first.size)}"
     return RULE.finding("info", {"site": site.name}, evidence, because, (SLOWER_SCHEDULE.remedy(),), how)

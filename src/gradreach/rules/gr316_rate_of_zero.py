@@ -45,17 +45,17 @@ def _finding(facts: Facts, site: Site, looks: Sequence[Look]) -> Finding | None:
     if not MIN_LOOKS <= len(still) < len(looks):
         return None
     until, after = still[-1].step, looks[len(still)]
-    if until + 1 < max(FEWEST, SHARE * facts.record.passes):
+    if until + 1 < max(FEWEST, SHARE * facts.record.length):
         return None
     highest = max(map(_rate, looks))
     because = (
         f"The optimizer steps at a learning rate of 0 from the start to step {until:,} at least, "
-        f"{percent(min((until + 1) / facts.record.passes, 1.0))} of the run, so that nothing moves; at step "
+        f"{percent(min((until + 1) / facts.record.length, 1.0))} of the run, so that nothing moves; at step "
         f"{after.step:,} it is {figure(_rate(after))}. So it is where a warm-up that counts steps is stepped once an "
         "epoch: the rate stays at 0 for the whole first epoch, and rises as slowly from there."
     )
     evidence: Evidence = {
-        "until": until, "steps": facts.record.passes, "rate_after": _rate(after), "highest_rate": highest,
+        "until": until, "steps": facts.record.length, "rate_after": _rate(after), "highest_rate": highest,
         "looks": len(still),
     }  # fmt: skip
     how = f"η = 0 in the first {count(len(still), 'look')}, {len(still)} ≥ {MIN_LOOKS}"

@@ -21,7 +21,7 @@ def judge(facts: Facts) -> RuleOutcome:
 
 
 def _finding(facts: Facts, seen: SpentLoader) -> Finding:
-    ended = seen.step >= facts.record.passes
+    ended = seen.step >= facts.record.length
     whose = "the whole training" if ended and seen.steps == seen.step else "its training"
     because = (
         f"the loader that {local(seen.line)} goes through gave no batch from pass {seen.first} on: {_why(seen)}. "

@@ -92,10 +92,15 @@ def _least_of_cosines(classes: int) -> float:
     return math.log1p((classes - 1) * math.exp(-classes / max(classes - 1, 1)))
 
 
+def _last(facts: Facts, part: LossPart) -> float | None:
+    site = facts.site(part.site)
+    return site.of_batch(site.learning.last)
+
+
 def _is_close(facts: Facts, part: LossPart) -> bool:
     """Whether the logits of a row never lie further apart than cosines can, nor grow any more, and hold the loss up."""
     apart, shape = known(seen.apart for seen in part.looks), part.last.output_shape
-    loss, half = facts.site(part.site).learning.last, len(apart) // 2
+    loss, half = _last(facts, part), len(apart) // 2
     if part.last.kind != "cross entropy" or len(shape) < 2 or len(apart) < 2 * MIN_LOOKS or loss is None:
         return False
     if not 0.0 < max(apart) <= UNIT + 1e-3 or max(apart[half:]) > LEVEL * median(apart[half // 2 : half]):
@@ -105,7 +110,7 @@ def _is_close(facts: Facts, part: LossPart) -> bool:
 
 
 def _of_cosines(facts: Facts, part: LossPart) -> Finding:
-    seen, last = part.last, facts.site(part.site).learning.last
+    seen, last = part.last, _last(facts, part)
     classes, widest = seen.output_shape[1], max(each.apart or 0.0 for each in part.looks)
     low = _least_of_cosines(classes)
     because = (
@@ -154,7 +159,7 @@ def _finding(facts: Facts, part: LossPart) -> Finding:
             f"{seen.last} already: what it is given lies between {figure(BOUNDED[seen.last][0])} and 1{floor}. The "
             "gradient goes through both, and is small wherever either is sure."
         )
-        last = facts.site(part.site).learning.last
+        last = _last(facts, part)
         how = f"logits in [{figure(BOUNDED[seen.last][0])}, 1]: {figure(last)} ≥ {figure(low)}"
     evidence: Evidence = {"operation": seen.last, "least_loss": low, "looks": len(part.looks)}
     remedy = RAW_LOGITS.remedy(seen.kind, seen.last, seen.module)

@@ -39,7 +39,8 @@ def judge(facts: Facts) -> RuleOutcome:
 
 def _finding(facts: Facts, part: LossPart) -> Finding | None:
     seen, outside, floor = part.last, part.usual("outside"), part.usual("floor")
-    loss = facts.site(part.site).learning.last
+    site = facts.site(part.site)
+    loss = site.of_batch(site.learning.last)
     targets = [look.targets for look in part.looks if look.targets is not None]
     if not targets or outside is None or outside < OUTSIDE or not is_positive(floor) or loss is None:
         return None

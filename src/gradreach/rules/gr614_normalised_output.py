@@ -93,7 +93,8 @@ def _value(facts: Facts, part: LossPart) -> float | None:
     values = known(look.value for look in part.looks[-max(len(part.looks) // 4, MIN_LOOKS) :])
     if values:
         return median(values)
-    return facts.site(part.site).learning.last if part.last.is_whole else None
+    site = facts.site(part.site)
+    return site.of_batch(site.learning.last) if part.last.is_whole else None
 
 
 def _severity(facts: Facts, part: LossPart, least: float) -> Severity | None:

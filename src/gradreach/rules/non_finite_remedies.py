@@ -125,7 +125,7 @@ def _for_growth(facts: Facts, found: NonFinite) -> tuple[Remedy, ...]:
         return (ORTHOGONAL.remedy_because(why, found.module, kind, found.layer, found.direction), *more)
     if _grows_from_start(facts, found):
         lower = LOWER_RATE.remedy_because(FROM_START, 10.0)
-        return (AVERAGE_PASSES.remedy(), lower) if facts.seen.summed_passes else (lower,)
+        return (AVERAGE_PASSES.remedy(), lower) if facts.accumulation else (lower,)
     if clip:
         large = large_before(facts, found.site, found.step)
         why = "the values had grown over the steps before, until they left the format"
@@ -135,7 +135,7 @@ def _for_growth(facts: Facts, found: NonFinite) -> tuple[Remedy, ...]:
     if blown is not None and blown.site == found.site and blown.ends_nonfinite:
         why = f"over the steps before, the norm had grown from {figure(blown.before)} to {figure(blown.peak)}"
         lower = LOWER_RATE.remedy_because(why, 10.0)
-        return (AVERAGE_PASSES.remedy(), lower) if facts.seen.summed_passes else (lower,)
+        return (AVERAGE_PASSES.remedy(), lower) if facts.accumulation else (lower,)
     return (NORMALISE_STATE.remedy(),)
 
 

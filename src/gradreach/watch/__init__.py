@@ -38,6 +38,7 @@ missed_loads: checkpoints of which nothing was taken
 renaming: by which change of its names a checkpoint would fit
 models: the models that a script trains, and their parameters
 hidden_parts: what modules keep in containers of Python, out of torch's sight
+accumulation: whether a backward pass adds on to the gradient of the one before it
 backward_sites: the lines that call backward, and the parameters that each trains
 frames: where the script called from, and what it calls its models
 module_hooks: global hooks on every module call

@@ -70,12 +70,20 @@ class BackwardSites:
         chosen = self._canaries.get(site)
         return None if chosen is None else chosen.grad
 
-    def gradients(self, site: int) -> list[Tensor]:
-        """The gradients of the site's parameters, as they stand."""
-        return [p.grad for p in self._parameters.get(site, ()) if p.grad is not None]
+    def parameters(self, site: int) -> tuple[Tensor, ...]:
+        """What the site trains, as far as it is known; the same object until it trains others."""
+        return self._parameters.get(site, ())
+
+    def gradients(self, sites: Sequence[int]) -> list[Tensor]:
+        """The gradients of what these sites train, as they stand."""
+        trained = {id(p): p for site in sites for p in self.parameters(site)}
+        return [p.grad for p in trained.values() if p.grad is not None]
 
     def _take(self, site: int, parameters: Iterable[Tensor]) -> None:
-        self._parameters[site] = tuple(parameters)
+        taken, known = tuple(parameters), self.parameters(site)
+        if len(taken) == len(known) and all(one is other for one, other in zip(taken, known, strict=True)):
+            return
+        self._parameters[site] = taken
         farthest = self._parameters[site][-4:]
         cheap = [p for p in farthest if p.numel() <= CANARY]
         self._canaries[site] = cheap[-1] if cheap else min(farthest, key=Tensor.numel, default=None)

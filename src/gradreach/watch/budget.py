@@ -108,11 +108,10 @@ class Budget:
         """Charge what was spent between two steps."""
         self._charge(0, seconds, seconds)
 
-    def overhead(self, passes: int) -> Overhead:
-        """What watching has cost so far, over so many backward passes."""
-        return Overhead(
-            self.share, self.measured(), self.whole(), self._spent, self.norm_every, passes, self.every, self.closing
-        )
+    def overhead(self, passes: int, steps: int) -> Overhead:
+        """What watching has cost so far, over so many backward passes that make so many steps."""
+        shares = self.share, self.measured(), self.whole()
+        return Overhead(*shares, self._spent, self.norm_every, passes, self.every, self.closing, steps)
 
     def measured(self) -> float:
         """The share of the wall time that watching cost past the warm-up, or of all of it before."""

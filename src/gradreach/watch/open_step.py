@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from gradreach.record.nonfinite import all_finite, may_be_overflow
@@ -26,6 +26,16 @@ class OpenStep:
     threshold: Number | None = None
     clip: Literal["", "norm", "value"] = ""
     late: bool = False
+    passes: int = 1
+    before: list[Number | None] = field(default_factory=list)
+    """The losses of the step's passes before this one."""
+
+    def goes_on(self, later: OpenStep) -> None:
+        """Take in the next pass of the same step; what was clipped before it was part of a gradient."""
+        self.before.append(self.loss)
+        self.seconds, self.loss, self.norm, self.scale = later.seconds, later.loss, later.norm, later.scale
+        self.watched, self.passes = self.watched or later.watched, later.passes
+        self.pre_clip, self.threshold, self.clip, self.late = None, None, "", False
 
     def clipped(
         self, kind: Literal["norm", "value"], threshold: Number, norm: Number | None, *, late: bool = False
@@ -45,7 +55,7 @@ class OpenStep:
     @property
     def waits(self) -> bool:
         """Whether a number of it is still on its way from the device."""
-        return isinstance(self.loss, PendingNumber) or isinstance(self.norm, PendingNumber)
+        return any(isinstance(each, PendingNumber) for each in (self.loss, self.norm, *self.before))
 
     def went_wrong(self) -> bool:
         """Whether a number that is already there is not finite."""
@@ -59,13 +69,14 @@ class OpenStep:
     def close(self) -> Step:
         """The finished step; waits for numbers that are still on their way."""
         scale = settled(self.scale) or 1.0
-        loss, norm, threshold = settled(self.loss), settled(self.norm), settled(self.threshold)
+        losses = [settled(each) for each in (*self.before, self.loss)]
+        norm, threshold = settled(self.norm), settled(self.threshold)
         unlimited = threshold is not None and math.isinf(threshold)  # no limit has been found yet
         return Step(
             step=self.step,
             seconds=self.seconds,
             site=self.site,
-            loss=None if loss is None else loss / scale,
+            loss=None if None in losses else sum([each for each in losses if each is not None]) / scale,
             norm=None if norm is None else norm / scale,
             scale=scale,
             pre_clip=settled(self.pre_clip),
@@ -73,4 +84,5 @@ class OpenStep:
             clip="" if unlimited else self.clip,
             late=self.late and not unlimited,
             watched=self.watched,
+            passes=self.passes,
         )

@@ -57,7 +57,7 @@ class PendingLooks:
 
     def charge(self, step: int, seconds: float) -> None:
         """Say what the look at this step cost."""
-        for each in self._looks:
+        for each in self._looks[-1:]:
             if each.update.look.step == step:
                 each.update.look = replace(each.update.look, seconds=seconds)
 

@@ -18,8 +18,9 @@ Plan = Literal["plain", "leading", "look"]
 class Schedule:
     """Charges the budget with each measured step, and plans the next one.
 
-    `due` is the count of the backward pass that is measured next; `unmeasured_seconds` is what the passes in between
-    have cost, and is charged with it. `is_behind` says that a planned look had to wait for the budget.
+    `due` is the count of the backward pass from which on a step is measured next, all its passes;
+    `unmeasured_seconds` is what the passes in between have cost, and is charged with it. `is_behind` says that a
+    planned look had to wait for the budget.
     """
 
     def __init__(self, budget: Budget) -> None:
@@ -32,6 +33,18 @@ class Schedule:
         self._is_first = True
         self._leads = 0
         self._lead_seconds = 0.0
+        self._is_whole = self._is_next = False
+
+    def is_due(self, count: int) -> bool:
+        """Whether a backward pass is measured if it begins a step."""
+        return count >= self.due
+
+    def measures(self, count: int, *, goes_on: bool) -> bool:
+        """Whether a backward pass is measured. One that `goes_on` with a step is where that was from its first pass on,
+        so that its norm is that of the whole step; a look, or an update that is waited for, waits for no new step."""
+        if not goes_on:
+            self._is_whole = count >= self.due
+        return self._is_whole or self._is_next
 
     def charge(self, site: int, passes: int, own: float, kept: float, watch: StepWatch | None) -> float | None:
         """Charge a measured step, the last of `passes`; returns what a look cost.
@@ -60,9 +73,9 @@ class Schedule:
         """Take in a backward pass, and whether it was looked at."""
         self._look_plan.passed(site, looked=looked)
 
-    def plan(self, count: int, lead: int, *, pending: bool) -> Plan:
-        """Plan the step after this backward pass: a look may have `lead` steps that lead up to it. It waits for them,
-        unless each so-manieth step is looked at: then they are those before it.
+    def plan(self, count: int, passes: int, lead: int, *, pending: bool) -> Plan:
+        """Plan the pass after this one, the last of `passes` of its step so far: a look may have `lead` passes that
+        lead up to it. It waits for them, unless each so-manieth pass is looked at: then they are those before it.
 
         While an update is `pending` the next pass is measured, for an update is one step's only where the passes that
         follow are compared at once.
@@ -74,10 +87,13 @@ class Schedule:
         elif self._look_is_due(lead):
             self._leads = lead
         else:
-            if count >= self.due:
-                self.due = count + (1 if pending else self.budget.norm_every)
+            self._is_next = pending
+            if pending:
+                self.due = count + 1
+            elif self._is_whole:
+                self.due = count + 1 + (self.budget.norm_every - 1) * passes
             return "plain"
-        self.due = count + 1
+        self.due, self._is_next = count + 1, True
         return "leading" if self._leads else "look"
 
     def _look_is_due(self, lead: int) -> bool:

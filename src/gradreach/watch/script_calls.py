@@ -65,7 +65,7 @@ class ScriptCalls:
     def loaded(self, module: nn.Module, state: Any, result: Any) -> None:
         """The script had a module load a state."""
         if not self._missed_loads.has_taken(module):
-            self._missed_loads.loaded(module, state, result, self._steps.count, caller(sys._getframe(1)))
+            self._missed_loads.loaded(module, state, result, self._steps.begun, caller(sys._getframe(1)))
 
     def missed_loads(self, models: Models, leaves: Sequence[Tensor]) -> Iterator[MissedLoad]:
         """The loads that were missed by a part of a model which a backward pass trains; each is told once."""
@@ -73,11 +73,11 @@ class ScriptCalls:
 
     def iterates(self, loader: DataLoader[Any], iterator: Any) -> None:
         """The script begins a pass over a loader."""
-        self._loader_passes.begins(loader, iterator, self._steps.count, caller(sys._getframe(1)))
+        self._loader_passes.begins(loader, iterator, self._steps.begun, caller(sys._getframe(1)))
 
     def runs_out(self, iterator: Any) -> None:
         """A pass over a loader is at its end."""
-        if (told := self._loader_passes.ends(iterator, self._steps.count)) is not None:
+        if (told := self._loader_passes.ends(iterator, self._steps.begun)) is not None:
             self._recorder.write(told)
 
     def spent_loaders(self) -> Iterator[SpentLoader]:

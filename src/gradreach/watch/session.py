@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from gradreach.engine.norms import is_sharded
 from gradreach.record.entries import Model
 from gradreach.record.sinks.recorder import Recorder
+from gradreach.watch.accumulation import Accumulation
 from gradreach.watch.backward_sites import BackwardSites
 from gradreach.watch.beginnings import Beginnings
 from gradreach.watch.budget import LEAST_SECONDS, Budget
@@ -78,7 +80,7 @@ class Session:
         self._kept = KeptCalls(self._own_work)
         self._sites = BackwardSites(recorder, only)
         self._alarm = Alarm(recorder, self._models, self._kept)
-        self._steps = Steps(recorder, self._sites, self._alarm)
+        self._steps = Steps(recorder, self._sites, self._alarm, Accumulation(self._sites, self._own_work))
         self._schedule = Schedule(budget)
         self._ordinary = OrdinaryPass()
         self._samples = DependencySamples()
@@ -132,26 +134,29 @@ class Session:
     def flush(self) -> None:
         """Write what is known so far; the last step and its update are still open."""
         self._steps.write()
-        self._recorder.write(self._schedule.budget.overhead(self.count))
+        self._recorder.write(self._schedule.budget.overhead(self.count, self._steps.begun))
         for entry in self._guards.entries() if self._guards is not None else ():
             self._recorder.write(entry)
         self._recorder.flush()
 
     def backward(self, call: BackwardCall) -> None:
-        """The wrapped `torch.autograd.backward`; a pass within another (checkpointing) is part of that step."""
+        """The wrapped `torch.autograd.backward`; a pass within another (checkpointing) is part of that one."""
         if self._is_passing:
             call.run()
             return
         self._steps.count += 1
-        begin, scale, is_measured = time.perf_counter(), self._steps.scale, self.count >= self._schedule.due
-        found = None if is_measured or scale is not None else self._ordinary.site_and_loss(sys._getframe(), call.losses)
-        if found is not None:
+        begin, scale, is_due = time.perf_counter(), self._steps.scale, self._schedule.is_due(self.count)
+        found = None if is_due or scale is not None else self._ordinary.site_and_loss(sys._getframe(), call.losses)
+        goes_on = found is not None and self._steps.begin()
+        if found is not None and not self._schedule.measures(self.count, goes_on=goes_on):
             self._ordinary_pass(call, *found, begin)
         else:
             frame, site = caller(sys._getframe(1)), 0
             with self._own_work:
                 site = self._sites.number(frame)
                 self._ordinary.learn(sys._getframe(), frame, site)
+                goes_on = goes_on if found is not None else self._steps.begin()
+            is_measured = self._schedule.measures(self.count, goes_on=goes_on)
             (self._measured if is_measured else self._unmeasured)(call, frame, site, begin)
         if self._guards is not None:
             self._guards.after_backward(self._steps.number, call.losses, scale)
@@ -217,7 +222,6 @@ class Session:
         """A step of which the loss alone is read, with care."""
         loss = None
         with self._own_work:
-            self._steps.settle()
             loss = read_at_once(call.losses)
             self._alarm.before(site, call.losses, loss, may_wait=False)
         before = time.perf_counter() - begin
@@ -232,7 +236,6 @@ class Session:
         """The end of a pass that was not measured; where something is not finite it is measured all the same."""
         is_broken = not self._alarm.is_raised and looks_broken((self._sites.canary(site),))
         if self._alarm.has_glimpse or is_broken:
-            self._steps.settle()
             self._steps.open(site, call.losses, watched=False)
             self._steps.judge(call.losses, frame)
             self._charge(site, None, 0.0, begin)
@@ -240,9 +243,7 @@ class Session:
             self._passed_by(site, loss, begin)
 
     def _passed_by(self, site: int, loss: float | None, begin: float) -> None:
-        self._steps.settle()
-        if loss is not None:
-            self._steps.pass_by(site, loss)
+        self._steps.pass_by(site, loss)
         self._kept.drop()
         self._steps.scaler = None
         self._schedule.passed(site, looked=False)
@@ -276,8 +277,7 @@ class Session:
             self._charge(site, watch, own, again)
 
     def _before(self, site: int, call: BackwardCall, frame: FrameType | None, watch: StepWatch | None) -> None:
-        """What is done before the script's backward pass: the last step is over, and the graph is still whole."""
-        self._steps.settle()
+        """What is done before the script's backward pass, while the graph is still whole."""
         self._steps.write()
         self._pending.settle(site)
         if watch is not None:
@@ -298,7 +298,8 @@ class Session:
         """What a look adds at the end of the backward pass."""
         seen = seen_by(watch, self._compiled.shadow, self._steps.number, site, self._steps.factor)
         names = self._models.parameter_names()
-        update = Update(self._models, seen.modules, seen.look)
+        look = replace(seen.look, at_pass=self._steps.passes)
+        update = Update(self._models, seen.modules, look)
         listens = (names, seen.leaves, self._own_work, self._beginnings, self._flush_trials)
         stepped = None if self._compiled.others else Stepped(*listens)
         self._pending.add(update, Uncleared(names, seen.leaves, seen.modules, site), stepped)
@@ -331,7 +332,10 @@ class Session:
 
     def _plan(self) -> None:
         plan = self._schedule.plan(
-            self.count, max(self._samples.stream.lead(), self._lead), pending=bool(self._pending)
+            self.count,
+            self._steps.passes,
+            max(self._samples.stream.lead(), self._lead),
+            pending=bool(self._pending),
         )
         if plan != "plain":
             self._watch = self._new_watch(is_leading=plan == "leading")

@@ -1,4 +1,4 @@
-"""The steps of a run: counts the backward passes, and keeps the last one open until the next begins."""
+"""The steps of a run: counts them and their backward passes, and keeps the last one open until the next begins."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from typing import Any, Literal
 from torch import Tensor
 
 from gradreach.engine.norms import global_norm, is_sharded
+from gradreach.record.entries import JoinedSite
+from gradreach.record.first_update import FirstUpdate
 from gradreach.record.nonfinite import all_finite
 from gradreach.record.sinks.sink import Sink
 from gradreach.remedies.clip.clip import Clip
 from gradreach.remedies.clip.part_rules import PartRule
+from gradreach.watch.accumulation import Accumulation
 from gradreach.watch.backward_sites import BackwardSites
 from gradreach.watch.clip_place import ClipPlace
 from gradreach.watch.host_numbers import Number, number
@@ -28,20 +31,25 @@ MOST_STEPS = 10_000
 
 
 class Steps:
-    """Counts backward passes in `count`; `scaler` is the GradScaler that the script scales its loss with, if any.
+    """Counts backward passes in `count`, and in `begun` the steps that they make; `scaler` is the GradScaler that the
+    script scales its loss with, if any.
 
-    A step is opened at the end of its pass, before the script clips or updates. It is closed and written when the next
-    one begins, for its numbers may still be on their way from the device. Of a pass whose norm is not measured the
+    A step is opened at the end of its pass, before the script clips or updates, and goes on with each pass that adds on
+    to its gradient. It is closed and written when the next one begins, for its numbers may still be on their way from
+    the device. Of a pass whose norm is not measured the
     step holds what costs nothing: the loss, where it lies in the host's memory, and what the script's own clipping
     returned. Closed steps wait to be written together.
     """
 
-    def __init__(self, sink: Sink, sites: BackwardSites, alarm: Alarm) -> None:
-        self.count = 0
+    def __init__(self, sink: Sink, sites: BackwardSites, alarm: Alarm, accumulation: Accumulation) -> None:
+        self.count = self.begun = 0
+        self._goes_on = False
         self.scaler: Any = None
         self._sink = sink
         self._sites = sites
         self._alarm = alarm
+        self._accumulation = accumulation
+        self._joined: set[int] = set()
         self._started = time.perf_counter()
         self._measured = self._last_opened = 0
         self._levels: defaultdict[int, LossLevel] = defaultdict(LossLevel)
@@ -52,7 +60,12 @@ class Steps:
     @property
     def number(self) -> int:
         """The number of the step that is under way, from 0."""
-        return self.count - 1
+        return self.begun - 1
+
+    @property
+    def passes(self) -> int:
+        """How many passes of that step there were, the one under way included."""
+        return self._accumulation.passes if self._accumulation.is_known else 1
 
     @property
     def scale(self) -> Tensor | None:
@@ -65,8 +78,20 @@ class Steps:
         scale = self.scale
         return 1.0 if scale is None else float(scale)
 
+    def begin(self) -> bool:
+        """A pass is about to begin; whether it may go on with the step of the pass before."""
+        was_known = self._accumulation.is_known
+        self._goes_on = self._accumulation.stands()
+        if not was_known and self._accumulation.is_known:
+            self._tell_of_first_update()
+        if not self._goes_on:
+            self.settle()
+            self.begun += 1
+        return self._goes_on
+
     def open(self, site: int, losses: Sequence[Tensor], *, watched: bool) -> None:
         """Take the loss and the norm at the end of a backward pass."""
+        self._ended(site)
         norm, loss = self._norm(site), only(losses)
         if loss is not None and loss.device.type == "cpu":
             self._levels[site].jumps(float(loss.detach()))
@@ -76,12 +101,13 @@ class Steps:
         """Whether a loss is not far out of line with those before it from its site."""
         return loss <= self._levels[site].bar
 
-    def pass_by(self, site: int, loss: float) -> None:
+    def pass_by(self, site: int, loss: float | None) -> None:
         """Take the loss alone at the end of a backward pass; the norm as well where the loss is far out of line."""
+        self._ended(site)
         norm = None
-        if self._levels[site].jumps(loss):
+        if loss is not None and self._levels[site].jumps(loss):
             norm = self._norm(site)
-        elif self.count > MOST_STEPS and self.count % (1 + self.count // MOST_STEPS):
+        elif self._opened is None and (loss is None or self._is_left_out()):
             return
         self._open(site, loss, None if norm is None else number(norm), watched=False)
 
@@ -130,10 +156,45 @@ class Steps:
             norm = None if by_value or clip.norm is None else number(clip.norm)
             step.clipped("value" if by_value else "norm", threshold, norm)
 
+    def _ended(self, site: int) -> None:
+        """A pass is over: it went on with the step, or is the first of one, also where a gradient stood beside it."""
+        adds_on = self._accumulation.adds_on(site)
+        if not adds_on and self._goes_on:
+            self.settle()
+            self.begun += 1
+        if self._accumulation.is_known:
+            self._join()
+
+    def _first_line(self, site: int) -> int:
+        return self._accumulation.lines[0] if self._accumulation.is_known else site
+
+    def _tell_of_first_update(self) -> None:
+        """The passes that were taken for steps until now are one, as its end shows."""
+        if self._accumulation.passes > 1:
+            self._sink.write(FirstUpdate(self.begun - self._accumulation.passes, self._accumulation.passes))
+            self._join()
+
+    def _join(self) -> None:
+        """Tell of each other line that a pass of this step came from, once."""
+        first, *others = self._accumulation.lines
+        for site in others:
+            if site not in self._joined:
+                self._joined.add(site)
+                self._sink.write(JoinedSite(site, first))
+
+    def _is_left_out(self) -> bool:
+        """Whether the step is none of those that are written of a long run although their norms are not measured."""
+        return self.begun > MOST_STEPS and self.begun % (1 + self.begun // MOST_STEPS) != 0
+
     def _open(self, site: int, loss: Number | None, norm: Number | None, watched: bool) -> None:
         scale, seconds = self.scale, time.perf_counter() - self._started
         scaled = None if scale is None else number(scale)
-        self._opened = OpenStep(self.number, seconds, site, watched, loss, norm, scaled)
+        opened = OpenStep(self.number, seconds, site, watched, loss, norm, scaled, passes=self.passes)
+        if self._opened is not None:
+            self._opened.goes_on(opened)
+        else:
+            opened.site, opened.before = self._first_line(site), [None] * (self.passes - 1)
+            self._opened = opened
         self._last_opened = self.count
         self._clip_place.pass_ended()
 
@@ -142,8 +203,8 @@ class Steps:
         return self._opened if self.count == self._last_opened else None
 
     def _norm(self, site: int) -> Tensor | None:
-        """The global norm of the gradients that this site's pass left."""
-        gradients = self._sites.gradients(site)
+        """The global norm of the gradients that the step's passes left, the last of them from this site."""
+        gradients = self._sites.gradients(self._accumulation.lines)
         norm = global_norm(gradients)
         if norm is None or norm.device.type != "cpu":
             return norm

@@ -15,7 +15,8 @@ from typing import Any
 
 import msgspec
 
-from gradreach.record.entries import Entry, Model, Note, SiteEntry
+from gradreach.record.entries import Entry, JoinedSite, Model, Note, SiteEntry
+from gradreach.record.first_update import FirstUpdate
 from gradreach.record.look import Look
 from gradreach.record.schema import Dependency, GuardDeed, GuardSummary, NonFinite, Outcome, Overhead, Run, Step
 from gradreach.record.seen.loop import CutPass, MissedLoad, SpentLoader
@@ -48,6 +49,8 @@ _ROW_KINDS = {
     "missed load": _RowKind(MissedLoad, MissedLoad),
     "spent loader": _RowKind(SpentLoader, SpentLoader),
     "site": _RowKind(SiteEntry, str, lambda site: site.place, SiteEntry),
+    "joined site": _RowKind(JoinedSite, JoinedSite),
+    "first update": _RowKind(FirstUpdate, FirstUpdate),
     "model": _RowKind(Model, tuple[str, str], lambda model: (model.name, model.kind), lambda pair: Model(*pair)),
     "note": _RowKind(Note, str, lambda note: note.sentence, Note),
     "overhead": _RowKind(Overhead, Overhead),

@@ -41,7 +41,7 @@ def norm_figure(facts: Facts, width: int = WIDE, height: int = 300) -> Figure | 
     clipped = [step.step for step in steps if _is_clipped(step)]
     broken, spiky = facts.nonfinite_steps, _spikes(facts.spikes)
     marks = [*limits, *_broken_marks(broken, steps), *spiky]
-    caption, strips = "Global norm of each measured backward pass, before any clipping.", []
+    caption, strips = f"Global norm of each measured {_unit(facts)}, before any clipping.", []
     if clipped:
         share = of_rate(facts.clipping)
         caption += f" The strip along the bottom marks the steps that were clipped, {share}."
@@ -57,6 +57,10 @@ def norm_figure(facts: Facts, width: int = WIDE, height: int = 300) -> Figure | 
         strips=strips,
         key=tuple((_LEGEND[style], style) for there, style in key if there),
     )
+
+
+def _unit(facts: Facts) -> str:
+    return "backward pass" if facts.accumulation is None else "step, the sum of its passes"
 
 
 def loss_figure(facts: Facts, width: int = WIDE, height: int = 190) -> Figure | None:

@@ -19,7 +19,7 @@ class SideFields(Fields):
     seconds: Annotated[Figure, Meta(description="how long it took, s")]
     torch: Annotated[str, Meta(description="version of torch")]
     device: Annotated[str, Meta(description="where the parameters lay")]
-    steps: Annotated[Count, Meta(description="backward passes")]
+    steps: Annotated[Count, Meta(description="updates, of one backward pass each or of several")]
     watched_steps: Annotated[Count, Meta(description="steps that were looked at closely")]
     outcome: Annotated[
         Literal["finished", "stopped", "raised", "interrupted", "unknown"],

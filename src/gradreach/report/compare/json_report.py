@@ -52,7 +52,7 @@ def _side(name: str, side: Conclusions) -> SideFields:
         record.run,
         name=name,
         seconds=side.facts.seconds,
-        steps=record.passes,
+        steps=record.length,
         watched_steps=len(record.looks),
         outcome=record.outcome.how,
         verdict=side.verdict.sentence,

@@ -77,7 +77,7 @@ class Measure:
 def common_part(a: Facts, b: Facts) -> Part:
     """The steps that are compared; empty where a run has none before it broke."""
     broke = {"A": a.first_break, "B": b.first_break}
-    passes = {"A": a.record.passes, "B": b.record.passes}
+    passes = {"A": a.record.length, "B": b.record.length}
     ends = {name: passes[name] if step is None else step for name, step in broke.items()}
     end = min(ends.values())
     stopped = [name for name in ends if ends[name] == end]

@@ -32,5 +32,5 @@ def _whole(facts: Facts) -> LossPart | None:
 
 
 def _part(facts: Facts, guess: float) -> str:
-    last = facts.sites[0].learning.last
+    last = facts.sites[0].of_batch(facts.sites[0].learning.last)
     return percent(last / guess) if last is not None else ""

@@ -40,8 +40,8 @@ def _plain(facts: Facts) -> list[tuple[str, str]]:
         ("Python", run.python),
         ("clip threshold", "none" if limit is None else figure(limit, 6)),
         ("guard", "on" if record.guarded is not None else "off"),
-        ("steps", f"{record.passes:,}"),
-        ("steps watched closely", percent(len(record.looks) / record.passes) if record.passes else "none"),
+        ("steps", f"{record.length:,}"),
+        ("steps watched closely", percent(len(record.looks) / record.length) if record.length else "none"),
         ("norm taken", _norm_taken(overhead.norm_every) if overhead is not None else ""),
     ]
 

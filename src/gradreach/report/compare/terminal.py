@@ -52,7 +52,7 @@ class ComparisonDrawing:
         say: _Say = partial(safe, ascii_only=options.ascii_only)
         comparison, judged = self.comparison, self.comparison.verdict
         for letter, name, side in zip("AB", comparison.names, (comparison.a, comparison.b), strict=True):
-            run = f"{of_command(side.record.run, 48)}, {count(side.record.passes, 'step')}"
+            run = f"{of_command(side.record.run, 48)}, {count(side.record.length, 'step')}"
             head = side.verdict.sentence.partition(": ")[0].rstrip(".")
             run += f"; {head[:1].lower()}{head[1:]}"
             yield Flow(say(f"{letter}  {name}: {run}" if name != letter else f"{letter}  {run}"), style="dim")

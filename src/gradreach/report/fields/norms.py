@@ -63,7 +63,7 @@ class NormFields(Fields, rename={"global_": "global"}):
 
     global_: Annotated[
         list[Figure],
-        Meta(description="2-norm over all gradients at the end of each backward pass, before any clipping"),
+        Meta(description="2-norm over all gradients at the end of each step's last backward pass, before any clipping"),
     ]
     steps: Annotated[list[Count], Meta(description="the step of each entry of `global`, `site` and `loss`")]
     site: Annotated[list[Count], Meta(description="of each entry the index into `sites`")]

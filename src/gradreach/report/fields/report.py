@@ -36,7 +36,7 @@ class AnswerFields(Fields):
 class ReportFields(Fields):
     """What was seen of one training run, and what the rules make of it: `gradreach report DIR --format json`,
     `gradreach run --json FILE`. Norms are 2-norms of gradients already divided by the loss scale; times are seconds;
-    steps count backward passes from 0; lags count steps back from 0. A figure that was not measured or is not finite is
+    steps are updates, counted from 0; lags count steps back from 0. A figure that was not measured or is not finite is
     null, never 0."""
 
     schema: Annotated[
@@ -62,7 +62,11 @@ class ReportFields(Fields):
         list[SiteFields],
         Meta(description="each line of the script that calls backward; `site` elsewhere is an index into this list"),
     ]
-    steps: Annotated[Count, Meta(description="backward passes of the run")]
+    steps: Annotated[
+        Count,
+        Meta(description="updates of the run: a backward pass each, or several whose gradients are summed for one"),
+    ]
+    passes: Annotated[Count, Meta(description="backward passes of the run: as many as steps, or more")]
     watched_steps: Annotated[Count, Meta(description="steps that were looked at closely, as the budget allowed")]
     overhead: Annotated[OverheadFields | None, Meta(description="what watching cost; null where it was not measured")]
     guarded: Annotated[GuardFields | None, Meta(description="what `run --guard` did to the training; null without it")]

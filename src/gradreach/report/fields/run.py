@@ -58,7 +58,7 @@ class OverheadFields(Fields):
 class DeedFields(Fields):
     """One thing that the guard did."""
 
-    step: Annotated[Count, Meta(description="backward pass after which")]
+    step: Annotated[Count, Meta(description="step after which")]
     what: Annotated[
         Literal["skipped", "rolled back", "accepted", "left alone", "gave up"],
         Meta(description="what it did about the update"),

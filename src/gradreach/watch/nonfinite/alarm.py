@@ -42,7 +42,7 @@ class Alarm:
         self._sink = sink
         self._models = models
         self._kept = kept
-        self._overflows = 0
+        self._overflows, self._overflowed = 0, -1
         self._landmarks = Landmarks()
         self._glimpse: Glimpse | None = None
 
@@ -83,8 +83,9 @@ class Alarm:
         if self.is_raised or (self._glimpse is None and not step.went_wrong()):
             self._overflows = 0
         elif not self._is_real(losses) and step.may_be_overflow() and self._overflows < _patience(step):
-            self._overflows += 1
-            self._sink.write(NonFinite(step.step, step.site, "backward", "inf", scaled_away=True))
+            if self._overflowed != step.step:  # the sum of its passes stays infinite
+                self._overflows, self._overflowed = self._overflows + 1, step.step
+                self._sink.write(NonFinite(step.step, step.site, "backward", "inf", scaled_away=True))
         else:
             self._raise(self._origin(step, losses, frame))
             return True
