@@ -11,6 +11,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,7 +21,8 @@ from torch.utils._pytree import tree_map_only
 from gradreach.watch.compiled.draws import Draws
 from gradreach.watch.compiled.side_effects import ScriptState, state_behind
 from gradreach.watch.eagerly import eagerly
-from gradreach.watch.graph import Node, maker, on_gradient, parents, walk
+from gradreach.watch.graph import Node, is_leaf, maker, on_gradient, parents, walk
+from gradreach.watch.lens import WatchedStep
 from gradreach.watch.module_spans import next_number
 from gradreach.watch.nonfinite.kept_calls import DEVICES
 from gradreach.watch.own_work import OwnWork, as_script
@@ -120,7 +122,7 @@ class Shadow:
             left.put_back()
             now.restore()
         self._pair(tensors_of(output), tensors_of(eager))
-        _hear(outputs, taken.edges, before.number, self._own_work)
+        self._hear(outputs, taken.edges, before.number)
 
     def go_back(self, scale: float) -> None:
         """The script's backward pass is over: show the lenses the eager graph, and run the shadow's own pass."""
@@ -143,8 +145,38 @@ class Shadow:
             twin = Twin(ours)
             self._twins[id(theirs)] = theirs, twin
             node.metadata.update(self._script.in_its_own_terms(made_by.metadata))
-            on_gradient(node, theirs.output_nr, _keeper(twin), self._own_work)
+            on_gradient(node, theirs.output_nr, partial(_keep, self._script.step, twin), self._own_work)
             self.off = max(self.off, _difference(theirs, ours))
+
+    def _hear(self, outputs: Sequence[Tensor], edges: dict[tuple[Node, int], Twin], since: int) -> None:
+        """Keep what a compiled call hands back to those of its inputs that are outputs of earlier ones."""
+        pending = [node for output in outputs if edges and (node := maker(output)) is not None]
+        seen = set(pending)
+        while pending:
+            node = pending.pop()
+            places = {at: edges[edge] for at, edge in enumerate(node.next_functions) if edge in edges}
+            if places:
+                node.register_hook(self._own_work.hook(partial(_pass_on, self._script.step, places)))
+            for parent in parents(node):
+                if parent not in seen and parent._sequence_nr() >= since and not is_leaf(parent):
+                    seen.add(parent)
+                    pending.append(parent)
+
+
+def _keep(step: WatchedStep, twin: Twin, gradient: Tensor) -> None:
+    """A gradient reaches a compiled output: of a pass of a lens, or of the script's own, which counts."""
+    if step.is_recording:
+        twin.arrived = gradient.detach()
+
+
+def _pass_on(
+    step: WatchedStep, places: dict[int, Twin], handed_on: tuple[Tensor | None, ...], _: tuple[Tensor | None, ...]
+) -> None:
+    """A compiled call hands gradients on to outputs of earlier ones."""
+    for at, twin in places.items():
+        part = handed_on[at]
+        if part is not None and step.is_recording:
+            twin.handed_on.append(part.detach())
 
 
 class _Taken:
@@ -166,38 +198,6 @@ class _Taken:
             return value.detach().requires_grad_()
         self.edges[maker(value), value.output_nr] = twin
         return twin.eager
-
-
-def _hear(outputs: Sequence[Tensor], edges: dict[tuple[Node, int], Twin], since: int, own_work: OwnWork) -> None:
-    """Keep what a compiled call hands back to those of its inputs that are outputs of earlier ones."""
-    pending = [node for output in outputs if edges and (node := maker(output)) is not None]
-    seen = set(pending)
-    while pending:
-        node = pending.pop()
-        places = {at: edges[edge] for at, edge in enumerate(node.next_functions) if edge in edges}
-        if places:
-            node.register_hook(own_work.hook(_passer(places)))
-        for parent in parents(node):
-            if parent not in seen and parent._sequence_nr() >= since and not hasattr(parent, "variable"):
-                seen.add(parent)
-                pending.append(parent)
-
-
-def _keeper(twin: Twin) -> Callable[[Tensor], None]:
-    def keep(gradient: Tensor) -> None:
-        twin.arrived = gradient.detach()
-
-    return keep
-
-
-def _passer(places: dict[int, Twin]) -> Callable[..., None]:
-    def passes(handed_on: tuple[Tensor | None, ...], came: tuple[Tensor | None, ...]) -> None:  # noqa: ARG001
-        for at, twin in places.items():
-            part = handed_on[at]
-            if part is not None:
-                twin.handed_on.append(part.detach())
-
-    return passes
 
 
 def _started(outputs: list[Tensor], gradients: list[Tensor]) -> tuple[list[Tensor], Any]:
