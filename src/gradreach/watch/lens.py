@@ -71,8 +71,9 @@ class WatchedStep:
     `recurs` says that one was met at all; `unrolled` are the rows and the steps of the loops that no module shows.
     `faded` are the sequences of stock layers whose adjoint nears the smallest normal number.
     `carried` holds what each lens left for the looks that follow, by its class.
-    `is_shadow`: what runs is the eager form of compiled code, run by us beside it. `gradients` are what its pass gave
-    the leaves, by identity, for it accumulates nothing; None elsewhere.
+    `is_shadow`: what runs is the eager form of compiled code, run by us beside it; `leads_through_shadow`: the script's
+    graph leads through compiled code, so that a further pass would run its own backward pass. `gradients` are what a
+    shadow's pass gave the leaves, by identity, for it accumulates nothing; None elsewhere.
     `called_without_gradient` are the modules that were called where gradients are switched off, by identity. `number`
     is the step's own, from 0, and `lead` how many steps before the next look a lens asks to follow.
     """
@@ -89,6 +90,7 @@ class WatchedStep:
     is_stored_elsewhere: bool = False
     is_hooked: bool = False
     is_shadow: bool = False
+    leads_through_shadow: bool = False
     flush_trials: FlushTrials = field(default_factory=FlushTrials)
     scale: float = 1.0
     leaves: tuple[Tensor, ...] = ()
@@ -118,7 +120,7 @@ class WatchedStep:
     def may_pass_again(self, graph: Graph) -> bool:
         """Whether a further pass over the script's graph is seen by nothing and nobody but us, nor by anomaly mode."""
         return (
-            not (torch.is_anomaly_enabled() or self.is_stored_elsewhere or self.is_hooked)
+            not (torch.is_anomaly_enabled() or self.is_stored_elsewhere or self.is_hooked or self.leads_through_shadow)
             and not graph.runs_functions_of_its_own()
         )
 

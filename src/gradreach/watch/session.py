@@ -286,7 +286,7 @@ class Session:
                     self._add_root(root, name_in_script(root, frame))
             self._models.refresh()
             self._alarm.learn(site, call.losses)
-            watch.before_backward(call.losses, call.weights, self._steps.factor, self._compiled.leaves())
+            watch.before_backward(call.losses, call.weights, self._steps.factor, self._compiled.elsewhere())
         if watch is not None or self._sites.is_new(site):
             leaves = walk(call.losses).leaves
             self._sites.learn(site, leaves)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from gradreach.record.look import Look
 from gradreach.record.seen.loop import CutPass
-from gradreach.watch.graph import walk
+from gradreach.watch.graph import Graph, walk
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep, all_lenses
 from gradreach.watch.models import modules_of, parameters_of
 from gradreach.watch.module_hooks import ModuleHooks, is_transformed
@@ -109,14 +108,12 @@ class StepWatch:
         return {mine.get(type(key), key): value for key, value in marks.items()}
 
     def before_backward(
-        self, losses: Sequence[Tensor], weights: Any, scale: float, elsewhere: Collection[int] = ()
+        self, losses: Sequence[Tensor], weights: Any, scale: float, elsewhere: Callable[[Graph], Graph] | None = None
     ) -> None:
-        """Show the lenses the script's graph while it is whole; from here on arriving gradients count. The leaves
-        `elsewhere`, by identity, are told of by a shadow."""
+        """Show the lenses the script's graph while it is whole; from here on arriving gradients count. Where a shadow
+        tells of a part of it, `elsewhere` gives the rest."""
         graph = walk(losses)
-        if elsewhere:
-            graph = replace(graph, leaves=tuple(leaf for leaf in graph.leaves if id(leaf) not in elsewhere))
-        backward = BackwardPass(losses, weights, graph)
+        backward = BackwardPass(losses, weights, graph if elsewhere is None else elsewhere(graph))
         self.step.leaves, self.step.scale = backward.graph.leaves, scale
         self._each(Lens.before_backward, lambda lens: lens.before_backward(backward))
         self.step.is_recording = True

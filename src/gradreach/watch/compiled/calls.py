@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from gradreach.engine.norms import is_sharded
 from gradreach.watch.compiled.shadow import Shadow
 from gradreach.watch.compiled.side_effects import modules_behind
+from gradreach.watch.graph import Graph
 from gradreach.watch.home import Home
 from gradreach.watch.models import modules_of
 from gradreach.watch.module_hooks import is_transformed
@@ -80,9 +81,9 @@ class CompiledCalls:
                 self._replaced.append((module, made))
         return found
 
-    def leaves(self) -> frozenset[int]:
-        """Identities of the parameters that the shadow of this step tells of."""
-        return frozenset() if self.shadow is None else self.shadow.leaves()
+    def elsewhere(self) -> Callable[[Graph], Graph] | None:
+        """What takes from the script's graph the part that the shadow of this step tells of; None without a shadow."""
+        return None if self.shadow is None or self.shadow.is_empty else self.shadow.rest_of
 
     def lead(self, watch: StepWatch, losses: Sequence[Tensor]) -> Chunk | None:
         """What a step that leads up to a look was given, by its own watch or by the shadow's."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,7 @@ from torch.utils._pytree import tree_map_only
 from gradreach.watch.compiled.draws import Draws
 from gradreach.watch.compiled.side_effects import ScriptState, state_behind
 from gradreach.watch.eagerly import eagerly
-from gradreach.watch.graph import Node, is_leaf, maker, on_gradient, parents, walk
+from gradreach.watch.graph import Graph, Node, is_leaf, maker, on_gradient, parents, walk
 from gradreach.watch.lens import WatchedStep
 from gradreach.watch.module_spans import next_number
 from gradreach.watch.nonfinite.kept_calls import DEVICES
@@ -80,6 +80,7 @@ class Shadow:
         self.why_not = ""
         self._own_work = own_work
         self._twins: dict[int, tuple[Tensor, Twin]] = {}
+        self._spans: list[tuple[int, int]] = []
         self._calls = 0
 
     @property
@@ -87,9 +88,15 @@ class Shadow:
         """Whether nothing ran beside the compiled code."""
         return not self._twins
 
-    def leaves(self) -> frozenset[int]:
-        """Identities of what the eager graph leads to."""
-        return frozenset(id(leaf) for leaf in walk([twin.eager for _, twin in self._twins.values()]).leaves)
+    def rest_of(self, graph: Graph) -> Graph:
+        """The script's graph without what its compiled calls made, and the leaves that the eager graph leads to."""
+        mine = {id(leaf) for leaf in walk([twin.eager for _, twin in self._twins.values()]).leaves}
+        nodes = (node for node in graph.nodes if not self._holds(node))
+        return replace(
+            graph,
+            nodes=tuple(node for node in nodes if not (is_leaf(node) and id(node.variable) in mine)),
+            leaves=tuple(leaf for leaf in graph.leaves if id(leaf) not in mine),
+        )
 
     def before(self, call: Callable[..., Any], given: Sequence[Any]) -> CallStart | None:
         """Keep what a compiled call starts from; None where it is to have no shadow."""
@@ -110,6 +117,7 @@ class Shadow:
         if _versions(given) != before.versions:
             self.why_not = "it writes into what it is given"
             return
+        self._spans.append((before.number, next_number() or before.number))
         left, now = state_behind(call, (*args, *kwargs.values()), buffers=False), Draws.now()
         taken = _Taken(self._twins)
         try:
@@ -121,6 +129,8 @@ class Shadow:
         finally:
             left.put_back()
             now.restore()
+        step = self._script.step
+        step.leads_through_shadow = step.leads_through_shadow or taken.is_computed
         self._pair(tensors_of(output), tensors_of(eager))
         self._hear(outputs, taken.edges, before.number)
 
@@ -133,6 +143,11 @@ class Shadow:
             leaves = [leaf for leaf in walk(outputs).leaves if leaf.requires_grad]
             got = torch.autograd.grad(outputs, leaves, gradients, allow_unused=True) if leaves else ()
             self.watch.step.gradients = {id(leaf): gradient for leaf, gradient in zip(leaves, got, strict=True)}
+
+    def _holds(self, node: Node) -> bool:
+        """Whether a compiled call made a node, by the number of its operation."""
+        number = node._sequence_nr()
+        return not is_leaf(node) and any(begin <= number < end for begin, end in self._spans)
 
     def _pair(self, real: Sequence[Tensor], eager: Sequence[Tensor]) -> None:
         if len(real) != len(eager) or any(a.shape != b.shape for a, b in zip(real, eager, strict=True)):
@@ -181,10 +196,12 @@ def _pass_on(
 
 class _Taken:
     """What the eager form of a call is given: of an output of an earlier compiled call its eager twin, noted in `edges`
-    by where the compiled one comes out of the script's graph; of any other computed tensor the numbers alone."""
+    by where the compiled one comes out of the script's graph; of any other computed tensor the numbers alone.
+    `is_computed` says that there was any."""
 
     def __init__(self, twins: dict[int, tuple[Tensor, Twin]]) -> None:
         self.edges: dict[tuple[Node, int], Twin] = {}
+        self.is_computed = False
         self._known = twins
 
     def tree(self, tree: Any) -> Any:
@@ -193,6 +210,7 @@ class _Taken:
     def value(self, value: Any) -> Any:
         if not isinstance(value, Tensor) or maker(value) is None:
             return value
+        self.is_computed = True
         real, twin = self._known.get(id(value), (None, None))
         if twin is None or real is not value:
             return value.detach().requires_grad_()
