@@ -194,6 +194,7 @@ class Session:
         try:
             call.run()
         except Exception:
+            self._compiled.shadow = None
             with self._own_work:
                 if self._watch is not None and (cut := self._watch.cut_pass(self._steps.number)) is not None:
                     self._recorder.write(cut)

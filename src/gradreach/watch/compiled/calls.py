@@ -101,7 +101,7 @@ class CompiledCalls:
 
     def release(self) -> None:
         """Follow nothing any more."""
-        self._is_over = True
+        self._is_over, self.shadow = True, None
         if self._class_call is not None:
             kind, own = self._class_call
             kind.__call__ = own
