@@ -218,7 +218,7 @@ class Facts:
     @cached_property
     def one_sided(self) -> tuple[OneSided, ...]:
         """The models that others learn through, and whose own losses ask for one and the same number."""
-        return one_sided(self.seen, {site.number: site for site in self.sites})
+        return one_sided(self.seen, {number: site for number, site in self.all_sites.items() if site.steps})
 
     @cached_property
     def alike_outputs(self) -> tuple[OutputSeries, ...]:

@@ -92,7 +92,8 @@ def _asked(seen: Seen, look: Look, root: str) -> float | None:
 def _lines_beside(site: Site, sites: Mapping[int, Site]) -> int:
     """How many lines call backward while this one does, itself among them."""
     first, last = site.steps[0].step, site.steps[-1].step
-    return sum(other.steps[0].step < last and other.steps[-1].step > first for other in sites.values())
+    others = (other for other in sites.values() if not other.joins)
+    return sum(other.steps[0].step < last and other.steps[-1].step > first for other in others)
 
 
 def _shows_all_turns(looks: Sequence[Look], lines: int) -> bool:
