@@ -165,15 +165,11 @@ def biases(T: int) -> tuple[list[float], list[float], list[tuple[int, float]]]:
         return torch.stack([gradient for gradient in gradients if gradient is not None]).sum(0)
 
     output = layer(x)[0]
-    local_error = 2 * (output.detach() - y)
-    whole = torch.autograd.grad(loss(output, y), weight)[0]
+    whole, local_error = torch.autograd.grad(loss(output, y), weight)[0], 2 * (output.detach() - y)
     actual = [float((whole - truncated(k)).norm() / whole.norm()) for k in range(1, T + 1)]
     found = truncation_bias(x, y, step=layer, loss=loss, parameters=[weight])
-    return (
-        actual,
-        list(reach(layer, x, local_error, anchors="all").truncation_bias[1:]),
-        list(zip(found.k2, found.bias, strict=True)),
-    )
+    biases = reach(layer, x, local_error, anchors="all").truncation_bias[1:]
+    return actual, list(biases), list(zip(found.k2, found.bias, strict=True))
 
 
 def echoed(job: Job) -> tuple[float, list[int]]:
