@@ -90,8 +90,8 @@ class Run:
 
     @property
     def loss(self) -> float:
-        """The median of the last tenth of the losses; infinite where one of them is not finite."""
-        losses = [step.loss for step in self.record.steps if step.loss is not None]
+        """The median of the last tenth of the losses, each by the pass; infinite where one of them is not finite."""
+        losses = [step.loss / step.passes for step in self.record.steps if step.loss is not None]
         last = losses[-max(len(losses) // 10, 1) :]
         return statistics.median(last) if all(map(math.isfinite, last)) else math.inf
 
