@@ -58,6 +58,7 @@ state_gradients: the gradients at the states of a recurrence, by passes over the
 flat_units: how many units of a recurrence sit where its tanh is flat
 state_look: what a look tells of a recurrence from these gradients
 loss_rows: the rows of what a loss was computed of
+seams: where the script's graph goes on in the graph of compiled code's eager form
 row_sources: layers whose rows are those of the batch, and what reads them
 mixing_views: the view that mixes the rows of a batch
 place_codes: codes that count along one axis of sequences, where the graph joins them

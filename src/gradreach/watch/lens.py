@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge
 
 from gradreach.record.look import Look
 from gradreach.record.members import in_folder
@@ -26,6 +27,7 @@ from gradreach.watch.own_work import OwnWork
 from gradreach.watch.samples.local_errors import LocalErrors
 from gradreach.watch.samples.step_data import StepData
 from gradreach.watch.samples.stream import Chunk
+from gradreach.watch.seams import Seams, gradients_at
 
 
 @dataclass(slots=True)
@@ -47,11 +49,24 @@ class ModuleCall:
 @dataclass(frozen=True, slots=True)
 class BackwardPass:
     """What the script's backward pass starts from: the losses, the gradients that it gives them (`weights`, None for a
-    scalar loss), and the graph behind them."""
+    scalar loss), and the graph behind them.
+
+    Where a part of the model is compiled, a lens is shown the rest of the script's graph; one that `asks_the_loss` is
+    shown the graph of the eager form as well, with the `seams` between the two. `crosses`: a further pass would run the
+    backward pass of compiled code.
+    """
 
     losses: Sequence[Tensor]
     weights: Any
     graph: Graph
+    seams: Seams | None = None
+    crosses: bool = False
+
+    def back(
+        self, starts: Sequence[GradientEdge], ends: Sequence[GradientEdge], weights: Sequence[Tensor]
+    ) -> tuple[Tensor | None, ...]:
+        """The gradients at these ends of a short pass that begins at these starts, and leaves the graph as it is."""
+        return (gradients_at if self.seams is None else self.seams.back)(starts, ends, weights)
 
 
 @dataclass
@@ -71,8 +86,7 @@ class WatchedStep:
     `recurs` says that one was met at all; `unrolled` are the rows and the steps of the loops that no module shows.
     `faded` are the sequences of stock layers whose adjoint nears the smallest normal number.
     `carried` holds what each lens left for the looks that follow, by its class.
-    `is_shadow`: what runs is the eager form of compiled code, run by us beside it; `leads_through_shadow`: the script's
-    graph leads through compiled code, so that a further pass would run its own backward pass. `gradients` are what a
+    `is_shadow`: what runs is the eager form of compiled code, run by us beside it. `gradients` are what a
     shadow's pass gave the leaves, by identity, for it accumulates nothing; None elsewhere.
     `called_without_gradient` are the modules that were called where gradients are switched off, by identity. `number`
     is the step's own, from 0, and `lead` how many steps before the next look a lens asks to follow.
@@ -90,7 +104,6 @@ class WatchedStep:
     is_stored_elsewhere: bool = False
     is_hooked: bool = False
     is_shadow: bool = False
-    leads_through_shadow: bool = False
     flush_trials: FlushTrials = field(default_factory=FlushTrials)
     scale: float = 1.0
     leaves: tuple[Tensor, ...] = ()
@@ -111,17 +124,18 @@ class WatchedStep:
             self.own_work,
             self.may_probe,
             self.number,
+            spans=self.spans,
             called=self.called,
             carried=carried,
             flush_trials=self.flush_trials,
             is_shadow=True,
         )
 
-    def may_pass_again(self, graph: Graph) -> bool:
+    def may_pass_again(self, backward: BackwardPass) -> bool:
         """Whether a further pass over the script's graph is seen by nothing and nobody but us, nor by anomaly mode."""
         return (
-            not (torch.is_anomaly_enabled() or self.is_stored_elsewhere or self.is_hooked or self.leads_through_shadow)
-            and not graph.runs_functions_of_its_own()
+            not (torch.is_anomaly_enabled() or self.is_stored_elsewhere or self.is_hooked or backward.crosses)
+            and not backward.graph.runs_functions_of_its_own()
         )
 
 
@@ -139,8 +153,8 @@ class Lens:
     and it gives the `chunk`."""
 
     asks_the_loss: ClassVar[bool] = False
-    """Whether it holds what modules were given against the targets of the script's loss: of compiled code it is shown
-    the calls that run beside it, and then the loss that the script itself computed."""
+    """Whether it holds what modules were given or made against the script's loss: of compiled code it is shown the
+    calls that run beside it, and then the loss that the script itself computed, with the graphs of both behind it."""
 
     def __init__(self, step: WatchedStep) -> None:
         self.step = step

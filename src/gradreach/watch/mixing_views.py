@@ -16,7 +16,9 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
 from gradreach.watch.graph import Graph, Node, operation
+from gradreach.watch.lens import BackwardPass
 from gradreach.watch.row_sources import RowSource, of_one_place, places, rows_read
+from gradreach.watch.seams import Back
 
 _VIEWS = ("ViewBackward0", "UnsafeViewBackward0", "ReshapeAliasBackward0")
 _PARTS = (0.21, 0.4, 0.63, 0.84)
@@ -50,12 +52,12 @@ class MixingView:
         """The shape behind."""
         return _shape_out(self.node)
 
-    def is_of_rows(self, sources: Sequence[RowSource], batch: int) -> bool:
+    def is_of_rows(self, back: Back, sources: Sequence[RowSource], batch: int) -> bool:
         """Whether each of two rows before it is computed from that row of the batch, and from no other."""
         shape, edge = self.shape_in, GradientEdge(*self.node.next_functions[0])
         middle = shape[self.axis_in] // batch // 2 * batch
         for row in (batch // 3, 2 * batch // 3):
-            found = rows_read(edge, shape, self.axis_in, middle + row, sources).values()
+            found = rows_read(back, edge, shape, self.axis_in, middle + row, sources).values()
             if not any(found) or any(rows - {row} for rows in found):
                 return False
         return True
@@ -86,20 +88,20 @@ class _View:
 
 
 def mixing_view(
-    graph: Graph, start: GradientEdge, shape: Sequence[int], batch: int, sources: Sequence[RowSource]
+    backward: BackwardPass, start: GradientEdge, shape: Sequence[int], batch: int, sources: Sequence[RowSource]
 ) -> MixingView | None:
     """The view nearest the loss that mixes the rows of a batch of this size; None where none surely does."""
     of_batch = [each for each in sources if each.rows == batch and each.is_plain]
-    nodes = list(_views(graph, batch)) if of_batch else []
+    nodes = list(_views(backward.graph, batch)) if of_batch else []
     if not nodes:
         return None
     asked = _asked(shape[0], batch)
-    views = _seen(nodes, start, shape, batch, asked)
+    views = _seen(backward.back, nodes, start, shape, batch, asked)
     possible = (found for own in _owns(asked, shape[0], batch) for view in views for found in view.mixing(own))
     recurrent = [each for each in of_batch if each.recurs]
     ways = [way for way in (recurrent, of_batch) if way]
     tried = islice(possible, MOST_TRIED)
-    return next((each for each in tried if any(each.is_of_rows(way, batch) for way in ways)), None)
+    return next((each for each in tried if any(each.is_of_rows(backward.back, way, batch) for way in ways)), None)
 
 
 def _asked(rows: int, batch: int) -> list[int]:
@@ -125,13 +127,13 @@ def _views(graph: Graph, batch: int) -> Iterator[Node]:
 
 
 def _seen(
-    nodes: Sequence[Node], start: GradientEdge, shape: Sequence[int], batch: int, asked: Sequence[int]
+    back: Back, nodes: Sequence[Node], start: GradientEdge, shape: Sequence[int], batch: int, asked: Sequence[int]
 ) -> list[_View]:
     edges = [GradientEdge(node, 0) for node in nodes]
     before: list[list[Read]] = [[] for _ in nodes]
     behind: list[list[Read]] = [[] for _ in nodes]
     for row in asked:
-        for at, gradient in enumerate(of_one_place(start, shape, 0, row, edges)):
+        for at, gradient in enumerate(of_one_place(back, start, shape, 0, row, edges)):
             axes_in, axes_out = _axes_in(_shape_in(nodes[at]), batch), _axes_out(_shape_out(nodes[at]), batch)
             before[at].append(_read(gradient, _shape_in(nodes[at]), axes_in, batch))
             behind[at].append(_read(gradient, _shape_out(nodes[at]), axes_out, batch))

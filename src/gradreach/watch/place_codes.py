@@ -18,6 +18,7 @@ from gradreach.watch.comparisons import shape_of
 from gradreach.watch.graph import Graph, Node, is_leaf, operation, parents
 from gradreach.watch.nonfinite.operations import key_of
 from gradreach.watch.nonfinite.saved_values import saved_value
+from gradreach.watch.seams import Back
 
 MOST_SUMS = 256
 MOST_MOVES = 8
@@ -71,16 +72,14 @@ def joins_sequences(node: Node) -> bool:
     return key == "add" or _signed(node._saved_dim) % 3 == 2
 
 
-def is_along_rows(code: PlaceCode, start: GradientEdge, shape: Sequence[int]) -> bool:
+def is_along_rows(back: Back, code: PlaceCode, start: GradientEdge, shape: Sequence[int]) -> bool:
     """Whether a code counts rows that know nothing of one another, and whose places along the other axis do: numbers of
     the loss's rows, asked by short passes, each read one row and together several, and several places of it."""
     metadata, read = start.node._input_metadata[start.output_nr], []
     for part in _PARTS:
         only = torch.zeros(tuple(shape), dtype=metadata.dtype, device=metadata.device)
         only[tuple(int(part * size) for size in shape[:2])] = 1
-        (gradient,) = torch.autograd.grad(
-            [start], [GradientEdge(code.node, 0)], [only], retain_graph=True, allow_unused=True
-        )
+        (gradient,) = back([start], [GradientEdge(code.node, 0)], [only])
         if gradient is None:
             return False
         read.append(gradient.ne(0).any(2).transpose(0, code.axis))

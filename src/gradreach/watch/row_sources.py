@@ -11,6 +11,7 @@ from torch.autograd.graph import GradientEdge
 
 from gradreach.watch.graph import maker
 from gradreach.watch.loss_rows import FEWEST_ROWS
+from gradreach.watch.seams import Back
 from gradreach.watch.tensors import is_dense
 
 
@@ -38,27 +39,26 @@ RowsRead = dict[tuple[nn.Module, int], set[int]]
 
 
 def rows_read(
-    start: GradientEdge, shape: Sequence[int], axis: int, place: int, sources: Sequence[RowSource]
+    back: Back, start: GradientEdge, shape: Sequence[int], axis: int, place: int, sources: Sequence[RowSource]
 ) -> RowsRead:
     """The rows of each layer that one place along one axis is computed from."""
     read: RowsRead = {}
-    for gradient, source in zip(
-        of_one_place(start, shape, axis, place, [s.edge for s in sources]), sources, strict=True
-    ):
+    gradients = of_one_place(back, start, shape, axis, place, [each.edge for each in sources])
+    for gradient, source in zip(gradients, sources, strict=True):
         if gradient is not None:
             read.setdefault((source.module, source.axis), set()).update(places(gradient.ne(0), source.axis))
     return read
 
 
 def of_one_place(
-    start: GradientEdge, shape: Sequence[int], axis: int, place: int, ends: Sequence[GradientEdge]
+    back: Back, start: GradientEdge, shape: Sequence[int], axis: int, place: int, ends: Sequence[GradientEdge]
 ) -> tuple[Tensor | None, ...]:
     """The gradients at these ends where it begins at one place along one axis; the graph stays as it is."""
     metadata = start.node._input_metadata[start.output_nr]
     only = torch.zeros(tuple(shape), dtype=metadata.dtype, device=metadata.device)
     here = only.select(axis, place)
     here.copy_(torch.linspace(1.0, 2.0, here.numel()).reshape(here.shape))
-    return torch.autograd.grad([start], list(ends), [only], retain_graph=True, allow_unused=True)
+    return back([start], list(ends), [only])
 
 
 def places(mask: Tensor, axis: int) -> set[int]:

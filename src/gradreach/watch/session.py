@@ -279,7 +279,7 @@ class Session:
 
     def _before(self, site: int, call: BackwardCall, frame: FrameType | None, watch: StepWatch | None) -> None:
         """What is done before the script's backward pass, while the graph is still whole."""
-        elsewhere = self._compiled.elsewhere()
+        parts = self._compiled.parts()
         self._steps.write()
         self._pending.settle(site)
         if watch is not None:
@@ -288,9 +288,9 @@ class Session:
                     self._add_root(root, name_in_script(root, frame))
             self._models.refresh()
             self._alarm.learn(site, call.losses)
-            watch.before_backward(call.losses, call.weights, self._steps.factor, elsewhere)
+            watch.before_backward(call.losses, call.weights, self._steps.factor, parts)
         if watch is not None or self._sites.is_new(site):
-            leaves = watch.step.leaves if watch is not None and elsewhere is None else walk(call.losses).leaves
+            leaves = watch.step.leaves if watch is not None and parts is None else walk(call.losses).leaves
             self._sites.learn(site, leaves)
             self._tell_layout(leaves)
             for missed in self._calls.missed_loads(self._models, leaves):

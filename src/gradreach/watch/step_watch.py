@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from gradreach.record.look import Look
 from gradreach.record.seen.loop import CutPass
-from gradreach.watch.graph import Graph, walk
+from gradreach.record.seen.loss import LossLook
+from gradreach.watch.graph import walk
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep, all_lenses
 from gradreach.watch.models import modules_of, parameters_of
 from gradreach.watch.module_hooks import ModuleHooks, is_transformed
@@ -108,20 +109,24 @@ class StepWatch:
         return {mine.get(type(key), key): value for key, value in marks.items()}
 
     def before_backward(
-        self, losses: Sequence[Tensor], weights: Any, scale: float, elsewhere: Callable[[Graph], Graph] | None = None
+        self,
+        losses: Sequence[Tensor],
+        weights: Any,
+        scale: float,
+        parts: Callable[[BackwardPass], tuple[BackwardPass, BackwardPass]] | None = None,
     ) -> None:
         """Show the lenses the script's graph while it is whole; from here on arriving gradients count. Where a shadow
-        tells of a part of it, `elsewhere` gives the rest."""
-        graph = walk(losses)
-        backward = BackwardPass(losses, weights, graph if elsewhere is None else elsewhere(graph))
-        self.step.leaves, self.step.scale = backward.graph.leaves, scale
-        self._each(Lens.before_backward, lambda lens: lens.before_backward(backward))
+        tells of a part of it, `parts` gives what is left, and what both are together."""
+        own = BackwardPass(losses, weights, walk(losses))
+        own, joined = (own, own) if parts is None else parts(own)
+        self.step.leaves, self.step.scale = own.graph.leaves, scale
+        self._each(Lens.before_backward, lambda lens: lens.before_backward(joined if lens.asks_the_loss else own))
         self.step.is_recording = True
 
-    def look(self, step: int, site: int) -> Look:
-        """The look, without the update that is still to come."""
+    def look(self, step: int, site: int, losses: tuple[LossLook, ...] = ()) -> Look:
+        """The look, without the update that is still to come; `losses` are known of what the script computed itself."""
         self.step.is_recording = False
-        looks = [Look(step=step, site=site, seconds=0.0)]
+        looks = [Look(step=step, site=site, seconds=0.0, losses=losses)]
         self._each(Lens.look, lambda lens: looks.append(lens.look(looks[-1])))
         return looks[-1]
 

@@ -139,6 +139,16 @@ def test_it_is_seen_as_the_eager_code_is(name: str, watched: Watched) -> None:
         _assert_alike(ours, theirs)
 
 
+@pytest.mark.parametrize("name", ["whole", "by method", "forward"])
+def test_what_the_loss_is_asked_of_the_model_is_answered_as_in_eager_code(name: str, watched: Watched) -> None:
+    make, compiled = CASES[name]
+    (_, eager), (_, seen) = watched(lambda: _training(make, None)), watched(lambda: _training(make, compiled))
+    for ours, theirs in zip(seen.looks, eager.looks, strict=True):
+        for asked in ("copied_targets", "target_orders", "readings", "mixed_by_views", "softmaxes", "counted_rows"):
+            assert getattr(ours, asked) == getattr(theirs, asked), asked
+    assert any(look.copied_targets or look.readings for look in seen.looks)
+
+
 def _assert_alike(ours: Look, theirs: Look) -> None:
     assert [look.module for look in ours.time] == [look.module for look in theirs.time] != []
     for one, other in zip(ours.time, theirs.time, strict=True):
@@ -201,6 +211,8 @@ def test_a_function_with_the_loss_in_it(watched: Watched) -> None:
             (t.module, pytest.approx(t.reach, rel=1e-4)) for t in theirs.time
         ]
         assert [(loss.kind, loss.module) for loss in ours.losses] == [("cross entropy", "net.head")]
+        assert ours.copied_targets == theirs.copied_targets
+        assert ours.copied_targets is not None
 
 
 LOG: list[int] = []

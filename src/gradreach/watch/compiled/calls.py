@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from gradreach.engine.norms import is_sharded
 from gradreach.watch.compiled.shadow import Shadow
 from gradreach.watch.compiled.side_effects import modules_behind
-from gradreach.watch.graph import Graph
 from gradreach.watch.home import Home
+from gradreach.watch.lens import BackwardPass
 from gradreach.watch.models import modules_of
 from gradreach.watch.module_hooks import is_transformed
 from gradreach.watch.nonfinite.kept_calls import KeptCalls
@@ -81,9 +81,9 @@ class CompiledCalls:
                 self._replaced.append((module, made))
         return found
 
-    def elsewhere(self) -> Callable[[Graph], Graph] | None:
-        """What takes from the script's graph the part that the shadow of this step tells of; None without a shadow."""
-        return None if self.shadow is None or self.shadow.is_empty else self.shadow.rest_of
+    def parts(self) -> Callable[[BackwardPass], tuple[BackwardPass, BackwardPass]] | None:
+        """What takes the script's pass apart where the shadow of this step tells of a part; None without a shadow."""
+        return None if self.shadow is None or self.shadow.is_empty else self.shadow.parts_of
 
     def lead(self, watch: StepWatch, losses: Sequence[Tensor]) -> Chunk | None:
         """What a step that leads up to a look was given, by its own watch or by the shadow's."""

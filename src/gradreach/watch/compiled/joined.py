@@ -36,7 +36,9 @@ def seen_by(watch: StepWatch, shadow: Shadow | None, step: int, site: int, scale
         look = watch.look(step, site)
         return SeenStep(look, watch.step.modules, watch.step.leaves, watch.local_errors(), watch.step.lead)
     shadow.go_back(scale)
-    look, beside = watch.look(step, site), _inexact(shadow.watch.look(step, site), shadow.off)
+    watch.step.recurs = watch.step.recurs or shadow.watch.step.recurs
+    look = watch.look(step, site)
+    beside = _inexact(shadow.watch.look(step, site, look.losses), shadow.off)
     order, both = watch.step.called, (watch.step, shadow.watch.step)
     layers = sorted(
         [*zip(both[0].modules, look.depth, strict=True), *zip(both[1].modules, beside.depth, strict=True)],

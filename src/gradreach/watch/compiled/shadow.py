@@ -22,10 +22,11 @@ from gradreach.watch.compiled.draws import Draws
 from gradreach.watch.compiled.side_effects import ScriptState, state_behind
 from gradreach.watch.eagerly import eagerly
 from gradreach.watch.graph import Graph, Node, is_leaf, maker, on_gradient, parents, walk
-from gradreach.watch.lens import WatchedStep
+from gradreach.watch.lens import BackwardPass, WatchedStep
 from gradreach.watch.module_spans import next_number
 from gradreach.watch.nonfinite.kept_calls import DEVICES
 from gradreach.watch.own_work import OwnWork, as_script
+from gradreach.watch.seams import Seams
 from gradreach.watch.step_watch import StepWatch
 from gradreach.watch.tensors import is_dense_and_real, tensors_of
 from gradreach.watch.update import sample
@@ -83,15 +84,36 @@ class Shadow:
         self._twins: dict[int, tuple[Tensor, Twin]] = {}
         self._spans: list[tuple[int, int]] = []
         self._calls = 0
+        self._crosses = False
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing ran beside the compiled code."""
         return not self._twins
 
-    def rest_of(self, graph: Graph) -> Graph:
+    def parts_of(self, backward: BackwardPass) -> tuple[BackwardPass, BackwardPass]:
+        """What the script's graph has besides what its compiled calls made, and this with their eager graph."""
+        pairs = [(real, twin.eager) for real, twin in self._twins.values()]
+        seams = Seams.of(pairs)
+        rest, inner = self._rest_of(backward.graph, seams.inner), seams.inner
+        nodes, leaves = (*rest.nodes, *inner.nodes), (*rest.leaves, *inner.leaves)
+        eager = [seams.eager(loss) for loss in backward.losses]
+        is_inside = all(loss is not None for loss in eager)
+        return (
+            replace(backward, graph=rest, crosses=self._crosses),
+            replace(
+                backward,
+                losses=[loss for loss in eager if loss is not None] if is_inside else backward.losses,
+                weights=None if is_inside else backward.weights,
+                graph=Graph(nodes, leaves, rest.whole and inner.whole),
+                seams=seams,
+                crosses=self._crosses and not is_inside,
+            ),
+        )
+
+    def _rest_of(self, graph: Graph, inner: Graph) -> Graph:
         """The script's graph without what its compiled calls made, and the leaves that the eager graph leads to."""
-        mine = {id(leaf) for leaf in walk([twin.eager for _, twin in self._twins.values()]).leaves}
+        mine = {id(leaf) for leaf in inner.leaves}
         nodes = (node for node in graph.nodes if not self._holds(node))
         return replace(
             graph,
@@ -133,8 +155,7 @@ class Shadow:
         if not _are_alike(tensors_of(output), tensors_of(eager)):
             self.why_not = "run as it is written, it returns something else"
             return
-        step = self._script.step
-        step.leads_through_shadow = step.leads_through_shadow or taken.is_computed
+        self._crosses = self._crosses or taken.is_computed
         self._spans.append((before.number, end))
         self._pair(tensors_of(output), tensors_of(eager))
         self._hear(outputs, taken.edges, before.number)

@@ -19,6 +19,7 @@ from gradreach.record.seen.loss import CopiedTargets
 from gradreach.watch.comparisons import Compared, comparisons
 from gradreach.watch.graph import Graph, Node, maker, mark
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
+from gradreach.watch.seams import Back
 from gradreach.watch.tensors import is_dense, is_dense_and_real
 
 MOST_LOOKS = 12
@@ -51,6 +52,7 @@ class _Asked:
     has_time_first: bool
     output: Node
     embedding: Node
+    back: Back
 
     def reads(self, place: int) -> Tensor | None:
         """How much the output at a place, in the middle row, reads of the id at each place (T,); None where the output
@@ -65,8 +67,7 @@ class _Asked:
             only[row, :, place] = torch.linspace(1.0, 2.0, shape[1])
         else:
             return None
-        start, end = GradientEdge(self.output, 0), GradientEdge(self.embedding, 0)
-        (gradient,) = torch.autograd.grad([start], [end], [only], retain_graph=True, allow_unused=True)
+        (gradient,) = self.back([GradientEdge(self.output, 0)], [GradientEdge(self.embedding, 0)], [only])
         if gradient is None:
             return None
         gradient = gradient.transpose(0, 1) if self.has_time_first else gradient
@@ -125,6 +126,8 @@ class _Asked:
 class CopiedTargetsOfLoss(Lens):
     """Keeps the ids that embeddings are given, and holds them against the targets of a cross entropy."""
 
+    asks_the_loss = True
+
     def __init__(self, step: WatchedStep) -> None:
         super().__init__(step)
         self._calls: list[tuple[nn.Module, Tensor]] = []
@@ -147,12 +150,16 @@ class CopiedTargetsOfLoss(Lens):
     def before_backward(self, backward: BackwardPass) -> None:
         """Compare, and where targets are ids ask what places read."""
         calls, self._calls = self._calls, []
-        if not calls or not self.step.may_pass_again(backward.graph):
+        if not calls or not self.step.may_pass_again(backward):
             return
         nodes, sees_ahead = _marked(backward.graph, self._mark), False
         shifts: dict[int, _Asked] = {}
         for compared in comparisons(backward.losses, lambda _: None):
-            asked = {number: each for number, node in nodes.items() if (each := _asked(compared, *calls[number], node))}
+            asked = {
+                number: each
+                for number, node in nodes.items()
+                if (each := _asked(compared, *calls[number], node, backward.back))
+            }
             shifts |= {each.shift: each for each in asked.values()}
             asked = {number: each for number, each in asked.items() if each.shift < TWICE}
             able = {number: each for number, each in asked.items() if each.shift == 0 or each.reads_next()}
@@ -181,7 +188,7 @@ def _marked(graph: Graph, key: object) -> dict[int, Node]:
     return {node.metadata[key]: node for node in graph.nodes if key in node.metadata}
 
 
-def _asked(compared: Compared, module: nn.Module, ids: Tensor, embedding: Node) -> _Asked | None:
+def _asked(compared: Compared, module: nn.Module, ids: Tensor, embedding: Node, back: Back) -> _Asked | None:
     """How the targets of a cross entropy are these ids, where they are: in their places, or one or two further on, with
     the last place left out of the loss or asked for what comes after; None of others, and of ids that are all alike."""
     target = compared.target
@@ -189,11 +196,13 @@ def _asked(compared: Compared, module: nn.Module, ids: Tensor, embedding: Node) 
         return None
     if ids.numel() < FEWEST_PLACES or bool((ids == ids[0, 0]).all()):
         return None
+    if len(compared.path[0]._input_metadata) > 1:  # which of them was compared is not known
+        return None
     ignored = -100 if compared.ignored is None else compared.ignored
     for has_time_first in (False, True):
         told = ids.t() if has_time_first else ids
         if (found := _shifted(target, told.to(target.dtype), ignored, has_time_first)) is not None:
-            return _Asked(module, told, *found, has_time_first, compared.path[0], embedding)
+            return _Asked(module, told, *found, has_time_first, compared.path[0], embedding, back)
     return None
 
 

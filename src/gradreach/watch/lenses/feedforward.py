@@ -129,7 +129,7 @@ class Feedforward(Lens):
         """Find what carries the error, and where the budget allows take its reach; not where anything recurs."""
         if self.step.recurs:
             return
-        self._find(backward.graph)
+        self._find(backward)
         if self._edges and self.step.may_probe:
             self._probe(backward)
         self._edges = []  # they would keep the graph alive
@@ -149,12 +149,12 @@ class Feedforward(Lens):
         path = self.step.models.path(target.module)
         return [LocalErrors(path, inputs, unscaled(errors, self.step.scale), states, (inputs,), recurrent=False)]
 
-    def _find(self, graph: Graph) -> None:
+    def _find(self, backward: BackwardPass) -> None:
         """Which output carries the error, and which embeds the input.
 
         The last output that the loss came through, where it is a sequence: after it nothing mixes the steps.
         """
-        nodes = self._nodes(graph)
+        nodes = self._nodes(backward.graph)
         reached = [(output, node) for output, node in zip(self._outputs, nodes, strict=True) if node is not None]
         if not reached or reached[-1][0].value is None:
             return
@@ -167,7 +167,7 @@ class Feedforward(Lens):
                 if inputs is not None:
                     self._axes, self._target, self._first, self._inputs = axes, target, output, inputs
                     on_gradient(node, target.index, self._keep_last, self.step.own_work)
-                    if graph.whole and self.step.may_pass_again(graph):
+                    if backward.graph.whole and self.step.may_pass_again(backward):
                         self._edges = [GradientEdge(node, target.index), GradientEdge(first, output.index)]
                     return
 

@@ -54,7 +54,7 @@ class HalfGradients(Lens):
             return
         if any(leaf._backward_hooks for leaf in parameters):
             return
-        if not self.step.may_probe or not self.step.may_pass_again(backward.graph):
+        if not self.step.may_probe or not self.step.may_pass_again(backward):
             return
         try:
             self._found = self._compared(backward.losses[0], parameters, is_pure=is_pure)

@@ -27,7 +27,7 @@ class LeakyFactors(Lens):
     def before_backward(self, backward: BackwardPass) -> None:
         """Ask, by a pass over the part of the graph between, what gradient each of both terms has at the output."""
         leak = leak_of(backward.losses, self._owner)
-        if leak is None or len(backward.losses) > 1 or not self.step.may_pass_again(backward.graph):
+        if leak is None or len(backward.losses) > 1 or not self.step.may_pass_again(backward):
             return
         try:
             pull, own = _pulls(backward.losses[0], leak)

@@ -103,7 +103,7 @@ class Loops(Lens):
 
     def before_backward(self, backward: BackwardPass) -> None:
         """Find the recurrences, and take their reach by extra passes over the script's graph, which stays as it was."""
-        if not self.step.may_pass_again(backward.graph):
+        if not self.step.may_pass_again(backward):
             return
         if not (found := self._find(self.step.recurrent) if backward.graph.whole else []):
             return

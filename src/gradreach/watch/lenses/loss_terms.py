@@ -45,7 +45,7 @@ class LossTerms(Lens):
             return
         if not parameters or numbers > MOST_NUMBERS:
             return
-        if len(backward.losses) > 1 or not self.step.may_pass_again(backward.graph) or not self._is_asked():
+        if len(backward.losses) > 1 or not self.step.may_pass_again(backward) or not self._is_asked():
             return
         try:
             gradients = _gradients(backward.losses[0], terms, parameters)

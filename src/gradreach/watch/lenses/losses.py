@@ -71,12 +71,12 @@ class Losses(Lens):
             )
         self._follow_growth([each for _, each in found])
         is_each_one = [number for number, _ in found] == list(range(1, len(terms.found) + 1))
-        if terms.has_constant and is_each_one and self.step.may_pass_again(backward.graph):
+        if terms.has_constant and is_each_one and self.step.may_pass_again(backward):
             self._constant = loss_constant(backward, [each for _, each in found], self._found, self.step.scale)
 
     def look(self, look: Look) -> Look:
         """The look's `losses`, and its `loss_constant`."""
-        return replace(look, losses=self._found, loss_constant=self._constant)
+        return replace(look, losses=(*look.losses, *self._found), loss_constant=self._constant)
 
     def _follow_growth(self, found: Sequence[Compared]) -> None:
         """How the signal grows on the way to each output that is met for the first time."""

@@ -23,6 +23,7 @@ from gradreach.watch.loss_rows import rows_of
 from gradreach.watch.mixing_views import MixingView, mixing_view
 from gradreach.watch.models import own_parameters
 from gradreach.watch.row_sources import RowSource, RowsRead, are_rows, is_data, rows_read
+from gradreach.watch.seams import Back
 from gradreach.watch.tensors import first_tensor, is_dense_and_real, tensors_of
 
 MOST_LOOKS = 4
@@ -66,6 +67,8 @@ class _ReadByARow:
 class MixedRowsOfBatch(Lens):
     """Follows rows of the loss, and places along the axis of a softmax, to the layers that take the data in."""
 
+    asks_the_loss = True
+
     def __init__(self, step: WatchedStep) -> None:
         super().__init__(step)
         self._calls: list[_RowsOfCall] = []
@@ -103,7 +106,7 @@ class MixedRowsOfBatch(Lens):
     def before_backward(self, backward: BackwardPass) -> None:
         """Probe, where a further pass is seen by nobody but us."""
         graph = backward.graph
-        if not self._calls or not graph.whole or not self.step.may_pass_again(graph):
+        if not self._calls or not graph.whole or not self.step.may_pass_again(backward):
             return
         self.step.carried[MixedRowsOfBatch] = self.step.carried.get(MixedRowsOfBatch, 0) + 1
         found = next(rows_of(backward.losses, most_axes=4), None)
@@ -111,12 +114,12 @@ class MixedRowsOfBatch(Lens):
             return
         rows = found[1][0]
         sources = [each for each in self._sources(graph, rows) if are_rows(each, rows)]
-        read = _read_by_the_loss(*found, sources) if sources else []
+        read = _read_by_the_loss(backward.back, *found, sources) if sources else []
         if any(each.are_others for each in read):
-            self._mixed = tuple(self._mixing_views(graph, *found, sources))
+            self._mixed = tuple(self._mixing_views(backward, *found, sources))
         several = {each.module for each in read if len(each.read) > 1}
         if sure := [each for each in sources if each.is_given and each.is_sure]:
-            self._softmaxes = tuple(self._read_along_softmaxes(graph, sure, several))
+            self._softmaxes = tuple(self._read_along_softmaxes(backward, sure, several))
 
     def look(self, look: Look) -> Look:
         """The look's `mixed_by_views` and `softmaxes`."""
@@ -148,13 +151,13 @@ class MixedRowsOfBatch(Lens):
         return (0, 1) if False in self._orders else (0,)
 
     def _mixing_views(
-        self, graph: Graph, start: GradientEdge, shape: Sequence[int], sources: Sequence[RowSource]
+        self, backward: BackwardPass, start: GradientEdge, shape: Sequence[int], sources: Sequence[RowSource]
     ) -> Iterator[MixedByView]:
         """The view that mixes the rows of each batch that was given."""
         for batch in list(dict.fromkeys(each.rows for each in sources))[:MOST_BATCHES]:
-            found = mixing_view(graph, start, shape, batch, sources)
+            found = mixing_view(backward, start, shape, batch, sources)
             if found is not None:
-                yield self._told(graph, found, batch)
+                yield self._told(backward.graph, found, batch)
 
     def _told(self, graph: Graph, found: MixingView, batch: int) -> MixedByView:
         module = self.step.spans.module_of(found.node._sequence_nr())
@@ -181,30 +184,35 @@ class MixedRowsOfBatch(Lens):
         return "", ""
 
     def _read_along_softmaxes(
-        self, graph: Graph, sources: Sequence[RowSource], mixed: set[nn.Module]
+        self, backward: BackwardPass, sources: Sequence[RowSource], mixed: set[nn.Module]
     ) -> Iterator[SoftmaxAxis]:
         """Of softmaxes along an axis that may be that of the rows whether it is, each kind and shape once."""
         softmaxes = {
-            (operation(node), *softmax_axis(node)): node for node in graph.nodes if operation(node) in SOFTMAXES
+            (operation(node), *softmax_axis(node)): node
+            for node in backward.graph.nodes
+            if operation(node) in SOFTMAXES
         }
         possible = ((key, node) for key, node in softmaxes.items() if _may_be_rows(*key[1:], sources))
         for (name, axis, shape), node in islice(possible, MOST_SOFTMAXES):
             parent, at = node.next_functions[0]
             places = (0, shape[axis] // 2, shape[axis] - 1)
-            sets = [rows_read(GradientEdge(parent, at), shape, axis, place, sources) for place in places]
+            edge = GradientEdge(parent, at)
+            sets = [rows_read(backward.back, edge, shape, axis, place, sources) for place in places]
             apart = {module for module, _ in _read_apart(sets)}
             module = self.step.spans.module_of(node._sequence_nr())
             path, kind = ("", "") if module is None else (self.step.models.path(module), type(module).__name__)
             yield SoftmaxAxis(SOFTMAXES[name], path, kind, shape, axis, bool(apart & mixed))
 
 
-def _read_by_the_loss(start: GradientEdge, shape: Sequence[int], sources: Sequence[RowSource]) -> list[_ReadByARow]:
+def _read_by_the_loss(
+    back: Back, start: GradientEdge, shape: Sequence[int], sources: Sequence[RowSource]
+) -> list[_ReadByARow]:
     """What two rows from the inside of the loss read: the first and the last might read right by chance."""
     sizes = {(each.module, each.axis): each.rows for each in sources}
     return [
         _ReadByARow(layer[0], row, shape[0], sizes[layer], frozenset(read))
         for row in sorted({shape[0] // 3, 2 * shape[0] // 3})
-        for layer, read in rows_read(start, shape, 0, row, sources).items()
+        for layer, read in rows_read(back, start, shape, 0, row, sources).items()
     ]
 
 

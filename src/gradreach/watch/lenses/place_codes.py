@@ -38,6 +38,8 @@ class PlaceCodes(Lens):
 
     after = (Loops, RecurrentLayers)
 
+    asks_the_loss = True
+
     def __init__(self, step: WatchedStep) -> None:
         super().__init__(step)
         self._constants, self._inside = ConstantCodes(), 0
@@ -66,7 +68,7 @@ class PlaceCodes(Lens):
         """Ask, where a further pass is seen by nobody but us."""
         graph, step = backward.graph, self.step
         self._constants.forget()
-        if not self._is_asked or not graph.whole or not step.may_pass_again(graph):
+        if not self._is_asked or not graph.whole or not step.may_pass_again(backward):
             return
         if not any(map(is_attention, graph.nodes)):
             return
@@ -83,7 +85,7 @@ class PlaceCodes(Lens):
         self._found = tuple(
             self._told(code, name)
             for code, name in of_tables[:MOST_CODES]
-            if any(is_along_rows(code, start, shape) for start, shape in starts)
+            if any(is_along_rows(backward.back, code, start, shape) for start, shape in starts)
         )
 
     def look(self, look: Look) -> Look:

@@ -21,6 +21,7 @@ from gradreach.record.seen.data import ReadAlong, RowReading
 from gradreach.watch.graph import Graph, maker, mark, operation
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
 from gradreach.watch.loss_rows import rows_of
+from gradreach.watch.seams import Back
 from gradreach.watch.tensors import is_dense_and_real
 
 MOST_CALLS = 1_000
@@ -40,6 +41,8 @@ class _Layer:
 
 class ReadRows(Lens):
     """Follows single rows of the loss back to the layer that was called last."""
+
+    asks_the_loss = True
 
     def __init__(self, step: WatchedStep) -> None:
         super().__init__(step)
@@ -69,11 +72,12 @@ class ReadRows(Lens):
 
     def before_backward(self, backward: BackwardPass) -> None:
         """Probe, where a further pass is seen by nobody but us."""
-        if not self._layers or not self.step.may_pass_again(backward.graph):
+        if not self._layers or not self.step.may_pass_again(backward):
             return
         number, edges = self._last(backward.graph)
         for start, shape in rows_of(backward.losses) if edges else ():
-            sets = [self._read(start, shape, row, number, edges) for row in sorted({1, shape[0] // 2, shape[0] - 1})]
+            rows = sorted({1, shape[0] // 2, shape[0] - 1})
+            sets = [self._read(start, shape, row, number, edges, backward.back) for row in rows]
             if all(sets):
                 self._readings = (self._reading(number, shape, sets),)
                 return
@@ -99,13 +103,14 @@ class ReadRows(Lens):
         row: int,
         number: int,
         edges: Sequence[tuple[GradientEdge, int]],
+        back: Back,
     ) -> dict[str, set[int]]:
         """Where one row of the loss reads the layer: its steps, or its states, and its entries."""
         metadata = start.node._input_metadata[start.output_nr]
         only = torch.zeros(tuple(shape), dtype=metadata.dtype, device=metadata.device)
         only[row] = torch.linspace(1.0, 2.0, prod(shape[1:]), dtype=only.dtype).reshape(tuple(shape[1:]))
         targets = [edge for edge, _ in edges]
-        gradients = torch.autograd.grad([start], targets, [only], retain_graph=True, allow_unused=True)
+        gradients = back([start], targets, [only])
         read: dict[str, set[int]] = {}
         layer = self._layers[number]
         for gradient, (_, kind) in zip(gradients, edges, strict=True):

@@ -19,6 +19,7 @@ from gradreach.watch.comparisons import Compared, comparisons
 from gradreach.watch.fit_of_classes import fit
 from gradreach.watch.graph import Node, maker, mark
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
+from gradreach.watch.seams import Back
 from gradreach.watch.tensors import is_dense, is_dense_and_real
 
 MOST_LOOKS = 6
@@ -42,6 +43,7 @@ class _RowPerPlace:
     counts: Tensor
     output: Node
     embedding: Node
+    back: Back
 
     def is_along_ids(self) -> bool | None:
         """Whether row r of the loss is that of the place (r // S, r % S) of the ids; False where it is that of
@@ -60,8 +62,7 @@ class _RowPerPlace:
         metadata = self.output._input_metadata[0]
         only = torch.zeros(tuple(metadata.shape), dtype=metadata.dtype, device=metadata.device)
         only[row] = torch.linspace(1.0, 2.0, only.shape[1])
-        start, end = GradientEdge(self.output, 0), GradientEdge(self.embedding, 0)
-        (gradient,) = torch.autograd.grad([start], [end], [only], retain_graph=True, allow_unused=True)
+        (gradient,) = self.back([GradientEdge(self.output, 0)], [GradientEdge(self.embedding, 0)], [only])
         if gradient is None or gradient.shape[:2] != self.ids.shape:
             return None
         read: Tensor = gradient.ne(0).flatten(2).any(2).cpu()
@@ -70,6 +71,8 @@ class _RowPerPlace:
 
 class TargetOrderOfLoss(Lens):
     """Keeps the ids that embeddings are given, and holds the order of a cross entropy's rows and targets against it."""
+
+    asks_the_loss = True
 
     def __init__(self, step: WatchedStep) -> None:
         super().__init__(step)
@@ -98,7 +101,7 @@ class TargetOrderOfLoss(Lens):
     def before_backward(self, backward: BackwardPass) -> None:
         """Compare, where a further pass is seen by nobody but us."""
         calls, self._calls = self._calls, []
-        if not calls or not self.step.may_pass_again(backward.graph):
+        if not calls or not self.step.may_pass_again(backward):
             return
         nodes = [
             (*calls[node.metadata[self._mark]], node) for node in backward.graph.nodes if self._mark in node.metadata
@@ -107,7 +110,7 @@ class TargetOrderOfLoss(Lens):
             order
             for compared in comparisons(backward.losses, lambda _: None)
             for module, ids, embedding in nodes
-            if (asked := _row_per_place(compared, ids, embedding)) is not None
+            if (asked := _row_per_place(compared, ids, embedding, backward.back)) is not None
             and (order := self._order(asked, module)) is not None
         ]
         self._found = tuple(found)
@@ -130,17 +133,19 @@ class TargetOrderOfLoss(Lens):
         return TargetOrder(self.step.models.path(module), (rows, columns), is_along, given, turned)
 
 
-def _row_per_place(compared: Compared, ids: Tensor, embedding: Node) -> _RowPerPlace | None:
+def _row_per_place(compared: Compared, ids: Tensor, embedding: Node, back: Back) -> _RowPerPlace | None:
     """A cross entropy with as many rows as there are ids, and whole numbers for targets."""
     target, places = compared.target, ids.numel()
     if compared.kind != "cross entropy" or target is None or target.dtype != torch.int64 or not is_dense(target):
         return None
     output = compared.path[0]
+    if len(output._input_metadata) > 1:  # which of them was compared is not known
+        return None
     shape = tuple(output._input_metadata[0].shape)
     if tuple(target.shape) != (places,) or len(shape) != 2 or shape[0] != places or places * shape[1] > MOST_NUMBERS:
         return None
     counts = target != (-100 if compared.ignored is None else compared.ignored)
-    return _RowPerPlace(ids, target, counts, output, embedding) if int(counts.sum()) >= FEWEST_PLACES else None
+    return _RowPerPlace(ids, target, counts, output, embedding, back) if int(counts.sum()) >= FEWEST_PLACES else None
 
 
 def _is_own(read: Tensor | None, row: Tensor, column: Tensor) -> bool:

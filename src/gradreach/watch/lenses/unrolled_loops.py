@@ -37,7 +37,7 @@ class UnrolledLoops(Lens):
 
     def before_backward(self, backward: BackwardPass) -> None:
         """Find the loops and the scans, and take the gradients at their states by extra passes over the graph."""
-        if not backward.graph.whole or not self.step.may_pass_again(backward.graph):
+        if not backward.graph.whole or not self.step.may_pass_again(backward):
             return
         topology = Topology(backward.graph)
         for loop in graph_loops(topology, backward.graph):
