@@ -387,6 +387,10 @@ SPEAKING: dict[str, Record] = {
     "GR304": record(blown(1000.0, 1e4)),
     "GR304 of a sum": record(summed(blown(1000.0, 1e4))),
     "GR305 too large": record(steps(loss=flat), at(*chain(3, update_ratio=0.2))),
+    "GR305 of a sum": record(
+        summed(steps(loss=flat)),
+        at(*chain(3, update_ratio=0.2), stepped=OptimizerSteps(1, ("model.0.weight",), (), 0.1, optimizers=("SGD",))),
+    ),
     "GR305 thrown away": record(
         steps(loss=flat),
         (

@@ -309,3 +309,13 @@ def test_a_blow_up_of_summed_passes_says_so() -> None:
     assert "The gradients of up to 4 passes are summed for a step." in found.because
     assert found.remedies[0].id == "average-passes"
     assert "summed" not in the(SPEAKING["GR304"], "GR304").because
+
+
+def test_too_large_a_step_by_a_sum_of_passes_names_their_mean_first() -> None:
+    first = {code: the(SPEAKING[code], "GR305").remedies[0].id for code in ("GR305 of a sum", "GR305 too large")}
+    assert first == {"GR305 of a sum": "average-passes", "GR305 too large": "lower-rate"}
+    of_a_sum = SPEAKING["GR305 of a sum"]
+    looks = (
+        replace(look, stepped=look.stepped and replace(look.stepped, optimizers=("Adam",))) for look in of_a_sum.looks
+    )
+    assert the(replace(of_a_sum, looks=tuple(looks)), "GR305").remedies[0].id == "lower-rate"

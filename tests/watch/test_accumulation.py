@@ -253,3 +253,27 @@ def test_a_scaler_that_skips_ends_its_step(watched: Watched) -> None:
     _, record = watched(train, every=None)
     assert [step.norm for step in record.steps] == pytest.approx(loop.norms, rel=1e-5)
     assert [step.loss for step in record.steps] == pytest.approx(loop.losses, rel=1e-5)
+
+
+@pytest.mark.parametrize("every", [1, 2, 3, 4])
+def test_the_last_look_of_an_update_sees_it_whichever_pass_it_was_taken_at(every: int, watched: Watched) -> None:
+    torch.manual_seed(0)
+    loop = Loop()
+    moved: list[float] = []
+
+    def train() -> None:
+        for _ in range(UPDATES):
+            before = [p.detach().clone() for p in loop.net.parameters()]
+            summed(loop)
+            both = zip(loop.net.parameters(), before, strict=True)
+            moved.append(float(torch.stack([(p.detach() - b).norm() for p, b in both]).norm()))
+
+    _, record = watched(train, every)
+    later = [look for look in record.looks if look.step >= 2]
+    last = {look.step: look for look in later}
+    assert len(last) > UPDATES / 2
+    for step, look in last.items():
+        assert look.update == pytest.approx(moved[step], rel=1e-4)
+        assert look.stepped is not None
+        assert look.stepped.optimizers == ("SGD",)
+    assert all(look.update is None for look in later if look is not last[look.step])

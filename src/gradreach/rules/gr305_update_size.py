@@ -14,8 +14,9 @@ from gradreach.facts.thresholds import Threshold
 from gradreach.facts.time import MIN_LOOKS
 from gradreach.facts.wording import count, figure
 from gradreach.record.look import Look
-from gradreach.record.schema import Finding
+from gradreach.record.schema import Finding, Remedy
 from gradreach.record.seen.depth import DepthLook
+from gradreach.remedies.advice.average_passes import AVERAGE_PASSES
 from gradreach.remedies.advice.lower_rate import LOWER_RATE
 from gradreach.remedies.advice.raise_rate import RAISE_RATE
 from gradreach.remedies.advice.scale_input import SCALE_INPUT
@@ -160,7 +161,8 @@ def _too_large(facts: Facts, site: Site, large: Mapping[str, Sequence[DepthLook]
     if usual < limit:
         how = f"max ‖Δw‖ / ‖w‖ = {figure(largest)} ≥ {REPLACED:g}; "
         how += f"‖w‖ / ‖w‖ at first = {formula.quotient(norms[-1], norms[0])} ≥ {GROWN:g}"
-    remedies = (LOWER_RATE.remedy(10.0), SCALE_INPUT.remedy(facts.seen.root_of(worst)))
+    lower = LOWER_RATE.remedy(10.0)
+    remedies = (*_averaged(facts, site), lower, SCALE_INPUT.remedy(facts.seen.root_of(worst)))
     where: Where = {"module": worst, "kind": looks[-1].kind, "site": site.name}
     return RULE.finding("warning", where, evidence, because, remedies, how)
 
@@ -182,9 +184,16 @@ def _thrown_away(facts: Facts, site: Site, modules: Mapping[str, Sequence[DepthL
     how = f"‖Δw‖ / ‖w‖ = {figure(first[worst])} ≥ {REPLACED:g}, in {most} of {len(first)} modules"
     smaller = 10 ** round(math.log10(first[worst] / USUAL_FIRST))
     why = f"the first update is to be some {smaller:,} times smaller; 1e-3 is an ordinary rate for Adam and its kin"
-    remedies = (LOWER_RATE.remedy_because(why, 10.0), SCALE_INPUT.remedy(facts.seen.root_of(worst)))
+    lower = LOWER_RATE.remedy_because(why, 10.0)
+    remedies = (*_averaged(facts, site), lower, SCALE_INPUT.remedy(facts.seen.root_of(worst)))
     where: Where = {"module": worst, "kind": modules[worst][-1].kind, "site": site.name}
     return RULE.finding("error", where, evidence, because, remedies, how)
+
+
+def _averaged(facts: Facts, site: Site) -> tuple[Remedy, ...]:
+    """Where several passes make an update that is as long as the sum of their gradients: the mean of them."""
+    is_sum = facts.accumulation is not None and facts.updates[site.number].follow_size
+    return (AVERAGE_PASSES.remedy(),) if is_sum else ()
 
 
 def _headline(_: Facts, finding: Finding) -> str:
@@ -227,6 +236,7 @@ RULE = Rule(
         f"of {LEVERAGE:g} of the loss or more: with a model at its optimum there is nothing to gain, and where "
         "the gradient grows a hundredfold through time or depth a higher rate would wreck the run.",
         remedies=(
+            "Divide the loss by the number of passes, where SGD steps by the sum of several: free.",
             "Change the rate by ten, and again while the loss shows the same: free.",
             "Scale the input, where its size is what makes the updates large: free.",
         ),

@@ -281,7 +281,10 @@ class Session:
         """What is done before the script's backward pass, while the graph is still whole."""
         parts = self._compiled.parts()
         self._steps.write()
-        self._pending.settle(site)
+        if (
+            watch is not None or not self._steps.goes_on
+        ):  # else nothing has moved; of an update's looks the last one waits
+            self._pending.settle(site)
         if watch is not None:
             for root in watch.roots:
                 if root not in self._models and self._models.misses(root):

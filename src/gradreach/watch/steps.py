@@ -43,7 +43,7 @@ class Steps:
 
     def __init__(self, sink: Sink, sites: BackwardSites, alarm: Alarm, accumulation: Accumulation) -> None:
         self.count = self.begun = 0
-        self._goes_on = False
+        self.goes_on = False
         self.scaler: Any = None
         self._sink = sink
         self._sites = sites
@@ -81,13 +81,13 @@ class Steps:
     def begin(self) -> bool:
         """A pass is about to begin; whether it may go on with the step of the pass before."""
         was_known = self._accumulation.is_known
-        self._goes_on = self._accumulation.stands()
+        self.goes_on = self._accumulation.stands()
         if not was_known and self._accumulation.is_known:
             self._tell_of_first_update()
-        if not self._goes_on:
+        if not self.goes_on:
             self.settle()
             self.begun += 1
-        return self._goes_on
+        return self.goes_on
 
     def open(self, site: int, losses: Sequence[Tensor], *, watched: bool) -> None:
         """Take the loss and the norm at the end of a backward pass."""
@@ -159,7 +159,7 @@ class Steps:
     def _ended(self, site: int) -> None:
         """A pass is over: it went on with the step, or is the first of one, also where a gradient stood beside it."""
         adds_on = self._accumulation.adds_on(site)
-        if not adds_on and self._goes_on:
+        if not adds_on and self.goes_on:
             self.settle()
             self.begun += 1
         if self._accumulation.is_known:

@@ -8,8 +8,7 @@ FLOAT32_WEIGHTS = Advice(
     id="float32-weights",
     does="float32 keeps changes down to 6e-8 of a weight; autocast computes products in 16 bits all the same",
     code=lambda: (
-        "model.float()  # before the optimizer is made, in place of .bfloat16() or .half(); then for the loss\n"
-        "with torch.autocast(device, dtype=torch.bfloat16): ..."
+        "model.float()  # before the optimizer is made\nwith torch.autocast(device, dtype=torch.bfloat16): ..."
     ),
     answers=("GR318", "GR319"),
     unfit="Where the memory for float32 weights is lacking.",
