@@ -40,7 +40,10 @@ FIRST_TEST_SECONDS = 1.0
 """What a test is expected to cost before there was one."""
 
 PROBE_EVERY = 3
-"""Each so many-th look has a probe, the first among them: its further backward passes may take most of a look."""
+PROBE_SELDOM = 6
+MANY_LOOKS = 9
+"""Each so many-th look has a probe, the first among them, and after many looks fewer: its further backward passes may
+take most of a look."""
 
 
 ALIKE = 1e-3
@@ -140,7 +143,7 @@ class DependencySamples:
 
     def may_probe(self) -> bool:
         """Whether the next look should have its probe."""
-        return self._looks % PROBE_EVERY == 0
+        return self._looks % (PROBE_EVERY if self._looks < MANY_LOOKS else PROBE_SELDOM) == 0
 
     def take(self, look: Look, found: Sequence[LocalErrors]) -> None:
         """Take in the errors of a look; of a model without a recurrence only where an input moves later errors."""
@@ -175,11 +178,9 @@ class DependencySamples:
     def _add(self, site: int, step: int, local: LocalErrors, preceding: Sequence[Tensor]) -> None:
         if any(is_sharded(each) for each in (local.inputs, local.errors, local.states)):
             return
-        rows, errors, states, inputs = _fitting(local, preceding)
-        carrying = errors.abs().amax(-1) > 0
-        rms = float(errors[carrying].double().square().mean().sqrt()) if bool(carrying.any()) else 0.0
-        finite = all(bool(each.isfinite().all()) for each in (errors, states, inputs))
-        if rms == 0.0 or not finite or errors.shape[1] < 2:
+        rows, lead, errors, states, inputs = _fitting(local, preceding)
+        rms = _rms_of_carrying(errors)
+        if rms == 0.0 or not all(map(_is_finite, (errors, states, inputs))) or inputs.shape[1] < 2:
             return
         pool = self._pools.setdefault((site, local.module), _ModuleSamples(site, local.module, rms))
         if len(self._pools) > MOST_POOLS:
@@ -191,8 +192,8 @@ class DependencySamples:
             _LookSample(
                 step,
                 self._narrowed("inputs", inputs).float().cpu() if real else inputs.long().cpu(),
-                self._narrowed("errors", errors / rms).half().cpu(),
-                self._narrowed("states", states).clamp(-6e4, 6e4).half().cpu(),
+                _behind(lead, self._narrowed("errors", errors / rms).half().cpu()),
+                _behind(lead, self._narrowed("states", states).clamp(-6e4, 6e4).half().cpu()),
                 _apart(identities(each[rows] for each in local.source), errors),
             )
         )
@@ -208,8 +209,26 @@ class DependencySamples:
         return values.float() @ self._matrices[what, wide].to(values.device)
 
 
-def _fitting(local: LocalErrors, preceding: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Which rows one look keeps, and their errors, states and inputs, the chunks before them without an error.
+def _rms_of_carrying(errors: Tensor) -> float:
+    """The root mean square of errors (B, T, p) over the positions that carry one, 0 where none does."""
+    carrying = int((errors != 0).any(-1).sum()) * errors.shape[-1]
+    return float(torch.linalg.vector_norm(errors, dtype=torch.float64)) / carrying**0.5 if carrying else 0.0
+
+
+def _is_finite(values: Tensor) -> bool:
+    """Whether all of these numbers are, by their least and largest, which tell of one that is not."""
+    least, largest = values.aminmax()
+    return bool(least.isfinite() & largest.isfinite())
+
+
+def _behind(lead: int, values: Tensor) -> Tensor:
+    """Values (B, T, ·) behind so many steps of zeros."""
+    return torch.nn.functional.pad(values, (0, 0, lead, 0))
+
+
+def _fitting(local: LocalErrors, preceding: Sequence[Tensor]) -> tuple[Tensor, int, Tensor, Tensor, Tensor]:
+    """Which rows one look keeps, how many steps of the chunks before them, which have no error, and their errors and
+    states without these and inputs with them.
 
     Rows are left out, evenly, and steps only where a single row is too much: then the last ones stay.
     """
@@ -225,6 +244,6 @@ def _fitting(local: LocalErrors, preceding: Sequence[Tensor]) -> tuple[Tensor, T
     T = min(T, max(1, MOST_BYTES // 2 // per_step))
     count = min(B, MOST_SEQUENCES // 2, max(1, MOST_BYTES // 2 // (per_step * T)))
     rows = torch.linspace(0, B - 1, count, dtype=torch.float64).round().long().to(inputs.device)
-    errors, states = (torch.nn.functional.pad(each[rows], (0, 0, lead, 0)) for each in (local.errors, local.states))
-    whole = torch.cat([each[rows] for each in (*before, inputs)], 1)
-    return rows, errors[:, -T:], states[:, -T:], whole[:, -T:]
+    errors, states = (each[rows][:, -T:] for each in (local.errors, local.states))
+    whole = torch.cat([each[rows] for each in (*before, inputs)], 1)[:, -T:]
+    return rows, whole.shape[1] - errors.shape[1], errors, states, whole
