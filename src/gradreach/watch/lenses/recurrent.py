@@ -117,6 +117,10 @@ class RecurrentCollector:
         last = max(whole, key=lambda calls: calls[-1].order, default=[])
         return [called_sequence(sequence) for sequence in sequences_of(last)] if last else []
 
+    def let_go(self) -> None:
+        """Keep nothing of the calls any more."""
+        self._calls.clear()
+
     @torch.no_grad()
     def looks(self, models: Models, scale: float, *, maps: bool = True) -> tuple[TimeLook, ...]:
         """Every layer and direction of every sequence, by the engine, or without `maps` their errors alone; lets go of
@@ -125,7 +129,7 @@ class RecurrentCollector:
         for calls in self._calls.values():
             if is_whole(calls):
                 looks += self._look_at_module(calls, models.path(calls[0].module), scale, maps=maps)
-        self._calls.clear()
+        self.let_go()
         return tuple(looks)
 
     def _look_at_module(self, calls: list[RecurrentCall], path: str, scale: float, *, maps: bool) -> list[TimeLook]:

@@ -15,7 +15,7 @@ from gradreach.engine.norms import is_sharded
 from gradreach.record.look import Look
 from gradreach.record.schema import Dependency
 from gradreach.record.sinks.sink import Sink
-from gradreach.watch.budget import Budget
+from gradreach.watch.budget import MOST_AT_THE_END, Budget
 from gradreach.watch.samples.local_errors import LocalErrors, identities
 from gradreach.watch.samples.stream import Stream
 
@@ -32,9 +32,6 @@ MOST_BYTES = 32 << 20
 MOST_POOLS = 4
 ENOUGH_SEQUENCES = 256
 """Looks from the first half of the run so far leave where so many sequences remain: the model has moved on."""
-
-MOST_SECONDS_AT_THE_END = 30.0
-"""Seconds after which, the script ended, no further module is asked about, as on an overloaded machine."""
 
 FIRST_TEST_SECONDS = 1.0
 """What a test is expected to cost before there was one."""
@@ -101,6 +98,11 @@ class _ModuleSamples:
         while len(self.looks) > 1 and self._oldest_leaves(look.step):
             self.looks.popleft()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there are as many sequences as a test of the latest half of a run needs."""
+        return sum(len(look.errors) for look in self.looks) >= ENOUGH_SEQUENCES
+
     def grown(self) -> bool:
         """Whether twice as much has been seen as at the last test."""
         return self.entered >= max(2 * self.tested, ENOUGH_SEQUENCES)
@@ -145,11 +147,17 @@ class DependencySamples:
         """Whether the next look should have its probe."""
         return self._looks % (PROBE_EVERY if self._looks < MANY_LOOKS else PROBE_SELDOM) == 0
 
+    def has_enough(self) -> bool:
+        """Whether each pool is so full that looks may leave out what costs much to find."""
+        return bool(self._pools) and all(pool.is_full for pool in self._pools.values())
+
     def take(self, look: Look, found: Sequence[LocalErrors]) -> None:
         """Take in the errors of a look; of a model without a recurrence only where an input moves later errors."""
         site, step = look.site, look.step
         self._looks += 1
         self._reaching |= {(site, probe.module) for probe in look.probes}
+        if not found and self.has_enough():
+            return
         preceding = self.stream.preceding(step, found[0].chunk if len(found) == 1 else None)
         for local in found:
             if local.recurrent or (site, local.module) in self._reaching:
@@ -162,13 +170,14 @@ class DependencySamples:
                 sink.write(pool.test())
                 budget.spend(pool.seconds)
 
-    def test_at_the_end(self, sink: Sink, most_seconds: float = MOST_SECONDS_AT_THE_END) -> str:
-        """Test what has grown since its last test, the fullest first; a sentence on what there was no time for."""
+    def test_at_the_end(self, sink: Sink, most_seconds: float = MOST_AT_THE_END) -> str:
+        """Test what has grown since its last test, the fullest first, and begin no further one after so many seconds of
+        work; a sentence on what there was no time for."""
         untested = [pool for pool in self._pools.values() if pool.entered > pool.tested]
-        left, begin = sorted(untested, key=lambda pool: -pool.entered), time.perf_counter()
+        left, begin = sorted(untested, key=lambda pool: -pool.entered), time.process_time()
         while left:
             sink.write(left.pop(0).test())
-            if time.perf_counter() - begin > most_seconds:
+            if time.process_time() - begin > most_seconds:
                 break
         names = ", ".join(f"`{pool.module}`" if pool.module else "the model" for pool in left)
         lacking = f"the data was not asked a last time what the errors of {names} depend on"
