@@ -2,8 +2,9 @@
 
 A child is as a fresh `python` that has just started, less the 2 to 3 s that it takes to load torch: `__main__`, argv,
 path, folder, environment and streams are its own, the generators of random numbers are seeded anew, and it runs its
-exit handlers. It shares the seed of hashes with its siblings. Torch and numpy are loaded and yet not imported: they
-are no entries of `sys.modules` until the child imports them, so that whatever waits for that import sees it.
+exit handlers. It shares the seed of hashes with its siblings. Numpy, torch and torch's compiler, which the first
+optimizer of a script loads, are loaded and yet not imported: they are no entries of `sys.modules` until the child
+imports them, so that whatever waits for that import sees it.
 
 It is run as `python -c SOURCE DESCRIPTOR`, so that its frames have no file and belong to no script. At the other end of
 the socket DESCRIPTOR is `tests.forked`, which sends for each command one message and four descriptors: stdin, stdout,
@@ -22,6 +23,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, NoReturn
@@ -29,53 +31,74 @@ from typing import Any, NoReturn
 LARGEST = 1 << 20
 """Bytes of one message."""
 
-HIDDEN = ("numpy", "torch")
-"""In the order of their import: torch imports numpy."""
+HIDDEN = ("numpy", "torch", "torch._dynamo")
+"""In the order of their import: each with its own modules that those before did not bring."""
 
 SHOWN = ("jinja2", "msgspec", "rich.console", "rich.table", "rich.text", "sqlite3", "typer.main")
 """Loaded and imported: no test of a forked child asks when these come."""
 
 
 LOADED: dict[str, dict[str, ModuleType]] = {}
-"""Of each hidden package all modules by their names."""
+"""Of each hidden package all modules by their names that come with it."""
 
 
 def hide() -> None:
-    """Load the packages and take them out of `sys.modules`."""
+    """Load the packages and take them out of `sys.modules`, and what lies in a package from that as well."""
     for name in HIDDEN:
+        before, outermost = set(sys.modules), name.partition(".")[0]
         importlib.import_module(name)
+        new = [path for path in sys.modules if path not in before and path.partition(".")[0] == outermost]
+        LOADED[name] = {path: sys.modules[path] for path in new}
     for name in HIDDEN:
-        LOADED[name] = {path: module for path, module in sys.modules.items() if path.partition(".")[0] == name}
+        for path, inner, holder in held(name):
+            if vars(holder).get(inner) is LOADED[name][path]:
+                delattr(holder, inner)
         for path in LOADED[name]:
             del sys.modules[path]
     sys.meta_path.insert(0, Finding)
 
 
+def held(name: str) -> Iterator[tuple[str, str, ModuleType]]:
+    """The modules that come with a package and lie in one that came before: path, own name, and what holds it."""
+    others = {path: module for other in HIDDEN if other != name for path, module in LOADED[other].items()}
+    for path in LOADED[name]:
+        outer, _, inner = path.rpartition(".")
+        if outer in others:
+            yield path, inner, others[outer]
+
+
 class Finding:
-    """Finds a hidden package, as a finder of `sys.meta_path`."""
+    """Finds what is hidden, as a finder of `sys.meta_path`: whichever module of a package is asked for, all of it."""
 
     @staticmethod
     def find_spec(name: str, *_: object) -> ModuleSpec | None:
-        if name not in LOADED:
+        package = next((package for package in HIDDEN if name in LOADED[package]), None)
+        if package is None:
             return None
-        package = LOADED[name][name]
-        spec = ModuleSpec(name, Restoring(), origin=package.__file__)
-        spec.submodule_search_locations = list(package.__path__)
+        module = LOADED[package][name]
+        spec = ModuleSpec(name, Restoring(package), origin=getattr(module, "__file__", None))
+        if hasattr(module, "__path__"):
+            spec.submodule_search_locations = list(module.__path__)
         return spec
 
 
 class Restoring:
     """Loads a hidden package: puts its modules back."""
 
+    def __init__(self, package: str) -> None:
+        self._package = package
+
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        package = LOADED[spec.name][spec.name]
-        self._spec = package.__spec__
-        return package
+        module = LOADED[self._package][spec.name]
+        self._spec = module.__spec__
+        return module
 
     def exec_module(self, module: ModuleType) -> None:
         module.__spec__ = self._spec
-        sys.modules.update(LOADED[module.__name__])
-        if module.__name__ == "torch":
+        sys.modules.update(LOADED[self._package])
+        for path, inner, holder in held(self._package):
+            setattr(holder, inner, LOADED[self._package][path])
+        if self._package == "torch":
             importlib.import_module("numpy")
 
 

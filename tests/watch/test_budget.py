@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradreach.watch.budget import LEAST_SECONDS, LOOK_SHARE, NORM_AT_LEAST, NORMS_AT_FIRST, Budget
+from gradreach.watch.budget import (
+    FEWEST_LOOKS,
+    LEAST_AT_THE_END,
+    LEAST_SECONDS,
+    MOST_AT_THE_END,
+    NORM_AT_LEAST,
+    NORMS_AT_FIRST,
+    Budget,
+)
 from gradreach.watch.look_plan import LookPlan
 
 
@@ -39,21 +47,40 @@ def test_looks_and_norms_stay_within_what_they_may_take(plain: float, norm: floa
     budget = Budget(share)
     steps = 6000
     looks = len(_run(budget, steps, plain, norm, look * plain)) * look * plain
-    assert looks <= max(LEAST_SECONDS, share * LOOK_SHARE * (steps * plain + looks)) + 1.3 * look * plain
+    advance = max(LEAST_SECONDS, FEWEST_LOOKS * look * plain)
+    assert looks <= max(advance, share * (steps * plain + budget._spent)) + 1.3 * look * plain
     norms = (budget._spent - looks) / (steps * plain)
     assert norms <= 1.1 * max(0.4 * share, norm / plain / NORM_AT_LEAST) + norm / plain * NORMS_AT_FIRST / steps
 
 
 def test_cheap_looks_come_as_planned_on_fast_and_slow_machines_alike() -> None:
-    watched = [_run(Budget(0.02), 600, plain, plain / 20, 4 * plain) for plain in (1e-3, 1e-2, 1e-1)]
+    watched = [_run(Budget(0.02), 600, plain, plain / 20, 4 * plain) for plain in (1e-3, 5e-3, 2e-2)]
     assert watched[0] == watched[1] == watched[2]
     assert watched[0][:6] == [0, 2, 10, 30, 37, 46]
     assert watched[0][-1] >= 0.8 * 600
 
 
-def test_dear_looks_wait_once_they_took_more_than_ten_seconds() -> None:
+def test_dear_looks_wait_once_they_took_more_than_their_advance() -> None:
     watched = _run(Budget(0.02), 600, 1.0, 1e-3, 4.0)
-    assert len(watched) * 4.0 <= LEAST_SECONDS + 4.0 + 0.02 * 600
+    assert watched[:FEWEST_LOOKS] == [0, 2, 10, 30]
+    assert len(watched) == FEWEST_LOOKS, "they took more than 0.02 of 600 s"
+
+
+@pytest.mark.parametrize("plain", [1e-3, 1e-2, 1e-1, 1.0])
+def test_the_budget_holds_from_the_first_step_on(plain: float) -> None:
+    """Of the whole run, its first steps included, once it has paid for the advance; a look takes as long as a step."""
+    budget = Budget(0.02)
+    steps = int(1.2 * max(LEAST_SECONDS, FEWEST_LOOKS * plain) / 0.02 / plain)
+    watched = _run(budget, steps, plain, plain / 500, plain)
+    assert budget.whole() <= 0.02
+    assert len(watched) >= FEWEST_LOOKS
+
+
+def test_what_is_asked_at_the_end_takes_its_share_of_a_run_too() -> None:
+    budget = Budget(0.02)
+    for steps, allowed in ((10, LEAST_AT_THE_END), (1000, 20.2), (10_000, MOST_AT_THE_END)):
+        budget.plain(0, steps, float(steps), 0.0)
+        assert budget.at_the_end() == pytest.approx(allowed)
 
 
 def test_a_crowded_machine_is_looked_at_on_the_same_steps() -> None:

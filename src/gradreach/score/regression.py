@@ -29,13 +29,14 @@ class Regression:
         """(I − H_cc)^{−1/2} r_c of each cluster's residual, where H_cc is its own block of the hat matrix.
 
         The residual is then as wide as the error was before the fit took its share (CR2: Bell, McCaffrey 2002). It is
-        computed by the series in H_cc, to 8 terms.
+        computed by the series in H_cc, to 8 terms, with H_cc itself where clusters have fewer rows than `z` columns.
         """
         basis = self._rows.by_cluster(torch.linalg.solve_triangular(self._root, self._z.T, upper=False).T)
+        hat = basis @ basis.mT if basis.shape[1] < basis.shape[2] else None
         term = total = self._rows.by_cluster(residual)
         factor = 1.0
         for k in range(1, _TERMS + 1):
-            term = basis @ (basis.mT @ term)
+            term = basis @ (basis.mT @ term) if hat is None else hat @ term
             factor *= (2 * k - 1) / (2 * k)
             total = total + factor * term
         return self._rows.as_rows(total)

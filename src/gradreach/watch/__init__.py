@@ -9,6 +9,7 @@ clip_place: whether a clipping call comes after the update that it should limit
 ordinary_pass: a backward pass that is told at a glance
 open_step: the last measured step, while its numbers are on their way
 look_plan: which backward passes are looked at
+seldom: how often a look asks what further looks answer alike
 loss_level: the level of the loss at each line that calls backward
 schedule: what each next step gets, and what watching has cost
 budget: the share of the wall time that watching may cost

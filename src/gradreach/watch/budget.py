@@ -11,12 +11,17 @@ from gradreach.record.schema import Overhead
 WARM_UP = 50
 """Steps at the start that the stated overhead leaves out: a short run must still have a report."""
 
-LEAST_SECONDS = 10.0
+LEAST_SECONDS = 2.0
 """What the planned looks of a run may take whatever its budget says, in seconds of work: a short run, or one on a busy
-machine, is looked at on the same steps as any other."""
+machine, is looked at on the same steps as any other. It is an advance: beyond it a planned look waits until the whole
+run so far, its first steps included, has paid for all that watching took."""
 
-LOOK_SHARE = 0.6
-"""The share of the budget that is the looks' own; beyond LEAST_SECONDS a planned look waits until it fits."""
+FEWEST_LOOKS = 4
+"""The first planned looks, which wait for nothing: with fewer there is nothing to say of a run."""
+
+LEAST_AT_THE_END, MOST_AT_THE_END = 10.0, 30.0
+"""What the last questions to the data may take once the script has ended, in seconds of work: the budget's share of the
+run's time, and of short and long runs these."""
 
 _NORM_SHARE = 0.4
 """The share of the budget that norms may take where they are taken more often than each NORM_AT_LEAST-th step."""
@@ -55,7 +60,8 @@ class Budget:
         self.steps = 0
         self._elapsed = self._spent = 0.0
         self._warm_elapsed = self._warm_spent = 0.0
-        self._spent_on_looks = 0.0
+        self._spent_on_looks = self._spent_on_others = 0.0
+        self._planned = 0
         self._looks: deque[float] = deque(maxlen=5)
         self._plain: dict[int, deque[float]] = {}
         self._norms: deque[float] = deque(maxlen=31)
@@ -69,6 +75,7 @@ class Budget:
         `own` of it went into the one that was measured, `kept` into what all of them keep for a replay.
         """
         self._charge(steps, seconds, own + kept)
+        self._spent_on_others += own + kept
         self._plain.setdefault(site, deque(maxlen=31)).append((seconds - own - kept) / steps)
         self._norms.append(own)
         self._charged += 1
@@ -84,6 +91,7 @@ class Budget:
         usual = self._plain.get(site)
         cost = max(own, busy - median(usual)) if usual and len(usual) >= 3 else own
         self._charge(1, seconds, cost)
+        self._planned += 1
         self._spent_on_looks += cost * at_work
         if not self._is_cold:  # the first look imports and allocates, and is no estimate of the next
             self._looks.append(cost * at_work)
@@ -92,21 +100,24 @@ class Budget:
 
     def may_look(self) -> bool:
         """Whether there is room for a planned look."""
-        if self.every is not None:
+        if self.every is not None or self._planned < FEWEST_LOOKS:
             return True
         expected = _MARGIN * median(self._looks) if self._looks else 0.0
-        return self._spent_on_looks + expected <= max(LEAST_SECONDS, self.share * LOOK_SHARE * self._elapsed)
+        earned = self.share * self._elapsed - self._spent_on_others
+        return self._spent_on_looks + expected <= max(LEAST_SECONDS, earned)
 
     def may_spend(self, seconds: float) -> bool:
-        """Whether so much can be spent at once on what is no look; not in the warm-up, which is for looks."""
-        if self.every is not None:
-            return True
-        allowed = self.share * (self._elapsed - self._warm_elapsed)
-        return self.steps > WARM_UP and self._spent - self._warm_spent + seconds <= allowed
+        """Whether so much can be spent at once on what is no look, after all that was spent so far."""
+        return self.every is not None or self._spent + seconds <= self.share * self._elapsed
+
+    def at_the_end(self) -> float:
+        """Seconds of work after which, the script ended, nothing further is begun."""
+        return min(max(LEAST_AT_THE_END, self.share * self._elapsed), MOST_AT_THE_END)
 
     def spend(self, seconds: float) -> None:
         """Charge what was spent between two steps."""
         self._charge(0, seconds, seconds)
+        self._spent_on_others += seconds
 
     def overhead(self, passes: int, steps: int) -> Overhead:
         """What watching has cost so far, over so many backward passes that make so many steps."""

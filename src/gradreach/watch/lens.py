@@ -79,7 +79,8 @@ class WatchedStep:
     calls. `is_recording`: a gradient that arrives now is of the script's own backward pass. `is_stored_elsewhere`:
     hooks store what the graph saves, or make it anew (checkpointing, offloading), so that reading it or a further pass
     over it has a price. `is_hooked`: the script hooks into its graph, and a further pass would set that off.
-    `may_probe`: the budget allows further passes. `flush_trials` times the work at places with subnormal numbers, few
+    `may_probe`: the budget allows further passes. `errors_suffice`: there are errors enough for the question to the
+    data. `flush_trials` times the work at places with subnormal numbers, few
     times a run. `scale` is the loss scale, 1 without a scaler.
 
     `modules` are the leaf modules that the look tells of. `recurrent` are the modules whose recurrence a lens follows;
@@ -95,6 +96,7 @@ class WatchedStep:
     models: Models
     own_work: OwnWork
     may_probe: bool = True
+    errors_suffice: bool = False
     number: int = 0
     lead: int = 0
     spans: ModuleSpans = field(default_factory=ModuleSpans)
@@ -123,6 +125,7 @@ class WatchedStep:
             self.models,
             self.own_work,
             self.may_probe,
+            self.errors_suffice,
             self.number,
             spans=self.spans,
             called=self.called,

@@ -118,11 +118,11 @@ class Session:
                 self._pending.settle(None)
             with self._own_work:
                 self._steps.settle()
-            begin = time.perf_counter()
+            begin, budget = time.perf_counter(), self._schedule.budget
             with self._own_work:
-                if untested := self._samples.test_at_the_end(self._recorder):
+                if untested := self._samples.test_at_the_end(self._recorder, budget.at_the_end()):
                     self._recorder.note(untested)
-            self._schedule.budget.closing = time.perf_counter() - begin
+            budget.closing = time.perf_counter() - begin
             with self._own_work:
                 if self._guards is not None and (left := self._guards.left()):
                     self._recorder.note(left)
@@ -358,6 +358,7 @@ class Session:
             self._models,
             self._own_work,
             may_probe,
+            self._samples.has_enough(),
             number=self.count,
             flush_trials=self._flush_trials,
             carried=self._carried,

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeAlias, Unpack
 
 import torch
 from torch import Tensor, nn
+from torch._compile import _disable_dynamo
 from torch.nn.utils.rnn import PackedSequence
 
 from gradreach.engine import compiled_scan as compiled
@@ -156,7 +157,7 @@ class RecurrentLayer(nn.RNNBase):
             and not torch._C._are_functorch_transforms_active()
         )
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]  # a loop over time would be unrolled into the graph
+    @_disable_dynamo  # a loop over time would be unrolled into the graph; loads the compiler when called
     def _scan(self, input: Tensor | PackedSequence, hx: State) -> Any:
         self._update_flat_weights()
         check_call(self, input, hx, ("input", "hx"))

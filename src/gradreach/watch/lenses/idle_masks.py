@@ -19,6 +19,7 @@ from gradreach.watch.lenses.losses import Losses
 from gradreach.watch.masked_fills import masked_fills
 from gradreach.watch.nonfinite.operations import key_of
 from gradreach.watch.nonfinite.saved_values import saved_value
+from gradreach.watch.seldom import may_be_found, was_found
 from gradreach.watch.targets_of_places import asks_each_place
 from gradreach.watch.tensors import is_dense_and_real
 
@@ -72,6 +73,8 @@ class IdleMasks(Lens):
     def before_backward(self, backward: BackwardPass) -> None:
         """Read the weights and the masks before them, and wait for the gradient that tells which are read."""
         self._pending, self._found = {}, {}
+        if not may_be_found(self.step.carried, IdleMasks):
+            return
         softmaxes = (node for node in backward.graph.nodes if key_of(operation(node)) in SOFTMAXES)
         with torch.no_grad():
             for node in islice(softmaxes, MOST_ATTENTIONS):
@@ -82,6 +85,7 @@ class IdleMasks(Lens):
 
     def look(self, look: Look) -> Look:
         """The look's `idle_masks`, in the order in which they run."""
+        was_found(self.step.carried, IdleMasks, found=bool(self._found))
         each = [found for _, found in sorted(self._found.items(), reverse=True)]
         given = self.step.data.sequences()
         seen = (

@@ -15,6 +15,7 @@ from gradreach.watch.graph import Node
 from gradreach.watch.ignored_keys import ignored_keys, is_attention
 from gradreach.watch.lens import BackwardPass, Lens, WatchedStep
 from gradreach.watch.padding_runs import FEWEST_STEPS, MOST_GIVEN, padded_places
+from gradreach.watch.seldom import may_be_found, was_found
 
 MOST_ATTENTIONS = 32
 
@@ -32,6 +33,8 @@ class InvertedMasks(Lens):
 
     def before_backward(self, backward: BackwardPass) -> None:
         """Read which keys the attentions ignore, before the backward pass uses the graph up."""
+        if not may_be_found(self.step.carried, InvertedMasks):
+            return
         attentions = islice(filter(is_attention, backward.graph.nodes), MOST_ATTENTIONS)
         with torch.no_grad():
             told = [each for node in attentions if (each := self._told(node)) is not None]
@@ -40,6 +43,7 @@ class InvertedMasks(Lens):
 
     def look(self, look: Look) -> Look:
         """The look's `inverted_masks`, in the order in which they run."""
+        was_found(self.step.carried, InvertedMasks, found=bool(self._found))
         return replace(look, inverted_masks=self._found)
 
     def _told(self, node: Node) -> InvertedMask | None:

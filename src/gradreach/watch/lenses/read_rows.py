@@ -2,11 +2,13 @@
 
 The rows of a batch are independent, so that row i of the loss reads sequence i of such a layer and no other. This is
 seen by short backward passes over the script's own graph, from single rows of what the loss was computed of to the
-layer's output. They accumulate into no `.grad`.
+layer's output. They accumulate into no `.grad`. The first looks that come through a layer ask, and some later ones, for
+a model reads its rows as its code is written.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
@@ -22,9 +24,11 @@ from gradreach.watch.graph import Graph, maker, mark, operation
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep
 from gradreach.watch.loss_rows import rows_of
 from gradreach.watch.seams import Back
+from gradreach.watch.seldom import is_asked
 from gradreach.watch.tensors import is_dense_and_real
 
 MOST_CALLS = 1_000
+FIRST_LOOKS = 6
 _VIEWS = ("ViewBackward0", "UnsafeViewBackward0", "ReshapeAliasBackward0")
 
 
@@ -75,7 +79,8 @@ class ReadRows(Lens):
         if not self._layers or not self.step.may_pass_again(backward):
             return
         number, edges = self._last(backward.graph)
-        for start, shape in rows_of(backward.losses) if edges else ():
+        is_turn = bool(edges) and self._is_turn_of(self._layers[number].module)
+        for start, shape in rows_of(backward.losses) if is_turn else ():
             rows = sorted({1, shape[0] // 2, shape[0] - 1})
             sets = [self._read(start, shape, row, number, edges, backward.back) for row in rows]
             if all(sets):
@@ -85,6 +90,13 @@ class ReadRows(Lens):
     def look(self, look: Look) -> Look:
         """The look's `readings`."""
         return replace(look, readings=self._readings)
+
+    def _is_turn_of(self, module: nn.Module) -> bool:
+        """Whether this look asks about a module; it counts as one that came through it."""
+        looks: Counter[str] = self.step.carried.setdefault(ReadRows, Counter())
+        path = self.step.models.path(module)
+        looks[path] += 1
+        return is_asked(looks[path] - 1, FIRST_LOOKS)
 
     def _last(self, graph: Graph) -> tuple[int, list[tuple[GradientEdge, int]]]:
         """The last call that the loss came through, and the edges of its outputs, each with its place."""

@@ -117,17 +117,22 @@ class RecurrentCollector:
         last = max(whole, key=lambda calls: calls[-1].order, default=[])
         return [called_sequence(sequence) for sequence in sequences_of(last)] if last else []
 
+    def let_go(self) -> None:
+        """Keep nothing of the calls any more."""
+        self._calls.clear()
+
     @torch.no_grad()
-    def looks(self, models: Models, scale: float) -> tuple[TimeLook, ...]:
-        """Every layer and direction of every sequence, by the engine; lets go of what was kept."""
+    def looks(self, models: Models, scale: float, *, maps: bool = True) -> tuple[TimeLook, ...]:
+        """Every layer and direction of every sequence, by the engine, or without `maps` their errors alone; lets go of
+        what was kept."""
         looks: list[TimeLook] = []
         for calls in self._calls.values():
             if is_whole(calls):
-                looks += self._look_at_module(calls, models.path(calls[0].module), scale)
-        self._calls.clear()
+                looks += self._look_at_module(calls, models.path(calls[0].module), scale, maps=maps)
+        self.let_go()
         return tuple(looks)
 
-    def _look_at_module(self, calls: list[RecurrentCall], path: str, scale: float) -> list[TimeLook]:
+    def _look_at_module(self, calls: list[RecurrentCall], path: str, scale: float, *, maps: bool) -> list[TimeLook]:
         module = calls[0].module
         looks: list[TimeLook] = []
         gradients: list[LayerAdjoint] = []
@@ -137,11 +142,13 @@ class RecurrentCollector:
             adjoints = _sweep(played, sequence, scale)
             gradients += adjoints
             self._keep_errors(sequence, played, adjoints[-played.directions :])
+            if not maps:
+                continue
             kind = _kind(module, played)
             seen = look_at(path, played, adjoints, max_lag=MAX_LAG, output=_output(sequence), kind=kind)
             self.faded += faded(sequence, played, adjoints, seen, scale)
             looks += seen
-        if len(sequences) > MOST_LOOKS:
+        if len(sequences) > MOST_LOOKS or not maps:
             return looks
         own = {name: self._own_gradient(p, scale) for name, p in named_parameters_of(module) if p.grad is not None}
         error = gradient_error(_summed(gradients), own)

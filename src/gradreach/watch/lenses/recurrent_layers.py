@@ -13,6 +13,11 @@ from gradreach.watch.lenses.recurrent import RECURRENT, RecurrentCollector
 from gradreach.watch.lenses.recurrent_calls import CalledSequence
 from gradreach.watch.samples.local_errors import LocalErrors
 from gradreach.watch.samples.stream import Chunk
+from gradreach.watch.seldom import is_asked
+
+FIRST_LOOKS = 8
+"""Looks of which each has its reach maps; after those every second one has, and the others have the errors until there
+are enough."""
 
 
 class RecurrentLayers(Lens):
@@ -41,7 +46,13 @@ class RecurrentLayers(Lens):
 
     def look(self, look: Look) -> Look:
         """What the stock layers add to the look's `time`."""
-        looks = self._recurrent.looks(self.step.models, self.step.scale)
+        before: int = self.step.carried.get(RecurrentLayers, 0)
+        self.step.carried[RecurrentLayers] = before + self._recurrent.ran
+        maps = is_asked(before, FIRST_LOOKS, 2)
+        if not maps and self.step.errors_suffice:
+            self._recurrent.let_go()
+            return look
+        looks = self._recurrent.looks(self.step.models, self.step.scale, maps=maps)
         self.step.faded += self._recurrent.faded
         return replace(look, time=(*look.time, *looks))
 

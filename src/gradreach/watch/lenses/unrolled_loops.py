@@ -17,6 +17,7 @@ from gradreach.watch.lens import BackwardPass, Lens, WatchedStep
 from gradreach.watch.lenses.loops import MOST_STATES, Loops
 from gradreach.watch.lenses.recurrent_layers import RecurrentLayers
 from gradreach.watch.models import modules_of
+from gradreach.watch.seldom import may_be_found, was_found
 from gradreach.watch.state_gradients import StateGradients
 from gradreach.watch.state_look import LoopPlace, look_at_states, look_from
 from gradreach.watch.topology import Output, Topology
@@ -39,6 +40,15 @@ class UnrolledLoops(Lens):
         """Find the loops and the scans, and take the gradients at their states by extra passes over the graph."""
         if not backward.graph.whole or not self.step.may_pass_again(backward):
             return
+        if may_be_found(self.step.carried, UnrolledLoops):
+            self._find(backward)
+        was_found(self.step.carried, UnrolledLoops, found=bool(self._looks))
+
+    def look(self, look: Look) -> Look:
+        """What the loops add to the look's `time`."""
+        return replace(look, time=(*look.time, *self._looks))
+
+    def _find(self, backward: BackwardPass) -> None:
         topology = Topology(backward.graph)
         for loop in graph_loops(topology, backward.graph):
             if not self._is_followed(topology, loop.nodes):
@@ -46,10 +56,6 @@ class UnrolledLoops(Lens):
         for scan in islice(graph_scans(topology), MOST_SCANS):
             if not self._is_followed(topology, [scan.states.node]) and scan.log_factors.numel() <= MOST_NUMBERS:
                 self._look_at_scan(topology, scan, backward)
-
-    def look(self, look: Look) -> Look:
-        """What the loops add to the look's `time`."""
-        return replace(look, time=(*look.time, *self._looks))
 
     def _look_at_loop(self, topology: Topology, loop: GraphLoop, backward: BackwardPass) -> None:
         gradients = StateGradients(topology, loop.states[-_most_states(topology, loop) :])

@@ -15,7 +15,7 @@ from gradreach.engine.norms import is_sharded
 from gradreach.record.look import Look
 from gradreach.record.schema import Dependency
 from gradreach.record.sinks.sink import Sink
-from gradreach.watch.budget import Budget
+from gradreach.watch.budget import MOST_AT_THE_END, Budget
 from gradreach.watch.samples.local_errors import LocalErrors, identities
 from gradreach.watch.samples.stream import Stream
 
@@ -33,14 +33,14 @@ MOST_POOLS = 4
 ENOUGH_SEQUENCES = 256
 """Looks from the first half of the run so far leave where so many sequences remain: the model has moved on."""
 
-MOST_SECONDS_AT_THE_END = 30.0
-"""Seconds after which, the script ended, no further module is asked about, as on an overloaded machine."""
-
 FIRST_TEST_SECONDS = 1.0
 """What a test is expected to cost before there was one."""
 
 PROBE_EVERY = 3
-"""Each so many-th look has a probe, the first among them: its further backward passes may take most of a look."""
+PROBE_SELDOM = 6
+MANY_LOOKS = 9
+"""Each so many-th look has a probe, the first among them, and after many looks fewer: its further backward passes may
+take most of a look."""
 
 
 ALIKE = 1e-3
@@ -98,6 +98,11 @@ class _ModuleSamples:
         while len(self.looks) > 1 and self._oldest_leaves(look.step):
             self.looks.popleft()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there are as many sequences as a test of the latest half of a run needs."""
+        return sum(len(look.errors) for look in self.looks) >= ENOUGH_SEQUENCES
+
     def grown(self) -> bool:
         """Whether twice as much has been seen as at the last test."""
         return self.entered >= max(2 * self.tested, ENOUGH_SEQUENCES)
@@ -140,13 +145,19 @@ class DependencySamples:
 
     def may_probe(self) -> bool:
         """Whether the next look should have its probe."""
-        return self._looks % PROBE_EVERY == 0
+        return self._looks % (PROBE_EVERY if self._looks < MANY_LOOKS else PROBE_SELDOM) == 0
+
+    def has_enough(self) -> bool:
+        """Whether each pool is so full that looks may leave out what costs much to find."""
+        return bool(self._pools) and all(pool.is_full for pool in self._pools.values())
 
     def take(self, look: Look, found: Sequence[LocalErrors]) -> None:
         """Take in the errors of a look; of a model without a recurrence only where an input moves later errors."""
         site, step = look.site, look.step
         self._looks += 1
         self._reaching |= {(site, probe.module) for probe in look.probes}
+        if not found and self.has_enough():
+            return
         preceding = self.stream.preceding(step, found[0].chunk if len(found) == 1 else None)
         for local in found:
             if local.recurrent or (site, local.module) in self._reaching:
@@ -159,13 +170,14 @@ class DependencySamples:
                 sink.write(pool.test())
                 budget.spend(pool.seconds)
 
-    def test_at_the_end(self, sink: Sink, most_seconds: float = MOST_SECONDS_AT_THE_END) -> str:
-        """Test what has grown since its last test, the fullest first; a sentence on what there was no time for."""
+    def test_at_the_end(self, sink: Sink, most_seconds: float = MOST_AT_THE_END) -> str:
+        """Test what has grown since its last test, the fullest first, and begin no further one after so many seconds of
+        work; a sentence on what there was no time for."""
         untested = [pool for pool in self._pools.values() if pool.entered > pool.tested]
-        left, begin = sorted(untested, key=lambda pool: -pool.entered), time.perf_counter()
+        left, begin = sorted(untested, key=lambda pool: -pool.entered), time.process_time()
         while left:
             sink.write(left.pop(0).test())
-            if time.perf_counter() - begin > most_seconds:
+            if time.process_time() - begin > most_seconds:
                 break
         names = ", ".join(f"`{pool.module}`" if pool.module else "the model" for pool in left)
         lacking = f"the data was not asked a last time what the errors of {names} depend on"
@@ -175,11 +187,9 @@ class DependencySamples:
     def _add(self, site: int, step: int, local: LocalErrors, preceding: Sequence[Tensor]) -> None:
         if any(is_sharded(each) for each in (local.inputs, local.errors, local.states)):
             return
-        rows, errors, states, inputs = _fitting(local, preceding)
-        carrying = errors.abs().amax(-1) > 0
-        rms = float(errors[carrying].double().square().mean().sqrt()) if bool(carrying.any()) else 0.0
-        finite = all(bool(each.isfinite().all()) for each in (errors, states, inputs))
-        if rms == 0.0 or not finite or errors.shape[1] < 2:
+        rows, lead, errors, states, inputs = _fitting(local, preceding)
+        rms = _rms_of_carrying(errors)
+        if rms == 0.0 or not all(map(_is_finite, (errors, states, inputs))) or inputs.shape[1] < 2:
             return
         pool = self._pools.setdefault((site, local.module), _ModuleSamples(site, local.module, rms))
         if len(self._pools) > MOST_POOLS:
@@ -191,8 +201,8 @@ class DependencySamples:
             _LookSample(
                 step,
                 self._narrowed("inputs", inputs).float().cpu() if real else inputs.long().cpu(),
-                self._narrowed("errors", errors / rms).half().cpu(),
-                self._narrowed("states", states).clamp(-6e4, 6e4).half().cpu(),
+                _behind(lead, self._narrowed("errors", errors / rms).half().cpu()),
+                _behind(lead, self._narrowed("states", states).clamp(-6e4, 6e4).half().cpu()),
                 _apart(identities(each[rows] for each in local.source), errors),
             )
         )
@@ -208,8 +218,26 @@ class DependencySamples:
         return values.float() @ self._matrices[what, wide].to(values.device)
 
 
-def _fitting(local: LocalErrors, preceding: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Which rows one look keeps, and their errors, states and inputs, the chunks before them without an error.
+def _rms_of_carrying(errors: Tensor) -> float:
+    """The root mean square of errors (B, T, p) over the positions that carry one, 0 where none does."""
+    carrying = int((errors != 0).any(-1).sum()) * errors.shape[-1]
+    return float(torch.linalg.vector_norm(errors, dtype=torch.float64)) / carrying**0.5 if carrying else 0.0
+
+
+def _is_finite(values: Tensor) -> bool:
+    """Whether all of these numbers are, by their least and largest, which tell of one that is not."""
+    least, largest = values.aminmax()
+    return bool(least.isfinite() & largest.isfinite())
+
+
+def _behind(lead: int, values: Tensor) -> Tensor:
+    """Values (B, T, ·) behind so many steps of zeros."""
+    return torch.nn.functional.pad(values, (0, 0, lead, 0))
+
+
+def _fitting(local: LocalErrors, preceding: Sequence[Tensor]) -> tuple[Tensor, int, Tensor, Tensor, Tensor]:
+    """Which rows one look keeps, how many steps of the chunks before them, which have no error, and their errors and
+    states without these and inputs with them.
 
     Rows are left out, evenly, and steps only where a single row is too much: then the last ones stay.
     """
@@ -225,6 +253,6 @@ def _fitting(local: LocalErrors, preceding: Sequence[Tensor]) -> tuple[Tensor, T
     T = min(T, max(1, MOST_BYTES // 2 // per_step))
     count = min(B, MOST_SEQUENCES // 2, max(1, MOST_BYTES // 2 // (per_step * T)))
     rows = torch.linspace(0, B - 1, count, dtype=torch.float64).round().long().to(inputs.device)
-    errors, states = (torch.nn.functional.pad(each[rows], (0, 0, lead, 0)) for each in (local.errors, local.states))
-    whole = torch.cat([each[rows] for each in (*before, inputs)], 1)
-    return rows, errors[:, -T:], states[:, -T:], whole[:, -T:]
+    errors, states = (each[rows][:, -T:] for each in (local.errors, local.states))
+    whole = torch.cat([each[rows] for each in (*before, inputs)], 1)[:, -T:]
+    return rows, whole.shape[1] - errors.shape[1], errors, states, whole
