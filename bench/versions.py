@@ -1,5 +1,5 @@
-"""The core of the tests (watching, engine, remedies) under other versions of torch and Python, each in an environment of
-its own, made by uv and taken away again.
+"""The core of the tests (watching, engine, remedies) under other versions of torch and Python, each in an environment
+of its own, made by uv and taken away again.
 
 A pair is TORCH/PYTHON; "newest" is the newest torch that there is for that Python. A pair whose Python or whose torch
 cannot be had is said as such. Where torch is a CUDA build, an environment takes 3 to 6 GB until its tests are over.
@@ -41,7 +41,7 @@ PAIRS = (
     "newest/3.13",
     "newest/3.14",
 )
-"""Every torch that is named with one Python at least, the oldest and the newest with the oldest and the newest Python."""
+"""Every torch that is named with one Python at least, the oldest and the newest with the first and the last Python."""
 
 
 @dataclass(frozen=True, slots=True)
