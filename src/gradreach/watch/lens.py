@@ -171,6 +171,10 @@ class Lens:
         """
         return ()
 
+    def let_go(self) -> None:
+        """Nothing more is asked: let go of every tensor. The script's graph, which outlives its step, holds the lens by
+        marks and hooks."""
+
     def leads(self, losses: Sequence[Tensor]) -> None:
         """On a step that only leads up to a look, before backward."""
 

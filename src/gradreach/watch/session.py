@@ -275,6 +275,9 @@ class Session:
         if look is not None:
             with self._own_work, self._memory.measured(losses):
                 self._after(site, look)
+        if watch is not None:
+            with self._own_work:
+                watch.let_go()
         self._compiled.shadow = None
         with self._own_work:
             self._steps.judge(losses, frame)

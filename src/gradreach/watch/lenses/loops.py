@@ -134,6 +134,10 @@ class Loops(Lens):
         path = self.step.models.path(found.module)
         return [LocalErrors(path, data[0], found.errors, found.states, (data[0],))]
 
+    def let_go(self) -> None:
+        """Let go of the states and errors."""
+        self._errors.clear()
+
     def _find(self, taken: Sequence[nn.Module]) -> list[_Loop]:
         """The recurrences among the calls, outermost module first; none inside a module of `taken` or of another."""
         repeated = [(module, calls) for module, calls in self._calls.values() if len(calls) >= FEWEST_CALLS]

@@ -68,6 +68,7 @@ class RecurrentCollector:
         self._calls: dict[int, list[RecurrentCall]] = {}
         self._generators: dict[int, Tensor] = {}
         self._before: dict[int, Tensor] = {}
+        self._caught: list[dict[str, Tensor]] = []
 
     def entering(self, module: nn.Module) -> None:
         """Before a call: keep the generator's state where the layer will draw dropout from it."""
@@ -96,9 +97,17 @@ class RecurrentCollector:
             sum(map(len, self._calls.values())),
         )
         self._calls.setdefault(id(module), []).append(call)
+        self._caught.append(call.gradients)
         for name, tensor in caught.items():
             keep = partial(self._keep_gradient, call.gradients, name)
             on_gradient(maker(tensor), tensor.output_nr, keep, self._own_work)
+
+    def let_go(self) -> None:
+        """Let go of every call, and of the gradients that the hooks in the script's graph hold on to."""
+        for gradients in self._caught:
+            gradients.clear()
+        for kept in (self._calls, self._caught, self._before, self._generators, self.last, self.faded):
+            kept.clear()
 
     @property
     def ran(self) -> bool:

@@ -53,6 +53,11 @@ class RecurrentLayers(Lens):
             if sequence.error is not None and bool(sequence.error.any())
         ]
 
+    def let_go(self) -> None:
+        """Let go of the calls and of what was found of them."""
+        self._recurrent.let_go()
+        self.step.faded.clear()
+
     def chunk(self) -> Chunk | None:
         """The last sequence of the module that was called last."""
         sequences = self._recurrent.called_sequences()
