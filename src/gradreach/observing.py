@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from gradreach.facts.wording import count
+from gradreach.record.byte_sizes import bytes_of
 from gradreach.record.schema import Outcome, Record
 from gradreach.record.sinks.recorder import Recorder
 from gradreach.record.sinks.sqlite import SqliteSink
@@ -41,10 +42,11 @@ class Watch:
     3
     """
 
-    def __init__(self, model: nn.Module, out: Path, budget: Budget) -> None:
+    def __init__(self, model: nn.Module, out: Path, budget: Budget, memory: int | None = None) -> None:
         self.out = out
         self._model = model
         self._budget = budget
+        self._memory = memory
         self._began = time.perf_counter()
         self._session: Session | None = None
         self._recorder: Recorder | None = None
@@ -55,7 +57,7 @@ class Watch:
         device = next((p.device.type for p in self._model.parameters()), "cpu")
         run = describe_run(_running(), (), device)
         self._recorder = Recorder(run, [SqliteSink(rank_file(self.out, run.rank), run)])
-        self._session = Session(self._recorder, self._budget, only=self._model)
+        self._session = Session(self._recorder, self._budget, only=self._model, memory=self._memory)
         _active.append(self)
         return self
 
@@ -93,18 +95,26 @@ class Watch:
 
 
 def observe(
-    model: nn.Module, *, budget: float = 0.02, every: int | None = None, out: str | Path | None = None
+    model: nn.Module,
+    *,
+    budget: float = 0.02,
+    every: int | None = None,
+    memory: int | str | None = None,
+    out: str | Path | None = None,
 ) -> Watch:
     """Watch every backward pass of `model` in the `with` block; the training is bit for bit the same, watched or not.
 
-    `budget` is the share of the wall time that watching may cost; `every` watches each n-th step instead. The record
-    goes to the folder `out` (default: a temporary one). Raises TypeError for anything but a module, ValueError for a
-    budget outside (0, 1] or an `every` under 1, OSError where `out` cannot be written.
+    `budget` is the share of the wall time that watching may cost; `every` watches each n-th step instead. `memory`
+    is what a look may take beside the script's own, in bytes or as "500MB" (default: a quarter of what the process
+    holds at its peak); what has no room is looked at in part. The record goes to the folder `out` (default: a temporary
+    one). Raises TypeError for anything but a module, ValueError for a budget outside (0, 1], an `every` under 1 or a
+    `memory` that is no size, OSError where `out` cannot be written.
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}: pass the model that you train")
+    room = None if memory is None else bytes_of(memory)
     folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="gradreach-"))
-    return Watch(model, folder, Budget(budget, every))
+    return Watch(model, folder, Budget(budget, every), room)
 
 
 def diagnose(

@@ -2,6 +2,7 @@
 
     [tool.gradreach]
     budget = 0.02                    # share of the wall time that watching may cost
+    memory = "500MB"                 # what a look may take, where not a quarter of what the process holds
     ignore = ["GR101"]               # rules that say nothing
 
     [tool.gradreach.thresholds]      # figures from which on a rule speaks, each by the name of its field, with dashes
@@ -21,6 +22,7 @@ from msgspec import Meta, ValidationError, convert
 
 from gradreach.facts.thresholds import DEFAULT, Threshold, Thresholds
 from gradreach.facts.wording import figure
+from gradreach.record.byte_sizes import bytes_of
 
 BUDGET = 0.02
 """The share of the wall time that watching may cost where nothing else is said."""
@@ -39,6 +41,7 @@ class Settings:
     """The settings in force; `source` is the file that sets them, None where all of them are the defaults."""
 
     budget: float = BUDGET
+    memory: int | None = None
     ignore: tuple[str, ...] = ()
     thresholds: Thresholds = DEFAULT
     source: Path | None = None
@@ -99,10 +102,11 @@ def _table(file: Path, text: bytes) -> Mapping[str, Any] | None:
 
 def _settings(table: Mapping[str, Any], file: Path) -> Settings:
     at = f"{file} [{TABLE}]"
-    _check_keys(table, ("budget", "ignore", "thresholds"), at)
+    _check_keys(table, ("budget", "memory", "ignore", "thresholds"), at)
     share = "a share of the wall time above 0 and up to 1"
     return Settings(
         budget=_value(table.get("budget", BUDGET), _SHARE, f"{at} budget", share, "try 0.02"),
+        memory=None if "memory" not in table else _memory(table["memory"], f"{at} memory"),
         ignore=_codes(table.get("ignore", []), f"{at} ignore"),
         thresholds=_thresholds(table.get("thresholds", {}), f"{file} [{TABLE}.thresholds]"),
         source=file,
@@ -122,6 +126,13 @@ def _check_keys(table: Mapping[str, Any], known: Collection[str], at: str) -> No
     for key in table:
         if key not in known:
             raise BadSettings(f"{at}: unknown key {key!r}; {_meant(key.replace('_', '-'), known, expected)}")
+
+
+def _memory(value: object, at: str) -> int:
+    try:
+        return bytes_of(value)
+    except (TypeError, ValueError):
+        raise BadSettings(f'{at}: expected a size of memory, got {_came(value)}; try "500MB"') from None
 
 
 def _codes(value: object, at: str) -> tuple[str, ...]:

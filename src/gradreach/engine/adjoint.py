@@ -104,7 +104,12 @@ def gradient_error(adjoints: Sequence[LayerAdjoint], gradients: Mapping[str, Ten
 
     It is None where none of them has one, or where all of these are 0.
     """
-    ours = {name: grad for adjoint in adjoints for name, grad in adjoint.gradients.items() if name in gradients}
+    return error_of({name: grad for each in adjoints for name, grad in each.gradients.items()}, gradients)
+
+
+def error_of(ours: Mapping[str, Tensor], gradients: Mapping[str, Tensor]) -> float | None:
+    """`gradient_error` of gradients by their names."""
+    ours = {name: grad for name, grad in ours.items() if name in gradients}
     if not ours:
         return None
     theirs = {name: gradients[name].detach().to(grad) for name, grad in ours.items()}

@@ -37,18 +37,20 @@ def look_at(
     output: Tensor | PackedSequence | None = None,
     gradients: Mapping[str, Tensor] | None = None,
     kind: str | None = None,
+    batch: int | None = None,
 ) -> list[TimeLook]:
     """One TimeLook for every layer and direction.
 
     The reach map carries at most max(B, max_anchors · max_rows) states at a time: where fewer steps have a local
     error, more rows, and all of them under a loss on the last step. `output` is the module's own, against which the
     replay is checked, and `gradients` the script's parameter gradients by torch's names; both stay unchecked where
-    None. `kind` names the module's class where it is not the cell's kind.
+    None. `kind` names the module's class where it is not the cell's kind. The replay may hold some rows of a larger
+    `batch`.
     """
     why = _differs(replay, output)
     off = None if gradients is None else gradient_error(adjoints, gradients)
     return [
-        _look(module_path, n, replay, adjoint, (max_anchors, max_rows, max_lag), why, off, kind or replay.kind)
+        _look(module_path, n, replay, adjoint, (max_anchors, max_rows, max_lag), why, off, kind or replay.kind, batch)
         for n, adjoint in enumerate(adjoints)
     ]
 
@@ -80,10 +82,12 @@ def _look(
     why: str,
     off: float | None,
     kind: str,
+    batch: int | None,
 ) -> TimeLook:
     run = replay.unrolls[n]
     T, B, _ = run.x.shape
-    reach, sampled = _reach(run, adjoint, limits, adjoint.gradients.get("weight_hh" + replay.names[n]))
+    B = batch or B
+    reach, sampled = _reach(run, adjoint, limits, adjoint.gradients.get("weight_hh" + replay.names[n]), B)
     r = curve(reach)
     limit = bounds(run)
     rows, columns, cells = kept_map(reach, T, reverse=run.reverse)
@@ -142,7 +146,7 @@ def _kept(norms: Sequence[float], lag: int) -> float | None:
 
 
 def _reach(
-    run: Unroll, adjoint: LayerAdjoint, limits: tuple[int, int, int | None], gradient: Tensor | None
+    run: Unroll, adjoint: LayerAdjoint, limits: tuple[int, int, int | None], gradient: Tensor | None, batch: int
 ) -> tuple[ReachMap, str]:
     """The reach map within the limits, and what it leaves out."""
     max_anchors, max_rows, max_lag = limits
@@ -164,7 +168,7 @@ def _reach(
         floor=NEGLIGIBLE,
     )
     steps = "" if every else f"{len(anchors)} of the steps with a local error"
-    sample = "" if rows is None else f"{held} of {B} rows"
+    sample = "" if held == batch else f"{held} of {batch} rows"
     return reach, ", ".join(each for each in (steps, sample) if each)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 from torch.nn.utils.rnn import PackedSequence
@@ -58,6 +58,14 @@ class Stack:
     remedies: Remedies = UNREMEDIED
 
 
+@dataclass(frozen=True, slots=True)
+class SomeRows:
+    """Which rows of a batch `of` so many were taken; dropout is drawn for all of them. Not those of packed calls."""
+
+    of: int
+    taken: Int[Tensor, " R"]
+
+
 @torch.no_grad()
 def replay(
     module: nn.Module,
@@ -66,12 +74,13 @@ def replay(
     *,
     generator_state: Tensor | None = None,
     without_dropout: bool = False,
+    rows: SomeRows | None = None,
 ) -> Replay:
     """Run nn.RNN, nn.GRU or nn.LSTM again in the closed form, from the input and state that it was called with.
 
     `generator_state` is torch.get_rng_state() from just before the module's own forward; it matters where dropout
     between layers is active. The draws come from a generator of our own, so no generator of the script is touched;
-    there are none `without_dropout`.
+    there are none `without_dropout`. Where x holds some of the rows of that call, `rows` says which.
     Raises TypeError for any other module.
     """
     if not isinstance(module, nn.RNNBase):
@@ -83,7 +92,7 @@ def replay(
     T = layout.sequence_in(x).shape[0]
     stack = stack_of(module)
     stack = replace(stack, dropout=0.0) if without_dropout else stack
-    return _run(stack, layout, x, hx, [(generator_state, T)])
+    return _run(stack, layout, x, hx, [(generator_state, T)], rows)
 
 
 @torch.no_grad()
@@ -93,6 +102,7 @@ def replay_cells(
     states: Sequence[State],
     *,
     generator_states: Sequence[Tensor | None] | None = None,
+    rows: SomeRows | None = None,
 ) -> Replay:
     """Stitch the calls of a cell, or of a stock layer fed chunk by chunk, to one sequence.
 
@@ -117,7 +127,7 @@ def replay_cells(
         lengths = [1] * len(inputs)
         given = [with_layer(state) for state in states]
     draws = list(zip(generator_states or [None] * len(inputs), lengths, strict=True))
-    run = _run(stack, layout, x, given[0] if given else None, draws)
+    run = _run(stack, layout, x, given[0] if given else None, draws, rows)
     broken = _first_break(run, given, lengths)
     if broken is None:
         return run
@@ -162,7 +172,12 @@ def _own(weight: Tensor) -> Tensor:
 
 
 def _run(
-    stack: Stack, layout: Layout, x: Tensor | PackedSequence, hx: State, draws: list[tuple[Tensor | None, int]]
+    stack: Stack,
+    layout: Layout,
+    x: Tensor | PackedSequence,
+    hx: State,
+    draws: list[tuple[Tensor | None, int]],
+    rows: SomeRows | None,
 ) -> Replay:
     cell, w = stack.cell, stack.weights[0]
     like, drawn_as = w.w_ih, x.data.dtype
@@ -170,7 +185,7 @@ def _run(
     H = w.w_ih.shape[0] // cell.gates
     sizes = (H if w.w_hr is None else w.w_hr.shape[0], H)
     h_0, c_0 = _states(layout, hx, data, len(stack.weights), sizes, cell.carries_c)
-    noise_of = _noise(stack, layout, drawn_as, like, draws)
+    noise_of = _noise(stack, layout, drawn_as, like, draws, rows)
     depth = len(stack.weights) // stack.directions
     unrolls: list[Unroll] = []
     noise: list[Tensor | None] = []
@@ -229,7 +244,12 @@ def _states(
 
 
 def _noise(
-    stack: Stack, layout: Layout, drawn_as: torch.dtype, like: Tensor, draws: list[tuple[Tensor | None, int]]
+    stack: Stack,
+    layout: Layout,
+    drawn_as: torch.dtype,
+    like: Tensor,
+    draws: list[tuple[Tensor | None, int]],
+    rows: SomeRows | None,
 ) -> Callable[[Tensor], Tensor | None]:
     """What draws one layer's dropout noise after another, as the module itself did: Bernoulli(1 − p) / (1 − p)."""
     p = stack.dropout
@@ -245,14 +265,17 @@ def _noise(
 
     def draw(data: Tensor) -> Tensor:
         if layout.packed is not None:
-            shapes = [(sum(layout.sizes or ()), data.shape[-1])]
+            shapes: list[tuple[int, ...]] = [(sum(layout.sizes or ()), data.shape[-1])]
         else:
-            shapes = [(length, *data.shape[1:]) for _, length in generators]
+            batch = data.shape[1] if rows is None else rows.of
+            shapes = [(length, batch, data.shape[2]) for _, length in generators]
         parts = [
             torch.empty(shape, dtype=drawn_as, device="cpu").bernoulli_(1 - p, generator=generator).div_(1 - p)
             for shape, (generator, _) in zip(shapes, generators, strict=True)
         ]
         whole = torch.cat(parts).to(data)
+        if rows is not None:
+            return whole[:, rows.taken]
         return whole if layout.packed is None else layout.sequence_in(whole)
 
     return draw

@@ -13,5 +13,6 @@ process: whether the process that records still goes on.
 sinks: the places that a run is written to.
 store: reading recordings, whole or as they grow.
 has_card: what shows itself in a notebook and on a terminal.
+byte_sizes: numbers of bytes, as people write and read them.
 members: how the members of a family are found, in their folder and in other packages.
 """

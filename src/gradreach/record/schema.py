@@ -191,7 +191,8 @@ class Overhead:
     shorter), `whole` over all steps. `passes` counts the backward passes so far and `steps` the updates, of which each
     `norm_every`-th is measured and stands among the steps. `every` is set where each n-th step was to be watched
     whatever it costs. `closing` is what the last questions to the data took when the training was over, in none of the
-    shares."""
+    shares. `memory` is by how many bytes looks have raised the peak of what the process holds, None where that is not
+    known, and `memory_allowed` what one may take where the script's user said so."""
 
     budget: float
     measured: float
@@ -202,6 +203,8 @@ class Overhead:
     every: int | None = None
     closing: float = 0.0
     steps: int = 0
+    memory: int | None = None
+    memory_allowed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

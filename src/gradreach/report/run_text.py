@@ -7,6 +7,7 @@ from collections import Counter
 from gradreach.facts.clipping import Clipping
 from gradreach.facts.facts import Facts
 from gradreach.facts.wording import count, figure, local, percent, shortened
+from gradreach.record.byte_sizes import readable
 from gradreach.record.schema import GuardSummary, Overhead, Run
 from gradreach.record.seen.depth import DepthLook
 
@@ -27,6 +28,8 @@ def of_overhead(overhead: Overhead) -> str:
     spent = f"{percent(overhead.measured)} of the wall time"
     if overhead.closing >= 0.1:
         spent += f" and {overhead.closing:.1f} s at the end"
+    if overhead.memory:
+        spent += f", {readable(overhead.memory)} more memory at the peak"
     if overhead.every is None and overhead.measured > overhead.budget:
         over = "planned looks and some work at each step come in any case, which shows where steps are short"
         return f"{spent}, over the budget of {percent(overhead.budget)}: {over}"

@@ -37,6 +37,7 @@ guard_every_optimizer: a guard before every optimizer's step, for `gradreach run
 loader_passes: passes over loaders that give no batch any more
 missed_loads: checkpoints of which nothing was taken
 renaming: by which change of its names a checkpoint would fit
+memory: what memory a look may take beside the script's own
 models: the models that a script trains, and their parameters
 hidden_parts: what modules keep in containers of Python, out of torch's sight
 accumulation: whether a backward pass adds on to the gradient of the one before it

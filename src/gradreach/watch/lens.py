@@ -21,6 +21,7 @@ from gradreach.record.members import in_folder
 from gradreach.watch.flush_trials import FlushTrials
 from gradreach.watch.graph import Graph
 from gradreach.watch.layer_work import Faded
+from gradreach.watch.memory import Memory
 from gradreach.watch.models import Models
 from gradreach.watch.module_spans import ModuleSpans
 from gradreach.watch.own_work import OwnWork
@@ -79,9 +80,9 @@ class WatchedStep:
     calls. `is_recording`: a gradient that arrives now is of the script's own backward pass. `is_stored_elsewhere`:
     hooks store what the graph saves, or make it anew (checkpointing, offloading), so that reading it or a further pass
     over it has a price. `is_hooked`: the script hooks into its graph, and a further pass would set that off.
-    `may_probe`: the budget allows further passes. `errors_suffice`: there are errors enough for the question to the
-    data. `flush_trials` times the work at places with subnormal numbers, few
-    times a run. `scale` is the loss scale, 1 without a scaler.
+    `may_probe`: the budget allows further passes; `memory` is the room for them. `errors_suffice`: there are errors
+    enough for the question to the data. `flush_trials` times the work at places with subnormal numbers, few times a
+    run. `scale` is the loss scale, 1 without a scaler.
 
     `modules` are the leaf modules that the look tells of. `recurrent` are the modules whose recurrence a lens follows;
     `recurs` says that one was met at all; `unrolled` are the rows and the steps of the loops that no module shows.
@@ -97,6 +98,7 @@ class WatchedStep:
     own_work: OwnWork
     may_probe: bool = True
     errors_suffice: bool = False
+    memory: Memory = field(default_factory=Memory)
     number: int = 0
     lead: int = 0
     spans: ModuleSpans = field(default_factory=ModuleSpans)
@@ -126,6 +128,7 @@ class WatchedStep:
             self.own_work,
             self.may_probe,
             self.errors_suffice,
+            self.memory,
             self.number,
             spans=self.spans,
             called=self.called,
@@ -184,6 +187,10 @@ class Lens:
         Those of the first lens that has any count.
         """
         return ()
+
+    def let_go(self) -> None:
+        """Nothing more is asked: let go of every tensor. The script's graph, which outlives its step, holds the lens by
+        marks and hooks."""
 
     def leads(self, losses: Sequence[Tensor]) -> None:
         """On a step that only leads up to a look, before backward."""

@@ -25,6 +25,7 @@ from gradreach.watch.frames import caller, name_in_script
 from gradreach.watch.graph import walk
 from gradreach.watch.home import Home
 from gradreach.watch.lens import Lens, WatchedStep
+from gradreach.watch.memory import Memory
 from gradreach.watch.models import Models
 from gradreach.watch.nonfinite.alarm import Alarm, looks_broken
 from gradreach.watch.nonfinite.kept_calls import KeptCalls
@@ -54,8 +55,8 @@ class Session:
 
     Nothing of it ever raises into the script, but for two ends that are asked for: `stop_after` ends the run with
     StopRun after so many backward passes, and a `guard` that stands before the optimizers' steps may raise GaveUp.
-    `only` restricts the models to one root. `flush_trials` times what subnormal numbers cost, by a clock unless told
-    otherwise.
+    `only` restricts the models to one root, and `memory` a look to so many bytes. `flush_trials` times what subnormal
+    numbers cost, by a clock unless told otherwise.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Session:
         stop_after: int | None = None,
         guard: bool = False,
         flush_trials: FlushTrials | None = None,
+        memory: int | None = None,
     ) -> None:
         self._recorder = recorder
         self._only = only
@@ -90,6 +92,7 @@ class Session:
         self._carried_by_shadows: dict[type[Lens], Any] = {}
         self._compiled = CompiledCalls(self._own_work, self._kept, self._home, lambda: self._watch, self._shadow_watch)
         self._flush_trials = flush_trials or FlushTrials()
+        self._memory = Memory(memory, recorder.note)
         self._lead = 0
         if only is not None:
             self._add_root(only, name_in_script(only, sys._getframe(1)))
@@ -134,7 +137,8 @@ class Session:
     def flush(self) -> None:
         """Write what is known so far; the last step and its update are still open."""
         self._steps.write()
-        self._recorder.write(self._schedule.budget.overhead(self.count, self._steps.begun))
+        spent = self._schedule.budget.overhead(self.count, self._steps.begun)
+        self._recorder.write(replace(spent, memory=self._memory.raised, memory_allowed=self._memory.allowed))
         for entry in self._guards.entries() if self._guards is not None else ():
             self._recorder.write(entry)
         self._recorder.flush()
@@ -269,8 +273,11 @@ class Session:
         with self._own_work:
             self._steps.open(site, losses, watched=look is not None)
         if look is not None:
-            with self._own_work:
+            with self._own_work, self._memory.measured(losses):
                 self._after(site, look)
+        if watch is not None:
+            with self._own_work:
+                watch.let_go()
         self._compiled.shadow = None
         with self._own_work:
             self._steps.judge(losses, frame)
@@ -291,7 +298,8 @@ class Session:
                     self._add_root(root, name_in_script(root, frame))
             self._models.refresh()
             self._alarm.learn(site, call.losses)
-            watch.before_backward(call.losses, call.weights, self._steps.factor, parts)
+            with self._memory.measured(call.losses):
+                watch.before_backward(call.losses, call.weights, self._steps.factor, parts)
         if watch is not None or self._sites.is_new(site):
             leaves = watch.step.leaves if watch is not None and parts is None else walk(call.losses).leaves
             self._sites.learn(site, leaves)
@@ -359,6 +367,7 @@ class Session:
             self._own_work,
             may_probe,
             self._samples.has_enough(),
+            self._memory,
             number=self.count,
             flush_trials=self._flush_trials,
             carried=self._carried,

@@ -25,7 +25,7 @@ from gradreach.watch.samples.stream import Chunk
 
 MOST_NAMED = 8
 
-EVENTS = (Lens.entering, Lens.called, Lens.ended, Lens.before_backward, Lens.look, Lens.leads)
+EVENTS = (Lens.entering, Lens.called, Lens.ended, Lens.before_backward, Lens.look, Lens.leads, Lens.let_go)
 
 
 class StepWatch:
@@ -144,6 +144,10 @@ class StepWatch:
     def local_errors(self) -> Sequence[LocalErrors]:
         """After `look`: the errors where nothing recurs any more, for the test of what they depend on."""
         return next((errors for lens in self._lenses if (errors := lens.local_errors())), ())
+
+    def let_go(self) -> None:
+        """Have the lenses let go of what they kept of the step."""
+        self._each(Lens.let_go, lambda lens: lens.let_go())
 
     def lead(self, losses: Sequence[Tensor]) -> Chunk | None:
         """Show a step that leads up to a look to the lenses that follow it; what it was given."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from gradreach.record.byte_sizes import bytes_of
 from gradreach.remedies.tbptt import memory as module
 from gradreach.remedies.tbptt.batch_layout import BatchLayout
 from gradreach.remedies.tbptt.bptt import bptt
@@ -322,8 +323,8 @@ def test_choosing_leaves_everything_as_it_was(kind: str) -> None:
     ),
 )
 def test_memory_is_read_as_it_is_written(number: int, unit: tuple[str, float]) -> None:
-    assert module.bytes_of(f"{number}{unit[0]}") == number * unit[1]
-    assert module.bytes_of(number) == number
+    assert bytes_of(f"{number}{unit[0]}") == number * unit[1]
+    assert bytes_of(number) == number
 
 
 @pytest.mark.parametrize("memory", [0, -5, "much", "12 TBs", ""])
@@ -335,7 +336,7 @@ def test_memory_that_says_nothing_is_refused(memory: int | str) -> None:
 @pytest.mark.parametrize("memory", [True, 1.5, b"1"])
 def test_memory_of_another_type_is_refused(memory: Any) -> None:
     with pytest.raises(TypeError, match="memory: expected a number of bytes"):
-        module.bytes_of(memory)
+        bytes_of(memory)
 
 
 @pytest.mark.parametrize("T", [1, 2, 3])

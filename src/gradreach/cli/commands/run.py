@@ -29,6 +29,9 @@ def run(
     budget: Annotated[
         float | None, typer.Option(help="Share of the wall time that watching may cost; default 0.02.")
     ] = None,
+    memory: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Memory a look may take, as 500MB; default a quarter.")
+    ] = None,
     every: Annotated[int | None, typer.Option(metavar="N", help="Watch every N-th step, whatever it costs.")] = None,
     steps: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="End the script after N backward passes.")
@@ -71,14 +74,24 @@ def run(
         raise typer.BadParameter(f"{budget} is no share of the wall time; try 0.02 for 2 %", param_hint="--budget")
     if every is not None and every < 1:
         raise typer.BadParameter(f"{every} is no number of steps; try 1 for every step", param_hint="--every")
+    room = settings.memory if memory is None else _bytes(memory)
     target = module or given.pop(0)
     name = target.rpartition(".")[2] if module else Path(target).stem
     folder = out or Path("gradreach-out") / (name or "script")
     from gradreach.cli.run_and_report import ReportOptions, run_and_report
 
     options = ReportOptions(json, html, fail_on.value if fail_on else None, settings, show=show, verbose=verbose)
-    watching = WatchOptions(folder, budget, every, steps, guard, flush_subnormals)
+    watching = WatchOptions(folder, budget, every, steps, guard, flush_subnormals, room)
     return partial(run_and_report, Program(target, tuple(given), module is not None), watching, options, quiet=quiet)
+
+
+def _bytes(memory: str) -> int:
+    from gradreach.record.byte_sizes import bytes_of
+
+    try:
+        return bytes_of(memory)
+    except ValueError:
+        raise typer.BadParameter(f"{memory} is no size of memory; try 500MB", param_hint="--memory") from None
 
 
 def _unknown(word: str, context: typer.Context) -> str:

@@ -44,5 +44,5 @@ def tasks(
     from gradreach.watch.launch.program import Program
 
     settings = in_force()
-    watching = WatchOptions(out or Path("gradreach-out") / Path(given[0]).name, settings.budget)
+    watching = WatchOptions(out or Path("gradreach-out") / Path(given[0]).name, settings.budget, memory=settings.memory)
     return partial(run_and_report, Program("gradreach.tasks", given, True), watching, ReportOptions(settings=settings))

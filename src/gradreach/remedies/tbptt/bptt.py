@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 
+from gradreach.record.byte_sizes import bytes_of
 from gradreach.remedies.tbptt.batch_layout import BatchLayout
-from gradreach.remedies.tbptt.memory import bytes_of, fitting, footprint
+from gradreach.remedies.tbptt.memory import fitting, footprint
 from gradreach.remedies.tbptt.outside import Outside
 from gradreach.remedies.tbptt.plan import Plan, even
 from gradreach.remedies.tbptt.recurrence import Recurrence

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import weakref
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from gradreach.remedies.arguments import integer
+from gradreach.record.byte_sizes import readable
 from gradreach.remedies.tbptt.allocator import give_back
 from gradreach.remedies.tbptt.outside import Outside, unhooked
 from gradreach.remedies.tbptt.plan import Plan, plans
@@ -24,7 +23,6 @@ from gradreach.remedies.tbptt.segment import Segment
 from gradreach.remedies.tbptt.surroundings import Surroundings
 from gradreach.remedies.tbptt.trees import carries, detached, graph_of, tensors_in, without_a_trace
 
-_UNITS = {"": 1, **{power + i: base**n for i, base in (("", 1000), ("i", 1024)) for n, power in enumerate("kmgt", 1)}}
 _MEASURED = 2, 4, 8, 16, 32, 64
 """Steps of the segments that are measured; from 2 on, where gradients of weights begin to be added up."""
 _BEYOND = 1.1
@@ -89,8 +87,8 @@ def fitting(footprint: Footprint, T: int, limit: int) -> Plan | None:
                 return plan
     least = footprint.least(T)
     raise ValueError(
-        f"memory: expected at least {_readable(least)} ({least} bytes) for exact BPTT over {T} steps, got "
-        f"{_readable(limit)}; raise it, or use tbptt"
+        f"memory: expected at least {readable(least)} ({least} bytes) for exact BPTT over {T} steps, got "
+        f"{readable(limit)}; raise it, or use tbptt"
     )
 
 
@@ -161,24 +159,6 @@ def _draws(x: Any) -> int:
 
 def _size(tree: Any) -> int:
     return sum(leaf.nbytes for leaf in tensors_in(tree))
-
-
-def bytes_of(memory: Any) -> int:
-    """Bytes, from their number or a text such as "512MB" (10⁶) or "2GiB" (2³⁰). Raises TypeError or ValueError."""
-    what = 'a number of bytes over 0, or a text such as "512MB" or "2GiB"'
-    if isinstance(memory, str):
-        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(|[kmgt]i?)B?\s*", memory, re.IGNORECASE)
-        size = 0 if found is None else int(float(found[1]) * _UNITS[found[2].lower()])
-    else:
-        size = integer("memory", memory, what)
-    if size < 1:
-        raise ValueError(f"memory: expected {what}, got {memory!r}")
-    return size
-
-
-def _readable(size: int) -> str:
-    power = min(int(math.log10(size)) // 3, 4)
-    return f"{size / 1000**power:.3g} {('bytes', 'kB', 'MB', 'GB', 'TB')[power]}"
 
 
 class LiveBytes(TorchDispatchMode):

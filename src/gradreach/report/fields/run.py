@@ -53,6 +53,14 @@ class OverheadFields(Fields):
         float,
         Meta(description="what the last questions to the data took after the last step, in no share, s", ge=0),
     ]
+    memory: Annotated[
+        Count | None,
+        Meta(description="bytes by which looks raised the peak of what the process held; null where it is not known"),
+    ]
+    memory_allowed: Annotated[
+        Count | None,
+        Meta(description="bytes that a look was allowed; null where that was a quarter of what the process held"),
+    ]
 
 
 class DeedFields(Fields):

@@ -38,6 +38,7 @@ _GUARDS = (
 class WatchOptions:
     """How to watch: the share of the wall time it may cost, or each n-th step; where to end; where to write.
 
+    `memory`: the bytes that a look may take, None for a quarter of what the process holds.
     `guard`: stand before every optimizer's step as well, and so change the training where it goes wrong.
     `flush_subnormals`: the script's arithmetic takes subnormal numbers for 0 from its import of torch on.
     """
@@ -48,6 +49,7 @@ class WatchOptions:
     stop_after: int | None = None
     guard: bool = False
     flush_subnormals: bool = False
+    memory: int | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ def watch(
         if options.flush_subnormals:
             recorder.note(told_of_flushing(works=_flush(on=True)))
         budget = Budget(options.budget, options.every)
-        sessions.append(Session(recorder, budget, stop_after=options.stop_after, guard=options.guard))
+        ends, guard, memory = options.stop_after, options.guard, options.memory
+        sessions.append(Session(recorder, budget, stop_after=ends, guard=guard, memory=memory))
 
     after_import("torch", torch_is_there)
     began = time.perf_counter()

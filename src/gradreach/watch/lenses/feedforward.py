@@ -149,6 +149,13 @@ class Feedforward(Lens):
         path = self.step.models.path(target.module)
         return [LocalErrors(path, inputs, unscaled(errors, self.step.scale), states, (inputs,), recurrent=False)]
 
+    def let_go(self) -> None:
+        """Let go of the outputs, and of the data and the errors beside them."""
+        self._outputs.clear()
+        self._last.clear()
+        self._arrived.clear()
+        self._target = self._first = self._inputs = None
+
     def _find(self, backward: BackwardPass) -> None:
         """Which output carries the error, and which embeds the input.
 
@@ -172,7 +179,8 @@ class Feedforward(Lens):
                     return
 
     def _keep_last(self, gradient: Tensor) -> None:
-        self._arrived[:] = [gradient.detach()]
+        if self.step.is_recording:
+            self._arrived[:] = [gradient.detach()]
 
     def _probe(self, backward: BackwardPass) -> None:
         """The reach from up to four steps with an error, log-spaced, the last among them, each on some of the rows.

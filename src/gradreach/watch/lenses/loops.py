@@ -66,12 +66,11 @@ class _Loop:
 
 @dataclass(frozen=True)
 class _LoopErrors:
-    """States and local errors (B, T, H) at the last T of a loop's `steps`, from step `first` of its data on."""
+    """States and local errors (B, T, H) at the last T of a loop's `steps`."""
 
     module: nn.Module
     states: Tensor
     errors: Tensor
-    first: int
     steps: int
 
 
@@ -132,10 +131,12 @@ class Loops(Lens):
         data = [x[:, :T] for each in aligned for x in each]
         if not data:
             return ()
-        whole = (found.errors.new_zeros(B, found.first, found.errors.shape[-1]), found.errors)
-        states = (found.states.new_zeros(B, found.first, found.states.shape[-1]), found.states)
         path = self.step.models.path(found.module)
-        return [LocalErrors(path, data[0], torch.cat(whole, 1), torch.cat(states, 1), (data[0],))]
+        return [LocalErrors(path, data[0], found.errors, found.states, (data[0],))]
+
+    def let_go(self) -> None:
+        """Let go of the states and errors."""
+        self._errors.clear()
 
     def _find(self, taken: Sequence[nn.Module]) -> list[_Loop]:
         """The recurrences among the calls, outermost module first; none inside a module of `taken` or of another."""
@@ -222,7 +223,7 @@ def _stacked(
     h, e = (torch.stack([torch.cat(list(step), -1) for step in each], 1) for each in (states, _filled(states, errors)))
     joined = str(states[0][0].grad_fn).startswith("<CatBackward")  # what goes into step t, with x_t beside h_{t−1}
     steps = len(loop.states) + joined
-    return [_LoopErrors(loop.module, h.detach(), unscaled(e, scale), steps - len(states), steps)]
+    return [_LoopErrors(loop.module, h.detach(), unscaled(e, scale), steps)]
 
 
 def _filled(states: Sequence[Sequence[Tensor]], errors: Sequence[Parts]) -> list[list[Tensor]]:

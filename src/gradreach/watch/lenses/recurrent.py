@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from gradreach.engine.adjoint import LayerAdjoint, backward, backward_calls, gradient_error
+from gradreach.engine.adjoint import LayerAdjoint, backward, backward_calls, error_of
 from gradreach.engine.cells.registry import cells
 from gradreach.engine.look import look_at
-from gradreach.engine.replay import Replay, replay_cells
+from gradreach.engine.replay import Replay, SomeRows, replay_cells
 from gradreach.engine.replay import replay as replay_layer
+from gradreach.record.byte_sizes import readable
 from gradreach.record.seen.recurrence import TimeLook
 from gradreach.remedies.layers.recurrent_layer import RecurrentLayer
 from gradreach.watch.graph import maker, on_gradient
@@ -36,6 +37,8 @@ from gradreach.watch.lenses.recurrent_calls import (
     tensors_in,
     time_axis,
 )
+from gradreach.watch.lenses.recurrent_parts import Parts, parts_of, rows_of
+from gradreach.watch.memory import Memory
 from gradreach.watch.models import Models, named_parameters_of, parameters_of
 from gradreach.watch.own_work import OwnWork
 from gradreach.watch.tensors import is_dense, tensors_of, unscaled
@@ -56,14 +59,16 @@ class RecurrentCollector:
     `is_recording` tells whether a gradient that arrives now is of the script's own backward pass.
     """
 
-    def __init__(self, is_recording: Callable[[], bool], own_work: OwnWork) -> None:
+    def __init__(self, is_recording: Callable[[], bool], own_work: OwnWork, memory: Memory) -> None:
         self._is_recording = is_recording
         self._own_work = own_work
+        self._memory = memory
         self.last: list[CalledSequence] = []
         self.faded: list[Faded] = []
         self._calls: dict[int, list[RecurrentCall]] = {}
         self._generators: dict[int, Tensor] = {}
         self._before: dict[int, Tensor] = {}
+        self._caught: list[dict[str, Tensor]] = []
 
     def entering(self, module: nn.Module) -> None:
         """Before a call: keep the generator's state where the layer will draw dropout from it."""
@@ -92,9 +97,17 @@ class RecurrentCollector:
             sum(map(len, self._calls.values())),
         )
         self._calls.setdefault(id(module), []).append(call)
+        self._caught.append(call.gradients)
         for name, tensor in caught.items():
             keep = partial(self._keep_gradient, call.gradients, name)
             on_gradient(maker(tensor), tensor.output_nr, keep, self._own_work)
+
+    def let_go(self) -> None:
+        """Let go of every call, and of the gradients that the hooks in the script's graph hold on to."""
+        for gradients in self._caught:
+            gradients.clear()
+        for kept in (self._calls, self._caught, self._before, self._generators, self.last, self.faded):
+            kept.clear()
 
     @property
     def ran(self) -> bool:
@@ -117,10 +130,6 @@ class RecurrentCollector:
         last = max(whole, key=lambda calls: calls[-1].order, default=[])
         return [called_sequence(sequence) for sequence in sequences_of(last)] if last else []
 
-    def let_go(self) -> None:
-        """Keep nothing of the calls any more."""
-        self._calls.clear()
-
     @torch.no_grad()
     def looks(self, models: Models, scale: float, *, maps: bool = True) -> tuple[TimeLook, ...]:
         """Every layer and direction of every sequence, by the engine, or without `maps` their errors alone; lets go of
@@ -135,36 +144,76 @@ class RecurrentCollector:
     def _look_at_module(self, calls: list[RecurrentCall], path: str, scale: float, *, maps: bool) -> list[TimeLook]:
         module = calls[0].module
         looks: list[TimeLook] = []
-        gradients: list[LayerAdjoint] = []
+        gradients: dict[str, Tensor] = {}
         sequences = sequences_of(calls)
+        is_whole_pass = len(sequences) <= MOST_LOOKS
         for sequence in sequences[:MOST_LOOKS]:
-            played = _play(sequence)
-            adjoints = _sweep(played, sequence, scale)
-            gradients += adjoints
-            self._keep_errors(sequence, played, adjoints[-played.directions :])
-            if not maps:
-                continue
-            kind = _kind(module, played)
-            seen = look_at(path, played, adjoints, max_lag=MAX_LAG, output=_output(sequence), kind=kind)
-            self.faded += faded(sequence, played, adjoints, seen, scale)
-            looks += seen
-        if len(sequences) > MOST_LOOKS or not maps:
+            parts = parts_of(sequence, self._memory.room(sequence[0].output.device))
+            self._tell_of_parts(path, parts)
+            looks += self._look_at_parts(sequence, parts, path, scale, gradients, maps=maps)
+            is_whole_pass = is_whole_pass and parts.are_all
+        if not is_whole_pass or not maps:
             return looks
         own = {name: self._own_gradient(p, scale) for name, p in named_parameters_of(module) if p.grad is not None}
-        error = gradient_error(_summed(gradients), own)
+        error = error_of(gradients, own)
         return [replace(look, gradient_error=error) for look in looks]
 
-    def _keep_errors(self, sequence: Sequence[RecurrentCall], played: Replay, top: Sequence[LayerAdjoint]) -> None:
-        """Of the module that was called last, among those that an error reaches."""
+    def _look_at_parts(
+        self,
+        sequence: Sequence[RecurrentCall],
+        parts: Parts,
+        path: str,
+        scale: float,
+        gradients: dict[str, Tensor],
+        *,
+        maps: bool,
+    ) -> list[TimeLook]:
+        """The look at a sequence, or at the first part of its rows, if its map is asked; the errors and gradients are
+        those of all parts."""
+        looks: list[TimeLook] = []
+        errors: list[tuple[Tensor, Tensor]] = []
+        for rows in (None,) if parts.rows is None else parts.rows:
+            part = sequence if rows is None else [rows_of(call, rows) for call in sequence]
+            played = _play(part, None if rows is None else SomeRows(parts.batch, rows))
+            adjoints = _sweep(played, part, scale)
+            for name, gradient in ((name, each) for adjoint in adjoints for name, each in adjoint.gradients.items()):
+                gradients[name] = gradients[name] + gradient if name in gradients else gradient
+            errors.append(_errors(played, adjoints[-played.directions :]))
+            if maps and not looks:
+                kind, output = _kind(sequence[0].module, played), _output(part)
+                looks = look_at(path, played, adjoints, max_lag=MAX_LAG, output=output, kind=kind, batch=parts.batch)
+                self.faded += faded(sequence, played, adjoints, looks, scale)
+            del played, adjoints  # the next part has room only without them
+        if errors:
+            self._keep_errors(sequence, parts, errors)
+        return looks
+
+    def _tell_of_parts(self, path: str, parts: Parts) -> None:
+        """Say where the whole batch has no room."""
+        if parts.rows is None:
+            return
+        what = f"`{path}`" if path else "The model"
+        if not parts.rows:
+            how = "is not looked at through time: not even one row of the batch has room in memory"
+        elif parts.are_all:
+            how = f"is looked at in {len(parts.rows)} parts of the batch, its reach in one of them, to save memory"
+        else:
+            how = f"is looked at in {len(parts.rows[0])} of the {parts.batch} rows of the batch, to save memory"
+        need = readable(parts.need)
+        self._memory.tell(path, f"{what} {how}; the whole would take about {need} (`--memory` sets what may be taken).")
+
+    def _keep_errors(
+        self, sequence: Sequence[RecurrentCall], parts: Parts, found: Sequence[tuple[Tensor, Tensor]]
+    ) -> None:
+        """Of the module that was called last, among those that an error reaches: outputs and errors, (B, T, H)."""
         order = sequence[-1].order
-        error = torch.cat([adjoint.local_error for adjoint in top], -1)
         if self.last and self.last[-1].module is not sequence[0].module:
-            if order < self.last[-1].order or not bool(error.any()):
+            if order < self.last[-1].order or not any(bool(error.any()) for _, error in found):
                 return
             self.last.clear()
-        output = played.layout.sequence_in(played.output)
-        shown, errors = (played.layout.rows_out(each).transpose(0, 1) for each in (output, error))
-        self.last.append(replace(called_sequence(sequence), output=shown, error=errors))
+        rows = None if parts.are_all or parts.rows is None else torch.cat(parts.rows)
+        outputs, errors = (_joined([each[n] for each in found], parts) for n in (0, 1))
+        self.last.append(replace(called_sequence(sequence), output=outputs, error=errors, rows=rows))
 
     def _own_gradient(self, parameter: Tensor, scale: float) -> Tensor:
         assert parameter.grad is not None
@@ -191,15 +240,16 @@ def _outputs(module: nn.Module, output: Any) -> dict[str, Tensor]:
     return found | ({"h": output[0], "c": output[1]} if isinstance(output, tuple) else {"h": output})
 
 
-def _play(sequence: Sequence[RecurrentCall]) -> Replay:
+def _play(sequence: Sequence[RecurrentCall], rows: SomeRows | None) -> Replay:
     first = sequence[0]
     if len(sequence) == 1 and not first.of_cell:
-        return replay_layer(first.module, first.x, first.hx, generator_state=first.generator)
+        return replay_layer(first.module, first.x, first.hx, generator_state=first.generator, rows=rows)
     return replay_cells(
         first.module,
         [call.x for call in sequence],
         [first.hx],
         generator_states=[call.generator for call in sequence],
+        rows=rows,
     )
 
 
@@ -252,16 +302,22 @@ def _kind(module: nn.Module, played: Replay) -> str:
     return type(module).__name__ if isinstance(module, nn.RNNCellBase) else played.kind
 
 
-def _summed(adjoints: Sequence[LayerAdjoint]) -> list[LayerAdjoint]:
-    """One adjoint per layer and direction, its parameter gradients summed over the sequences."""
-    by_names: dict[tuple[str, ...], LayerAdjoint] = {}
-    for adjoint in adjoints:
-        names = tuple(adjoint.gradients)
-        known = by_names.get(names)
-        if known is not None:
-            adjoint = replace(adjoint, gradients={n: known.gradients[n] + adjoint.gradients[n] for n in names})
-        by_names[names] = adjoint
-    return list(by_names.values())
+def _errors(played: Replay, top: Sequence[LayerAdjoint]) -> tuple[Tensor, Tensor]:
+    """The outputs of the top layer and the errors that reached them, (B, T, H), rows as they were called."""
+    error = torch.cat([adjoint.local_error for adjoint in top], -1)
+    output = played.layout.sequence_in(played.output)
+    shown, errors = (played.layout.rows_out(each).transpose(0, 1) for each in (output, error))
+    return shown, errors
+
+
+def _joined(each: Sequence[Tensor], parts: Parts) -> Tensor:
+    """The values of parts of the rows, (B, T, H), in one tensor: of all rows in the order of the call."""
+    if parts.rows is None or not parts.are_all:
+        return each[0]
+    whole = each[0].new_zeros(parts.batch, *each[0].shape[1:])
+    for rows, values in zip(parts.rows, each, strict=True):
+        whole[rows, : values.shape[1]] = values
+    return whole
 
 
 _KNOWN_FORWARDS = {RecurrentLayer.forward} | {

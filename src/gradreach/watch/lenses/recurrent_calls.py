@@ -37,7 +37,8 @@ class RecurrentCall:
 @dataclass(frozen=True)
 class CalledSequence:
     """A sequence of B rows that a module went through: its own input (B, T, f), the state handed in and the one that
-    came out; of a step that was looked at also the output of the top layer (B, T, h) and the local errors there."""
+    came out; of a step that was looked at also the output of the top layer (B, T, h) and the local errors there, of
+    some `rows` alone where it says which."""
 
     module: nn.Module
     x: Tensor
@@ -48,6 +49,7 @@ class CalledSequence:
     order: int
     output: Tensor | None = None
     error: Tensor | None = None
+    rows: Tensor | None = None
 
 
 def sequences_of(calls: list[RecurrentCall]) -> list[list[RecurrentCall]]:

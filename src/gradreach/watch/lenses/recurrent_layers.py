@@ -27,7 +27,7 @@ class RecurrentLayers(Lens):
 
     def __init__(self, step: WatchedStep) -> None:
         super().__init__(step)
-        self._recurrent = RecurrentCollector(lambda: step.is_recording, step.own_work)
+        self._recurrent = RecurrentCollector(lambda: step.is_recording, step.own_work, step.memory)
 
     def entering(self, module: nn.Module) -> None:
         """Keep what the layer's dropout will draw from."""
@@ -64,6 +64,11 @@ class RecurrentLayers(Lens):
             if sequence.error is not None and bool(sequence.error.any())
         ]
 
+    def let_go(self) -> None:
+        """Let go of the calls and of what was found of them."""
+        self._recurrent.let_go()
+        self.step.faded.clear()
+
     def chunk(self) -> Chunk | None:
         """The last sequence of the module that was called last."""
         sequences = self._recurrent.called_sequences()
@@ -73,8 +78,10 @@ class RecurrentLayers(Lens):
         assert sequence.error is not None
         assert sequence.output is not None
         inputs, source = self._inputs(sequence)
-        path = self.step.models.path(sequence.module)
-        return LocalErrors(path, inputs, sequence.error, sequence.output, source, self._chunk_of(sequence, inputs))
+        path, chunk, rows = self.step.models.path(sequence.module), self._chunk_of(sequence, inputs), sequence.rows
+        if rows is not None:
+            inputs, source = inputs[rows], tuple(each[rows] for each in source)
+        return LocalErrors(path, inputs, sequence.error, sequence.output, source, chunk)
 
     def _chunk_of(self, sequence: CalledSequence, inputs: Tensor) -> Chunk:
         return Chunk(inputs, sequence.state_in, sequence.state_out)

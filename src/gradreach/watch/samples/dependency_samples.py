@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from gradreach.engine.norms import is_sharded
 from gradreach.record.look import Look
 from gradreach.record.schema import Dependency
 from gradreach.record.sinks.sink import Sink
 from gradreach.watch.budget import MOST_AT_THE_END, Budget
-from gradreach.watch.samples.local_errors import LocalErrors, identities
+from gradreach.watch.samples.local_errors import LocalErrors, identities, in_pieces
 from gradreach.watch.samples.stream import Stream
 
 WIDTH = {"errors": 16, "states": 64, "inputs": 64}
@@ -50,8 +51,18 @@ ALIKE = 1e-3
 def _apart(sequences: Tensor, errors: Tensor) -> Tensor:
     """The identities of sequences (B,), one for all of them where their errors (B, T, p) are one and the same, as where
     the loss reads nothing but their mean: such rows say the same thing so many times."""
-    alike = (errors - errors[:1]).norm() <= ALIKE * errors.norm()
+    alike = _norm(errors, lambda piece: piece - errors[:1]) <= ALIKE * _norm(errors, lambda piece: piece)
     return sequences[:1].expand_as(sequences).clone() if alike else sequences
+
+
+def _norm(values: Tensor, of: Callable[[Tensor], Tensor]) -> float:
+    """The norm of what is made of values, in float64."""
+    return float(torch.linalg.vector_norm(in_pieces(values, lambda piece: of(piece).double().norm().reshape(1))))
+
+
+def _is_finite(values: Tensor) -> bool:
+    real = values.is_floating_point() and values.numel() > 0
+    return not real or all(bool(each.isfinite()) for each in torch.aminmax(values))
 
 
 @dataclass(frozen=True)
@@ -187,25 +198,36 @@ class DependencySamples:
     def _add(self, site: int, step: int, local: LocalErrors, preceding: Sequence[Tensor]) -> None:
         if any(is_sharded(each) for each in (local.inputs, local.errors, local.states)):
             return
-        rows, lead, errors, states, inputs = _fitting(local, preceding)
-        rms = _rms_of_carrying(errors)
-        if rms == 0.0 or not all(map(_is_finite, (errors, states, inputs))) or inputs.shape[1] < 2:
+        rows, errors, states, inputs = _fitting(local, preceding)
+        if inputs.shape[1] < 2 or not errors.numel() or not all(map(_is_finite, (errors, states, inputs))):
+            return
+        carrying = int((errors != 0).any(-1).sum())
+        rms = _norm(errors, lambda piece: piece) / max(carrying * errors.shape[-1], 1) ** 0.5
+        if rms == 0.0:
             return
         pool = self._pools.setdefault((site, local.module), _ModuleSamples(site, local.module, rms))
         if len(self._pools) > MOST_POOLS:
             self._pools.popitem()
             return
         pool.rms = rms
+        lead = inputs.shape[1] - errors.shape[1]
         real = inputs.is_floating_point()
         pool.add(
             _LookSample(
                 step,
-                self._narrowed("inputs", inputs).float().cpu() if real else inputs.long().cpu(),
-                _behind(lead, self._narrowed("errors", errors / rms).half().cpu()),
-                _behind(lead, self._narrowed("states", states).clamp(-6e4, 6e4).half().cpu()),
+                in_pieces(
+                    inputs, lambda piece: self._narrowed("inputs", piece).float().cpu() if real else piece.long().cpu()
+                ),
+                pad(
+                    in_pieces(errors, lambda piece: self._narrowed("errors", piece / rms).half().cpu()), (0, 0, lead, 0)
+                ),
+                pad(in_pieces(states, self._kept_states), (0, 0, lead, 0)),
                 _apart(identities(each[rows] for each in local.source), errors),
             )
         )
+
+    def _kept_states(self, states: Tensor) -> Tensor:
+        return self._narrowed("states", states).clamp(-6e4, 6e4).half().cpu()
 
     def _narrowed(self, what: str, values: Tensor) -> Tensor:
         """(…, wide) projected by a fixed Gaussian matrix that keeps squared lengths on average."""
@@ -218,28 +240,11 @@ class DependencySamples:
         return values.float() @ self._matrices[what, wide].to(values.device)
 
 
-def _rms_of_carrying(errors: Tensor) -> float:
-    """The root mean square of errors (B, T, p) over the positions that carry one, 0 where none does."""
-    carrying = int((errors != 0).any(-1).sum()) * errors.shape[-1]
-    return float(torch.linalg.vector_norm(errors, dtype=torch.float64)) / carrying**0.5 if carrying else 0.0
+def _fitting(local: LocalErrors, preceding: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Which rows one look keeps, and their errors, states and inputs, these with the chunks before them.
 
-
-def _is_finite(values: Tensor) -> bool:
-    """Whether all of these numbers are, by their least and largest, which tell of one that is not."""
-    least, largest = values.aminmax()
-    return bool(least.isfinite() & largest.isfinite())
-
-
-def _behind(lead: int, values: Tensor) -> Tensor:
-    """Values (B, T, ·) behind so many steps of zeros."""
-    return torch.nn.functional.pad(values, (0, 0, lead, 0))
-
-
-def _fitting(local: LocalErrors, preceding: Sequence[Tensor]) -> tuple[Tensor, int, Tensor, Tensor, Tensor]:
-    """Which rows one look keeps, how many steps of the chunks before them, which have no error, and their errors and
-    states without these and inputs with them.
-
-    Rows are left out, evenly, and steps only where a single row is too much: then the last ones stay.
+    Rows are left out, evenly, and steps only where a single row is too much: then the last ones stay. The errors and
+    states are those of the last steps.
     """
     inputs = local.inputs.detach()
     if inputs.is_floating_point():
@@ -253,6 +258,11 @@ def _fitting(local: LocalErrors, preceding: Sequence[Tensor]) -> tuple[Tensor, i
     T = min(T, max(1, MOST_BYTES // 2 // per_step))
     count = min(B, MOST_SEQUENCES // 2, max(1, MOST_BYTES // 2 // (per_step * T)))
     rows = torch.linspace(0, B - 1, count, dtype=torch.float64).round().long().to(inputs.device)
-    errors, states = (each[rows][:, -T:] for each in (local.errors, local.states))
-    whole = torch.cat([each[rows] for each in (*before, inputs)], 1)[:, -T:]
-    return rows, whole.shape[1] - errors.shape[1], errors, states, whole
+    errors, states = (_rows(each, rows)[:, -T:] for each in (local.errors, local.states))
+    whole = _rows(inputs, rows) if not before else torch.cat([each[rows] for each in (*before, inputs)], 1)
+    return rows, errors, states, whole[:, -T:]
+
+
+def _rows(values: Tensor, rows: Tensor) -> Tensor:
+    """These rows of the values, which are the values themselves where they are all of them."""
+    return values if len(rows) == len(values) else values[rows]

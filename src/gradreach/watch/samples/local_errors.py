@@ -5,7 +5,7 @@ Everything is (B, T, ·) in the data's own order of time, whatever layout the sc
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -13,10 +13,14 @@ from torch import Tensor
 
 from gradreach.watch.samples.stream import Chunk
 
+PIECE = 2 << 20
+"""Bytes of the rows that are taken in at a time."""
+
 
 @dataclass(frozen=True)
 class LocalErrors:
     """Errors (B, T, p) at the output of `module`, that output (B, T, h), and the inputs: (B, T) ids or (B, T, f) real.
+    Errors and outputs of fewer steps are those of the last ones, before which there are none.
 
     `source` holds what tells one sequence from another, each (B, …). `chunk` is there where the module has a state.
     """
@@ -38,8 +42,19 @@ def identities(source: Iterable[Tensor]) -> Tensor:
     return sum((_hashed(x, 2 * n + 1) for n, x in enumerate(source)), torch.zeros((), dtype=torch.int64))
 
 
+def in_pieces(values: Tensor, act: Callable[[Tensor], Tensor]) -> Tensor:
+    """`act` done to some rows after others, so that what it makes on the way takes little memory; its results joined
+    along the rows."""
+    rows = max(1, PIECE // max(values[:1].nbytes, 1))
+    return torch.cat([act(piece) for piece in values.split(rows)])
+
+
 def _hashed(x: Tensor, factor: int) -> Tensor:
-    flat = x.detach().reshape(len(x), -1)
+    return in_pieces(x.detach(), lambda piece: _hashed_rows(piece, factor))
+
+
+def _hashed_rows(x: Tensor, factor: int) -> Tensor:
+    flat = x.reshape(len(x), -1)
     bits = flat.float().view(torch.int32).long() if flat.is_floating_point() else flat.long()
     w = torch.arange(1, flat.shape[1] + 1, device=flat.device) * -7046029254386353131  # splitmix64's own constants
     w = (w ^ (w >> 30)) * -4658895280553007687
