@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from types import FrameType
+from types import CodeType, FrameType
 
 from torch import Tensor, nn
 
 from gradreach.record.entries import SiteEntry
 from gradreach.record.sinks.sink import Sink
-from gradreach.watch.frames import place
+from gradreach.watch.frames import line_of
 from gradreach.watch.graph import trainable
 from gradreach.watch.models import parameters_of
 from gradreach.watch.tensors import is_measurable
@@ -19,9 +19,11 @@ CANARY = 16_384
 
 
 class BackwardSites:
-    """Numbers the sites in the order in which they are met; `only` restricts the parameters to one model's."""
+    """Numbers the sites in the order in which they are met; `only` restricts the parameters to one model's. At those
+    that are `given` the script is given the gradients by `torch.autograd.grad`, and puts them to use itself."""
 
     def __init__(self, sink: Sink, only: nn.Module | None) -> None:
+        self.given: set[int] = set()
         self._sink = sink
         self._only = only
         self._numbers: dict[tuple[object, int], int] = {}
@@ -32,10 +34,14 @@ class BackwardSites:
 
     def number(self, frame: FrameType | None) -> int:
         """A site's number. A site is one code object and line."""
-        key = (frame.f_code, frame.f_lineno) if frame is not None else (None, 0)
+        return self.number_of(frame.f_code, frame.f_lineno) if frame is not None else self.number_of(None, 0)
+
+    def number_of(self, code: CodeType | None, line: int) -> int:
+        """The number of the site at this line of a code object."""
+        key = code, line
         if key not in self._numbers:
             self._numbers[key] = len(self._numbers)
-            self._sink.write(SiteEntry(place(frame)))
+            self._sink.write(SiteEntry("unknown" if code is None else line_of(code.co_filename, line)))
         return self._numbers[key]
 
     def is_new(self, site: int) -> bool:

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor, nn
+from torch import nn
 
-from gradreach.engine.norms import is_sharded
 from gradreach.record.entries import Model
 from gradreach.record.sinks.recorder import Recorder
 from gradreach.watch.accumulation import Accumulation
+from gradreach.watch.asked_gradients import AskedGradients, Trial
 from gradreach.watch.backward_sites import BackwardSites
 from gradreach.watch.beginnings import Beginnings
 from gradreach.watch.budget import LEAST_SECONDS, Budget
+from gradreach.watch.code_making import CodeMaking
 from gradreach.watch.compiled.calls import CompiledCalls
 from gradreach.watch.compiled.joined import seen_by
 from gradreach.watch.flush_trials import FlushTrials
 from gradreach.watch.frames import caller, name_in_script
+from gradreach.watch.grad_call import GradCall
 from gradreach.watch.graph import walk
 from gradreach.watch.home import Home
+from gradreach.watch.layout import tell_layout
 from gradreach.watch.lens import Lens, WatchedStep
 from gradreach.watch.models import Models
 from gradreach.watch.nonfinite.alarm import Alarm, looks_broken
@@ -38,15 +40,13 @@ from gradreach.watch.script_calls import ScriptCalls
 from gradreach.watch.step_watch import StepWatch
 from gradreach.watch.stepped import Stepped
 from gradreach.watch.steps import Steps, read_at_once
+from gradreach.watch.stop_run import StopRun
 from gradreach.watch.uncleared import Uncleared
+from gradreach.watch.unfollowed import Unfollowed
 from gradreach.watch.update import Update
 
 if TYPE_CHECKING:
     from gradreach.watch.guard_every_optimizer import OptimizerGuards
-
-
-class StopRun(SystemExit):
-    """Ends the script after the asked number of backward passes."""
 
 
 class Session:
@@ -55,7 +55,7 @@ class Session:
     Nothing of it ever raises into the script, but for two ends that are asked for: `stop_after` ends the run with
     StopRun after so many backward passes, and a `guard` that stands before the optimizers' steps may raise GaveUp.
     `only` restricts the models to one root. `flush_trials` times what subnormal numbers cost, by a clock unless told
-    otherwise.
+    otherwise. `unfollowed` tells of other ways to train.
     """
 
     def __init__(
@@ -73,14 +73,16 @@ class Session:
         self._stop_after = stop_after
         self._home = Home()
         self._is_passing = False
-        self._compiles = False
         self._has_told_of_delay = False
         self._own_work = OwnWork(recorder.note)
+        self.unfollowed = Unfollowed(self._home)
         self._models = Models()
         self._kept = KeptCalls(self._own_work)
         self._sites = BackwardSites(recorder, only)
         self._alarm = Alarm(recorder, self._models, self._kept)
-        self._steps = Steps(recorder, self._sites, self._alarm, Accumulation(self._sites, self._own_work))
+        accumulation = Accumulation(self._sites, self._own_work)
+        self._steps = Steps(recorder, self._sites, self._alarm, accumulation)
+        self._asked = AskedGradients(accumulation, self._own_work, self._found_training)
         self._schedule = Schedule(budget)
         self._ordinary = OrdinaryPass()
         self._samples = DependencySamples()
@@ -89,6 +91,8 @@ class Session:
         self._carried: dict[type[Lens], Any] = {}
         self._carried_by_shadows: dict[type[Lens], Any] = {}
         self._compiled = CompiledCalls(self._own_work, self._kept, self._home, lambda: self._watch, self._shadow_watch)
+        made_beside = (self._models, self._kept, self._beginnings, self._compiled, self._own_work, self.unfollowed)
+        self._making = CodeMaking(*made_beside, lambda: self._watch)
         self._flush_trials = flush_trials or FlushTrials()
         self._lead = 0
         if only is not None:
@@ -96,7 +100,7 @@ class Session:
         self._watch: StepWatch | None = self._new_watch()
         self._guards = self._new_guards() if guard else None
         self._calls = ScriptCalls(recorder, self._steps, self._pending, self._guards)
-        self._patches = Patches(self, self._calls, self._home, self._own_work)
+        self._patches = Patches(self, self._making, self._calls, self._home, self._own_work)
 
     @property
     def count(self) -> int:
@@ -113,7 +117,10 @@ class Session:
         self._kept.release()
         self._pending.release()
         self._beginnings.release()
-        if self._home.is_here():
+        self._asked.rest()
+        if self._home.is_this_process():
+            with self._own_work:
+                self._asked.look_back(is_pass=True)
             with self._own_work:
                 self._pending.settle(None)
             with self._own_work:
@@ -127,8 +134,9 @@ class Session:
                 if self._guards is not None and (left := self._guards.left()):
                     self._recorder.note(left)
             with self._own_work:
-                for told in self._calls.spent_loaders():
-                    self._recorder.write(told)
+                self._calls.write_spent_loaders()
+            for note in self.unfollowed.notes(self.count):
+                self._recorder.note(note)
             self.flush()
 
     def flush(self) -> None:
@@ -139,11 +147,43 @@ class Session:
             self._recorder.write(entry)
         self._recorder.flush()
 
-    def backward(self, call: BackwardCall) -> None:
+    def asked(self, call: GradCall) -> None:
+        """The wrapped `torch.autograd.grad`: a backward pass like any other where the script trains by what it gets."""
+        if self._is_passing:
+            call.run()
+            return
+        frame, trains = caller(sys._getframe(1)), False
+        with self._own_work:
+            self.unfollowed.asked(call, frame)
+            trains = bool(call.parameters) and self._asked.trains(call, frame)
+        if not trains:
+            call.run()
+            with self._own_work:
+                self._asked.tried(call, frame)
+        elif self._home.passes():  # as it is in this thread; from now on another takes its place only if this one waits
+            with call.as_backward_leaves_it():
+                self.backward(call)
+
+    def _found_training(self, trial: Trial, is_before_step: bool) -> None:
+        """The script turns out to train by gradients that it asked for: the step that shows it counts, without a look
+        of its own. What its forward passes showed until then is of no look."""
+        site = self._sites.number_of(*trial.line)
+        self._sites.given.add(site)
+        self._steps.take(site, trial.seconds, trial.losses, trial.norm)
+        if (stale := self._watch) is not None:
+            self._end_watch()
+            self._watch = self._new_watch(is_leading=stale.is_leading) if is_before_step else None
+
+    def backward(self, call: BackwardCall | GradCall) -> None:
         """The wrapped `torch.autograd.backward`; a pass within another (checkpointing) is part of that one."""
         if self._is_passing:
             call.run()
             return
+        if self._asked.waits:
+            with self._own_work:
+                self._asked.look_back(is_pass=True)
+        if self._watch is not None and self._watch.is_of_another_thread():
+            self._end_watch()
         self._steps.count += 1
         begin, scale, is_due = time.perf_counter(), self._steps.scale, self._schedule.is_due(self.count)
         found = None if is_due or scale is not None else self._ordinary.site_and_loss(sys._getframe(), call.losses)
@@ -163,33 +203,7 @@ class Session:
         if self._stop_after is not None and self.count >= self._stop_after:
             raise StopRun(0)
 
-    def hooked(self, tensor: Tensor) -> None:
-        """The script hooks a tensor that its graph made: on a watched step no further pass goes over that graph."""
-        if self._watch is not None and not tensor.is_leaf:
-            self._watch.step.is_hooked = True
-
-    def compiles(self, target: Any) -> None:  # noqa: ARG002
-        """Compiled code must meet no changed class, which it would be compiled anew for."""
-        self._compiles = True
-        self._beginnings.release()
-        self._kept.release()
-
-    def compiled(self, target: Any, made: Any) -> Any:
-        """What was made of it, followed: its eager form runs beside it on the steps that are looked at."""
-        return self._compiled.taken(target, made)
-
-    def exports(self, *, begins: bool) -> None:
-        """What records a model's code must meet no hook and no changed class: the look of this step goes without."""
-        if begins:
-            self._kept.release()
-            self._kept.overflowed = True
-            if self._watch is not None:
-                self._watch.detach()
-        elif not self._compiles:
-            for root in self._models:
-                self._kept.keep_calls_of(root)
-
-    def _run(self, call: BackwardCall) -> None:
+    def _run(self, call: BackwardCall | GradCall) -> None:
         self._is_passing = True
         try:
             call.run()
@@ -202,7 +216,7 @@ class Session:
         finally:
             self._is_passing = False
 
-    def _ordinary_pass(self, call: BackwardCall, site: int, loss: float, begin: float) -> None:
+    def _ordinary_pass(self, call: BackwardCall | GradCall, site: int, loss: float, begin: float) -> None:
         """A step of which the loss alone is read, at a glance."""
         if self._alarm.has_landmarks(site):
             with self._own_work:
@@ -219,7 +233,7 @@ class Session:
             with self._own_work:
                 self._glanced_at(call, None, site, loss, begin)
 
-    def _unmeasured(self, call: BackwardCall, frame: FrameType | None, site: int, begin: float) -> None:
+    def _unmeasured(self, call: BackwardCall | GradCall, frame: FrameType | None, site: int, begin: float) -> None:
         """A step of which the loss alone is read, with care."""
         loss = None
         with self._own_work:
@@ -232,7 +246,7 @@ class Session:
             self._glanced_at(call, frame, site, loss, begin)
 
     def _glanced_at(
-        self, call: BackwardCall, frame: FrameType | None, site: int, loss: float | None, begin: float
+        self, call: BackwardCall | GradCall, frame: FrameType | None, site: int, loss: float | None, begin: float
     ) -> None:
         """The end of a pass that was not measured; where something is not finite it is measured all the same."""
         is_broken = not self._alarm.is_raised and looks_broken((self._sites.canary(site),))
@@ -251,7 +265,7 @@ class Session:
         self._plan()
         self._schedule.unmeasured_seconds += time.perf_counter() - begin
 
-    def _measured(self, call: BackwardCall, frame: FrameType | None, site: int, begin: float) -> None:
+    def _measured(self, call: BackwardCall | GradCall, frame: FrameType | None, site: int, begin: float) -> None:
         watch, losses = self._watch, call.losses
         look = watch
         if watch is not None and watch.is_leading:
@@ -277,7 +291,9 @@ class Session:
         with self._own_work:
             self._charge(site, watch, own, again)
 
-    def _before(self, site: int, call: BackwardCall, frame: FrameType | None, watch: StepWatch | None) -> None:
+    def _before(
+        self, site: int, call: BackwardCall | GradCall, frame: FrameType | None, watch: StepWatch | None
+    ) -> None:
         """What is done before the script's backward pass, while the graph is still whole."""
         elsewhere = self._compiled.elsewhere()
         self._steps.write()
@@ -289,10 +305,12 @@ class Session:
             self._models.refresh()
             self._alarm.learn(site, call.losses)
             watch.before_backward(call.losses, call.weights, self._steps.factor, elsewhere)
+            watch.step.leaves = call.reached(watch.step.leaves)
         if watch is not None or self._sites.is_new(site):
             leaves = watch.step.leaves if watch is not None and elsewhere is None else walk(call.losses).leaves
+            leaves = call.reached(leaves)
             self._sites.learn(site, leaves)
-            self._tell_layout(leaves)
+            tell_layout(self._recorder, leaves)
             for missed in self._calls.missed_loads(self._models, leaves):
                 self._recorder.write(missed)
 
@@ -302,9 +320,10 @@ class Session:
         names = self._models.parameter_names()
         look = replace(seen.look, at_pass=self._steps.passes)
         update = Update(self._models, seen.modules, look)
+        is_given = site in self._sites.given
         listens = (names, seen.leaves, self._own_work, self._beginnings, self._flush_trials)
-        stepped = None if self._compiled.others else Stepped(*listens)
-        self._pending.add(update, Uncleared(names, seen.leaves, seen.modules, site), stepped)
+        stepped = None if self._compiled.others else Stepped(*listens, is_given=is_given)
+        self._pending.add(update, Uncleared(names, () if is_given else seen.leaves, seen.modules, site), stepped)
         if self._steps.scaler is not None:
             self._pending.rescaled()
         self._samples.take(seen.look, seen.local_errors)
@@ -359,12 +378,12 @@ class Session:
             flush_trials=self._flush_trials,
             carried=self._carried,
         )
-        return StepWatch(step, self._kept, self._only, is_leading=is_leading)
+        return StepWatch(step, self._kept, self._home, self._only, is_leading=is_leading)
 
     def _shadow_watch(self, watch: StepWatch) -> StepWatch:
         """The watch of what runs beside the compiled code of a watched step."""
         step = watch.step.beside(self._carried_by_shadows)
-        return StepWatch(step, self._kept, self._only, is_leading=watch.is_leading, beside=watch)
+        return StepWatch(step, self._kept, self._home, self._only, is_leading=watch.is_leading, beside=watch)
 
     def _end_watch(self) -> None:
         if self._watch is not None:
@@ -378,13 +397,4 @@ class Session:
 
     def _add_root(self, root: nn.Module, name: str) -> None:
         self._recorder.write(Model(self._models.add(root, name), type(root).__name__))
-        if self._compiled.follow(root):
-            self._compiles = True
-        if not self._compiles:
-            self._kept.keep_calls_of(root)
-
-    def _tell_layout(self, leaves: Sequence[Tensor]) -> None:
-        for leaf in leaves[:1]:
-            self._recorder.device(leaf.device.type)
-        if any(is_sharded(leaf) for leaf in leaves):
-            self._recorder.note("Parameters are sharded over ranks: norms are of this rank's shards alone.")
+        self._making.meets(root)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from gradreach.record.look import Look
 from gradreach.record.seen.loop import CutPass
 from gradreach.watch.graph import Graph, walk
+from gradreach.watch.home import Home
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep, all_lenses
 from gradreach.watch.models import modules_of, parameters_of
 from gradreach.watch.module_hooks import ModuleHooks, is_transformed
@@ -41,6 +42,7 @@ class StepWatch:
         self,
         step: WatchedStep,
         kept: KeptCalls,
+        home: Home,
         only: nn.Module | None = None,
         *,
         is_leading: bool = False,
@@ -63,9 +65,14 @@ class StepWatch:
         self._parts = None if only is None else {id(module) for _, module in modules_of(only)}
         self._generators: Generators | None = None
         self._stack: list[nn.Module] = []
-        self._thread = threading.get_ident()
+        self._home = home
+        self._thread = threading.get_ident() if home.is_here() else 0
         self._is_over = False
         self._hooks = None if beside is not None else self._hook()
+
+    def is_of_another_thread(self) -> bool:
+        """Whether it is not the thread that runs now whose calls are heard."""
+        return threading.get_ident() != self._thread
 
     def detach(self) -> None:
         """Take the global hooks away for good; without them the graph and the weights still tell their part."""
@@ -200,7 +207,7 @@ class StepWatch:
         self.seconds += time.perf_counter() - begin
 
     def _end(self, module: nn.Module, args: object, output: object) -> None:  # noqa: ARG002
-        if self._that[Lens.ended] and not torch.compiler.is_compiling() and threading.get_ident() == self._thread:
+        if self._that[Lens.ended] and not torch.compiler.is_compiling() and not self.is_of_another_thread():
             with self.step.own_work:
                 self._each(Lens.ended, lambda lens: lens.ended(module))
 
@@ -208,7 +215,14 @@ class StepWatch:
         """Whether the script calls this module, in its own thread, and watching is asked of it."""
         mine = self._parts is None or id(module) in self._parts
         is_asked = self.step.is_shadow or not self.step.own_work.is_running
-        return mine and threading.get_ident() == self._thread and is_asked
+        return mine and is_asked and (not self.is_of_another_thread() or self._moves())
+
+    def _moves(self) -> bool:
+        """Whether the calls of this thread are heard from now on: none was heard before."""
+        if self.began is not None or not self._home.calls():
+            return False
+        self._thread = threading.get_ident()
+        return True
 
     def _hook(self) -> ModuleHooks:
         return ModuleHooks(self._enter, self._leave, self._end)
