@@ -68,6 +68,7 @@ class Accumulation:
         self._shown = 0
         self._is_hidden = False
         self._is_given = False
+        self._trained: dict[int, tuple[Tensor, ...]] = {}
 
     def stands(self) -> bool:
         """Whether the gradient of the pass before stands there still, and no weight has moved by it."""
@@ -81,7 +82,7 @@ class Accumulation:
 
     def stands_on(self, parameters: Sequence[Tensor]) -> bool:
         """Whether a pass whose update is still to come trains some of these."""
-        trained = {id(p) for site in self.lines for p in self._sites.parameters(site)}
+        trained = {id(p) for site in self.lines for p in self._trained[site]}
         is_open = bool(self._marks) and not any(map(self._is_over, self._marks))
         return is_open and not trained.isdisjoint(map(id, parameters))
 
@@ -111,6 +112,7 @@ class Accumulation:
     def _mark(self, site: int) -> None:
         self._is_given = site in self._sites.given
         trained, asked = self._sites.parameters(site), self._asked.get(site)
+        self._trained[site] = trained
         self._marks = [] if asked is None else _marks(asked.parameters)
         if asked is None or asked.trained is not trained or not self._marks:
             known = () if asked is None else asked.parameters
@@ -136,7 +138,7 @@ class Accumulation:
     def _ended(self) -> None:
         """An update is over: the first and the last parameter that it changed will show the next ones."""
         for site in self.lines:
-            trained, asked = self._sites.parameters(site), self._asked.get(site)
+            trained, asked = self._trained[site], self._asked.get(site)
             if asked is None or asked.trained is not trained:
                 over = [mark[0] for mark in self._marks if self._is_over(mark)]
                 known = () if asked is None else asked.parameters[-2 * (MODELS - 1) :]

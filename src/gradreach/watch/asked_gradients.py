@@ -49,12 +49,13 @@ Line = tuple[CodeType | None, int]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A parameter as it stood at a call, and the gradient that the call gave for it."""
+    """A parameter as it stood at a call, the gradient that the call gave for it, and the sum of those of a trial."""
 
     parameter: weakref.ref[Tensor]
     held: tuple[int, int] | None
     values: Tensor
     gradient: Tensor
+    total: Tensor
 
     def moved(self) -> Tensor | None:
         """How far it has moved since; None where it cannot be told."""
@@ -118,14 +119,13 @@ class AskedGradients:
 
     def trains(self, call: GradCall, frame: FrameType | None) -> bool:
         """Whether a call is a backward pass of a training, as the ones before it from its line were."""
-        self.look_back(is_pass=False)
+        with self._own_work:
+            self.look_back(is_pass=False)
         known = self._trains.get((_line(frame), tuple(map(id, call.parameters))), ())
         return bool(known) and all(ref() is p for ref, p in zip(known, call.parameters, strict=True))
 
     def tried(self, call: GradCall, frame: FrameType | None) -> None:
         """Follow what becomes of the gradients that a call gave, where they may train."""
-        if not call.parameters:
-            return
         line = _line(frame)
         self._tries[line] += 1
         if call.keeps_graph:
@@ -137,7 +137,7 @@ class AskedGradients:
         exactly = call.keeps_graph or any(DERIVED in node.metadata for node in walk(call.losses).nodes)
         trial = Trial(line, tuple(map(weakref.ref, call.parameters)), exactly, time.perf_counter())
         trial = self._trials.setdefault(trial.key, trial)
-        trial.samples = list(_samples(call))
+        trial.samples = list(_samples(call, trial.samples))
         trial.losses.append(number(call.losses[0].detach()))
         norm = global_norm([each.detach() for each in call.gradients if each is not None])
         trial.norm = None if norm is None or len(trial.losses) > 1 else number(norm)
@@ -151,7 +151,7 @@ class AskedGradients:
             return
         moved = {key: [each.moved() for each in trial.samples] for key, trial in self._trials.items()}
         has_moved = [key for key, steps in moved.items() if any(step is not None and step.any() for step in steps)]
-        along = {key: -_cosine(moved[key], self._trials[key].samples) for key in has_moved}
+        along = {key: _cosine(moved[key], self._trials[key].samples, sign=-1) for key in has_moved}
         self._judge({key: c for key, c in along.items() if _is_by_hand(self._trials[key])}, by_optimizer=False)
         for key in list(self._trials) if is_pass else has_moved:
             self._trials.pop(key, None)
@@ -202,8 +202,9 @@ def _line(frame: FrameType | None) -> Line:
     return (None, 0) if frame is None else (frame.f_code, frame.f_lineno)
 
 
-def _samples(call: GradCall) -> Iterator[Sample]:
+def _samples(call: GradCall, before: Sequence[Sample]) -> Iterator[Sample]:
     """Of some parameters, spread over those that can be compared and got a gradient."""
+    totals = {id(each.parameter()): each.total for each in before}
     pairs = [
         (p, g)
         for p, g in zip(call.parameters, call.gradients, strict=True)
@@ -211,7 +212,8 @@ def _samples(call: GradCall) -> Iterator[Sample]:
     ]
     for p, g in pairs[:: max(1, -(-len(pairs) // SAMPLED))]:
         held = None if p.grad is None else _state_of(p.grad)
-        yield Sample(weakref.ref(p), held, _numbers(p), _numbers(g))
+        gradient, total = _numbers(g), totals.get(id(p))
+        yield Sample(weakref.ref(p), held, _numbers(p), gradient, gradient if total is None else total + gradient)
 
 
 def _state_of(gradient: Tensor) -> tuple[int, int]:
@@ -226,11 +228,15 @@ def _numbers(tensor: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _cosine(steps: Iterable[Tensor | None], samples: Sequence[Sample]) -> float:
-    """Of the angle between steps and the gradients of the samples, all parameters as one."""
-    pairs = [(step, s.gradient) for step, s in zip(steps, samples, strict=True) if step is not None]
-    if not pairs:
+def _cosine(steps: Iterable[Tensor | None], samples: Sequence[Sample], *, sign: int = 1) -> float:
+    """Of the angle between steps and the gradients of the samples, the last or their sum, all parameters as one."""
+    known = [(step, s) for step, s in zip(steps, samples, strict=True) if step is not None]
+    if not known:
         return 0.0
-    one, other = (torch.cat([each.double() for each in side]) for side in zip(*pairs, strict=True))
-    size = float(one.norm() * other.norm())
-    return float(one @ other) / size if size > 0.0 else 0.0
+    one = torch.cat([sign * step.double() for step, _ in known])
+    cosines = []
+    for others in ([s.gradient for _, s in known], [s.total for _, s in known]):
+        other = torch.cat([each.double() for each in others])
+        size = float(one.norm() * other.norm())
+        cosines.append(float(one @ other) / size if size > 0.0 else 0.0)
+    return max(cosines)

@@ -20,10 +20,11 @@ CANARY = 16_384
 
 class BackwardSites:
     """Numbers the sites in the order in which they are met; `only` restricts the parameters to one model's. At those
-    that are `given` the script is given the gradients by `torch.autograd.grad`, and puts them to use itself."""
+    that are `given` the script is given the gradients by `torch.autograd.grad`, for these parameters by identity, and
+    puts them to use itself."""
 
     def __init__(self, sink: Sink, only: nn.Module | None) -> None:
-        self.given: set[int] = set()
+        self.given: dict[int, tuple[int, ...]] = {}
         self._sink = sink
         self._only = only
         self._numbers: dict[tuple[object, int], int] = {}
@@ -52,9 +53,18 @@ class BackwardSites:
         """Take the parameters among the leaves of a graph that a backward pass from this site walks."""
         mine = None if self._only is None else {id(parameter) for parameter in parameters_of(self._only)}
         idle = self._idle.get(site, frozenset())
-        measured = (p for p in trainable(leaves) if is_measurable(p))
+        asked = self.given.get(site)
+        asked_for = leaves if asked is None else [leaf for leaf in leaves if id(leaf) in asked]
+        measured = (p for p in trainable(asked_for) if is_measurable(p))
         chosen = (p for p in measured if id(p) not in idle and (mine is None or id(p) in mine))
         self._take(site, chosen)
+
+    def gives(self, site: int, parameters: Sequence[Tensor]) -> None:
+        """The script is given the gradients of these parameters at this site."""
+        asked = tuple(map(id, parameters))
+        if self.given.get(site) != asked:
+            self.given[site] = asked
+            self.learn(site, parameters)
 
     def leave_out(self, site: int, idle: frozenset[int]) -> None:
         """Parameters (by identity) that this site's gradient passes through but does not train."""

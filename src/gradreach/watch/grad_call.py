@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor, nn
@@ -12,8 +13,7 @@ from torch import Tensor, nn
 class GradCall:
     """The call as the script made it; `has_run` says whether it was done, and `result` what it gave.
 
-    `losses` are the tensors that the gradients are of, none where one is an edge of the graph. `parameters` are the
-    leaves that are asked for, none where anything else is asked for beside them.
+    `parameters` are the leaves that are asked for, none where anything else is asked for beside them.
     """
 
     def __init__(self, real: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -22,11 +22,29 @@ class GradCall:
         self.result: Any = None
         self._real = real
         self._args, self._kwargs = _read_once(args, kwargs)
-        self.losses = _tensors(self._argument(0, "outputs", ()))
         self.parameters = _leaves(self._argument(1, "inputs", ()))
-        self.keeps_graph = bool(self._argument(4, "create_graph", False))
-        self.is_batched = bool(self._argument(7, "is_grads_batched", False))
         self._held: list[Tensor | None] | None = None
+
+    @cached_property
+    def losses(self) -> tuple[Tensor, ...]:
+        """The tensors that the gradients are of; none where one is an edge of the graph."""
+        return _tensors(self._argument(0, "outputs", ()))
+
+    @property
+    def keeps_graph(self) -> bool:
+        """Whether what it gives can be differentiated in turn."""
+        return bool(self._argument(4, "create_graph", False))
+
+    @property
+    def may_train(self) -> bool:
+        """Whether it asks for leaves, and not for the slope at an input, as a penalty or an equation has it."""
+        of_input = self.keeps_graph and not any(isinstance(each, nn.Parameter) for each in self.parameters)
+        return bool(self.parameters) and not of_input
+
+    @property
+    def is_batched(self) -> bool:
+        """Whether it is given many gradients to start with at once."""
+        return bool(self._argument(7, "is_grads_batched", False))
 
     @property
     def weights(self) -> Any:
@@ -36,13 +54,8 @@ class GradCall:
     @property
     def gradients(self) -> tuple[Tensor | None, ...]:
         """What the call gave for each of the parameters."""
-        given = self.result.values() if isinstance(self.result, dict) else self.result
+        given = self.result.values() if type(self.result) is dict else self.result
         return tuple(given or ())
-
-    def reached(self, leaves: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """Those of the graph's leaves that the pass gives a gradient."""
-        asked = {id(parameter) for parameter in self.parameters}
-        return tuple(leaf for leaf in leaves if id(leaf) in asked)
 
     def run(self) -> Any:
         """Do what the script asked for. What that raises is the script's own, and stands in `error`."""
@@ -93,10 +106,12 @@ def _tensors(given: Any) -> tuple[Tensor, ...]:
 
 
 def _leaves(given: Any) -> tuple[Tensor, ...]:
-    each = _tensors(tuple(given.values()) if isinstance(given, dict) else given)
+    if isinstance(given, Tensor) and not given.is_leaf:
+        return ()
+    each = _tensors(tuple(given.values()) if type(given) is dict else given)
     return each if all(is_trainable(one) for one in each) else ()
 
 
 def is_trainable(tensor: Tensor) -> bool:
     """Whether a tensor is one that training may move: a Parameter, or a leaf that asks for its gradient."""
-    return tensor.is_leaf and tensor.requires_grad and type(tensor) in (Tensor, nn.Parameter)
+    return tensor.is_leaf and tensor.requires_grad and (type(tensor) is Tensor or isinstance(tensor, nn.Parameter))

@@ -45,10 +45,6 @@ class BackwardCall:
         """The gradients that the script starts the pass with; None for a scalar loss."""
         return self._args[1] if len(self._args) > 1 else self._kwargs.get("grad_tensors")
 
-    def reached(self, leaves: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """Those of the graph's leaves that the pass gives a gradient."""
-        return leaves
-
     def run(self) -> None:
         """Do what the script asked for. What that raises is the script's own, and stands in `error`."""
         self.has_run = True
@@ -218,7 +214,7 @@ class _Teller:
                 return real(*args, **kwargs)
             call = GradCall(real, args, kwargs)
             try:
-                if self._home.is_here() or (call.parameters and self._home.passes()):
+                if self._home.is_here() or (call.may_train and self._home.passes()):
                     self._driver.asked(call)
             except BaseException as error:
                 if error is call.error or not is_ours(error):

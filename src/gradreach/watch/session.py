@@ -149,18 +149,17 @@ class Session:
 
     def asked(self, call: GradCall) -> None:
         """The wrapped `torch.autograd.grad`: a backward pass like any other where the script trains by what it gets."""
-        if self._is_passing:
+        self.unfollowed.asked(call)
+        if self._is_passing or not call.may_train:
             call.run()
             return
-        frame, trains = caller(sys._getframe(1)), False
-        with self._own_work:
-            self.unfollowed.asked(call, frame)
-            trains = bool(call.parameters) and self._asked.trains(call, frame)
-        if not trains:
+        frame = caller(sys._getframe(1))
+        if not self._asked.trains(call, frame):
             call.run()
             with self._own_work:
                 self._asked.tried(call, frame)
-        elif self._home.passes():  # as it is in this thread; from now on another takes its place only if this one waits
+        elif self._home.passes():
+            self._sites.gives(self._sites.number(frame), call.parameters)
             with call.as_backward_leaves_it():
                 self.backward(call)
 
@@ -168,7 +167,7 @@ class Session:
         """The script turns out to train by gradients that it asked for: the step that shows it counts, without a look
         of its own. What its forward passes showed until then is of no look."""
         site = self._sites.number_of(*trial.line)
-        self._sites.given.add(site)
+        self._sites.given.setdefault(site, ())
         self._steps.take(site, trial.seconds, trial.losses, trial.norm)
         if (stale := self._watch) is not None:
             self._end_watch()
@@ -305,10 +304,10 @@ class Session:
             self._models.refresh()
             self._alarm.learn(site, call.losses)
             watch.before_backward(call.losses, call.weights, self._steps.factor, elsewhere)
-            watch.step.leaves = call.reached(watch.step.leaves)
+            if site in self._sites.given:
+                watch.asks_for(self._sites.given[site])
         if watch is not None or self._sites.is_new(site):
             leaves = watch.step.leaves if watch is not None and elsewhere is None else walk(call.losses).leaves
-            leaves = call.reached(leaves)
             self._sites.learn(site, leaves)
             tell_layout(self._recorder, leaves)
             for missed in self._calls.missed_loads(self._models, leaves):

@@ -125,9 +125,17 @@ class StepWatch:
         self._each(Lens.before_backward, lambda lens: lens.before_backward(backward))
         self.step.is_recording = True
 
+    def asks_for(self, asked: Sequence[int]) -> None:
+        """The script is given the gradients of these of the graph's leaves, by identity, and of no others."""
+        self.step.unasked = frozenset(map(id, self.step.leaves)).difference(asked)
+        self.step.leaves = tuple(leaf for leaf in self.step.leaves if id(leaf) not in self.step.unasked)
+        self.step.is_given = True
+
     def look(self, step: int, site: int) -> Look:
         """The look, without the update that is still to come."""
         self.step.is_recording = False
+        if self.step.is_given:
+            self.step.gradients = {id(leaf): leaf.grad for leaf in self.step.leaves}
         looks = [Look(step=step, site=site, seconds=0.0)]
         self._each(Lens.look, lambda lens: looks.append(lens.look(looks[-1])))
         return looks[-1]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator
-from types import FrameType
 from typing import Literal
 
-from gradreach.watch.frames import place
+import torch
+
+from gradreach.watch.frames import caller, place
 from gradreach.watch.grad_call import GradCall
 from gradreach.watch.home import Home
-from gradreach.watch.module_hooks import is_transformed
 
 Kind = Literal["functions", "parameters", "others"]
 """What a call of `torch.autograd.grad` asks for: the arguments of a function that torch.func transforms, parameters, or
@@ -21,7 +22,8 @@ _WHY_NOT: dict[Kind, str] = {
     "functions": "torch.func gave the script gradients ({calls}, the first from {line}), of values that are handed "
     "from call to call: what is followed are the parameters of modules, trained by backward or by torch.autograd.grad",
     "parameters": "the script asked torch.autograd.grad for the gradients of parameters ({calls}, the first from "
-    "{line}), but no optimizer was given them, and by hand no parameter was moved along them",
+    "{line}), but it was not seen that an optimizer was given them, or that parameters were moved along "
+    "them by hand",
     "others": "the script asked torch.autograd.grad for the gradients of tensors that are no parameters ({calls}, the "
     "first from {line})",
 }
@@ -36,12 +38,13 @@ class Unfollowed:
         self._asked: Counter[Kind] = Counter()
         self._first: dict[Kind, str] = {}
 
-    def asked(self, call: GradCall, frame: FrameType | None) -> None:
+    def asked(self, call: GradCall) -> None:
         """Count a call, and keep the line of the first of its kind."""
-        kind: Kind = "functions" if is_transformed() else "parameters" if call.parameters else "others"
-        self._asked[kind] += 1
-        if kind not in self._first:
-            self._first[kind] = os.path.basename(place(frame))
+        of_function = torch._C._are_functorch_transforms_active()
+        kind: Kind = "functions" if of_function else "parameters" if call.parameters else "others"
+        self._asked[kind] = calls = self._asked[kind] + 1
+        if calls == 1:
+            self._first[kind] = os.path.basename(place(caller(sys._getframe(1))))
 
     def notes(self, passes: int) -> Iterator[str]:
         """What the record is to say of a run of which so many backward passes were seen."""
