@@ -166,6 +166,44 @@ def test_one_of_two_models_may_be_trained_by_hand(watched: Watched) -> None:
     assert [step.site for step in record.steps] == [0, 1] * UPDATES
 
 
+def test_one_helper_may_train_two_models_in_turn(watched: Watched) -> None:
+    def train() -> None:
+        maker, critic = nn.Linear(2, 4), _net()
+        optimizers = [torch.optim.SGD(model.parameters(), 0.01) for model in (critic, maker)]
+
+        def step(loss: Tensor, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+            parameters = list(model.parameters())
+            _assigned(parameters, torch.autograd.grad(loss, parameters))
+            optimizer.step()
+
+        for _ in range(UPDATES):
+            made = maker(torch.randn(8, 2))
+            step((critic(made.detach()) - 1).square().mean(), critic, optimizers[0])
+            step(critic(made).square().mean(), maker, optimizers[1])
+
+    _, record = watched(train)
+    assert [step.passes for step in record.steps] == [1] * (2 * UPDATES)
+
+
+def test_outer_steps_of_meta_learning_count_and_inner_ones_do_not(watched: Watched) -> None:
+    def train() -> None:
+        net = _net()
+        parameters = list(net.parameters())
+        optimizer = torch.optim.SGD(parameters, 0.05)
+        for number in range(UPDATES):
+            tasks = [
+                torch.autograd.grad(_inner_steps(net, number + 3 * task, create_graph=True), parameters)
+                for task in range(2)
+            ]
+            _assigned(parameters, [one + other for one, other in zip(*tasks, strict=True)])
+            optimizer.step()
+
+    _, record = watched(train)
+    assert len(record.sites) == 1
+    assert [step.passes for step in record.steps] == [2] * UPDATES
+    assert not any(look.zero_gradient for look in record.looks)
+
+
 def test_a_leaf_that_was_not_asked_for_is_none_of_the_training(watched: Watched) -> None:
     def train() -> None:
         body, head = nn.Linear(4, 6), nn.Linear(6, 1)
@@ -175,6 +213,7 @@ def test_a_leaf_that_was_not_asked_for_is_none_of_the_training(watched: Watched)
 
     _, record = watched(train)
     assert len(record.steps) == UPDATES
+    assert not any(look.without_gradient for look in record.looks)
 
 
 def _penalty(net: nn.Module, number: int) -> Tensor:

@@ -52,7 +52,7 @@ class BackwardSites:
     def learn(self, site: int, leaves: Sequence[Tensor]) -> None:
         """Take the parameters among the leaves of a graph that a backward pass from this site walks."""
         mine = None if self._only is None else {id(parameter) for parameter in parameters_of(self._only)}
-        idle = self._idle.get(site, frozenset())
+        idle = frozenset() if site in self.given else self._idle.get(site, frozenset())
         asked = self.given.get(site)
         asked_for = leaves if asked is None else [leaf for leaf in leaves if id(leaf) in asked]
         measured = (p for p in trainable(asked_for) if is_measurable(p))
@@ -68,6 +68,8 @@ class BackwardSites:
 
     def leave_out(self, site: int, idle: frozenset[int]) -> None:
         """Parameters (by identity) that this site's gradient passes through but does not train."""
+        if site in self.given:  # it is given the gradients of these very parameters, and of no others
+            return
         self._idle[site] = idle
         self._take(site, (p for p in self._parameters.get(site, ()) if id(p) not in idle))
 
