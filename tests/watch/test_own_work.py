@@ -15,9 +15,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from gradreach.remedies.guard.events import GaveUp
+from gradreach.watch.code_making import CodeMaking
 from gradreach.watch.own_work import MOST_ERRORS, MOST_FAILURES, OwnWork, as_script
 from gradreach.watch.script_calls import ScriptCalls
-from gradreach.watch.session import Session, StopRun
+from gradreach.watch.session import Session
+from gradreach.watch.stop_run import StopRun
 from tests.watch.conftest import Watched
 
 
@@ -115,7 +117,8 @@ def _raises(*_: Any, **__: Any) -> None:
 @pytest.mark.parametrize(
     ("hears", "part"),
     [
-        *((Session, part) for part in ("backward", "compiled", "hooked")),
+        *((Session, part) for part in ("backward", "asked")),
+        *((CodeMaking, part) for part in ("compiled", "hooked")),
         *((ScriptCalls, part) for part in ("clipped", "limited", "scaled", "scaler_steps")),
         *((ScriptCalls, part) for part in ("loaded", "iterates", "runs_out")),
     ],
@@ -131,6 +134,7 @@ def test_a_session_that_fails_in_any_part_harms_nothing(
         for rows in DataLoader(torch.randn(12, 3), 4):
             optimizer.zero_grad()
             hidden = model(rows)
+            torch.autograd.grad(hidden.sum(), model.parameters(), retain_graph=True)
             hidden.register_hook(lambda gradient: gradient * 2)
             scaler.scale(hidden.square().mean()).backward()
             nn.utils.clip_grad_norm_(model.parameters(), 0.5)

@@ -133,7 +133,7 @@ def _report(program: Program, watched: RunResult, options: ReportOptions) -> Rep
     if watched.trouble:
         _say(watched.trouble)
     if watched.backward_passes == 0:
-        _say(why_unseen(program, watched.ended))
+        _say(why_unseen(program, watched.ended, watched.asked_otherwise))
         return None
     from gradreach.report.charts.terminal_card import console_for
     from gradreach.report.terminal import print_summary

@@ -13,13 +13,13 @@ _UNREADABLE = ("SyntaxError", "IndentationError", "TabError")
 _OURS = ("--out", "--budget", "--memory", "--every", "--steps", "--json", "--html", "--fail-on", "--guard", "--quiet")
 
 
-def why_unseen(program: Program, ended: ProgramEnd) -> str:
-    """The sentence for a run that saw no backward pass."""
+def why_unseen(program: Program, ended: ProgramEnd, asked_otherwise: str = "") -> str:
+    """The sentence for a run that saw no backward pass; `asked_otherwise` says what else asked for gradients."""
     name = program.target
     if ended.how == "interrupted":
         return f"{name} was interrupted before its first backward pass"
     if ended.how == "finished":
-        return _finished(program)
+        return _finished(program, asked_otherwise)
     kind, _, said = ended.error.partition(": ")
     if kind in _UNREADABLE:
         return f"Python cannot read {_where(said, name)}; nothing was trained"
@@ -35,16 +35,16 @@ def why_unseen(program: Program, ended: ProgramEnd) -> str:
     return f"{raised}. {means}" if means else f"{raised}: the traceback is the script's own"
 
 
-def _finished(program: Program) -> str:
+def _finished(program: Program, asked_otherwise: str) -> str:
     name = program.target
     if {"-h", "--help"} & set(program.argv):
         return f"{name} was asked for its help and trained nothing"
     if "torch" not in sys.modules:
         return f"{name} ran to its end and never imported torch: there was nothing to watch"
-    return (
-        f"{name} ran to its end, and no backward pass was seen: in this process it called neither Tensor.backward nor "
-        "torch.autograd.backward"
-    )
+    unseen = f"{name} ran to its end, and no backward pass was seen"
+    if asked_otherwise:
+        return f"{unseen}: {asked_otherwise}"
+    return f"{unseen}: in this process it called neither Tensor.backward nor torch.autograd.backward"
 
 
 def _where(said: str, name: str) -> str:

@@ -47,7 +47,9 @@ class Accumulation:
     was clipped or scaled stands there still. Torch counts each change in place; what a script does by `.data` it does
     not count, so that until an update has shown in the counts, values are compared as well. Two parameters of each
     model are asked, once it is known which of them updates change. A pass adds on where some gradient that stood there
-    has changed by its end. `passes` counts those of the update under way, `lines` are the sites that they came from.
+    has changed by its end. Where the script is given the gradients, and the parameters hold none (`sites.given`), their
+    values alone tell: until they move, each pass adds on. `passes` counts those of the update under way, `lines` are
+    the sites that they came from.
 
     Before the first end of an update nothing tells that there will be any: until then `is_known` is False, and nobody
     is told that a pass stands on the one before.
@@ -65,6 +67,8 @@ class Accumulation:
         self._longest = 1
         self._shown = 0
         self._is_hidden = False
+        self._is_given = False
+        self._trained: dict[int, tuple[Tensor, ...]] = {}
 
     def stands(self) -> bool:
         """Whether the gradient of the pass before stands there still, and no weight has moved by it."""
@@ -76,10 +80,16 @@ class Accumulation:
             self.is_known, self._marks = True, []
         return self.is_known and bool(self._marks) and self.passes < max(MOST_PASSES, 4 * self._longest)
 
+    def stands_on(self, parameters: Sequence[Tensor]) -> bool:
+        """Whether a pass whose update is still to come trains some of these."""
+        trained = {id(p) for site in self.lines for p in self._trained[site]}
+        is_open = bool(self._marks) and not any(map(self._is_over, self._marks))
+        return is_open and not trained.isdisjoint(map(id, parameters))
+
     def adds_on(self, site: int) -> bool:
         """Whether the pass from this site that has just ended added on to the gradient that stood there before it."""
         is_too_long = self.is_known and self.passes >= max(MOST_PASSES, 4 * self._longest)
-        adds_on = bool(self._marks) and not is_too_long and any(map(_has_new_gradient, self._marks))
+        adds_on = bool(self._marks) and not is_too_long and self._reaches_more(site)
         if not adds_on:
             self._longest = max(self._longest, self.passes)
             self.passes, self.lines = 1, [site]
@@ -92,8 +102,17 @@ class Accumulation:
         self._mark(site)
         return adds_on
 
+    def _reaches_more(self, site: int) -> bool:
+        """Whether the pass changed a gradient that stood there, or has given one more of the same parameters."""
+        if not self._is_given:
+            return any(map(_has_new_gradient, self._marks))
+        trained = {id(parameter) for parameter in self._sites.parameters(site)}
+        return any(id(parameter) in trained for parameter, *_ in self._marks)
+
     def _mark(self, site: int) -> None:
+        self._is_given = site in self._sites.given
         trained, asked = self._sites.parameters(site), self._asked.get(site)
+        self._trained[site] = trained
         self._marks = [] if asked is None else _marks(asked.parameters)
         if asked is None or asked.trained is not trained or not self._marks:
             known = () if asked is None else asked.parameters
@@ -106,8 +125,10 @@ class Accumulation:
     def _is_over(self, mark: Mark) -> bool:
         parameter, identity, counted, moved = mark
         gradient = parameter.grad
-        if gradient is None or parameter._version != moved:
+        if parameter._version != moved or (gradient is None and not self._is_given):
             return True
+        if self._is_given or gradient is None:
+            return False
         if gradient._version == counted and id(gradient) == identity:
             return False
         with self._own_work:
@@ -117,7 +138,7 @@ class Accumulation:
     def _ended(self) -> None:
         """An update is over: the first and the last parameter that it changed will show the next ones."""
         for site in self.lines:
-            trained, asked = self._sites.parameters(site), self._asked.get(site)
+            trained, asked = self._trained[site], self._asked.get(site)
             if asked is None or asked.trained is not trained:
                 over = [mark[0] for mark in self._marks if self._is_over(mark)]
                 known = () if asked is None else asked.parameters[-2 * (MODELS - 1) :]
@@ -131,7 +152,7 @@ class Accumulation:
         """Whether values differ although nothing was counted."""
         differs = False
         with self._own_work:
-            differs = not all(map(_is_as_it_was, self._copies))
+            differs = not all(_is_as_it_was(copy, is_given=self._is_given) for copy in self._copies)
         self._is_hidden = self._is_hidden or differs
         return differs
 
@@ -157,8 +178,8 @@ def _copies(marks: Sequence[Mark]) -> list[Copy]:
     ]
 
 
-def _is_as_it_was(copy: Copy) -> bool:
+def _is_as_it_was(copy: Copy, *, is_given: bool) -> bool:
     mark, values, gradient = copy
     parameter, now = mark[0], mark[0].grad
     was_cleared = now is None or (not _has_new_gradient(mark) and not torch.equal(now, gradient))
-    return torch.equal(parameter, values) and not was_cleared
+    return torch.equal(parameter, values) and (is_given or not was_cleared)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from types import FrameType
+from types import CodeType, FrameType
 
 from torch import Tensor, nn
 
 from gradreach.record.entries import SiteEntry
 from gradreach.record.sinks.sink import Sink
-from gradreach.watch.frames import place
+from gradreach.watch.frames import line_of
 from gradreach.watch.graph import trainable
 from gradreach.watch.models import parameters_of
 from gradreach.watch.tensors import is_measurable
@@ -19,9 +19,12 @@ CANARY = 16_384
 
 
 class BackwardSites:
-    """Numbers the sites in the order in which they are met; `only` restricts the parameters to one model's."""
+    """Numbers the sites in the order in which they are met; `only` restricts the parameters to one model's. At those
+    that are `given` the script is given the gradients by `torch.autograd.grad`, for these parameters by identity, and
+    puts them to use itself."""
 
     def __init__(self, sink: Sink, only: nn.Module | None) -> None:
+        self.given: dict[int, tuple[int, ...]] = {}
         self._sink = sink
         self._only = only
         self._numbers: dict[tuple[object, int], int] = {}
@@ -32,10 +35,14 @@ class BackwardSites:
 
     def number(self, frame: FrameType | None) -> int:
         """A site's number. A site is one code object and line."""
-        key = (frame.f_code, frame.f_lineno) if frame is not None else (None, 0)
+        return self.number_of(frame.f_code, frame.f_lineno) if frame is not None else self.number_of(None, 0)
+
+    def number_of(self, code: CodeType | None, line: int) -> int:
+        """The number of the site at this line of a code object."""
+        key = code, line
         if key not in self._numbers:
             self._numbers[key] = len(self._numbers)
-            self._sink.write(SiteEntry(place(frame)))
+            self._sink.write(SiteEntry("unknown" if code is None else line_of(code.co_filename, line)))
         return self._numbers[key]
 
     def is_new(self, site: int) -> bool:
@@ -45,13 +52,24 @@ class BackwardSites:
     def learn(self, site: int, leaves: Sequence[Tensor]) -> None:
         """Take the parameters among the leaves of a graph that a backward pass from this site walks."""
         mine = None if self._only is None else {id(parameter) for parameter in parameters_of(self._only)}
-        idle = self._idle.get(site, frozenset())
-        measured = (p for p in trainable(leaves) if is_measurable(p))
+        idle = frozenset() if site in self.given else self._idle.get(site, frozenset())
+        asked = self.given.get(site)
+        asked_for = leaves if asked is None else [leaf for leaf in leaves if id(leaf) in asked]
+        measured = (p for p in trainable(asked_for) if is_measurable(p))
         chosen = (p for p in measured if id(p) not in idle and (mine is None or id(p) in mine))
         self._take(site, chosen)
 
+    def gives(self, site: int, parameters: Sequence[Tensor]) -> None:
+        """The script is given the gradients of these parameters at this site."""
+        asked = tuple(map(id, parameters))
+        if self.given.get(site) != asked:
+            self.given[site] = asked
+            self.learn(site, parameters)
+
     def leave_out(self, site: int, idle: frozenset[int]) -> None:
         """Parameters (by identity) that this site's gradient passes through but does not train."""
+        if site in self.given:  # it is given the gradients of these very parameters, and of no others
+            return
         self._idle[site] = idle
         self._take(site, (p for p in self._parameters.get(site, ()) if id(p) not in idle))
 

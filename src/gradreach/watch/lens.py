@@ -89,7 +89,9 @@ class WatchedStep:
     `faded` are the sequences of stock layers whose adjoint nears the smallest normal number.
     `carried` holds what each lens left for the looks that follow, by its class.
     `is_shadow`: what runs is the eager form of compiled code, run by us beside it. `gradients` are what a
-    shadow's pass gave the leaves, by identity, for it accumulates nothing; None elsewhere.
+    shadow's pass gave the leaves, by identity, for it accumulates nothing, or `torch.autograd.grad` where the script
+    `is_given` them by it; None elsewhere. `unasked` are the leaves, by identity, that the loss leads to and whose
+    gradients it did not ask for.
     `called_without_gradient` are the modules that were called where gradients are switched off, by identity. `number`
     is the step's own, from 0, and `lead` how many steps before the next look a lens asks to follow.
     """
@@ -111,6 +113,8 @@ class WatchedStep:
     flush_trials: FlushTrials = field(default_factory=FlushTrials)
     scale: float = 1.0
     leaves: tuple[Tensor, ...] = ()
+    is_given: bool = False
+    unasked: frozenset[int] = frozenset()
     gradients: Mapping[int, Tensor | None] | None = None
 
     modules: list[nn.Module] = field(default_factory=list)

@@ -32,11 +32,11 @@ class OwnWork:
     line of code that it comes from, and goes no further. What asks the program to end, and what a signal's handler of
     the script raises in the middle of our work, goes through. Blocks may stand within each other, in any thread.
 
-    `has_given_up` says that too much went wrong: nothing more is to be watched.
+    `has_given_up` says that too much went wrong: nothing more is to be watched. While it `rests`, hooks do nothing.
     """
 
     def __init__(self, note: Callable[[str], None]) -> None:
-        self.has_given_up = False
+        self.has_given_up = self.rests = False
         self._note = note
         self._open = _OpenBlocks()
         self._errors = 0
@@ -73,7 +73,7 @@ class OwnWork:
 
         def hook(*args: object) -> None:
             nonlocal is_sound
-            if is_sound:
+            if is_sound and not self.rests:
                 is_sound = False
                 with self:
                     act(*args)

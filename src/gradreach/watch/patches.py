@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, dataloader
 
 from gradreach.remedies.clip import Clip
+from gradreach.watch.grad_call import GradCall
 from gradreach.watch.home import Home
 from gradreach.watch.own_work import OwnWork, is_ours
 from gradreach.watch.tracebacks import without_ours
@@ -56,10 +57,24 @@ class BackwardCall:
 
 @runtime_checkable
 class Driver(Protocol):
-    """What runs the backward passes, and whose hooks some calls must not meet."""
+    """What runs the backward passes."""
 
     def backward(self, call: BackwardCall) -> None:
         """Run the call; the script waits for it."""
+
+    def asked(self, call: GradCall) -> None:
+        """Run a call of `torch.autograd.grad`; the script waits for it."""
+
+
+@runtime_checkable
+class Maker(Protocol):
+    """What hears where other code is made of the script's, which must meet no hook of ours."""
+
+    def captures(self, *, begins: bool) -> None:
+        """The script begins to capture a CUDA graph, or has done so."""
+
+    def replays(self) -> None:
+        """The script runs a captured CUDA graph."""
 
     def hooked(self, tensor: Tensor) -> None:
         """The script hooks this tensor, or has it keep its gradient."""
@@ -113,10 +128,14 @@ class Patches:
     of ours in its traceback.
     """
 
-    def __init__(self, driver: Driver, listener: Listener, home: Home, own_work: OwnWork) -> None:
+    def __init__(self, driver: Driver, maker: Maker, listener: Listener, home: Home, own_work: OwnWork) -> None:
         self._undo: list[Callable[[], None]] = []
-        wrap, self._tell = self._wrap, _Teller(driver, listener, home, own_work)
+        wrap, self._tell = self._wrap, _Teller(driver, maker, listener, home, own_work)
         wrap(torch.autograd, "backward", self._tell.backward)
+        wrap(torch.autograd, "grad", self._tell.grad)
+        wrap(torch.cuda.CUDAGraph, "capture_begin", self._tell.capture_begin)
+        wrap(torch.cuda.CUDAGraph, "capture_end", self._tell.capture_end)
+        wrap(torch.cuda.CUDAGraph, "replay", self._tell.replay)
         for module in (torch.nn.utils, torch.nn.utils.clip_grad):
             wrap(module, "clip_grad_norm_", self._tell.clip_norm)
             wrap(module, "clip_grad_value_", self._tell.clip_value)
@@ -165,9 +184,11 @@ class Patches:
 class _Teller:
     """Makes of each torch function one that does the same, and tells driver or listener while `is_listened_to`."""
 
-    def __init__(self, driver: Driver, listener: Listener, home: Home, own_work: OwnWork) -> None:
+    def __init__(self, driver: Driver, maker: Maker, listener: Listener, home: Home, own_work: OwnWork) -> None:
         self.is_listened_to = True
+        self.is_capturing = False
         self._driver = driver
+        self._maker = maker
         self._listener = listener
         self._home = home
         self._own_work = own_work
@@ -176,7 +197,7 @@ class _Teller:
         def backward(*args: Any, **kwargs: Any) -> None:
             call = BackwardCall(real, args, kwargs)
             try:
-                if self._may_tell_here():
+                if self._may_tell() and self._home.passes():
                     self._driver.backward(call)
             except BaseException as error:
                 if error is call.error or not is_ours(error):
@@ -186,6 +207,47 @@ class _Teller:
                 call.run()
 
         return backward
+
+    def grad(self, real: Any) -> Callable[..., Any]:
+        def grad(*args: Any, **kwargs: Any) -> Any:
+            if torch.compiler.is_compiling() or not self._may_tell():
+                return real(*args, **kwargs)
+            call = GradCall(real, args, kwargs)
+            try:
+                if self._home.is_here() or (call.may_train and self._home.passes()):
+                    self._driver.asked(call)
+            except BaseException as error:
+                if error is call.error or not is_ours(error):
+                    raise
+                self._own_work.tell(error)
+            return call.result if call.has_run else call.run()
+
+        return grad
+
+    def capture_begin(self, real: Any) -> Callable[..., Any]:
+        def capture_begin(*args: Any, **kwargs: Any) -> Any:
+            self._do_anywhere(lambda: self._maker.captures(begins=True))
+            self.is_capturing = True
+            return real(*args, **kwargs)
+
+        return capture_begin
+
+    def capture_end(self, real: Any) -> Callable[..., Any]:
+        def capture_end(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return real(*args, **kwargs)
+            finally:
+                self.is_capturing = False
+                self._do_anywhere(lambda: self._maker.captures(begins=False))
+
+        return capture_end
+
+    def replay(self, real: Any) -> Callable[..., Any]:
+        def replay(*args: Any, **kwargs: Any) -> Any:
+            self._do(self._maker.replays)
+            return real(*args, **kwargs)
+
+        return replay
 
     def clip_norm(self, real: Any) -> Callable[..., Any]:
         def clip_grad_norm_(*args: Any, **kwargs: Any) -> Any:
@@ -238,26 +300,26 @@ class _Teller:
     def compile(self, real: Any) -> Callable[..., Any]:
         def compile(*args: Any, **kwargs: Any) -> Any:
             target = args[0] if args else kwargs.get("model")
-            self._do_anywhere(lambda: self._driver.compiles(target))
+            self._do_anywhere(lambda: self._maker.compiles(target))
             made = [real(*args, **kwargs)]
-            self._do_anywhere(lambda: made.append(self._driver.compiled(target, made[0])))
+            self._do_anywhere(lambda: made.append(self._maker.compiled(target, made[0])))
             return made[-1]
 
         return compile
 
     def export(self, real: Any) -> Callable[..., Any]:
         def export(*args: Any, **kwargs: Any) -> Any:
-            self._do_anywhere(lambda: self._driver.exports(begins=True))
+            self._do_anywhere(lambda: self._maker.exports(begins=True))
             try:
                 return real(*args, **kwargs)
             finally:
-                self._do_anywhere(lambda: self._driver.exports(begins=False))
+                self._do_anywhere(lambda: self._maker.exports(begins=False))
 
         return export
 
     def hook(self, real: Any) -> Callable[..., Any]:
         def hook(*args: Any, **kwargs: Any) -> Any:
-            self._do(lambda: self._driver.hooked(args[0]))
+            self._do(lambda: self._maker.hooked(args[0]))
             return real(*args, **kwargs)
 
         return hook
@@ -302,8 +364,10 @@ class _Teller:
         return self._may_tell() and self._home.is_here()
 
     def _may_tell(self) -> bool:
-        """Not where our own work calls what is wrapped, and not where watching has ended."""
-        return self.is_listened_to and not self._own_work.is_running and not self._own_work.has_given_up
+        """Not where our own work calls what is wrapped, not while a CUDA graph is captured, in which no number may be
+        read, and not where watching has ended."""
+        is_asleep = self.is_capturing or self._own_work.has_given_up
+        return self.is_listened_to and not is_asleep and not self._own_work.is_running
 
 
 def _second(args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from gradreach.record.seen.loop import MissedLoad, SpentLoader
+from gradreach.record.seen.loop import MissedLoad
 from gradreach.record.sinks.recorder import Recorder
 from gradreach.remedies.clip.clip import Clip
 from gradreach.watch.frames import caller
@@ -80,6 +80,7 @@ class ScriptCalls:
         if (told := self._loader_passes.ends(iterator, self._steps.begun)) is not None:
             self._recorder.write(told)
 
-    def spent_loaders(self) -> Iterator[SpentLoader]:
-        """The loaders that had no more batches for later passes over them."""
-        yield from self._loader_passes.spent()
+    def write_spent_loaders(self) -> None:
+        """Write of the loaders that had no more batches for later passes over them."""
+        for told in self._loader_passes.spent():
+            self._recorder.write(told)

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor, nn
+from torch import nn
 
-from gradreach.engine.norms import is_sharded
 from gradreach.record.entries import Model
 from gradreach.record.sinks.recorder import Recorder
 from gradreach.watch.accumulation import Accumulation
+from gradreach.watch.asked_gradients import AskedGradients, Trial
 from gradreach.watch.backward_sites import BackwardSites
 from gradreach.watch.beginnings import Beginnings
 from gradreach.watch.budget import LEAST_SECONDS, Budget
+from gradreach.watch.code_making import CodeMaking
 from gradreach.watch.compiled.calls import CompiledCalls
 from gradreach.watch.compiled.joined import seen_by
 from gradreach.watch.flush_trials import FlushTrials
 from gradreach.watch.frames import caller, name_in_script
+from gradreach.watch.grad_call import GradCall
 from gradreach.watch.graph import walk
 from gradreach.watch.home import Home
+from gradreach.watch.layout import tell_layout
 from gradreach.watch.lens import Lens, WatchedStep
 from gradreach.watch.memory import Memory
 from gradreach.watch.models import Models
@@ -39,15 +41,13 @@ from gradreach.watch.script_calls import ScriptCalls
 from gradreach.watch.step_watch import StepWatch
 from gradreach.watch.stepped import Stepped
 from gradreach.watch.steps import Steps, read_at_once
+from gradreach.watch.stop_run import StopRun
 from gradreach.watch.uncleared import Uncleared
+from gradreach.watch.unfollowed import Unfollowed
 from gradreach.watch.update import Update
 
 if TYPE_CHECKING:
     from gradreach.watch.guard_every_optimizer import OptimizerGuards
-
-
-class StopRun(SystemExit):
-    """Ends the script after the asked number of backward passes."""
 
 
 class Session:
@@ -56,7 +56,7 @@ class Session:
     Nothing of it ever raises into the script, but for two ends that are asked for: `stop_after` ends the run with
     StopRun after so many backward passes, and a `guard` that stands before the optimizers' steps may raise GaveUp.
     `only` restricts the models to one root, and `memory` a look to so many bytes. `flush_trials` times what subnormal
-    numbers cost, by a clock unless told otherwise.
+    numbers cost, by a clock unless told otherwise. `unfollowed` tells of other ways to train.
     """
 
     def __init__(
@@ -75,14 +75,16 @@ class Session:
         self._stop_after = stop_after
         self._home = Home()
         self._is_passing = False
-        self._compiles = False
         self._has_told_of_delay = False
         self._own_work = OwnWork(recorder.note)
+        self.unfollowed = Unfollowed(self._home)
         self._models = Models()
         self._kept = KeptCalls(self._own_work)
         self._sites = BackwardSites(recorder, only)
         self._alarm = Alarm(recorder, self._models, self._kept)
-        self._steps = Steps(recorder, self._sites, self._alarm, Accumulation(self._sites, self._own_work))
+        accumulation = Accumulation(self._sites, self._own_work)
+        self._steps = Steps(recorder, self._sites, self._alarm, accumulation)
+        self._asked = AskedGradients(accumulation, self._own_work, self._found_training)
         self._schedule = Schedule(budget)
         self._ordinary = OrdinaryPass()
         self._samples = DependencySamples()
@@ -91,6 +93,8 @@ class Session:
         self._carried: dict[type[Lens], Any] = {}
         self._carried_by_shadows: dict[type[Lens], Any] = {}
         self._compiled = CompiledCalls(self._own_work, self._kept, self._home, lambda: self._watch, self._shadow_watch)
+        made_beside = (self._models, self._kept, self._beginnings, self._compiled, self._own_work, self.unfollowed)
+        self._making = CodeMaking(*made_beside, lambda: self._watch)
         self._flush_trials = flush_trials or FlushTrials()
         self._memory = Memory(memory, recorder.note)
         self._lead = 0
@@ -99,7 +103,7 @@ class Session:
         self._watch: StepWatch | None = self._new_watch()
         self._guards = self._new_guards() if guard else None
         self._calls = ScriptCalls(recorder, self._steps, self._pending, self._guards)
-        self._patches = Patches(self, self._calls, self._home, self._own_work)
+        self._patches = Patches(self, self._making, self._calls, self._home, self._own_work)
 
     @property
     def count(self) -> int:
@@ -116,7 +120,10 @@ class Session:
         self._kept.release()
         self._pending.release()
         self._beginnings.release()
-        if self._home.is_here():
+        self._asked.rest()
+        if self._home.is_this_process():
+            with self._own_work:
+                self._asked.look_back(is_pass=True)
             with self._own_work:
                 self._pending.settle(None)
             with self._own_work:
@@ -130,8 +137,9 @@ class Session:
                 if self._guards is not None and (left := self._guards.left()):
                     self._recorder.note(left)
             with self._own_work:
-                for told in self._calls.spent_loaders():
-                    self._recorder.write(told)
+                self._calls.write_spent_loaders()
+            for note in self.unfollowed.notes(self.count):
+                self._recorder.note(note)
             self.flush()
 
     def flush(self) -> None:
@@ -143,11 +151,42 @@ class Session:
             self._recorder.write(entry)
         self._recorder.flush()
 
-    def backward(self, call: BackwardCall) -> None:
+    def asked(self, call: GradCall) -> None:
+        """The wrapped `torch.autograd.grad`: a backward pass like any other where the script trains by what it gets."""
+        self.unfollowed.asked(call)
+        if self._is_passing or not call.may_train:
+            call.run()
+            return
+        frame = caller(sys._getframe(1))
+        if not self._asked.trains(call, frame):
+            call.run()
+            with self._own_work:
+                self._asked.tried(call, frame)
+        elif self._home.passes():
+            self._sites.gives(self._sites.number(frame), call.parameters)
+            with call.as_backward_leaves_it():
+                self.backward(call)
+
+    def _found_training(self, trial: Trial, is_before_step: bool) -> None:
+        """The script turns out to train by gradients that it asked for: the step that shows it counts, without a look
+        of its own. What its forward passes showed until then is of no look."""
+        site = self._sites.number_of(*trial.line)
+        self._sites.given.setdefault(site, ())
+        self._steps.take(site, trial.seconds, trial.losses, trial.norm)
+        if (stale := self._watch) is not None:
+            self._end_watch()
+            self._watch = self._new_watch(is_leading=stale.is_leading) if is_before_step else None
+
+    def backward(self, call: BackwardCall | GradCall) -> None:
         """The wrapped `torch.autograd.backward`; a pass within another (checkpointing) is part of that one."""
         if self._is_passing:
             call.run()
             return
+        if self._asked.waits:
+            with self._own_work:
+                self._asked.look_back(is_pass=True)
+        if self._watch is not None and self._watch.is_of_another_thread():
+            self._end_watch()
         self._steps.count += 1
         begin, scale, is_due = time.perf_counter(), self._steps.scale, self._schedule.is_due(self.count)
         found = None if is_due or scale is not None else self._ordinary.site_and_loss(sys._getframe(), call.losses)
@@ -167,33 +206,7 @@ class Session:
         if self._stop_after is not None and self.count >= self._stop_after:
             raise StopRun(0)
 
-    def hooked(self, tensor: Tensor) -> None:
-        """The script hooks a tensor that its graph made: on a watched step no further pass goes over that graph."""
-        if self._watch is not None and not tensor.is_leaf:
-            self._watch.step.is_hooked = True
-
-    def compiles(self, target: Any) -> None:  # noqa: ARG002
-        """Compiled code must meet no changed class, which it would be compiled anew for."""
-        self._compiles = True
-        self._beginnings.release()
-        self._kept.release()
-
-    def compiled(self, target: Any, made: Any) -> Any:
-        """What was made of it, followed: its eager form runs beside it on the steps that are looked at."""
-        return self._compiled.taken(target, made)
-
-    def exports(self, *, begins: bool) -> None:
-        """What records a model's code must meet no hook and no changed class: the look of this step goes without."""
-        if begins:
-            self._kept.release()
-            self._kept.overflowed = True
-            if self._watch is not None:
-                self._watch.detach()
-        elif not self._compiles:
-            for root in self._models:
-                self._kept.keep_calls_of(root)
-
-    def _run(self, call: BackwardCall) -> None:
+    def _run(self, call: BackwardCall | GradCall) -> None:
         self._is_passing = True
         try:
             call.run()
@@ -206,7 +219,7 @@ class Session:
         finally:
             self._is_passing = False
 
-    def _ordinary_pass(self, call: BackwardCall, site: int, loss: float, begin: float) -> None:
+    def _ordinary_pass(self, call: BackwardCall | GradCall, site: int, loss: float, begin: float) -> None:
         """A step of which the loss alone is read, at a glance."""
         if self._alarm.has_landmarks(site):
             with self._own_work:
@@ -223,7 +236,7 @@ class Session:
             with self._own_work:
                 self._glanced_at(call, None, site, loss, begin)
 
-    def _unmeasured(self, call: BackwardCall, frame: FrameType | None, site: int, begin: float) -> None:
+    def _unmeasured(self, call: BackwardCall | GradCall, frame: FrameType | None, site: int, begin: float) -> None:
         """A step of which the loss alone is read, with care."""
         loss = None
         with self._own_work:
@@ -236,7 +249,7 @@ class Session:
             self._glanced_at(call, frame, site, loss, begin)
 
     def _glanced_at(
-        self, call: BackwardCall, frame: FrameType | None, site: int, loss: float | None, begin: float
+        self, call: BackwardCall | GradCall, frame: FrameType | None, site: int, loss: float | None, begin: float
     ) -> None:
         """The end of a pass that was not measured; where something is not finite it is measured all the same."""
         is_broken = not self._alarm.is_raised and looks_broken((self._sites.canary(site),))
@@ -255,7 +268,7 @@ class Session:
         self._plan()
         self._schedule.unmeasured_seconds += time.perf_counter() - begin
 
-    def _measured(self, call: BackwardCall, frame: FrameType | None, site: int, begin: float) -> None:
+    def _measured(self, call: BackwardCall | GradCall, frame: FrameType | None, site: int, begin: float) -> None:
         watch, losses = self._watch, call.losses
         look = watch
         if watch is not None and watch.is_leading:
@@ -284,13 +297,13 @@ class Session:
         with self._own_work:
             self._charge(site, watch, own, again)
 
-    def _before(self, site: int, call: BackwardCall, frame: FrameType | None, watch: StepWatch | None) -> None:
+    def _before(
+        self, site: int, call: BackwardCall | GradCall, frame: FrameType | None, watch: StepWatch | None
+    ) -> None:
         """What is done before the script's backward pass, while the graph is still whole."""
         parts = self._compiled.parts()
         self._steps.write()
-        if (
-            watch is not None or not self._steps.goes_on
-        ):  # else nothing has moved; of an update's looks the last one waits
+        if watch is not None or not self._steps.goes_on:  # of an update's looks the last one waits for it
             self._pending.settle(site)
         if watch is not None:
             for root in watch.roots:
@@ -300,10 +313,12 @@ class Session:
             self._alarm.learn(site, call.losses)
             with self._memory.measured(call.losses):
                 watch.before_backward(call.losses, call.weights, self._steps.factor, parts)
+            if site in self._sites.given:
+                watch.asks_for(self._sites.given[site])
         if watch is not None or self._sites.is_new(site):
             leaves = watch.step.leaves if watch is not None and parts is None else walk(call.losses).leaves
             self._sites.learn(site, leaves)
-            self._tell_layout(leaves)
+            tell_layout(self._recorder, leaves)
             for missed in self._calls.missed_loads(self._models, leaves):
                 self._recorder.write(missed)
 
@@ -313,9 +328,10 @@ class Session:
         names = self._models.parameter_names()
         look = replace(seen.look, at_pass=self._steps.passes)
         update = Update(self._models, seen.modules, look)
+        is_given = site in self._sites.given
         listens = (names, seen.leaves, self._own_work, self._beginnings, self._flush_trials)
-        stepped = None if self._compiled.others else Stepped(*listens)
-        self._pending.add(update, Uncleared(names, seen.leaves, seen.modules, site), stepped)
+        stepped = None if self._compiled.others else Stepped(*listens, is_given=is_given)
+        self._pending.add(update, Uncleared(names, () if is_given else seen.leaves, seen.modules, site), stepped)
         if self._steps.scaler is not None:
             self._pending.rescaled()
         self._samples.take(seen.look, seen.local_errors)
@@ -372,12 +388,12 @@ class Session:
             flush_trials=self._flush_trials,
             carried=self._carried,
         )
-        return StepWatch(step, self._kept, self._only, is_leading=is_leading)
+        return StepWatch(step, self._kept, self._home, self._only, is_leading=is_leading)
 
     def _shadow_watch(self, watch: StepWatch) -> StepWatch:
         """The watch of what runs beside the compiled code of a watched step."""
         step = watch.step.beside(self._carried_by_shadows)
-        return StepWatch(step, self._kept, self._only, is_leading=watch.is_leading, beside=watch)
+        return StepWatch(step, self._kept, self._home, self._only, is_leading=watch.is_leading, beside=watch)
 
     def _end_watch(self) -> None:
         if self._watch is not None:
@@ -391,13 +407,4 @@ class Session:
 
     def _add_root(self, root: nn.Module, name: str) -> None:
         self._recorder.write(Model(self._models.add(root, name), type(root).__name__))
-        if self._compiled.follow(root):
-            self._compiles = True
-        if not self._compiles:
-            self._kept.keep_calls_of(root)
-
-    def _tell_layout(self, leaves: Sequence[Tensor]) -> None:
-        for leaf in leaves[:1]:
-            self._recorder.device(leaf.device.type)
-        if any(is_sharded(leaf) for leaf in leaves):
-            self._recorder.note("Parameters are sharded over ranks: norms are of this rank's shards alone.")
+        self._making.meets(root)

@@ -15,6 +15,7 @@ from gradreach.record.look import Look
 from gradreach.record.seen.loop import CutPass
 from gradreach.record.seen.loss import LossLook
 from gradreach.watch.graph import walk
+from gradreach.watch.home import Home
 from gradreach.watch.lens import BackwardPass, Lens, ModuleCall, WatchedStep, all_lenses
 from gradreach.watch.models import modules_of, parameters_of
 from gradreach.watch.module_hooks import ModuleHooks, is_transformed
@@ -42,6 +43,7 @@ class StepWatch:
         self,
         step: WatchedStep,
         kept: KeptCalls,
+        home: Home,
         only: nn.Module | None = None,
         *,
         is_leading: bool = False,
@@ -64,9 +66,14 @@ class StepWatch:
         self._parts = None if only is None else {id(module) for _, module in modules_of(only)}
         self._generators: Generators | None = None
         self._stack: list[nn.Module] = []
-        self._thread = threading.get_ident()
+        self._home = home
+        self._thread = threading.get_ident() if home.is_here() else 0
         self._is_over = False
         self._hooks = None if beside is not None else self._hook()
+
+    def is_of_another_thread(self) -> bool:
+        """Whether it is not the thread that runs now whose calls are heard."""
+        return threading.get_ident() != self._thread
 
     def detach(self) -> None:
         """Take the global hooks away for good; without them the graph and the weights still tell their part."""
@@ -123,9 +130,17 @@ class StepWatch:
         self._each(Lens.before_backward, lambda lens: lens.before_backward(joined if lens.asks_the_loss else own))
         self.step.is_recording = True
 
+    def asks_for(self, asked: Sequence[int]) -> None:
+        """The script is given the gradients of these of the graph's leaves, by identity, and of no others."""
+        self.step.unasked = frozenset(map(id, self.step.leaves)).difference(asked)
+        self.step.leaves = tuple(leaf for leaf in self.step.leaves if id(leaf) not in self.step.unasked)
+        self.step.is_given = True
+
     def look(self, step: int, site: int, losses: tuple[LossLook, ...] = ()) -> Look:
         """The look, without the update that is still to come; `losses` are known of what the script computed itself."""
         self.step.is_recording = False
+        if self.step.is_given:
+            self.step.gradients = {id(leaf): leaf.grad for leaf in self.step.leaves}
         looks = [Look(step=step, site=site, seconds=0.0, losses=losses)]
         self._each(Lens.look, lambda lens: looks.append(lens.look(looks[-1])))
         return looks[-1]
@@ -209,7 +224,7 @@ class StepWatch:
         self.seconds += time.perf_counter() - begin
 
     def _end(self, module: nn.Module, args: object, output: object) -> None:  # noqa: ARG002
-        if self._that[Lens.ended] and not torch.compiler.is_compiling() and threading.get_ident() == self._thread:
+        if self._that[Lens.ended] and not torch.compiler.is_compiling() and not self.is_of_another_thread():
             with self.step.own_work:
                 self._each(Lens.ended, lambda lens: lens.ended(module))
 
@@ -217,7 +232,14 @@ class StepWatch:
         """Whether the script calls this module, in its own thread, and watching is asked of it."""
         mine = self._parts is None or id(module) in self._parts
         is_asked = self.step.is_shadow or not self.step.own_work.is_running
-        return mine and threading.get_ident() == self._thread and is_asked
+        return mine and is_asked and (not self.is_of_another_thread() or self._moves())
+
+    def _moves(self) -> bool:
+        """Whether the calls of this thread are heard from now on: none was heard before."""
+        if self.began is not None or not self._home.calls():
+            return False
+        self._thread = threading.get_ident()
+        return True
 
     def _hook(self) -> ModuleHooks:
         return ModuleHooks(self._enter, self._leave, self._end)

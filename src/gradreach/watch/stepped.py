@@ -28,7 +28,8 @@ from gradreach.watch.value_clips import value_clip
 
 
 class Stepped:
-    """Listens to every optimizer's step until its `end`."""
+    """Listens to every optimizer's step until its `end`. `is_given`: the script was given the gradients, and puts them
+    to use itself, so that what stands in the parameters tells nothing of what is left of them."""
 
     def __init__(
         self,
@@ -37,10 +38,13 @@ class Stepped:
         own_work: OwnWork,
         beginnings: Beginnings,
         trials: FlushTrials,
+        *,
+        is_given: bool = False,
     ) -> None:
         learning = [p for p in trainable(leaves) if id(p) in names and p.grad is not None]
         self._learning = learning
-        self._is_for_these = all(id(leaf) in names for leaf in leaves if leaf.requires_grad)
+        self._is_given = is_given
+        self._is_for_these = not is_given and all(id(leaf) in names for leaf in leaves if leaf.requires_grad)
         self._is_discarded = False
         self._left: set[int] = set()
         self._names = {id(parameter): names[id(parameter)] for parameter in learning}
@@ -71,7 +75,7 @@ class Stepped:
         self.release()
         if before_pass:
             self._beginnings.listen()
-        unused = [p for p in self._learning if id(p) not in self._held] if before_pass else []
+        unused = [p for p in self._learning if id(p) not in self._held] if before_pass and not self._is_given else []
         self._left = {id(p) for p, norm in zip(unused, _gradient_norms(unused), strict=True) if norm}
         if before_pass and not self._steps and not has_moved and self._is_for_these:
             self._is_discarded = bool(self._learning) and not self._left

@@ -97,6 +97,16 @@ class Steps:
             self._levels[site].jumps(float(loss.detach()))
         self._open(site, None if loss is None else number(loss), None if norm is None else number(norm), watched)
 
+    def take(self, site: int, seconds: float, losses: Sequence[Number | None], norm: Number | None) -> None:
+        """Take in a step of several passes that turned out to be one when its update was over."""
+        self.settle()
+        self.begun, self.count = self.begun + 1, self.count + len(losses)
+        *before, loss = losses
+        seconds -= self._started
+        taken = OpenStep(self.number, seconds, site, False, loss, norm, None, passes=len(losses), before=before)
+        self._closed.append(taken)
+        self._accumulation.is_known = self._accumulation.is_known or not self._accumulation.lines
+
     def is_in_line(self, site: int, loss: float) -> bool:
         """Whether a loss is not far out of line with those before it from its site."""
         return loss <= self._levels[site].bar
@@ -203,7 +213,8 @@ class Steps:
         return self._opened if self.count == self._last_opened else None
 
     def _norm(self, site: int) -> Tensor | None:
-        """The global norm of the gradients that the step's passes left, the last of them from this site."""
+        """The global norm of the gradients that the step's passes left, the last of them from this site; None where
+        they left none, so that what the script makes of those that it was given is not known."""
         gradients = self._sites.gradients(self._accumulation.lines)
         norm = global_norm(gradients)
         if norm is None or norm.device.type != "cpu":
@@ -212,7 +223,8 @@ class Steps:
             norm = global_norm([gradient.double() for gradient in gradients])  # the sum of squares alone may overflow
         if norm is not None:
             self._sites.check(site, float(norm))
-        return norm
+        is_part = site in self._sites.given and self.passes > 1 and norm is not None and all_finite(float(norm))
+        return None if is_part else norm
 
 
 def only(losses: Sequence[Tensor]) -> Tensor | None:

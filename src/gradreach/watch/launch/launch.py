@@ -54,12 +54,16 @@ class WatchOptions:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a watched run leaves: how the program ended, the recording's folder, and what went wrong with it."""
+    """What a watched run leaves: how the program ended, the recording's folder, and what went wrong with it.
+
+    `asked_otherwise` says what else asked for gradients, where there was no backward pass.
+    """
 
     ended: ProgramEnd
     out: Path
     backward_passes: int
     trouble: str = ""
+    asked_otherwise: str = ""
 
 
 def watch(
@@ -96,18 +100,18 @@ def watch(
     after_import("torch", torch_is_there)
     began = time.perf_counter()
     ended = execute(program)
-    count = 0
+    count, asked_otherwise = 0, ""
     for session in sessions:
         with at_the_end():
             session.close()
-        count = session.count
+        count, asked_otherwise = session.count, session.unfollowed.why()
     if options.flush_subnormals and sessions:
         _flush(on=False)  # what comes after the program has them again
     is_stopped = options.stop_after is not None and count >= options.stop_after and ended.code == 0
     how = "stopped" if is_stopped else ended.how
     recorder.write(Outcome(how, ended.code, ended.error, time.perf_counter() - began))
     recorder.close()
-    return RunResult(ended, out, count, "; ".join(recorder.failures))
+    return RunResult(ended, out, count, "; ".join(recorder.failures), asked_otherwise)
 
 
 def _flush(*, on: bool) -> bool:

@@ -22,7 +22,8 @@ class WithoutGradient(Lens):
         """The look's `without_gradient`, `set_otherwise` and `called_without_gradient`."""
         models = self.step.models
         names = models.parameter_names()
-        missing = {names[id(p)]: p for p in models.parameters() if p.requires_grad and p.grad is None}
+        asked = (p for p in models.parameters() if p.requires_grad and id(p) not in self.step.unasked)
+        missing = {names[id(p)]: p for p in asked if p.grad is None}
         called = self.step.called_without_gradient.values()
         return replace(
             look,
