@@ -588,6 +588,7 @@ SPEAKING: dict[str, Record] = {
         ),
     ),
     "GR605 seen ahead": record(steps(), at(copied_targets=CopiedTargets("model.embed", 12, 288, ahead=1))),
+    "GR605 not masked": record(steps(), at(copied_targets=CopiedTargets("model.embed", 12, 288, picked=True))),
     "GR605": record(steps(), at(copied_targets=CopiedTargets("model.embed", 12, 288))),
     "GR701": record(steps(), at(*between(TANH), given=(GivenData("model.0", "Linear", 150.0, 151.0, 150.0, 12),))),
     "GR701 of small data": record(steps(loss=flat), at(*chain(3), given=(LOST_DATA,))),

@@ -154,6 +154,9 @@ def test_targets_that_the_model_is_just_given() -> None:
     copied = CopiedTargets("model.embed", 12, 288)
     found = the(record(steps(), at(copied_targets=copied)), "GR605")
     assert (found.severity, found.where["module"], found.remedies[0].id) == ("warning", "model.embed", "shift-targets")
+    of_masked = the(record(steps(), at(copied_targets=replace(copied, picked=True))), "GR605")
+    assert of_masked.remedies[0].id == "mask-inputs"
+    assert "nothing is masked there" in of_masked.because
     assert "GR605" not in codes(record(steps(), at(copied_targets=copied)[:2]))
     assert "GR605" not in codes(record(steps(), at()))
 

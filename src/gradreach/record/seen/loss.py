@@ -255,8 +255,9 @@ class OutputLook:
 class CopiedTargets:
     """Targets that are the ids which an embedding, `module`, was given on one watched step, so many places `ahead`.
 
-    There are `places` in rows of `steps`. With 0 ahead one of them was seen to read its own id, and none behind it;
-    with 1, two of them to read the next one, far more than a place does that is asked for another. With 2, no
+    There are `places` in rows of `steps`. With 0 ahead one of them was seen to read its own id, and none behind it, if
+    the loss asks for all; or its own among any others, if the places asked are `picked`, here and there in a row. With
+    1, two of them were seen to read the next one, far more than a place does that is asked for another. With 2, no
     comparison asks for the next one.
     """
 
@@ -264,6 +265,7 @@ class CopiedTargets:
     steps: int
     places: int
     ahead: int = 0
+    picked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,7 @@ scale_target: targets of mean 0 and deviation 1
 see_nothing_ahead: places that see nothing behind themselves
 shift_once: targets that are shifted in one place alone
 shift_targets: targets one place further on
+mask_inputs: input ids that are masked where the loss asks for them
 shuffle: batches drawn at random
 skip_step: take no update from a bad batch
 slow_decay: start the factor of a loop's state near 1

@@ -41,8 +41,9 @@ APART = 5.0
 class _Asked:
     """The targets of a cross entropy that are the ids (B, T) of a call of an embedding, `shift` places further on.
 
-    Place p of the `width` places of a row of the loss is asked for the id at p + shift. Where the script has time
-    first, the embedding is given (T, B), and the loss goes through all rows of one place before the next.
+    Place p of the `width` places of a row of the loss is asked for the id at p + shift; `is_picked` says that only some
+    are, here and there in their row. Where the script has time first, the embedding is given (T, B), and the loss goes
+    through all rows of one place before the next.
     """
 
     module: nn.Module
@@ -53,6 +54,7 @@ class _Asked:
     output: Node
     embedding: Node
     back: Back
+    is_picked: bool = False
 
     def reads(self, place: int) -> Tensor | None:
         """How much the output at a place, in the middle row, reads of the id at each place (T,); None where the output
@@ -77,10 +79,13 @@ class _Asked:
         return size
 
     def is_given(self) -> bool:
-        """Whether the model sees what it is asked for: of targets that are not shifted its own id and none behind it;
-        of others the next id, which it reads as no place does that is asked for another one."""
+        """Whether the model sees what it is asked for: of targets that are not shifted its own id, and none behind it
+        where all places are asked; of others the next id, which it reads as no place does that is asked for another."""
         if self.shift:
             return self._sees_ahead()
+        if self.is_picked:
+            seen = self.reads(self.width // 2)
+            return seen is not None and bool(seen[self.width // 2])
         return self.is_causal() and (not self.is_flat or self.turned().is_causal())
 
     @property
@@ -180,7 +185,9 @@ class CopiedTargetsOfLoss(Lens):
 
     def _copied(self, asked: _Asked) -> CopiedTargets:
         asked, path = asked.along_time(), self.step.models.path(asked.module)
-        return CopiedTargets(path, asked.ids.shape[1], asked.ids.numel(), ahead=asked.shift)
+        return CopiedTargets(
+            path, asked.ids.shape[1], asked.ids.numel(), ahead=asked.shift, picked=asked.is_picked and not asked.shift
+        )
 
 
 def _marked(graph: Graph, key: object) -> dict[int, Node]:
@@ -202,8 +209,19 @@ def _asked(compared: Compared, module: nn.Module, ids: Tensor, embedding: Node, 
     for has_time_first in (False, True):
         told = ids.t() if has_time_first else ids
         if (found := _shifted(target, told.to(target.dtype), ignored, has_time_first)) is not None:
-            return _Asked(module, told, *found, has_time_first, compared.path[0], embedding, back)
+            is_picked = target.numel() == ids.numel() and _is_picked(
+                target.reshape(ids.shape) != ignored, has_time_first
+            )
+            return _Asked(module, told, *found, has_time_first, compared.path[0], embedding, back, is_picked)
     return None
+
+
+def _is_picked(asked: Tensor, has_time_first: bool) -> bool:
+    """Whether the places asked (B, T), or (T, B), make several runs of most rows: where rows are only filled up, or
+    told from somewhere on, they make one."""
+    asked = asked.t() if has_time_first else asked
+    runs = asked[:, :1].sum(1) + (asked[:, 1:] & ~asked[:, :-1]).sum(1)
+    return bool((runs >= 2).double().mean() >= 0.5)
 
 
 def _shifted(target: Tensor, ids: Tensor, ignored: int, has_time_first: bool) -> tuple[int, int] | None:
