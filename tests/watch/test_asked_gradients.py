@@ -391,7 +391,7 @@ def _functions() -> None:
             _sizes,
             f"asked torch.autograd.grad for the gradients of parameters ({UPDATES} calls, the first from test_asked",
         ),
-        (_example, f"asked torch.autograd.grad for the gradients of parameters ({UPDATES} calls"),
+        (_example, f"for the gradients of tensors that are no parameters ({UPDATES} calls, the first from test_asked"),
         (_functions, f"torch.func gave the script gradients ({UPDATES} calls, the first from test_asked_gradients.py:"),
     ],
 )
