@@ -166,6 +166,38 @@ def test_one_of_two_models_may_be_trained_by_hand(watched: Watched) -> None:
     assert [step.site for step in record.steps] == [0, 1] * UPDATES
 
 
+def test_a_guard_stands_before_the_steps_of_such_a_training(watched: Watched) -> None:
+    _, record = watched(lambda: _train(_kept_optimizer()), guard=True)
+    assert record.guarded is not None
+    assert (record.guarded.optimizers, record.guarded.updates) == (1, UPDATES - 1)
+
+
+def _kept_optimizer() -> Callable[[list[Tensor], tuple[Tensor, ...]], None]:
+    optimizers: list[torch.optim.Optimizer] = []
+
+    def update(p: list[Tensor], gradients: tuple[Tensor, ...]) -> None:
+        if not optimizers:
+            optimizers.append(torch.optim.SGD(p, 0.05))
+        _assigned(p, gradients)
+        optimizers[0].step()
+
+    return update
+
+
+def test_the_loss_of_each_step_is_told_without_its_scale(watched: Watched) -> None:
+    def train() -> None:
+        net = _net()
+        parameters, scaler = list(net.parameters()), torch.amp.GradScaler("cpu", init_scale=64.0)
+        for number in range(UPDATES):
+            asked = torch.autograd.grad(scaler.scale(_loss(net, number)), parameters)
+            _by_hand(parameters, tuple(gradient / 64.0 for gradient in asked))
+
+    _, record = watched(train)
+    _, usual = watched(_by_backward)
+    assert [step.loss for step in record.steps] == pytest.approx([step.loss for step in usual.steps])
+    assert [step.norm for step in record.steps] == pytest.approx([step.norm for step in usual.steps])
+
+
 def test_one_helper_may_train_two_models_in_turn(watched: Watched) -> None:
     def train() -> None:
         maker, critic = nn.Linear(2, 4), _net()
@@ -359,7 +391,7 @@ def _functions() -> None:
             _sizes,
             f"asked torch.autograd.grad for the gradients of parameters ({UPDATES} calls, the first from test_asked",
         ),
-        (_example, f"asked torch.autograd.grad for the gradients of parameters ({UPDATES} calls"),
+        (_example, f"for the gradients of tensors that are no parameters ({UPDATES} calls, the first from test_asked"),
         (_functions, f"torch.func gave the script gradients ({UPDATES} calls, the first from test_asked_gradients.py:"),
     ],
 )

@@ -79,3 +79,13 @@ def test_a_capture_is_left_alone_and_its_replays_are_told_of(watched: Watched, m
     assert torch.equal(seen, usual)
     assert len(record.steps) == 2
     assert [note for note in record.notes if "A captured CUDA graph ran 5 times" in note]
+
+
+def test_graphs_that_torch_itself_runs_within_a_pass_are_not_told_of(watched: Watched) -> None:
+    within = compile("for _ in range(3): graph.replay()", torch.__file__, "exec")
+
+    def train() -> None:
+        exec(within, {"graph": torch.cuda.CUDAGraph()})
+
+    _, record = watched(train)
+    assert not record.notes

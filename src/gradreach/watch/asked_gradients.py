@@ -35,6 +35,9 @@ SAMPLED = 3
 
 NUMBERS = 4096
 
+MOST_TRAINED = 64
+"""Lines and sets of parameters that are remembered to train; of more the oldest go."""
+
 ALONG = 0.3
 """Cosine from which on a step is one along a gradient: clipped, averaged over tasks, or scaled as Adam scales it."""
 
@@ -94,8 +97,8 @@ class Trial:
 
 class AskedGradients:
     """Follows calls from each line until the parameters moved along what they gave, by an optimizer or by hand; from
-    then on that line trains these parameters. `found` is told of the step that shows it,
-    and whether an optimizer is about to make it."""
+    then on that line trains these parameters. `found` is told of the step that shows it, and whether an optimizer is
+    about to make it."""
 
     def __init__(self, accumulation: Accumulation, own_work: OwnWork, found: Callable[[Trial, bool], None]) -> None:
         self._accumulation = accumulation
@@ -186,6 +189,9 @@ class AskedGradients:
         for key in exact[-1:] or some:
             trial = self._trials.pop(key)
             self._trains[key] = trial.parameters
+            while len(self._trains) > MOST_TRAINED:
+                del self._trains[next(iter(self._trains))]
+            self._tries[trial.line] = 0
             self._found(trial, by_optimizer)
         if exact or some:
             self._trials.clear()

@@ -24,6 +24,15 @@ def caller(frame: FrameType | None) -> FrameType | None:
     return frame or innermost
 
 
+def is_by_torch(frame: FrameType | None) -> bool:
+    """Whether torch itself made the call that a frame belongs to, and no line of the script did so directly."""
+    while frame is not None and _is_library(frame):
+        if frame.f_code.co_filename.startswith(_TORCH):
+            return True
+        frame = frame.f_back
+    return False
+
+
 def variables_of(frame: FrameType) -> dict[str, object]:
     """The local variables of a running frame by their names, as they are now.
 

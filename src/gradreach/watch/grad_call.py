@@ -38,8 +38,12 @@ class GradCall:
     @property
     def may_train(self) -> bool:
         """Whether it asks for leaves, and not for the slope at an input, as a penalty or an equation has it."""
-        of_input = self.keeps_graph and not any(isinstance(each, nn.Parameter) for each in self.parameters)
-        return bool(self.parameters) and not of_input
+        return bool(self.parameters) and not (self.keeps_graph and not self.has_parameters)
+
+    @property
+    def has_parameters(self) -> bool:
+        """Whether any of the leaves that are asked for is a Parameter."""
+        return any(isinstance(each, nn.Parameter) for each in self.parameters)
 
     @property
     def is_batched(self) -> bool:

@@ -97,7 +97,9 @@ class OptimizerGuards:
         return args, {**kwargs, "closure": guarded}
 
     def _guard(self, optimizer: Optimizer) -> Guard | None:
-        """The optimizer's guard, made at its first step; None where it is left alone."""
+        """The optimizer's guard, made at its first step after a backward pass; None where it is left alone."""
+        if self._step < 0:
+            return None
         if not hasattr(optimizer, _GUARD):
             setattr(optimizer, _GUARD, self._new_guard(optimizer))
         guard: Guard | None = getattr(optimizer, _GUARD)

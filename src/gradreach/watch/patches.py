@@ -4,6 +4,7 @@ loading of states and of data."""
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from types import GeneratorType
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, dataloader
 
 from gradreach.remedies.clip import Clip
+from gradreach.watch.frames import is_by_torch
 from gradreach.watch.grad_call import GradCall
 from gradreach.watch.home import Home
 from gradreach.watch.own_work import OwnWork, is_ours
@@ -244,7 +246,8 @@ class _Teller:
 
     def replay(self, real: Any) -> Callable[..., Any]:
         def replay(*args: Any, **kwargs: Any) -> Any:
-            self._do(self._maker.replays)
+            if not is_by_torch(sys._getframe()):  # the graphs that torch makes itself lie within passes
+                self._do(self._maker.replays)
             return real(*args, **kwargs)
 
         return replay

@@ -102,8 +102,8 @@ class Steps:
         self.settle()
         self.begun, self.count = self.begun + 1, self.count + len(losses)
         *before, loss = losses
-        seconds -= self._started
-        taken = OpenStep(self.number, seconds, site, False, loss, norm, None, passes=len(losses), before=before)
+        seconds, scale = seconds - self._started, None if self.scale is None else number(self.scale)
+        taken = OpenStep(self.number, seconds, site, False, loss, norm, scale, passes=len(losses), before=before)
         self._closed.append(taken)
         self._accumulation.is_known = self._accumulation.is_known or not self._accumulation.lines
 

@@ -41,7 +41,7 @@ class Unfollowed:
     def asked(self, call: GradCall) -> None:
         """Count a call, and keep the line of the first of its kind."""
         of_function = torch._C._are_functorch_transforms_active()
-        kind: Kind = "functions" if of_function else "parameters" if call.parameters else "others"
+        kind: Kind = "functions" if of_function else "parameters" if call.has_parameters else "others"
         self._asked[kind] = calls = self._asked[kind] + 1
         if calls == 1:
             self._first[kind] = os.path.basename(place(caller(sys._getframe(1))))
