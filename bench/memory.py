@@ -4,15 +4,21 @@ A pass is forward, output.square().mean() and backward. Each runs in a process o
 the libraries make what they keep; growth is the peak of resident memory above what was resident before the pass, with
 x and the parameters made. Where the limit is "least", it is the figure that a refusal names. Time is CPU time, and a
 ratio is of the two processes that ran one after the other. The table goes to stdout, progress to stderr.
+
+A second table holds the peak of small trainings under `gradreach run` against that of the same trainings alone, one
+process each and one after the other, and how far looks say to have raised it.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import torch
 from timing import peak_memory, spread, table
@@ -69,6 +75,36 @@ def in_a_child(setting: tuple[object, ...], way: str) -> list[float]:
     return [float(each) for each in result.stdout.split()]
 
 
+TRAININGS = ("cells", "lstm", "loop", "words", "transformer", "compiled", "convolutions")
+"""Those of scripts/peaks.py."""
+
+
+def peak_of(name: str, *, watched: bool) -> tuple[float, float]:
+    """MiB at the peak of a training of 6 steps, as the script itself finds it, and those that looks added."""
+    script = [str(Path(__file__).parent / "scripts" / "peaks.py"), name, "--steps", "6"]
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder, "report.json")
+        under = ["-m", "gradreach", "run", "--out", f"{folder}/out", "--json", str(report)] if watched else []
+        result = subprocess.run([sys.executable, *under, *script], check=True, capture_output=True, text=True)
+        raised = json.loads(report.read_text())["overhead"]["memory"] if watched else 0
+    line = next(line for line in result.stdout.splitlines() if line.startswith("peak"))
+    return float(line.split()[1]), (raised or 0) / 2**20
+
+
+def trainings(turns: int) -> str:
+    """A row for each training."""
+    rows = [("training", "alone, MiB", "watched, MiB", "watched ÷ alone", "by looks, as stated, MiB")]
+    for name in TRAININGS:
+        print(name, file=sys.stderr, flush=True)
+        pairs = [(peak_of(name, watched=False)[0], *peak_of(name, watched=True)) for _ in range(turns)]
+        alone, watched, stated = ([pair[n] for pair in pairs] for n in range(3))
+        ratios = [pair[1] / pair[0] for pair in pairs]
+        rows.append(
+            (name, *(spread(each, ".0f") for each in (alone, watched)), spread(ratios, ".2f"), spread(stated, ".0f"))
+        )
+    return table(rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="settings of up to 20,000 steps alone; one turn")
@@ -94,6 +130,8 @@ def main() -> None:
         rows.append((*map(str, setting[:4]), f"{pairs[0][0][0]:.1f}", ours, theirs, times))
     print(f"\nOne pass; {torch.get_num_threads()} thread(s), {turns} turn(s), median (min–max)")
     print(table(rows), flush=True)
+    print(f"\nTrainings of 6 steps, {turns} turn(s), median (min–max)")
+    print(trainings(turns), flush=True)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,17 @@ from timing import table
 
 ROOT = Path(__file__).parents[1]
 
-CORE = ("tests/watch", "tests/engine", "tests/remedies")
+CORE = (
+    "tests/watch/lenses/test_depth.py",
+    "tests/watch/lenses/test_time.py",
+    "tests/watch/lenses/test_alignments.py",
+    "tests/watch/nonfinite/test_origin.py",
+    "tests/engine/test_replay.py",
+    "tests/engine/test_adjoint.py",
+    "tests/remedies/clip/test_clip.py",
+    "tests/remedies/layers/test_orthogonal.py",
+)
+"""A file or two of each part, for a few minutes of one core; more can be named on the command line."""
 
 TOOLS = ("beartype", "geotorch", "hypothesis", "numba", "pytest", "pytest-xdist", "scipy")
 """What the core of the tests needs beside what gradreach itself needs."""
@@ -77,7 +87,8 @@ def tried(uv: str, torch: str, python: str, tests: Sequence[str], jobs: str) -> 
         except subprocess.CalledProcessError as problem:
             return Outcome(torch, python, why_not=_last_words(problem.stderr))
         report, began = Path(folder, "report.xml"), time.perf_counter()
-        options = ("-q", "-p", "no:cacheprovider", "-n", jobs, "-m", "not slow and not exhaustive")
+        quiet = "ignore:Guards may run slower:RuntimeWarning"  # of Python 3.13.0, by torch's compiler
+        options = ("-q", "-W", quiet, "-p", "no:cacheprovider", "-n", jobs, "-m", "not slow and not exhaustive")
         subprocess.run(
             [binary, "-m", "pytest", *options, f"--junitxml={report}", *tests],
             cwd=ROOT,

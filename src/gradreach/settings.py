@@ -41,10 +41,10 @@ class Settings:
     """The settings in force; `source` is the file that sets them, None where all of them are the defaults."""
 
     budget: float = BUDGET
-    memory: int | None = None
     ignore: tuple[str, ...] = ()
     thresholds: Thresholds = DEFAULT
     source: Path | None = None
+    memory: int | None = None
 
     @property
     def changed(self) -> tuple[str, ...]:

@@ -234,6 +234,13 @@ def test_overhead_is_held_against_a_budget_only_where_there_was_one(every: int |
     assert f"overhead {text}" in of((), replace(ALL["vanishing"], overhead=overhead))
 
 
+@pytest.mark.parametrize(("memory", "told"), [(None, False), (0, False), (310_000_000, True)])
+def test_memory_that_looks_took_stands_beside_their_time(memory: int | None, told: bool) -> None:
+    overhead = Overhead(0.02, 0.013, 0.021, 0.04, memory=memory)
+    text = " ".join(of((), replace(ALL["vanishing"], overhead=overhead)).split())
+    assert ("1.3 % of the wall time, 310 MB more memory at the peak, budget 2 %" in text) == told
+
+
 def test_a_run_over_its_budget_is_told_why() -> None:
     told = " ".join(of((), replace(ALL["vanishing"], overhead=Overhead(0.02, 0.17, 0.21, 0.4))).split())
     assert (

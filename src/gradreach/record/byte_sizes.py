@@ -26,7 +26,7 @@ def bytes_of(memory: Any) -> int:
     return size
 
 
-def readable(size: float) -> str:
+def readable(size: int) -> str:
     """A number of bytes to three digits: "310 MB", "1.32 GB"."""
     power = min(int(math.log10(size)) // 3, 4) if size >= 1 else 0
     return f"{size / 1000**power:.3g} {('bytes', 'kB', 'MB', 'GB', 'TB')[power]}"
