@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gradreach.report.report import Report
 
 
-ASKING = "the script has ended; asking the data, half a minute at most"
+ASKING = "the script has ended; asking the data, some seconds"
 REPORTING = "making the report, some seconds"
 
 

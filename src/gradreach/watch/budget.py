@@ -11,7 +11,7 @@ from gradreach.record.schema import Overhead
 WARM_UP = 50
 """Steps at the start that the stated overhead leaves out: a short run must still have a report."""
 
-LEAST_SECONDS = 2.0
+LEAST_SECONDS = 5.0
 """What the planned looks of a run may take whatever its budget says, in seconds of work: a short run, or one on a busy
 machine, is looked at on the same steps as any other. It is an advance: beyond it a planned look waits until the whole
 run so far, its first steps included, has paid for all that watching took."""

@@ -30,13 +30,15 @@ class FlushTrials:
     """Times the work at places with subnormal numbers, `left` more times in this run, by `turns`.
 
     Before the first it is asked whether they cost this CPU anything; where they do not, nothing is left to be timed. A
-    place is timed again where it has far more of them than before. `between_steps` are the seconds that were spent
-    after an optimizer's step and are yet to be charged.
+    place is timed again where it has far more of them than before. `carried` holds in how many looks in a row each kind
+    of optimizer kept none. `between_steps` are the seconds that were spent after an optimizer's step and are yet to be
+    charged.
     """
 
     def __init__(self, turns: Callable[[Callable[[], object]], FlushTurns] = in_turns) -> None:
         self.left = MOST_TIMED
         self.between_steps = 0.0
+        self.carried: dict[str, int] = {}
         self._turns = turns
         self._are_free: bool | None = None
         self._shares: dict[tuple[str, str], float] = {}

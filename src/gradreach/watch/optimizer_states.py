@@ -12,6 +12,7 @@ from gradreach.engine.subnormals import subnormal_shares
 from gradreach.record.seen.subnormal import SubnormalPlace
 from gradreach.watch.flush_trials import LEAST_SHARE, FlushTrials
 from gradreach.watch.optimizer_names import torch_name
+from gradreach.watch.seldom import may_be_found, was_found
 from gradreach.watch.tensors import is_real_on_cpu
 
 SQUARES = ("exp_avg_sq", "square_avg", "sum")
@@ -31,7 +32,11 @@ def subnormal_states(
     """Of an optimizer that has just stepped, the states of the parameters whose identities are `stepped` that have
     subnormal entries; that with the most of them is timed where it may be. Nothing where they cost nothing.
     """
+    kind = torch_name(optimizer)
     if trials.arithmetic() != "kept":
+        return []
+    if not may_be_found(trials.carried, kind):
+        was_found(trials.carried, kind, found=False)
         return []
     own = [p for group in optimizer.param_groups for p in group["params"] if id(p) in stepped]
     kept_of = [(p, states) for p in own if isinstance(states := optimizer.state.get(p), Mapping)]
@@ -41,9 +46,9 @@ def subnormal_states(
         for p, key, state in every
         if isinstance(state, Tensor) and is_real_on_cpu(state) and state.shape == p.shape
     ]
-    kind = torch_name(optimizer)
     shares = subnormal_shares([state for _, _, state in held])
     found = [(n, share) for n, share in enumerate(shares) if share >= LEAST_SHARE]
+    was_found(trials.carried, kind, found=bool(found))
     places = [SubnormalPlace("state", names[id(held[n][0])], f"{kind}.{held[n][1]}", share) for n, share in found]
     most = max(range(len(found)), key=lambda at: found[at][1] * held[found[at][0]][2].numel(), default=None)
     if most is not None and trials.may_time(places[most]):

@@ -37,6 +37,9 @@ ENOUGH_SEQUENCES = 256
 FIRST_TEST_SECONDS = 1.0
 """What a test is expected to cost before there was one."""
 
+ALL_KEPT = 16
+"""Looks of which each has its errors, for the question to the data of a short run."""
+
 PROBE_EVERY = 3
 PROBE_SELDOM = 6
 MANY_LOOKS = 9
@@ -159,8 +162,9 @@ class DependencySamples:
         return self._looks % (PROBE_EVERY if self._looks < MANY_LOOKS else PROBE_SELDOM) == 0
 
     def has_enough(self) -> bool:
-        """Whether each pool is so full that looks may leave out what costs much to find."""
-        return bool(self._pools) and all(pool.is_full for pool in self._pools.values())
+        """Whether looks and sequences are so many that looks may leave out what costs much to find."""
+        is_long = self._looks >= ALL_KEPT
+        return is_long and bool(self._pools) and all(pool.is_full for pool in self._pools.values())
 
     def take(self, look: Look, found: Sequence[LocalErrors]) -> None:
         """Take in the errors of a look; of a model without a recurrence only where an input moves later errors."""
