@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from gradreach.record.entries import record_of
+from gradreach.record.ranks import whole
 from gradreach.record.schema import Record
 from gradreach.record.sinks.sqlite import APPLICATION_ID, FORMAT, entries_in
 
@@ -26,6 +27,7 @@ def rank_file(folder: Path, rank: int = 0) -> Path:
 
 def read(path: Path | str) -> Record:
     """The record in a file, or of rank 0 in a recording's folder; a run that goes on is read as far as it is written.
+    Global norms are put together from the parts in the files of other ranks beside it.
 
     Raises Unreadable where there is none, or the file is foreign, damaged, or of another version.
     """
@@ -34,6 +36,20 @@ def read(path: Path | str) -> Record:
     if not file.is_file():
         what = f"no recording in {path}" if path.is_dir() else f"{path} does not exist"
         raise Unreadable(f"{what}: name the folder that `gradreach run --out` wrote to")
+    return whole(_read(file), lambda rank: _read_beside(file, rank))
+
+
+def _read_beside(file: Path, rank: int) -> Record | None:
+    """Another rank's record in the same folder; None where there is none that can be read."""
+    try:
+        return _read(rank_file(file.parent, rank))
+    except Unreadable:
+        return None
+
+
+def _read(file: Path) -> Record:
+    if not file.is_file():
+        raise Unreadable(f"{file} does not exist: name the folder that `gradreach run --out` wrote to")
     try:
         rows = _read_rows(file)
     except sqlite3.DatabaseError as error:

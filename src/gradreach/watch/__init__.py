@@ -19,6 +19,7 @@ lens: what a lens is, and how all lenses are found
 lenses: one file a lens
 pending_looks: looks whose update is still to come
 update: how far the weights moved after a watched step
+sharded: the sharded parameters that whole ones stand for while a step runs
 stepped: what optimizers did between a watched step and the next pass
 beginnings: optimizers that are made anew at each step
 optimizer_names: what an optimizer is called

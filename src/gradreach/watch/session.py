@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from gradreach.engine.norms import is_sharded
 from gradreach.record.entries import Model
 from gradreach.record.sinks.recorder import Recorder
 from gradreach.watch.accumulation import Accumulation
@@ -35,6 +34,7 @@ from gradreach.watch.pending_looks import PendingLooks
 from gradreach.watch.samples.dependency_samples import DependencySamples
 from gradreach.watch.schedule import Schedule
 from gradreach.watch.script_calls import ScriptCalls
+from gradreach.watch.sharded import kept_for
 from gradreach.watch.step_watch import StepWatch
 from gradreach.watch.stepped import Stepped
 from gradreach.watch.steps import Steps, read_at_once
@@ -290,7 +290,10 @@ class Session:
             self._alarm.learn(site, call.losses)
             watch.before_backward(call.losses, call.weights, self._steps.factor, elsewhere)
         if watch is not None or self._sites.is_new(site):
-            leaves = watch.step.leaves if watch is not None and elsewhere is None else walk(call.losses).leaves
+            if watch is not None and elsewhere is None:
+                leaves = watch.step.leaves
+            else:
+                leaves = kept_for(walk(call.losses).leaves, self._models)
             self._sites.learn(site, leaves)
             self._tell_layout(leaves)
             for missed in self._calls.missed_loads(self._models, leaves):
@@ -386,5 +389,3 @@ class Session:
     def _tell_layout(self, leaves: Sequence[Tensor]) -> None:
         for leaf in leaves[:1]:
             self._recorder.device(leaf.device.type)
-        if any(is_sharded(leaf) for leaf in leaves):
-            self._recorder.note("Parameters are sharded over ranks: norms are of this rank's shards alone.")

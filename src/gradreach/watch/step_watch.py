@@ -21,6 +21,7 @@ from gradreach.watch.nonfinite.kept_calls import Generators, KeptCalls
 from gradreach.watch.own_work import is_ours
 from gradreach.watch.samples.local_errors import LocalErrors
 from gradreach.watch.samples.stream import Chunk
+from gradreach.watch.sharded import kept_for
 
 MOST_NAMED = 8
 
@@ -114,7 +115,7 @@ class StepWatch:
         tells of a part of it, `elsewhere` gives the rest."""
         graph = walk(losses)
         backward = BackwardPass(losses, weights, graph if elsewhere is None else elsewhere(graph))
-        self.step.leaves, self.step.scale = backward.graph.leaves, scale
+        self.step.leaves, self.step.scale = kept_for(backward.graph.leaves, self.step.models), scale
         self._each(Lens.before_backward, lambda lens: lens.before_backward(backward))
         self.step.is_recording = True
 

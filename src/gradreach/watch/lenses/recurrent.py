@@ -22,9 +22,10 @@ from gradreach.engine.replay import Replay, replay_cells
 from gradreach.engine.replay import replay as replay_layer
 from gradreach.record.seen.recurrence import TimeLook
 from gradreach.remedies.layers.recurrent_layer import RecurrentLayer
-from gradreach.watch.graph import maker, on_gradient
+from gradreach.watch.graph import Node, maker, on_gradient
 from gradreach.watch.layer_work import Faded
 from gradreach.watch.lenses.faded_layers import faded
+from gradreach.watch.lenses.rank_weights import RankWeights
 from gradreach.watch.lenses.recurrent_calls import (
     CalledSequence,
     RecurrentCall,
@@ -64,6 +65,7 @@ class RecurrentCollector:
         self._calls: dict[int, list[RecurrentCall]] = {}
         self._generators: dict[int, Tensor] = {}
         self._before: dict[int, Tensor] = {}
+        self._rank = RankWeights(own_work)
 
     def entering(self, module: nn.Module) -> None:
         """Before a call: keep the generator's state where the layer will draw dropout from it."""
@@ -92,6 +94,7 @@ class RecurrentCollector:
             sum(map(len, self._calls.values())),
         )
         self._calls.setdefault(id(module), []).append(call)
+        self._rank.called(module)
         for name, tensor in caught.items():
             keep = partial(self._keep_gradient, call.gradients, name)
             on_gradient(maker(tensor), tensor.output_nr, keep, self._own_work)
@@ -105,8 +108,12 @@ class RecurrentCollector:
         """The stock modules whose calls make whole sequences; none whose state is changed between calls."""
         return [calls[0].module for calls in self._calls.values() if is_whole(calls)]
 
-    def before_backward(self) -> None:
-        """Keep what gradient the weights already hold, so that this pass's own share can be told."""
+    def before_backward(self, nodes: Sequence[Node]) -> None:
+        """Keep what gradient the weights already hold, so that this pass's own share can be told; `nodes` are those of
+        the script's graph."""
+        if self._rank.is_needed:
+            self._rank.before_backward(nodes)
+            return
         modules = [calls[0].module for calls in self._calls.values()]
         self._before = {id(p): p.grad.detach().clone() for m in modules for p in parameters_of(m) if p.grad is not None}
 
@@ -125,39 +132,47 @@ class RecurrentCollector:
             if is_whole(calls):
                 looks += self._look_at_module(calls, models.path(calls[0].module), scale)
         self._calls.clear()
+        self._rank.release()
         return tuple(looks)
 
     def _look_at_module(self, calls: list[RecurrentCall], path: str, scale: float) -> list[TimeLook]:
         module = calls[0].module
         looks: list[TimeLook] = []
         gradients: list[LayerAdjoint] = []
-        sequences = sequences_of(calls)
+        twin = self._rank.twin(module)
+        sequences = [[replace(call, module=twin) for call in sequence] for sequence in sequences_of(calls)]
         for sequence in sequences[:MOST_LOOKS]:
             played = _play(sequence)
             adjoints = _sweep(played, sequence, scale)
             gradients += adjoints
-            self._keep_errors(sequence, played, adjoints[-played.directions :])
+            self._keep_errors(module, sequence, played, adjoints[-played.directions :])
             kind = _kind(module, played)
             seen = look_at(path, played, adjoints, max_lag=MAX_LAG, output=_output(sequence), kind=kind)
             self.faded += faded(sequence, played, adjoints, seen, scale)
             looks += seen
         if len(sequences) > MOST_LOOKS:
             return looks
-        own = {name: self._own_gradient(p, scale) for name, p in named_parameters_of(module) if p.grad is not None}
-        error = gradient_error(_summed(gradients), own)
+        error = gradient_error(_summed(gradients), self._own_gradients(module, scale))
         return [replace(look, gradient_error=error) for look in looks]
 
-    def _keep_errors(self, sequence: Sequence[RecurrentCall], played: Replay, top: Sequence[LayerAdjoint]) -> None:
+    def _keep_errors(
+        self, module: nn.Module, sequence: Sequence[RecurrentCall], played: Replay, top: Sequence[LayerAdjoint]
+    ) -> None:
         """Of the module that was called last, among those that an error reaches."""
         order = sequence[-1].order
         error = torch.cat([adjoint.local_error for adjoint in top], -1)
-        if self.last and self.last[-1].module is not sequence[0].module:
+        if self.last and self.last[-1].module is not module:
             if order < self.last[-1].order or not bool(error.any()):
                 return
             self.last.clear()
         output = played.layout.sequence_in(played.output)
         shown, errors = (played.layout.rows_out(each).transpose(0, 1) for each in (output, error))
-        self.last.append(replace(called_sequence(sequence), output=shown, error=errors))
+        self.last.append(replace(called_sequence(sequence), module=module, output=shown, error=errors))
+
+    def _own_gradients(self, module: nn.Module, scale: float) -> dict[str, Tensor]:
+        if self._rank.is_needed:
+            return self._rank.gradients(module, scale)
+        return {name: self._own_gradient(p, scale) for name, p in named_parameters_of(module) if p.grad is not None}
 
     def _own_gradient(self, parameter: Tensor, scale: float) -> Tensor:
         assert parameter.grad is not None
