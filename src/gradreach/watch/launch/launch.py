@@ -9,9 +9,10 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from multiprocessing import active_children
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,9 @@ from gradreach.record.sinks.progress import ProgressSink
 from gradreach.record.sinks.recorder import Recorder
 from gradreach.record.sinks.sink import Sink, destinations_of_others
 from gradreach.record.sinks.sqlite import SqliteSink
-from gradreach.record.store import rank_file, ranks
+from gradreach.record.store import adopt_children, forget_children, rank_file, ranks
+from gradreach.watch.launch.children import Children
+from gradreach.watch.launch.options import WatchOptions, flush
 from gradreach.watch.launch.program import Program, ProgramEnd, after_import, execute
 
 if TYPE_CHECKING:
@@ -35,29 +38,15 @@ _GUARDS = (
 
 
 @dataclass(frozen=True)
-class WatchOptions:
-    """How to watch: the share of the wall time it may cost, or each n-th step; where to end; where to write.
-
-    `guard`: stand before every optimizer's step as well, and so change the training where it goes wrong.
-    `flush_subnormals`: the script's arithmetic takes subnormal numbers for 0 from its import of torch on.
-    """
-
-    out: Path
-    budget: float = 0.02
-    every: int | None = None
-    stop_after: int | None = None
-    guard: bool = False
-    flush_subnormals: bool = False
-
-
-@dataclass(frozen=True)
 class RunResult:
-    """What a watched run leaves: how the program ended, the recording's folder, and what went wrong with it."""
+    """What a watched run leaves: how the program ended, the recording's folder, what went wrong with it, and whether
+    processes that it started go on."""
 
     ended: ProgramEnd
     out: Path
     backward_passes: int
     trouble: str = ""
+    is_followed: bool = False
 
 
 def watch(
@@ -73,7 +62,10 @@ def watch(
     """
     program.check()
     out = _writable(options.out.absolute())
-    recorder = _recorder(out, describe_run(program.target, program.argv), told)
+    options = replace(options, out=out)
+    run = describe_run(program.target, program.argv)
+    recorder = _recorder(out, run, told)
+    forget_children(out)
     if rank() == 0:
         for stale in (number for number in ranks(out) if number >= world_size()):
             rank_file(out, stale).unlink(missing_ok=True)
@@ -81,48 +73,27 @@ def watch(
         print(f"gradreach: {_GUARDS}", file=sys.stderr)
     sessions: list[Session] = []
 
-    def torch_is_there() -> None:
-        from gradreach.watch.budget import Budget
-        from gradreach.watch.session import Session
-
-        if options.flush_subnormals:
-            recorder.note(told_of_flushing(works=_flush(on=True)))
-        budget = Budget(options.budget, options.every)
-        sessions.append(Session(recorder, budget, stop_after=options.stop_after, guard=options.guard))
-
-    after_import("torch", torch_is_there)
+    after_import("torch", lambda: sessions.append(options.session(recorder)))
+    children = Children(options, run, sessions) if options.children and world_size() == 1 else None
     began = time.perf_counter()
     ended = execute(program)
+    if children is not None:
+        children.release()
     count = 0
     for session in sessions:
         with at_the_end():
             session.close()
         count = session.count
     if options.flush_subnormals and sessions:
-        _flush(on=False)  # what comes after the program has them again
+        flush(on=False)  # what comes after the program has them again
     is_stopped = options.stop_after is not None and count >= options.stop_after and ended.code == 0
     how = "stopped" if is_stopped else ended.how
     recorder.write(Outcome(how, ended.code, ended.error, time.perf_counter() - began))
     recorder.close()
-    return RunResult(ended, out, count, "; ".join(recorder.failures))
-
-
-def _flush(*, on: bool) -> bool:
-    from gradreach.engine.subnormals import set_flushing
-
-    return set_flushing(on)
-
-
-def told_of_flushing(*, works: bool) -> str:
-    """What a run with --flush-subnormals says of it; on a machine that has no such mode to stderr as well."""
-    if works:
-        return (
-            "Subnormal numbers counted as 0 in this run (--flush-subnormals), as after torch.set_flush_denormal(True) "
-            "at the top of the script."
-        )
-    refused = "This machine has no mode in which subnormal numbers are 0: --flush-subnormals changed nothing."
-    print(f"gradreach: {refused}", file=sys.stderr)
-    return refused
+    is_followed = children is not None and bool(active_children())
+    if count == 0 and children is not None and not is_followed:
+        count = adopt_children(out)
+    return RunResult(ended, out, count, "; ".join(recorder.failures), is_followed)
 
 
 def _recorder(out: Path, run: Run, told: Callable[[Progress], None] | None) -> Recorder:
