@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gc
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 
 from gradreach.record.entries import record_of
+from gradreach.record.process import still_running
 from gradreach.record.ranks import whole
 from gradreach.record.schema import Record
 from gradreach.record.sinks.sqlite import APPLICATION_ID, FORMAT, entries_in
@@ -139,6 +141,16 @@ def ranks(folder: Path | str) -> tuple[int, ...]:
     """The ranks that have a file in a recording's folder."""
     found = (file.stem.removeprefix("rank") for file in Path(folder).glob("rank*.sqlite"))
     return tuple(sorted(int(rank) for rank in found if rank.isdecimal()))
+
+
+def wait_for_ranks(folder: Path, seconds: float) -> None:
+    """Give the other ranks so long to end their recordings in a folder; none that is gone is waited for, nor one of
+    which that cannot be told."""
+    until = time.monotonic() + seconds
+    for rank in ranks(folder)[1:]:
+        with suppress(Unreadable):
+            while time.monotonic() < until and still_running(_read(rank_file(folder, rank))):
+                time.sleep(0.1)
 
 
 def _read_rows(file: Path) -> list[tuple[str, bytes]]:

@@ -336,6 +336,7 @@ class Session:
             self._schedule.flushed()
 
     def _plan(self) -> None:
+        self._schedule.is_shared = self._steps.is_shared
         plan = self._schedule.plan(
             self.count,
             self._steps.passes,

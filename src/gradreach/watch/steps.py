@@ -69,6 +69,11 @@ class Steps:
         return self._accumulation.passes if self._accumulation.is_known else 1
 
     @property
+    def is_shared(self) -> bool:
+        """Whether the gradients are sharded, and each rank measures its part of the norm."""
+        return bool(self._sharded_over)
+
+    @property
     def scale(self) -> Tensor | None:
         """The loss scale in force; None without a scaler."""
         return None if self.scaler is None else getattr(self.scaler, "_scale", None)

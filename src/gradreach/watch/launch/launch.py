@@ -22,7 +22,7 @@ from gradreach.record.sinks.progress import ProgressSink
 from gradreach.record.sinks.recorder import Recorder
 from gradreach.record.sinks.sink import Sink, destinations_of_others
 from gradreach.record.sinks.sqlite import SqliteSink
-from gradreach.record.store import adopt_children, forget_children, rank_file, ranks
+from gradreach.record.store import adopt_children, forget_children, rank_file, ranks, wait_for_ranks
 from gradreach.watch.launch.children import Children
 from gradreach.watch.launch.options import WatchOptions, flush
 from gradreach.watch.launch.program import Program, ProgramEnd, after_import, execute
@@ -30,6 +30,9 @@ from gradreach.watch.launch.program import Program, ProgramEnd, after_import, ex
 if TYPE_CHECKING:
     from gradreach.watch.session import Session
 
+
+MOST_WAITED = 30.0
+"""Seconds that rank 0 waits for the other ranks' last numbers when its program has ended, before it reports on all."""
 
 _GUARDS = (
     "--guard changes this training: gradients are clipped where the script does not, at a threshold taken from their "
@@ -90,6 +93,9 @@ def watch(
     how = "stopped" if is_stopped else ended.how
     recorder.write(Outcome(how, ended.code, ended.error, time.perf_counter() - began))
     recorder.close()
+    if rank() == 0 and world_size() > 1 and count:
+        with at_the_end():
+            wait_for_ranks(out, MOST_WAITED)
     is_followed = children is not None and bool(active_children())
     if count == 0 and children is not None and not is_followed:
         count = adopt_children(out)
