@@ -138,8 +138,9 @@ def _report(program: Program, watched: RunResult, options: ReportOptions) -> Rep
     if watched.trouble:
         _say(watched.trouble)
     if watched.backward_passes == 0:
-        goes_on = f"the program ended, and a process that it started goes on: {_read_later(watched.out)}"
-        _say(goes_on if watched.is_followed else why_unseen(program, watched.ended))
+        _say(why_unseen(program, watched.ended))
+        if watched.is_followed:
+            _say(f"a process that it started goes on; if that trains, {_read_later(watched.out)}")
         return None
     from gradreach.report.charts.terminal_card import console_for
     from gradreach.report.terminal import print_summary
@@ -163,7 +164,7 @@ def _report(program: Program, watched: RunResult, options: ReportOptions) -> Rep
     for sentence in _other_ranks(watched.out, report, options):
         _say(sentence)
     for child in children(watched.out)[:MOST_CHILDREN]:
-        _say(f"a process that it started trained by itself: {_read_later(child)}")
+        _say(f"a process that it started trained too: {_read_later(child)}")
     return report
 
 

@@ -144,10 +144,10 @@ def ranks(folder: Path | str) -> tuple[int, ...]:
 
 
 def wait_for_ranks(folder: Path, seconds: float) -> None:
-    """Give the other ranks so long to end their recordings in a folder; none that is gone is waited for, nor one of
-    which that cannot be told."""
+    """Give the ranks that hold parts of rank 0's gradients so long to end their recordings in a folder; none that is
+    gone is waited for, nor one of which that cannot be told."""
     until = time.monotonic() + seconds
-    for rank in ranks(folder)[1:]:
+    for rank in _read(rank_file(folder)).sharded_over:
         with suppress(Unreadable):
             while time.monotonic() < until and still_running(_read(rank_file(folder, rank))):
                 time.sleep(0.1)

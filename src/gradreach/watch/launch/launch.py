@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -22,7 +22,7 @@ from gradreach.record.sinks.progress import ProgressSink
 from gradreach.record.sinks.recorder import Recorder
 from gradreach.record.sinks.sink import Sink, destinations_of_others
 from gradreach.record.sinks.sqlite import SqliteSink
-from gradreach.record.store import adopt_children, forget_children, rank_file, ranks, wait_for_ranks
+from gradreach.record.store import Unreadable, adopt_children, forget_children, rank_file, ranks, wait_for_ranks
 from gradreach.watch.launch.children import Children
 from gradreach.watch.launch.options import WatchOptions, flush
 from gradreach.watch.launch.program import Program, ProgramEnd, after_import, execute
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from gradreach.watch.session import Session
 
 
-MOST_WAITED = 30.0
-"""Seconds that rank 0 waits for the other ranks' last numbers when its program has ended, before it reports on all."""
+MOST_WAITED = 5.0
+"""Seconds that rank 0 waits at the end for the other ranks' parts of the last norms, before it reports on all."""
 
 _GUARDS = (
     "--guard changes this training: gradients are clipped where the script does not, at a threshold taken from their "
@@ -68,7 +68,8 @@ def watch(
     options = replace(options, out=out)
     run = describe_run(program.target, program.argv)
     recorder = _recorder(out, run, told)
-    forget_children(out)
+    with suppress(OSError):
+        forget_children(out)
     if rank() == 0:
         for stale in (number for number in ranks(out) if number >= world_size()):
             rank_file(out, stale).unlink(missing_ok=True)
@@ -93,12 +94,13 @@ def watch(
     how = "stopped" if is_stopped else ended.how
     recorder.write(Outcome(how, ended.code, ended.error, time.perf_counter() - began))
     recorder.close()
-    if rank() == 0 and world_size() > 1 and count:
-        with at_the_end():
+    if rank() == 0 and world_size() > 1 and ended.code == 0:
+        with at_the_end(), suppress(Exception):
             wait_for_ranks(out, MOST_WAITED)
     is_followed = children is not None and bool(active_children())
     if count == 0 and children is not None and not is_followed:
-        count = adopt_children(out)
+        with suppress(OSError, Unreadable):
+            count = adopt_children(out)
     return RunResult(ended, out, count, "; ".join(recorder.failures), is_followed)
 
 
