@@ -4,6 +4,7 @@ this rank's own loss gave them, before any sum over ranks."""
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
@@ -44,7 +45,7 @@ class RankWeights:
         mine = {id(p) for used in self._used.values() for p in used.values()}
         for node in nodes if mine else ():
             if is_leaf(node) and id(node.variable) in mine:
-                take = self._own_work.hook(partial(self._arrives, id(node.variable)))
+                take = self._own_work.hook(partial(_tell, weakref.ref(self), id(node.variable)))
                 self._handles.append(node.register_prehook(take))
 
     def twin(self, module: nn.Module) -> nn.Module:
@@ -68,6 +69,12 @@ class RankWeights:
         if gradient is not None:
             before = self._arrived.get(key)
             self._arrived[key] = gradient.detach().clone() if before is None else before + gradient.detach()
+
+
+def _tell(weights: weakref.ref[RankWeights], key: int, gradients: tuple[Tensor | None, ...]) -> None:
+    """Hand on what arrives, unless the step that asked is over: a pass that raised leaves its hooks behind."""
+    if (mine := weights()) is not None:
+        mine._arrives(key, gradients)
 
 
 @torch.no_grad()
