@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_sequence
 
-from gradreach.watch.tensors import bytes_of, first_tensor, tensors_of, unscaled, without_graph
+from gradreach.watch.nonfinite.saved_values import saved_value
+from gradreach.watch.nonfinite.values import readable
+from gradreach.watch.tensors import bytes_of, first_tensor, is_without_memory, tensors_of, unscaled, without_graph
 
 A, B, C = torch.zeros(1), torch.ones(2), torch.ones(3)
 
@@ -80,3 +82,17 @@ def test_a_half_precision_gradient_is_divided_in_float32() -> None:
     tiny = torch.full((1,), 1e-7, dtype=torch.float16)
     assert unscaled(tiny, 65536.0).dtype == torch.float32
     assert float(unscaled(tiny, 65536.0)) > 0.0
+
+
+def test_memory_that_is_given_back_is_read_by_nobody() -> None:
+    weight = nn.Parameter(torch.ones(3, 3))
+    output = torch.ones(2, 3, requires_grad=True) @ weight
+    node: Any = output.grad_fn
+    assert not is_without_memory(weight)
+    assert saved_value(node, "mat2") is not None
+    weight.untyped_storage().resize_(0)
+    assert is_without_memory(weight)
+    assert saved_value(node, "mat2") is None
+    assert saved_value(node, "self") is not None
+    assert readable(weight) is None
+    assert not is_without_memory(torch.empty(0))

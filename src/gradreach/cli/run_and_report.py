@@ -17,10 +17,11 @@ from gradreach.demo import DEMOS, Demo
 from gradreach.facts.wording import local
 from gradreach.record.progress import Progress
 from gradreach.record.schema import Severity
-from gradreach.record.store import Unreadable, rank_file, ranks, read
+from gradreach.record.store import Unreadable, children, rank_file, ranks, read
 from gradreach.report.live.live_line import live_line
 from gradreach.settings import UNSET, Settings
-from gradreach.watch.launch.launch import RunResult, WatchOptions, rank, watch, world_size
+from gradreach.watch.launch.launch import RunResult, rank, watch, world_size
+from gradreach.watch.launch.options import WatchOptions
 from gradreach.watch.launch.program import NotRunnable, Program, leave
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ REPORTING = "making the report, some seconds"
 
 SPARE = 8
 """Rows of 80 columns that a demo's own words take after the summary."""
+
+
+MOST_CHILDREN = 4
+"""Of more processes that trained by themselves the first are named."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,8 @@ def _report(program: Program, watched: RunResult, options: ReportOptions) -> Rep
         _say(watched.trouble)
     if watched.backward_passes == 0:
         _say(why_unseen(program, watched.ended, watched.asked_otherwise))
+        if watched.is_followed:
+            _say(f"a process that it started goes on; if that trains, {_read_later(watched.out)}")
         return None
     from gradreach.report.charts.terminal_card import console_for
     from gradreach.report.terminal import print_summary
@@ -156,7 +163,13 @@ def _report(program: Program, watched: RunResult, options: ReportOptions) -> Rep
         _open(page)
     for sentence in _other_ranks(watched.out, report, options):
         _say(sentence)
+    for child in children(watched.out)[:MOST_CHILDREN]:
+        _say(f"a process that it started trained too: {_read_later(child)}")
     return report
+
+
+def _read_later(folder: Path) -> str:
+    return f"`gradreach report {local(str(folder))}` tells of it"
 
 
 def _open(page: Path) -> None:

@@ -10,7 +10,19 @@ from gradreach.watch.launch.program import Program, ProgramEnd
 
 _PLACE = re.compile(r"(?P<what>.*) \((?P<file>.*), line (?P<line>\d+)\)")
 _UNREADABLE = ("SyntaxError", "IndentationError", "TabError")
-_OURS = ("--out", "--budget", "--memory", "--every", "--steps", "--json", "--html", "--fail-on", "--guard", "--quiet")
+_OURS = (
+    "--out",
+    "--budget",
+    "--memory",
+    "--every",
+    "--steps",
+    "--json",
+    "--html",
+    "--fail-on",
+    "--guard",
+    "--no-children",
+    "--quiet",
+)
 
 
 def why_unseen(program: Program, ended: ProgramEnd, asked_otherwise: str = "") -> str:

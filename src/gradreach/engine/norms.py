@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from math import prod
 from typing import Any, cast
 
 import torch
@@ -74,6 +75,40 @@ def global_norm(tensors: Sequence[Tensor]) -> Tensor | None:
 
 
 @torch.no_grad()
+def norm_of_part(tensors: Sequence[Tensor]) -> Tensor | None:
+    """This rank's part of the global norm of gradients some of which are sharded, 0-d on the first one's device.
+
+    The squares of the parts of all `ranks_of_parts` add up to that of the global norm: what n of these ranks hold alike
+    counts for 1/n of its square on each. A whole tensor among sharded ones, or one on a mesh of fewer ranks, is taken
+    for alike on the others. No rank waits for another. None where a tensor still awaits its sum over ranks.
+    """
+    if any(is_sharded(tensor) and _awaits_sum(tensor) for tensor in tensors):
+        return None
+    widest = len(ranks_of_parts(tensors))
+    norms = [norm / _copies(tensor, widest) ** 0.5 for norm, tensor in zip(each_norm(tensors), tensors, strict=True)]
+    return total(norms)
+
+
+def ranks_of_parts(tensors: Sequence[Tensor]) -> tuple[int, ...]:
+    """The ranks of the widest mesh among sharded tensors; none where no tensor is sharded."""
+    meshes = [tensor.device_mesh for tensor in tensors if is_sharded(tensor)]  # type: ignore[attr-defined]
+    widest = max(meshes, key=lambda mesh: int(mesh.size()), default=None)
+    return () if widest is None else tuple(widest.mesh.flatten().tolist())
+
+
+def _copies(tensor: Tensor, widest: int) -> float:
+    """On how many of the widest mesh's ranks a tensor's values on this rank lie."""
+    if not is_sharded(tensor):
+        return float(widest)
+    split = prod(tensor.device_mesh.size(dimension) for dimension in _split_along(tensor))  # type: ignore[attr-defined]
+    return widest / split
+
+
+def _awaits_sum(tensor: Tensor) -> bool:
+    return any(placement.is_partial() for placement in tensor.placements)  # type: ignore[attr-defined]
+
+
+@torch.no_grad()
 def to_global(norms: Sequence[Tensor], tensors: Sequence[Tensor]) -> list[Tensor]:
     """The norm of each tensor over all its shards, from the norm of this rank's part: ‖g‖² = Σ_ranks ‖g_rank‖².
 
@@ -97,7 +132,7 @@ def to_global(norms: Sequence[Tensor], tensors: Sequence[Tensor]) -> list[Tensor
 def _split_along(tensor: Tensor) -> tuple[int, ...]:
     """The dimensions of its mesh along which a DTensor is split."""
     placements = tensor.placements  # type: ignore[attr-defined]
-    if any(placement.is_partial() for placement in placements):
+    if _awaits_sum(tensor):
         raise ValueError(
             f"gradients: expected whole or split ones, got the placements {placements}; redistribute them first, "
             "for a part of a sum has no norm of its own"

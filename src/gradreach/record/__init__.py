@@ -7,6 +7,7 @@ entries: the entries that a run writes one after another, and the record that th
 first_update: how many passes the first update was made of, which only its end shows.
 nonfinite: when a number counts as not finite, and when the loss scale alone may have made it so.
 kinds: the kinds of recurrent cells, one line each, without torch.
+ranks: the records of several ranks as one.
 norm_history: the norms before a step, and when the next one is a spike.
 progress: how far a run is, at little cost.
 process: whether the process that records still goes on.

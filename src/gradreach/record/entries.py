@@ -37,6 +37,13 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class Sharding:
+    """The ranks over which the gradients are sharded, this one among them."""
+
+    ranks: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """A plain sentence on what could not be seen, and why."""
 
@@ -56,14 +63,16 @@ Entry = (
     | JoinedSite
     | FirstUpdate
     | Model
+    | Sharding
     | Note
     | Overhead
     | GuardDeed
     | GuardSummary
     | Outcome
 )
-"""One thing written of a run. Of Run, CutPass, Overhead, GuardSummary and Outcome the last one written counts, and of
-Dependency the last one of each module and site, of SpentLoader that of each line and kind; all others add up."""
+"""One thing written of a run. Of Run, Sharding, CutPass, Overhead, GuardSummary and Outcome the last one written
+counts, of Dependency the last one of each module and site, of SpentLoader that of each line and kind; all others add
+up."""
 
 
 def record_of(entries: Iterable[Entry]) -> Record:
@@ -78,7 +87,7 @@ def record_of(entries: Iterable[Entry]) -> Record:
         found[Overhead] = [replace(each, steps=first.number(each.steps)) for each in found[Overhead]]
     if not found[Run]:
         raise KeyError("run")
-    guarded = _last(found[GuardSummary], None)
+    guarded, sharding = _last(found[GuardSummary], None), _last(found[Sharding], None)
     return Record(
         run=found[Run][-1],
         steps=tuple(found[Step]),
@@ -89,6 +98,7 @@ def record_of(entries: Iterable[Entry]) -> Record:
         missed_loads=tuple(found[MissedLoad]),
         spent_loaders=tuple({(each.line, each.kind): each for each in found[SpentLoader]}.values()),
         sites=tuple(site.place for site in found[SiteEntry]),
+        sharded_over=() if sharding is None else sharding.ranks,
         joined={each.site: each.to for each in found[JoinedSite]},
         models={model.name: model.kind for model in found[Model]},
         overhead=_last(found[Overhead], None),

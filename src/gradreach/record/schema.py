@@ -51,6 +51,8 @@ class Step:
     is what the script's own clipping call returned, `threshold` its limit; post-clip is min(pre_clip, threshold).
     `late` says that the call came after the update that it should have limited.
     `site` indexes `Record.sites`: the script's line that called backward, first where several lines did.
+    `part` stands in the place of `norm` in the file of one rank where gradients are sharded: the squares of all ranks'
+    parts add up to that of the global norm.
     """
 
     step: int
@@ -65,6 +67,7 @@ class Step:
     late: bool = False
     watched: bool = False
     passes: int = 1
+    part: float | None = None
 
     @property
     def unclipped(self) -> float | None:
@@ -74,7 +77,7 @@ class Step:
     @property
     def broken(self) -> bool:
         """Whether loss or norm is not finite, other than by the overflow that a loss scaler looks for."""
-        sound = all_finite(self.loss, self.unclipped)
+        sound = all_finite(self.loss, self.unclipped, self.part)
         return not sound and not may_be_overflow(self.loss, scaled=self.scale != 1.0)
 
 
@@ -220,6 +223,7 @@ class Outcome:
 @dataclass(frozen=True)
 class Record:
     """All that was seen of one run. `dependency` holds the last test of each module and line that calls backward;
+    `sharded_over` are the ranks that hold a part of the same gradients, none where each holds them whole;
     `joined` maps a site whose passes add on to those of another within one step to that other; `models` maps each root
     module's name to its class; `cut_pass` tells of a pass that raised; `missed_loads` are the checkpoints of which
     nothing came into a model, `spent_loaders` the loaders that gave no batch any more; `notes` are plain sentences on
@@ -240,11 +244,12 @@ class Record:
     cut_pass: CutPass | None = None
     missed_loads: tuple[MissedLoad, ...] = ()
     spent_loaders: tuple[SpentLoader, ...] = ()
+    sharded_over: tuple[int, ...] = ()
 
     @cached_property
     def not_finite(self) -> tuple[Step, ...]:
         """The steps whose loss or norm is NaN or infinite, whatever the reason; every rule asks for them."""
-        return tuple(step for step in self.steps if not all_finite(step.loss, step.unclipped))
+        return tuple(step for step in self.steps if not all_finite(step.loss, step.unclipped, step.part))
 
     @property
     def length(self) -> int:

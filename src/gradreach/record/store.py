@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gc
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 
 from gradreach.record.entries import record_of
+from gradreach.record.process import still_running
+from gradreach.record.ranks import whole
 from gradreach.record.schema import Record
 from gradreach.record.sinks.sqlite import APPLICATION_ID, FORMAT, entries_in
 
@@ -24,8 +27,49 @@ def rank_file(folder: Path, rank: int = 0) -> Path:
     return folder / f"rank{rank}.sqlite"
 
 
+CHILDREN = "children"
+"""The folder within a recording's where the processes write that the program started, until it has ended."""
+
+
+def forget_children(folder: Path) -> None:
+    """Remove what the children of an earlier run left."""
+    for file in (folder / CHILDREN).rglob("rank*.sqlite*"):
+        file.unlink(missing_ok=True)
+
+
+def adopt_children(folder: Path) -> int:
+    """Put the children's records, where the program itself has none, in the place of its own: of those that trained
+    together every rank's, else of the one that trained first. Returns its backward passes, 0 without children."""
+    home = _home_of_children(folder)
+    if home is None:
+        return 0
+    for rank in ranks(home):
+        for end in ("", "-wal", "-shm"):
+            file, place = (rank_file(each, rank) for each in (home, folder))
+            file, place = (each.with_name(each.name + end) for each in (file, place))
+            place.unlink(missing_ok=True)
+            if file.exists():
+                file.replace(place)
+    return _read(rank_file(folder)).passes
+
+
+def children(folder: Path) -> tuple[Path, ...]:
+    """The folders in which processes that the program started have records of their own, the first that trained
+    first."""
+    files = sorted((folder / CHILDREN).rglob("rank0.sqlite"), key=lambda file: file.stat().st_ctime_ns)
+    return tuple(file.parent for file in files)
+
+
+def _home_of_children(folder: Path) -> Path | None:
+    """Where the record of rank 0 of the children lies, or of the child that trained first; None without one."""
+    found = children(folder)
+    return folder / CHILDREN if folder / CHILDREN in found else next(iter(found), None)
+
+
 def read(path: Path | str) -> Record:
     """The record in a file, or of rank 0 in a recording's folder; a run that goes on is read as far as it is written.
+    A program that was killed while its children trained has their record.
+    Global norms are put together from the parts in the files of other ranks beside it.
 
     Raises Unreadable where there is none, or the file is foreign, damaged, or of another version.
     """
@@ -34,6 +78,23 @@ def read(path: Path | str) -> Record:
     if not file.is_file():
         what = f"no recording in {path}" if path.is_dir() else f"{path} does not exist"
         raise Unreadable(f"{what}: name the folder that `gradreach run --out` wrote to")
+    record = _read(file)
+    if path.is_dir() and not record.steps and (home := _home_of_children(path)) is not None:
+        return read(home)
+    return whole(record, lambda rank: _read_beside(file, rank))
+
+
+def _read_beside(file: Path, rank: int) -> Record | None:
+    """Another rank's record in the same folder; None where there is none that can be read."""
+    try:
+        return _read(rank_file(file.parent, rank))
+    except Unreadable:
+        return None
+
+
+def _read(file: Path) -> Record:
+    if not file.is_file():
+        raise Unreadable(f"{file} does not exist: name the folder that `gradreach run --out` wrote to")
     try:
         rows = _read_rows(file)
     except sqlite3.DatabaseError as error:
@@ -80,6 +141,16 @@ def ranks(folder: Path | str) -> tuple[int, ...]:
     """The ranks that have a file in a recording's folder."""
     found = (file.stem.removeprefix("rank") for file in Path(folder).glob("rank*.sqlite"))
     return tuple(sorted(int(rank) for rank in found if rank.isdecimal()))
+
+
+def wait_for_ranks(folder: Path, seconds: float) -> None:
+    """Give the ranks that hold parts of rank 0's gradients so long to end their recordings in a folder; none that is
+    gone is waited for, nor one of which that cannot be told."""
+    until = time.monotonic() + seconds
+    for rank in _read(rank_file(folder)).sharded_over:
+        with suppress(Unreadable):
+            while time.monotonic() < until and still_running(_read(rank_file(folder, rank))):
+                time.sleep(0.1)
 
 
 def _read_rows(file: Path) -> list[tuple[str, bytes]]:

@@ -26,6 +26,7 @@ lens: what a lens is, and how all lenses are found
 lenses: one file a lens
 pending_looks: looks whose update is still to come
 update: how far the weights moved after a watched step
+sharded: the sharded parameters that whole ones stand for while a step runs
 stepped: what optimizers did between a watched step and the next pass
 beginnings: optimizers that are made anew at each step
 optimizer_names: what an optimizer is called
@@ -66,6 +67,7 @@ state_gradients: the gradients at the states of a recurrence, by passes over the
 flat_units: how many units of a recurrence sit where its tanh is flat
 state_look: what a look tells of a recurrence from these gradients
 loss_rows: the rows of what a loss was computed of
+step_watches: makes the watch of each step that is watched
 seams: where the script's graph goes on in the graph of compiled code's eager form
 row_sources: layers whose rows are those of the batch, and what reads them
 mixing_views: the view that mixes the rows of a batch

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
 from gradreach.watch.graph_loops import shape_of
+from gradreach.watch.tensors import is_without_memory
 from gradreach.watch.topology import Output, Topology
 
 MOST_STEPS = 4096
@@ -114,7 +115,7 @@ def _by_product(topology: Topology, number: int) -> GraphScan | None:
         if topology.names[use.node] == "MulBackward0" and _shares_a_product(topology, number, use.node):
             product = topology.nodes[use.node]
             factors = product._saved_self if use.operand == 1 else product._saved_other
-            if factors is not None:
+            if factors is not None and not is_without_memory(factors):
                 return _scan(topology, use.node, topology.nodes[number]._saved_dim, factors.double().log())
     return None
 

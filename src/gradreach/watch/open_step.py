@@ -30,11 +30,14 @@ class OpenStep:
     before: list[Number | None] = field(default_factory=list)
     """The losses of the step's passes before this one."""
 
+    is_part: bool = False
+    """Whether the norm is this rank's part of the global one."""
+
     def goes_on(self, later: OpenStep) -> None:
         """Take in the next pass of the same step; what was clipped before it was part of a gradient."""
         self.before.append(self.loss)
         self.seconds, self.loss, self.norm, self.scale = later.seconds, later.loss, later.norm, later.scale
-        self.watched, self.passes = self.watched or later.watched, later.passes
+        self.watched, self.passes, self.is_part = self.watched or later.watched, later.passes, later.is_part
         self.pre_clip, self.threshold, self.clip, self.late = None, None, "", False
 
     def clipped(
@@ -71,13 +74,14 @@ class OpenStep:
         scale = settled(self.scale) or 1.0
         losses = [settled(each) for each in (*self.before, self.loss)]
         norm, threshold = settled(self.norm), settled(self.threshold)
+        norm = None if norm is None else norm / scale
         unlimited = threshold is not None and math.isinf(threshold)  # no limit has been found yet
         return Step(
             step=self.step,
             seconds=self.seconds,
             site=self.site,
             loss=None if None in losses else sum([each for each in losses if each is not None]) / scale,
-            norm=None if norm is None else norm / scale,
+            norm=None if self.is_part else norm,
             scale=scale,
             pre_clip=settled(self.pre_clip),
             threshold=None if unlimited else threshold,
@@ -85,4 +89,5 @@ class OpenStep:
             late=self.late and not unlimited,
             watched=self.watched,
             passes=self.passes,
+            part=norm if self.is_part else None,
         )

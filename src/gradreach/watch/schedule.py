@@ -11,6 +11,10 @@ from gradreach.watch.step_watch import StepWatch
 
 FLUSH_SECONDS = 0.5
 
+COMMON_PERIODS = (1, 5, 25)
+"""Every how many steps a norm may be taken of which each rank measures a part: each divides the next, so that the
+steps of the slowest rank are among those of all."""
+
 Plan = Literal["plain", "leading", "look"]
 """What a step gets: its norm at most; the following of a stream that leads up to a look; a look."""
 
@@ -20,7 +24,7 @@ class Schedule:
 
     `due` is the count of the backward pass from which on a step is measured next, all its passes;
     `unmeasured_seconds` is what the passes in between have cost, and is charged with it. `is_behind` says that a
-    planned look had to wait for the budget.
+    planned look had to wait for the budget; `is_shared` that each rank measures a part of the norm.
     """
 
     def __init__(self, budget: Budget) -> None:
@@ -28,7 +32,7 @@ class Schedule:
         self.due = 1
         self._look_plan = LookPlan(budget.every)
         self.unmeasured_seconds = 0.0
-        self.is_behind = False
+        self.is_behind = self.is_shared = False
         self._last_end = self._flushed_at = time.perf_counter()
         self._is_first = True
         self._leads = 0
@@ -91,10 +95,19 @@ class Schedule:
             if pending:
                 self.due = count + 1
             elif self._is_whole:
-                self.due = count + 1 + (self.budget.norm_every - 1) * passes
+                self.due = self._next_norm(count, passes)
             return "plain"
         self.due, self._is_next = count + 1, True
         return "leading" if self._leads else "look"
+
+    def _next_norm(self, count: int, passes: int) -> int:
+        """The count of the backward pass from which on a norm is taken next. Where ranks hold parts of it, all take it
+        on the same steps, though each by its own clock: those whose number one of COMMON_PERIODS divides, the next of
+        which is a multiple of it."""
+        if not self.is_shared:
+            return count + 1 + (self.budget.norm_every - 1) * passes
+        every = passes * next((each for each in COMMON_PERIODS if each >= self.budget.norm_every), COMMON_PERIODS[-1])
+        return (count - 1) // every * every + every + 1
 
     def _look_is_due(self, lead: int) -> bool:
         due = self._look_plan.is_due(lead)

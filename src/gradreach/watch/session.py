@@ -6,7 +6,7 @@ import sys
 import time
 from dataclasses import replace
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch import nn
 
@@ -26,7 +26,6 @@ from gradreach.watch.grad_call import GradCall
 from gradreach.watch.graph import walk
 from gradreach.watch.home import Home
 from gradreach.watch.layout import tell_layout
-from gradreach.watch.lens import Lens, WatchedStep
 from gradreach.watch.memory import Memory
 from gradreach.watch.models import Models
 from gradreach.watch.nonfinite.alarm import Alarm, looks_broken
@@ -38,7 +37,9 @@ from gradreach.watch.pending_looks import PendingLooks
 from gradreach.watch.samples.dependency_samples import DependencySamples
 from gradreach.watch.schedule import Schedule
 from gradreach.watch.script_calls import ScriptCalls
+from gradreach.watch.sharded import kept_for
 from gradreach.watch.step_watch import StepWatch
+from gradreach.watch.step_watches import StepWatches
 from gradreach.watch.stepped import Stepped
 from gradreach.watch.steps import Steps, read_at_once
 from gradreach.watch.stop_run import StopRun
@@ -71,7 +72,6 @@ class Session:
         memory: int | None = None,
     ) -> None:
         self._recorder = recorder
-        self._only = only
         self._stop_after = stop_after
         self._home = Home()
         self._is_passing = False
@@ -90,17 +90,19 @@ class Session:
         self._samples = DependencySamples()
         self._pending = PendingLooks(recorder, self._sites)
         self._beginnings = Beginnings(self._own_work)
-        self._carried: dict[type[Lens], Any] = {}
-        self._carried_by_shadows: dict[type[Lens], Any] = {}
-        self._compiled = CompiledCalls(self._own_work, self._kept, self._home, lambda: self._watch, self._shadow_watch)
-        made_beside = (self._models, self._kept, self._beginnings, self._compiled, self._own_work, self.unfollowed)
-        self._making = CodeMaking(*made_beside, lambda: self._watch)
         self._flush_trials = flush_trials or FlushTrials()
         self._memory = Memory(memory, recorder.note)
+        shared = (self._models, self._own_work, self._kept, self._home, self._samples, self._memory, self._flush_trials)
+        self._watches = StepWatches(*shared, only)
+        self._compiled = CompiledCalls(
+            self._own_work, self._kept, self._home, lambda: self._watch, self._watches.beside
+        )
+        made_beside = (self._models, self._kept, self._beginnings, self._compiled, self._own_work, self.unfollowed)
+        self._making = CodeMaking(*made_beside, lambda: self._watch)
         self._lead = 0
         if only is not None:
             self._add_root(only, name_in_script(only, sys._getframe(1)))
-        self._watch: StepWatch | None = self._new_watch()
+        self._watch: StepWatch | None = self._watches.of_step(0)
         self._guards = self._new_guards() if guard else None
         self._calls = ScriptCalls(recorder, self._steps, self._pending, self._guards)
         self._patches = Patches(self, self._making, self._calls, self._home, self._own_work)
@@ -316,7 +318,10 @@ class Session:
             if site in self._sites.given:
                 watch.asks_for(self._sites.given[site])
         if watch is not None or self._sites.is_new(site):
-            leaves = watch.step.leaves if watch is not None and parts is None else walk(call.losses).leaves
+            if watch is not None and parts is None:
+                leaves = watch.step.leaves
+            else:
+                leaves = kept_for(walk(call.losses).leaves, self._models)
             self._sites.learn(site, leaves)
             tell_layout(self._recorder, leaves)
             for missed in self._calls.missed_loads(self._models, leaves):
@@ -360,6 +365,7 @@ class Session:
             self._schedule.flushed()
 
     def _plan(self) -> None:
+        self._schedule.is_shared = self._steps.is_shared
         plan = self._schedule.plan(
             self.count,
             self._steps.passes,
@@ -367,7 +373,7 @@ class Session:
             pending=bool(self._pending),
         )
         if plan != "plain":
-            self._watch = self._new_watch(is_leading=plan == "leading")
+            self._watch = self._watches.of_step(self.count, is_leading=plan == "leading")
         if self._schedule.is_behind and not self._has_told_of_delay:
             self._has_told_of_delay = True
             self._recorder.note(
@@ -375,25 +381,6 @@ class Session:
                 f"{self._steps.number} on they come later than planned, when the time allows."
             )
         self._kept.is_armed = not self._alarm.is_raised
-
-    def _new_watch(self, *, is_leading: bool = False) -> StepWatch:
-        may_probe = self._samples.may_probe()
-        step = WatchedStep(
-            self._models,
-            self._own_work,
-            may_probe,
-            self._samples.has_enough(),
-            self._memory,
-            number=self.count,
-            flush_trials=self._flush_trials,
-            carried=self._carried,
-        )
-        return StepWatch(step, self._kept, self._home, self._only, is_leading=is_leading)
-
-    def _shadow_watch(self, watch: StepWatch) -> StepWatch:
-        """The watch of what runs beside the compiled code of a watched step."""
-        step = watch.step.beside(self._carried_by_shadows)
-        return StepWatch(step, self._kept, self._home, self._only, is_leading=watch.is_leading, beside=watch)
 
     def _end_watch(self) -> None:
         if self._watch is not None:

@@ -23,6 +23,7 @@ from gradreach.watch.nonfinite.kept_calls import Generators, KeptCalls
 from gradreach.watch.own_work import is_ours
 from gradreach.watch.samples.local_errors import LocalErrors
 from gradreach.watch.samples.stream import Chunk
+from gradreach.watch.sharded import kept_for
 
 MOST_NAMED = 8
 
@@ -126,7 +127,7 @@ class StepWatch:
         tells of a part of it, `parts` gives what is left, and what both are together."""
         own = BackwardPass(losses, weights, walk(losses))
         own, joined = (own, own) if parts is None else parts(own)
-        self.step.leaves, self.step.scale = own.graph.leaves, scale
+        self.step.leaves, self.step.scale = kept_for(own.graph.leaves, self.step.models), scale
         self._each(Lens.before_backward, lambda lens: lens.before_backward(joined if lens.asks_the_loss else own))
         self.step.is_recording = True
 

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from gradreach.engine.norms import global_norm, is_sharded
-from gradreach.record.entries import JoinedSite
+from gradreach.engine.norms import global_norm, is_sharded, norm_of_part, ranks_of_parts
+from gradreach.record.entries import JoinedSite, Sharding
 from gradreach.record.first_update import FirstUpdate
 from gradreach.record.nonfinite import all_finite
 from gradreach.record.sinks.sink import Sink
@@ -50,6 +50,7 @@ class Steps:
         self._alarm = alarm
         self._accumulation = accumulation
         self._joined: set[int] = set()
+        self._sharded_over: tuple[int, ...] = ()
         self._started = time.perf_counter()
         self._measured = self._last_opened = 0
         self._levels: defaultdict[int, LossLevel] = defaultdict(LossLevel)
@@ -66,6 +67,11 @@ class Steps:
     def passes(self) -> int:
         """How many passes of that step there were, the one under way included."""
         return self._accumulation.passes if self._accumulation.is_known else 1
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the gradients are sharded, and each rank measures its part of the norm."""
+        return bool(self._sharded_over)
 
     @property
     def scale(self) -> Tensor | None:
@@ -95,7 +101,7 @@ class Steps:
         norm, loss = self._norm(site), only(losses)
         if loss is not None and loss.device.type == "cpu":
             self._levels[site].jumps(float(loss.detach()))
-        self._open(site, None if loss is None else number(loss), None if norm is None else number(norm), watched)
+        self._open(site, None if loss is None else number(loss), norm, watched)
 
     def take(self, site: int, seconds: float, losses: Sequence[Number | None], norm: Number | None) -> None:
         """Take in a step of several passes that turned out to be one when its update was over."""
@@ -119,7 +125,7 @@ class Steps:
             norm = self._norm(site)
         elif self._opened is None and (loss is None or self._is_left_out()):
             return
-        self._open(site, loss, None if norm is None else number(norm), watched=False)
+        self._open(site, loss, norm, watched=False)
 
     def judge(self, losses: Sequence[Tensor], frame: FrameType | None) -> None:
         """Sound the alarm where the open step, whose backward `frame` called, is not finite. The step may be run again:
@@ -196,10 +202,12 @@ class Steps:
         """Whether the step is none of those that are written of a long run although their norms are not measured."""
         return self.begun > MOST_STEPS and self.begun % (1 + self.begun // MOST_STEPS) != 0
 
-    def _open(self, site: int, loss: Number | None, norm: Number | None, watched: bool) -> None:
+    def _open(self, site: int, loss: Number | None, norm: Tensor | None, watched: bool) -> None:
         scale, seconds = self.scale, time.perf_counter() - self._started
         scaled = None if scale is None else number(scale)
-        opened = OpenStep(self.number, seconds, site, watched, loss, norm, scaled, passes=self.passes)
+        told = None if norm is None else number(norm)
+        opened = OpenStep(self.number, seconds, site, watched, loss, told, scaled, passes=self.passes)
+        opened.is_part = bool(self._sharded_over)
         if self._opened is not None:
             self._opened.goes_on(opened)
         else:
@@ -213,9 +221,16 @@ class Steps:
         return self._opened if self.count == self._last_opened else None
 
     def _norm(self, site: int) -> Tensor | None:
-        """The global norm of the gradients that the step's passes left, the last of them from this site; None where
-        they left none, so that what the script makes of those that it was given is not known."""
+        """The global norm of the gradients that the step's passes left, the last of them from this site; where they are
+        sharded this rank's part of it. None where they left none, so that what the script makes of those that it was
+        given is not known."""
         gradients = self._sites.gradients(self._accumulation.lines)
+        over = ranks_of_parts(gradients)
+        if over != self._sharded_over:
+            self._sharded_over = over
+            self._sink.write(Sharding(over))
+        if over:
+            return norm_of_part(gradients)
         norm = global_norm(gradients)
         if norm is None or norm.device.type != "cpu":
             return norm

@@ -43,6 +43,16 @@ def is_dense(tensor: Tensor) -> bool:
     return tensor.numel() == 0 or tensor.untyped_storage().size() > 0
 
 
+def is_without_memory(tensor: Tensor) -> bool:
+    """Whether a tensor's memory is given back for now, as that of FSDP2's whole weights: who reads it ends the
+    process."""
+    if type(tensor) not in (Tensor, Parameter) or tensor.layout != _STRIDED or tensor.is_meta or tensor.is_nested:
+        return False
+    if _functorch.is_functorch_wrapped_tensor(tensor) or _functorch.is_legacy_batchedtensor(tensor):
+        return False
+    return tensor.numel() > 0 and tensor.untyped_storage().size() == 0
+
+
 def is_dense_and_real(tensor: Tensor) -> bool:
     """Whether a tensor is dense, and of floating-point numbers that torch can compute with."""
     return tensor.dtype.is_floating_point and tensor.dtype.itemsize >= 2 and is_dense(tensor)

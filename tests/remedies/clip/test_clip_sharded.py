@@ -12,6 +12,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, Partial, Replicate, Shard, distribute_tensor
 
+from gradreach.engine.norms import norm_of_part, ranks_of_parts
 from gradreach.remedies.clip import Adaptive, Auto, Clip, Norm, Percentile, PerLayer, Value, ZScore
 
 RULES = (Norm(0.5), Value(0.01), PerLayer(0.1), Adaptive(0.01), Percentile(10), ZScore(warmup=2), Auto())
@@ -67,6 +68,13 @@ def mixed_meshes_share_one_norm() -> None:
         whole[3].clone(),
     ]
     parameters = [nn.Parameter(torch.zeros_like(g)) for g in gradients]
+    part = norm_of_part(gradients)
+    assert part is not None
+    squares = part.square()
+    torch.distributed.all_reduce(squares)
+    torch.testing.assert_close(squares.sqrt(), torch.cat([w.flatten() for w in whole]).norm(), rtol=1e-12, atol=0)
+    assert ranks_of_parts(gradients) == (0, 1)
+    assert ranks_of_parts(whole) == ()
     for p, g in zip(parameters, gradients, strict=True):
         p.grad = g
     norm = torch.cat([w.flatten() for w in whole]).norm()
@@ -84,5 +92,6 @@ def what_cannot_be_measured_is_refused() -> None:
         Clip([parameter], Adaptive())()
     part = nn.Parameter(distribute_tensor(torch.ones(4), mesh, [Replicate()]))
     part.grad = DTensor.from_local(torch.ones(4), mesh, [Partial()])
+    assert norm_of_part([part.grad]) is None
     with pytest.raises(ValueError, match="gradients: expected whole or split ones"):
         Clip([part], 1.0)()

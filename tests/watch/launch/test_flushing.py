@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gradreach.watch.launch.launch import told_of_flushing
+from gradreach.watch.launch.options import told_of_flushing
 
 
 def test_a_machine_that_cannot_flush_is_told_in_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:

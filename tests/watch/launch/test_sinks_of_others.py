@@ -63,7 +63,8 @@ def test_every_registered_sink_is_written_to_and_none_can_harm(tmp_path: Path) -
     (installed / "other_package-1.0.dist-info" / "entry_points.txt").write_text(ENTRY_POINTS)
     (tmp_path / "train.py").write_text(SCRIPT)
     code = (
-        "import sys; from pathlib import Path; from gradreach.watch.launch.launch import WatchOptions, watch; "
+        "import sys; from pathlib import Path; from gradreach.watch.launch.launch import watch; "
+        "from gradreach.watch.launch.options import WatchOptions; "
         "from gradreach.watch.launch.program import Program; "
         f"result = watch(Program({str(tmp_path / 'train.py')!r}), WatchOptions(Path({str(tmp_path / 'out')!r}))); "
         "print(result.trouble)"

@@ -48,6 +48,9 @@ def run(
     flush_subnormals: Annotated[
         bool, typer.Option("--flush-subnormals", help="Take subnormal numbers for 0: faster on some CPUs (GR320).")
     ] = False,
+    no_children: Annotated[
+        bool, typer.Option("--no-children", help="Leave alone the processes that the script starts to train in.")
+    ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No line on how far it is while the script runs.")
     ] = False,
@@ -59,7 +62,7 @@ def run(
 
     The script is not changed, and neither is its training.
     """
-    from gradreach.watch.launch.launch import WatchOptions
+    from gradreach.watch.launch.options import WatchOptions
     from gradreach.watch.launch.program import Program
 
     given = list(program or ())
@@ -81,7 +84,7 @@ def run(
     from gradreach.cli.run_and_report import ReportOptions, run_and_report
 
     options = ReportOptions(json, html, fail_on.value if fail_on else None, settings, show=show, verbose=verbose)
-    watching = WatchOptions(folder, budget, every, steps, guard, flush_subnormals, room)
+    watching = WatchOptions(folder, budget, every, steps, guard, flush_subnormals, room, not no_children)
     return partial(run_and_report, Program(target, tuple(given), module is not None), watching, options, quiet=quiet)
 
 

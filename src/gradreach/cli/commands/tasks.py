@@ -40,7 +40,7 @@ def tasks(
 
         return of_task(given)
     from gradreach.cli.run_and_report import ReportOptions, run_and_report
-    from gradreach.watch.launch.launch import WatchOptions
+    from gradreach.watch.launch.options import WatchOptions
     from gradreach.watch.launch.program import Program
 
     settings = in_force()

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from gradreach.record.entries import Entry, JoinedSite, Model, Note, SiteEntry
+from gradreach.record.entries import Entry, JoinedSite, Model, Note, Sharding, SiteEntry
 from gradreach.record.first_update import FirstUpdate
 from gradreach.record.look import Look
 from gradreach.record.schema import Dependency, GuardDeed, GuardSummary, NonFinite, Outcome, Overhead, Run, Step
@@ -52,6 +52,7 @@ _ROW_KINDS = {
     "joined site": _RowKind(JoinedSite, JoinedSite),
     "first update": _RowKind(FirstUpdate, FirstUpdate),
     "model": _RowKind(Model, tuple[str, str], lambda model: (model.name, model.kind), lambda pair: Model(*pair)),
+    "sharding": _RowKind(Sharding, Sharding),
     "note": _RowKind(Note, str, lambda note: note.sentence, Note),
     "overhead": _RowKind(Overhead, Overhead),
     "guarded": _RowKind(GuardSummary, GuardSummary),

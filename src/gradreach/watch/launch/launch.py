@@ -8,10 +8,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from multiprocessing import active_children
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,12 +22,17 @@ from gradreach.record.sinks.progress import ProgressSink
 from gradreach.record.sinks.recorder import Recorder
 from gradreach.record.sinks.sink import Sink, destinations_of_others
 from gradreach.record.sinks.sqlite import SqliteSink
-from gradreach.record.store import rank_file, ranks
+from gradreach.record.store import Unreadable, adopt_children, forget_children, rank_file, ranks, wait_for_ranks
+from gradreach.watch.launch.children import Children
+from gradreach.watch.launch.options import WatchOptions, flush
 from gradreach.watch.launch.program import Program, ProgramEnd, after_import, execute
 
 if TYPE_CHECKING:
     from gradreach.watch.session import Session
 
+
+MOST_WAITED = 5.0
+"""Seconds that rank 0 waits at the end for the other ranks' parts of the last norms, before it reports on all."""
 
 _GUARDS = (
     "--guard changes this training: gradients are clipped where the script does not, at a threshold taken from their "
@@ -35,28 +41,11 @@ _GUARDS = (
 
 
 @dataclass(frozen=True)
-class WatchOptions:
-    """How to watch: the share of the wall time it may cost, or each n-th step; where to end; where to write.
-
-    `memory`: the bytes that a look may take, None for a quarter of what the process holds.
-    `guard`: stand before every optimizer's step as well, and so change the training where it goes wrong.
-    `flush_subnormals`: the script's arithmetic takes subnormal numbers for 0 from its import of torch on.
-    """
-
-    out: Path
-    budget: float = 0.02
-    every: int | None = None
-    stop_after: int | None = None
-    guard: bool = False
-    flush_subnormals: bool = False
-    memory: int | None = None
-
-
-@dataclass(frozen=True)
 class RunResult:
     """What a watched run leaves: how the program ended, the recording's folder, and what went wrong with it.
 
-    `asked_otherwise` says what else asked for gradients, where there was no backward pass.
+    `asked_otherwise` says what else asked for gradients, where there was no backward pass; `is_followed`, that
+    processes which the program started go on.
     """
 
     ended: ProgramEnd
@@ -64,6 +53,7 @@ class RunResult:
     backward_passes: int
     trouble: str = ""
     asked_otherwise: str = ""
+    is_followed: bool = False
 
 
 def watch(
@@ -79,7 +69,11 @@ def watch(
     """
     program.check()
     out = _writable(options.out.absolute())
-    recorder = _recorder(out, describe_run(program.target, program.argv), told)
+    options = replace(options, out=out)
+    run = describe_run(program.target, program.argv)
+    recorder = _recorder(out, run, told)
+    with suppress(OSError):
+        forget_children(out)
     if rank() == 0:
         for stale in (number for number in ranks(out) if number >= world_size()):
             rank_file(out, stale).unlink(missing_ok=True)
@@ -87,49 +81,31 @@ def watch(
         print(f"gradreach: {_GUARDS}", file=sys.stderr)
     sessions: list[Session] = []
 
-    def torch_is_there() -> None:
-        from gradreach.watch.budget import Budget
-        from gradreach.watch.session import Session
-
-        if options.flush_subnormals:
-            recorder.note(told_of_flushing(works=_flush(on=True)))
-        budget = Budget(options.budget, options.every)
-        ends, guard, memory = options.stop_after, options.guard, options.memory
-        sessions.append(Session(recorder, budget, stop_after=ends, guard=guard, memory=memory))
-
-    after_import("torch", torch_is_there)
+    after_import("torch", lambda: sessions.append(options.session(recorder)))
+    children = Children(options, run, sessions) if options.children and world_size() == 1 else None
     began = time.perf_counter()
     ended = execute(program)
+    if children is not None:
+        children.release()
     count, asked_otherwise = 0, ""
     for session in sessions:
         with at_the_end():
             session.close()
         count, asked_otherwise = session.count, session.unfollowed.why()
     if options.flush_subnormals and sessions:
-        _flush(on=False)  # what comes after the program has them again
+        flush(on=False)  # what comes after the program has them again
     is_stopped = options.stop_after is not None and count >= options.stop_after and ended.code == 0
     how = "stopped" if is_stopped else ended.how
     recorder.write(Outcome(how, ended.code, ended.error, time.perf_counter() - began))
     recorder.close()
-    return RunResult(ended, out, count, "; ".join(recorder.failures), asked_otherwise)
-
-
-def _flush(*, on: bool) -> bool:
-    from gradreach.engine.subnormals import set_flushing
-
-    return set_flushing(on)
-
-
-def told_of_flushing(*, works: bool) -> str:
-    """What a run with --flush-subnormals says of it; on a machine that has no such mode to stderr as well."""
-    if works:
-        return (
-            "Subnormal numbers counted as 0 in this run (--flush-subnormals), as after torch.set_flush_denormal(True) "
-            "at the top of the script."
-        )
-    refused = "This machine has no mode in which subnormal numbers are 0: --flush-subnormals changed nothing."
-    print(f"gradreach: {refused}", file=sys.stderr)
-    return refused
+    if rank() == 0 and world_size() > 1 and ended.code == 0:
+        with at_the_end(), suppress(Exception):
+            wait_for_ranks(out, MOST_WAITED)
+    is_followed = children is not None and bool(active_children())
+    if count == 0 and children is not None and not is_followed:
+        with suppress(OSError, Unreadable):
+            count = adopt_children(out)
+    return RunResult(ended, out, count, "; ".join(recorder.failures), asked_otherwise, is_followed)
 
 
 def _recorder(out: Path, run: Run, told: Callable[[Progress], None] | None) -> Recorder:

@@ -23,9 +23,10 @@ from gradreach.engine.replay import replay as replay_layer
 from gradreach.record.byte_sizes import readable
 from gradreach.record.seen.recurrence import TimeLook
 from gradreach.remedies.layers.recurrent_layer import RecurrentLayer
-from gradreach.watch.graph import maker, on_gradient
+from gradreach.watch.graph import Node, maker, on_gradient
 from gradreach.watch.layer_work import Faded
 from gradreach.watch.lenses.faded_layers import faded
+from gradreach.watch.lenses.rank_weights import RankWeights
 from gradreach.watch.lenses.recurrent_calls import (
     CalledSequence,
     RecurrentCall,
@@ -69,6 +70,7 @@ class RecurrentCollector:
         self._generators: dict[int, Tensor] = {}
         self._before: dict[int, Tensor] = {}
         self._caught: list[dict[str, Tensor]] = []
+        self._rank = RankWeights(own_work)
 
     def entering(self, module: nn.Module) -> None:
         """Before a call: keep the generator's state where the layer will draw dropout from it."""
@@ -98,6 +100,7 @@ class RecurrentCollector:
         )
         self._calls.setdefault(id(module), []).append(call)
         self._caught.append(call.gradients)
+        self._rank.called(module)
         for name, tensor in caught.items():
             keep = partial(self._keep_gradient, call.gradients, name)
             on_gradient(maker(tensor), tensor.output_nr, keep, self._own_work)
@@ -108,6 +111,7 @@ class RecurrentCollector:
             gradients.clear()
         for kept in (self._calls, self._caught, self._before, self._generators, self.last, self.faded):
             kept.clear()
+        self._rank.release()
 
     @property
     def ran(self) -> bool:
@@ -118,8 +122,12 @@ class RecurrentCollector:
         """The stock modules whose calls make whole sequences; none whose state is changed between calls."""
         return [calls[0].module for calls in self._calls.values() if is_whole(calls)]
 
-    def before_backward(self) -> None:
-        """Keep what gradient the weights already hold, so that this pass's own share can be told."""
+    def before_backward(self, nodes: Sequence[Node]) -> None:
+        """Keep what gradient the weights already hold, so that this pass's own share can be told; `nodes` are those of
+        the script's graph."""
+        if self._rank.is_needed:
+            self._rank.before_backward(nodes)
+            return
         modules = [calls[0].module for calls in self._calls.values()]
         self._before = {id(p): p.grad.detach().clone() for m in modules for p in parameters_of(m) if p.grad is not None}
 
@@ -138,28 +146,30 @@ class RecurrentCollector:
         for calls in self._calls.values():
             if is_whole(calls):
                 looks += self._look_at_module(calls, models.path(calls[0].module), scale, maps=maps)
-        self.let_go()
+        self._calls.clear()
+        self._rank.release()
         return tuple(looks)
 
     def _look_at_module(self, calls: list[RecurrentCall], path: str, scale: float, *, maps: bool) -> list[TimeLook]:
         module = calls[0].module
         looks: list[TimeLook] = []
         gradients: dict[str, Tensor] = {}
-        sequences = sequences_of(calls)
+        twin = self._rank.twin(module)
+        sequences = [[replace(call, module=twin) for call in sequence] for sequence in sequences_of(calls)]
         is_whole_pass = len(sequences) <= MOST_LOOKS
         for sequence in sequences[:MOST_LOOKS]:
             parts = parts_of(sequence, self._memory.room(sequence[0].output.device))
             self._tell_of_parts(path, parts)
-            looks += self._look_at_parts(sequence, parts, path, scale, gradients, maps=maps)
+            looks += self._look_at_parts(module, sequence, parts, path, scale, gradients, maps=maps)
             is_whole_pass = is_whole_pass and parts.are_all
         if not is_whole_pass or not maps:
             return looks
-        own = {name: self._own_gradient(p, scale) for name, p in named_parameters_of(module) if p.grad is not None}
-        error = error_of(gradients, own)
+        error = error_of(gradients, self._own_gradients(module, scale))
         return [replace(look, gradient_error=error) for look in looks]
 
     def _look_at_parts(
         self,
+        module: nn.Module,
         sequence: Sequence[RecurrentCall],
         parts: Parts,
         path: str,
@@ -180,12 +190,12 @@ class RecurrentCollector:
                 gradients[name] = gradients[name] + gradient if name in gradients else gradient
             errors.append(_errors(played, adjoints[-played.directions :]))
             if maps and not looks:
-                kind, output = _kind(sequence[0].module, played), _output(part)
+                kind, output = _kind(module, played), _output(part)
                 looks = look_at(path, played, adjoints, max_lag=MAX_LAG, output=output, kind=kind, batch=parts.batch)
                 self.faded += faded(sequence, played, adjoints, looks, scale)
             del played, adjoints  # the next part has room only without them
         if errors:
-            self._keep_errors(sequence, parts, errors)
+            self._keep_errors(module, sequence, parts, errors)
         return looks
 
     def _tell_of_parts(self, path: str, parts: Parts) -> None:
@@ -203,17 +213,26 @@ class RecurrentCollector:
         self._memory.tell(path, f"{what} {how}; the whole would take about {need} (`--memory` sets what may be taken).")
 
     def _keep_errors(
-        self, sequence: Sequence[RecurrentCall], parts: Parts, found: Sequence[tuple[Tensor, Tensor]]
+        self,
+        module: nn.Module,
+        sequence: Sequence[RecurrentCall],
+        parts: Parts,
+        found: Sequence[tuple[Tensor, Tensor]],
     ) -> None:
         """Of the module that was called last, among those that an error reaches: outputs and errors, (B, T, H)."""
         order = sequence[-1].order
-        if self.last and self.last[-1].module is not sequence[0].module:
+        if self.last and self.last[-1].module is not module:
             if order < self.last[-1].order or not any(bool(error.any()) for _, error in found):
                 return
             self.last.clear()
         rows = None if parts.are_all or parts.rows is None else torch.cat(parts.rows)
         outputs, errors = (_joined([each[n] for each in found], parts) for n in (0, 1))
-        self.last.append(replace(called_sequence(sequence), output=outputs, error=errors, rows=rows))
+        self.last.append(replace(called_sequence(sequence), module=module, output=outputs, error=errors, rows=rows))
+
+    def _own_gradients(self, module: nn.Module, scale: float) -> dict[str, Tensor]:
+        if self._rank.is_needed:
+            return self._rank.gradients(module, scale)
+        return {name: self._own_gradient(p, scale) for name, p in named_parameters_of(module) if p.grad is not None}
 
     def _own_gradient(self, parameter: Tensor, scale: float) -> Tensor:
         assert parameter.grad is not None

@@ -38,9 +38,9 @@ class RecurrentLayers(Lens):
         if isinstance(call.module, RECURRENT):
             self._recurrent.called(call.module, call.args, call.kwargs, call.output)
 
-    def before_backward(self, backward: BackwardPass) -> None:  # noqa: ARG002
+    def before_backward(self, backward: BackwardPass) -> None:
         """Say which modules are taken care of here."""
-        self._recurrent.before_backward()
+        self._recurrent.before_backward(backward.graph.nodes)
         self.step.recurrent += self._recurrent.modules()
         self.step.recurs = self.step.recurs or self._recurrent.ran
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from gradreach.record.seen.zero_gradient import ZeroCause
 from gradreach.watch.graph import Node, softmax_axis
 from gradreach.watch.graph import operation as name_of
+from gradreach.watch.tensors import is_without_memory
 
 FLAT = frozenset({"sign", "sgn", "round", "floor", "ceil", "trunc"})
 """Steps: their slope is 0 wherever they have one."""
@@ -112,7 +113,7 @@ def _saved(node: Node, name: str) -> Tensor | None:
         value = getattr(node, f"_saved_{name}", None)
     except RuntimeError:
         return None
-    return value.detach() if isinstance(value, Tensor) else None
+    return value.detach() if isinstance(value, Tensor) and not is_without_memory(value) else None
 
 
 def _share_off(operation: str, saved: dict[str, Tensor | None]) -> float | None:

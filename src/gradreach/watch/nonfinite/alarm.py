@@ -94,7 +94,7 @@ class Alarm:
     def judge_late(self, opened: OpenStep, step: Step) -> None:
         """Look at a step that is over, whose numbers the device told only now: its graph is gone, and of a finite loss
         the landmarks alone can tell why."""
-        if all_finite(step.loss, step.norm) or self.is_raised or opened.may_be_overflow():
+        if all_finite(step.loss, step.norm, step.part) or self.is_raised or opened.may_be_overflow():
             return
         value = nonfinite_value(step.loss)
         if value is not None:

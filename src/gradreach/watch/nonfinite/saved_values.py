@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from gradreach.watch.graph import Node
+from gradreach.watch.tensors import is_without_memory
 
 _RESULTS = (
     "result",
@@ -37,15 +38,17 @@ _SECOND = ("other", "exponent", "target", "mat2", "vec", "vec2", "tensor2", "wei
 
 
 def saved_value(node: Node, name: str) -> Any:
-    """One value that a node saved; None where it saved none, was freed, was changed in place since, or where a hook
-    would have to make it anew (checkpointing, offloading), which must happen once only and in the pass itself."""
+    """One value that a node saved; None where it saved none, was freed, was changed in place since, where its memory is
+    given back until the pass (FSDP2's whole weights), or where a hook would have to make it anew (checkpointing,
+    offloading), which must happen once only and in the pass itself."""
     raw = getattr(node, f"_raw_saved_{name}", None)
     if raw is not None and _is_hooked(raw):
         return None
     try:
-        return getattr(node, f"_saved_{name}", None)
+        value = getattr(node, f"_saved_{name}", None)
     except RuntimeError:
         return None
+    return None if isinstance(value, Tensor) and is_without_memory(value) else value
 
 
 def saved_tensors(node: Node) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

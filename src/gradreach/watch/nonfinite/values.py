@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from gradreach.record.nonfinite import NonFiniteValue
+from gradreach.watch.tensors import is_without_memory
 
 
 def readable(tensor: object) -> Tensor | None:
     """The numbers of a real or complex floating-point tensor as a plain one; None of any other, and of one that holds
-    none: on the meta device, within a transform, spread over ranks."""
+    none: on the meta device, within a transform, spread over ranks, with its memory given back."""
     if not isinstance(tensor, Tensor) or type(tensor) not in (Tensor, torch.nn.Parameter):
         return None
     if not (tensor.is_floating_point() or tensor.is_complex()) or tensor.device.type == "meta":
@@ -21,7 +22,7 @@ def readable(tensor: object) -> Tensor | None:
         return None
     plain = tensor.detach()
     if plain.layout == torch.strided:
-        return plain if plain.numel() else None
+        return plain if plain.numel() and not is_without_memory(plain) else None
     return plain._values() if plain.layout == torch.sparse_coo and plain._nnz() else None
 
 
