@@ -26,6 +26,7 @@ LATE = {
     "settings.py": "a script that is watched needs neither rules nor a parser of settings until its report",
     "tasks": "scikit-learn and scipy are optional; the standard library's topics are large",
     "watch/launch": "torch is imported by the script that is watched, not before it",
+    "watch/memory.py": "what tells the memory that was used is not there on every system",
     "watch/samples": "the question to the data is imported when it is first asked",
     "watch/session.py": "a guard over every optimizer is imported where it is asked for",
 }

@@ -93,10 +93,8 @@ class Session:
         self._flush_trials = flush_trials or FlushTrials()
         self._memory = Memory(memory, recorder.note)
         shared = (self._models, self._own_work, self._kept, self._home, self._samples, self._memory, self._flush_trials)
-        self._watches = StepWatches(*shared, only)
-        self._compiled = CompiledCalls(
-            self._own_work, self._kept, self._home, lambda: self._watch, self._watches.beside
-        )
+        self._watches = watches = StepWatches(*shared, only)
+        self._compiled = CompiledCalls(self._own_work, self._kept, self._home, lambda: self._watch, watches.beside)
         made_beside = (self._models, self._kept, self._beginnings, self._compiled, self._own_work, self.unfollowed)
         self._making = CodeMaking(*made_beside, lambda: self._watch)
         self._lead = 0
@@ -177,7 +175,7 @@ class Session:
         self._steps.take(site, trial.seconds, trial.losses, trial.norm)
         if (stale := self._watch) is not None:
             self._end_watch()
-            self._watch = self._new_watch(is_leading=stale.is_leading) if is_before_step else None
+            self._watch = self._watches.of_step(self.count, is_leading=stale.is_leading) if is_before_step else None
 
     def backward(self, call: BackwardCall | GradCall) -> None:
         """The wrapped `torch.autograd.backward`; a pass within another (checkpointing) is part of that one."""

@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 import gradreach as gr
 from gradreach.record.schema import Record
 from gradreach.remedies.tbptt.memory import LiveBytes
+from gradreach.watch.graph import walk
 from gradreach.watch.lenses.recurrent import RecurrentCollector
 from gradreach.watch.lenses.recurrent_parts import parts_of
 from gradreach.watch.memory import Memory
@@ -140,8 +141,9 @@ def _holds(layer: nn.Module, x: Tensor, *, in_steps: bool) -> None:
         collector.called(layer, (given, state), {}, output)
         state = output if in_steps else state
         outputs.append(output[0] if isinstance(output, tuple) else output)
-    collector.before_backward()
-    torch.stack(outputs).square().mean().backward()
+    loss = torch.stack(outputs).square().mean()
+    collector.before_backward(walk([loss]).nodes)
+    loss.backward()
     need = parts_of(next(iter(collector._calls.values())), 0).need
     with LiveBytes() as live:
         assert collector.looks(models, 1.0)

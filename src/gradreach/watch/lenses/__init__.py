@@ -4,6 +4,7 @@ depth: what each leaf module puts out, and what gradient comes back to it
 recurrent_layers: the gradient through time of stock recurrent layers and cells
 rank_weights: the weights that a recurrent layer ran with on one rank of several, and their gradients there
 recurrent_calls: one call of a stock layer or cell, and the sequences that calls make
+recurrent_parts: the parts of a batch that are looked at one after another, where the whole has no room
 recurrent: the calls of stock recurrent layers and cells, and the engine run beside them
 faded_layers: sequences of stock layers whose adjoint nears the smallest normal number
 loops: the gradient through time of recurrences that a script writes itself, as modules that it calls in a loop

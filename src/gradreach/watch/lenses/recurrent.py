@@ -38,7 +38,7 @@ from gradreach.watch.lenses.recurrent_calls import (
     tensors_in,
     time_axis,
 )
-from gradreach.watch.lenses.recurrent_parts import Parts, parts_of, rows_of
+from gradreach.watch.lenses.recurrent_parts import BatchParts, parts_of, rows_of
 from gradreach.watch.memory import Memory
 from gradreach.watch.models import Models, named_parameters_of, parameters_of
 from gradreach.watch.own_work import OwnWork
@@ -171,7 +171,7 @@ class RecurrentCollector:
         self,
         module: nn.Module,
         sequence: Sequence[RecurrentCall],
-        parts: Parts,
+        parts: BatchParts,
         path: str,
         scale: float,
         gradients: dict[str, Tensor],
@@ -198,7 +198,7 @@ class RecurrentCollector:
             self._keep_errors(module, sequence, parts, errors)
         return looks
 
-    def _tell_of_parts(self, path: str, parts: Parts) -> None:
+    def _tell_of_parts(self, path: str, parts: BatchParts) -> None:
         """Say where the whole batch has no room."""
         if parts.rows is None:
             return
@@ -216,7 +216,7 @@ class RecurrentCollector:
         self,
         module: nn.Module,
         sequence: Sequence[RecurrentCall],
-        parts: Parts,
+        parts: BatchParts,
         found: Sequence[tuple[Tensor, Tensor]],
     ) -> None:
         """Of the module that was called last, among those that an error reaches: outputs and errors, (B, T, H)."""
@@ -329,7 +329,7 @@ def _errors(played: Replay, top: Sequence[LayerAdjoint]) -> tuple[Tensor, Tensor
     return shown, errors
 
 
-def _joined(each: Sequence[Tensor], parts: Parts) -> Tensor:
+def _joined(each: Sequence[Tensor], parts: BatchParts) -> Tensor:
     """The values of parts of the rows, (B, T, H), in one tensor: of all rows in the order of the call."""
     if parts.rows is None or not parts.are_all:
         return each[0]

@@ -18,7 +18,7 @@ MOST_PARTS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class BatchParts:
     """The rows of a batch of `batch` in parts, each spread over all of it; `rows` holds those that are looked at.
 
     A look at the whole takes `need` bytes. `rows` is empty where not a single row has room, and None where the whole
@@ -35,20 +35,20 @@ class Parts:
         return self.rows is None or sum(map(len, self.rows)) == self.batch
 
 
-def parts_of(sequence: Sequence[RecurrentCall], room: int) -> Parts:
+def parts_of(sequence: Sequence[RecurrentCall], room: int) -> BatchParts:
     """The parts of a sequence's rows of which each is looked at within the room, in bytes."""
     B, row, kept = _sizes(sequence)
     need = B * row
     if need <= room:
-        return Parts(B, need)
+        return BatchParts(B, need)
     order = _order(sequence, B)
     for count in (2**n for n in range(1, B.bit_length() + 1)):
         held = -(-B // count)
         if order is None or held * row + (B if count <= MOST_PARTS else held) * kept > room:
             continue
         each = tuple(order[first::count] for first in range(min(count, B)))
-        return Parts(B, need, each if count <= MOST_PARTS else each[:1])
-    return Parts(B, need, ())
+        return BatchParts(B, need, each if count <= MOST_PARTS else each[:1])
+    return BatchParts(B, need, ())
 
 
 def rows_of(call: RecurrentCall, rows: Tensor) -> RecurrentCall:
