@@ -156,7 +156,8 @@ def fault(found: NonFinite) -> str:
             one = " (a single value, and the deviation of one is NaN)" if set(found.shape) <= {1} else ""
             return f"{operation} by a value that the script computed apart and that is {symbol(found)}{one}"
         case "initial weights":
-            return f"{operation} was not finite before the first update"
+            held = f"held {asked}" if asked else "was not finite"
+            return f"{operation} {held} before the first update"
         case "optimizer constant":
             return f"the update divided by 0: {asked}"
         case "update too large":

@@ -233,6 +233,7 @@ RULE = Rule(
         "gr301_loss_by_hand",
         "gr301_masked_row",
         "gr301_nan_targets",
+        "gr301_never_initialised",
         "gr301_recurrence_overflows",
         "gr301_root_at_zero",
         "gr301_scale_far_too_high",

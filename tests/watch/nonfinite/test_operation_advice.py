@@ -278,6 +278,8 @@ TRIED = (
           "net = net.half()\nparameters = list(net.parameters())\noptimizer = {HERE}"),
     Tried("initialise", "pass", "loss = net(data).square().mean()",
           "net[0].weight.data.fill_(float('nan'))\n{HERE}"),
+    Tried("initialise", "pass", "loss = net(data).square().mean()",
+          "net[2].weight.data.fill_(4e37)\n{HERE}"),
     Tried("initialise", "pass", "loss = net(data).square().mean()", """
         class Net(nn.Module):
             def __init__(self):

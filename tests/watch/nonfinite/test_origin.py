@@ -141,6 +141,29 @@ def test_in_the_losss_gradient(watched: Watched) -> None:
     assert found.operation == "sqrt"
 
 
+@pytest.mark.parametrize(("size", "at", "is_memory"), [(3e30, 0, True), (1e12, 0, False), (3e30, 3, False)])
+def test_in_weights_that_were_never_initialised(size: float, at: int, is_memory: bool, watched: Watched) -> None:
+    """Numbers that lay in memory, before the first update alone: later ones an update has made."""
+
+    def train() -> None:
+        model = _Net(nn.Linear(8, 8))
+        optimizer = torch.optim.SGD(model.parameters(), 1e-3)
+        for step in range(at + 1):
+            if step == at:
+                model.middle.weight.data[1] = size
+            loss = (model(torch.ones(5, 4)) * 1e3).pow(8 if step == at else 1).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+    found = _found(watched, train)
+    assert found.step == at
+    assert (found.cause == "initial weights") == is_memory
+    if is_memory:
+        assert (found.phase, found.operation) == ("parameters", "model.middle.weight")
+        assert found.argument == "values up to 3e+30"
+
+
 def test_in_weights_that_an_update_spoiled(watched: Watched) -> None:
     def train() -> None:
         model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 1))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import FrameType
 
 from torch import Tensor, nn
 
-from gradreach.engine.norms import is_sharded
+from gradreach.engine.norms import is_sharded, local
 from gradreach.record.nonfinite import Cause, Phase
 from gradreach.record.schema import NonFinite
 from gradreach.watch.graph import walk
@@ -24,8 +24,11 @@ from gradreach.watch.nonfinite.operations import Ground, key_of, plain_word
 from gradreach.watch.nonfinite.singular_points import SAVED
 from gradreach.watch.nonfinite.source_lines import SourceLine
 from gradreach.watch.nonfinite.spoiled_weights import why_spoiled
-from gradreach.watch.nonfinite.values import first_bad, is_mask, readable, value_of
+from gradreach.watch.nonfinite.values import first_bad, is_mask, readable, told, value_of
 from gradreach.watch.tensors import tensors_of
+
+MEMORY = 1e15
+"""Weights from this size on are no start, but what lay in memory that nothing has initialised."""
 
 ANOTHER = "the model gave another output when it was run again, so where in it the value arose cannot be told"
 
@@ -165,7 +168,22 @@ def _in_parameters(scene: Scene) -> NonFinite | None:
                 ground, detail = replace(ground, operation="", cause="initial weights", argument=""), ""
             found = scene.found("parameters", ground)
             return replace(found, module=name.rpartition(".")[0], operation=name, detail=detail)
-    return None
+    return None if scene.step else _never_initialised(scene, names)
+
+
+def _never_initialised(scene: Scene, names: Mapping[int, str]) -> NonFinite | None:
+    """The parameter with the largest numbers before any update, where no start would draw such."""
+    sizes = {names.get(id(p), ""): _largest(p) for p in scene.models.parameters()}
+    name = max(sizes, key=sizes.__getitem__, default="")
+    if not sizes or sizes[name] < MEMORY:
+        return None
+    ground = Ground("", "initial weights", value_of(scene.losses) or "nan", f"values up to {told(sizes[name])}")
+    return replace(scene.found("parameters", ground), module=name.rpartition(".")[0], operation=name)
+
+
+def _largest(parameter: Tensor) -> float:
+    plain = readable(local(parameter))
+    return 0.0 if plain is None else float(plain.abs().max())
 
 
 def _in_forward(scene: Scene, replay: CallReplay, origin: Origin, seen: Glimpse) -> NonFinite:
