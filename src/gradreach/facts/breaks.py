@@ -157,7 +157,7 @@ def fault(found: NonFinite) -> str:
             return f"{operation} by a value that the script computed apart and that is {symbol(found)}{one}"
         case "initial weights":
             held = f"held {asked}" if asked else "was not finite"
-            return f"{operation} {held} before the first update"
+            return f"`{operation}` {held} before the first update"
         case "optimizer constant":
             return f"the update divided by 0: {asked}"
         case "update too large":
