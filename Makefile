@@ -33,6 +33,7 @@ bench: $(READY) ## what everything costs, beside its rivals in the same run
 	$(BIN)/python bench/guarding.py $(BENCH_ARGS)
 	$(BIN)/python bench/truncation.py $(BENCH_ARGS)
 	$(BIN)/python bench/memory.py $(BENCH_ARGS)
+	$(BIN)/python bench/configurations.py $(BENCH_ARGS)
 	$(BIN)/python bench/report.py $(BENCH_ARGS)
 
 study: $(READY) ## what thresholds, the guard and the question to the data do to whole trainings, healthy and faulty
