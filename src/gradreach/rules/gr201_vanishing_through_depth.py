@@ -115,5 +115,5 @@ RULE = Rule(
     thresholds=(DEPTH_DECADES, LOST_DECADES),
     opening="Your gradients vanish through depth at",
     urgency=5,
-    zoo=("gr201_deep_sigmoid", "gr201_deep_small_weights"),
+    zoo=("gr201_deep_sigmoid", "gr201_deep_small_weights", "gr201_gradients_asked_for"),
 )

@@ -8,7 +8,6 @@ grad_call: a call of `torch.autograd.grad`
 asked_gradients: which of these calls train
 unfollowed: ways to train that are not followed
 code_making: what makes other code of the script's own, which must meet no hook
-layout: where the parameters of a training lie
 stop_run: the end of a run that was asked to stop
 steps: the run's steps: counts them, keeps the last one open until the next begins
 clip_place: whether a clipping call comes after the update that it should limit

@@ -25,7 +25,6 @@ from gradreach.watch.frames import caller, name_in_script
 from gradreach.watch.grad_call import GradCall
 from gradreach.watch.graph import walk
 from gradreach.watch.home import Home
-from gradreach.watch.layout import tell_layout
 from gradreach.watch.memory import Memory
 from gradreach.watch.models import Models
 from gradreach.watch.nonfinite.alarm import Alarm, looks_broken
@@ -321,7 +320,8 @@ class Session:
             else:
                 leaves = kept_for(walk(call.losses).leaves, self._models)
             self._sites.learn(site, leaves)
-            tell_layout(self._recorder, leaves)
+            if leaves:
+                self._recorder.device(leaves[0].device.type)
             for missed in self._calls.missed_loads(self._models, leaves):
                 self._recorder.write(missed)
 
