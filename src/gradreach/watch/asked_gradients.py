@@ -106,6 +106,7 @@ class AskedGradients:
         self._found = found
         self._trials: dict[tuple[Line, tuple[int, ...]], Trial] = {}
         self._trains: dict[tuple[Line, tuple[int, ...]], tuple[weakref.ref[Tensor], ...]] = {}
+        self._moved_once: dict[tuple[Line, tuple[int, ...]], Trial] = {}
         self._tries: Counter[Line] = Counter()
         self._handle: RemovableHandle | None = None
 
@@ -188,6 +189,8 @@ class AskedGradients:
         some = [key for key, cosine in along.items() if cosine >= ALONG and not self._trials[key].needs_exact]
         for key in exact[-1:] or some:
             trial = self._trials.pop(key)
+            if not by_optimizer and not self._moved_before(key, trial):
+                continue
             self._trains[key] = trial.parameters
             while len(self._trains) > MOST_TRAINED:
                 del self._trains[next(iter(self._trains))]
@@ -195,6 +198,18 @@ class AskedGradients:
             self._found(trial, by_optimizer)
         if exact or some:
             self._trials.clear()
+
+    def _moved_before(self, key: tuple[Line, tuple[int, ...]], trial: Trial) -> bool:
+        """Whether these parameters were moved by hand once before: a copy that is adapted to a task and thrown away is
+        moved once. The step before counts too."""
+        before = self._moved_once.pop(key, None)
+        if before is not None and all(ref() is not None for ref in before.parameters):
+            self._found(before, False)
+            return True
+        self._moved_once[key] = trial
+        while len(self._moved_once) > MOST_TRAINED:
+            del self._moved_once[next(iter(self._moved_once))]
+        return False
 
 
 def _is_by_hand(trial: Trial) -> bool:

@@ -162,8 +162,9 @@ class DependencySamples:
         return self._looks % (PROBE_EVERY if self._looks < MANY_LOOKS else PROBE_SELDOM) == 0
 
     def has_enough(self) -> bool:
-        """Whether looks and sequences are so many that looks may leave out what costs much to find."""
-        is_long = self._looks >= ALL_KEPT
+        """Whether looks and sequences are so many that looks may leave out what costs much to find; not where chunks of
+        a stream go on from look to look."""
+        is_long = self._looks >= ALL_KEPT and not self.stream.lead()
         return is_long and bool(self._pools) and all(pool.is_full for pool in self._pools.values())
 
     def take(self, look: Look, found: Sequence[LocalErrors]) -> None:
