@@ -160,7 +160,7 @@ def test_in_weights_that_were_never_initialised(size: float, at: int, is_memory:
     assert found.step == at
     assert (found.cause == "initial weights") == is_memory
     if is_memory:
-        assert (found.phase, found.operation) == ("parameters", "model.middle.weight")
+        assert (found.phase, found.operation) == ("forward", "model.middle.weight")
         assert found.argument == "values up to 3e+30"
 
 

@@ -12,7 +12,7 @@ def initialised(parameter: str) -> str:
 
 INITIALISE = Advice(
     id="initialise",
-    does="torch.empty, torch.Tensor(n, m) and to_empty() leave what lay in memory",
+    does="replaces what lay in memory, where torch.empty, torch.Tensor(n, m) and to_empty() leave it",
     code=initialised,
     answers=("GR301",),
     unfit="Where the weights come from a file: look for the value there.",

@@ -178,7 +178,7 @@ def _never_initialised(scene: Scene, names: Mapping[int, str]) -> NonFinite | No
     if not sizes or sizes[name] < MEMORY:
         return None
     ground = Ground("", "initial weights", value_of(scene.losses) or "nan", f"values up to {told(sizes[name])}")
-    return replace(scene.found("parameters", ground), module=name.rpartition(".")[0], operation=name)
+    return replace(scene.found("forward", ground), module=name.rpartition(".")[0], operation=name)
 
 
 def _largest(parameter: Tensor) -> float:
