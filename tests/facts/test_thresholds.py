@@ -198,6 +198,7 @@ def test_a_rule_without_thresholds_has_none() -> None:
             "GR614",
             "GR615",
             "GR616",
+            "GR617",
         ),
         *(
             "GR701",

@@ -24,6 +24,7 @@ from gradreach.record.seen.depth import DepthLook, SingleValues
 from gradreach.record.seen.half import RoundedStep, Underflow
 from gradreach.record.seen.loop import (
     AnewOptimizer,
+    CutOutput,
     Decay,
     DiscardedOperation,
     DiscardedResult,
@@ -134,6 +135,15 @@ def penalised(alone: PenaltyAlone, count: int = 8) -> tuple[Look, ...]:
     """Looks at modules that a penalty alone trains, beside a squared error."""
     layers = [depth_look(module, "Linear", order) for order, module in enumerate(alone.modules)]
     return at(*layers, losses=(replace(ERROR, module="model.out"),), penalty_alone=alone, count=count)
+
+
+def cut_off(count: int = 8) -> tuple[Look, ...]:
+    """Looks at a generator that its critic is given cut off, and at the critic's own step by another line."""
+    layers = (depth_look("gen.out", "Linear", 0), depth_look("critic.out", "Linear", 1))
+    cut = (CutOutput("gen", "critic"),)
+    mine = at(*layers, cut_outputs=cut, stepped=OptimizerSteps(1, ("gen.out.weight",), (), 1e-3), count=count)
+    critic = at(layers[1], cut_outputs=cut, stepped=OptimizerSteps(1, ("critic.out.weight",), (), 1e-3), count=count)
+    return (*mine, *(replace(look, site=1) for look in critic))
 
 
 def adversaries() -> Record:
@@ -612,6 +622,7 @@ SPEAKING: dict[str, Record] = {
         steps(400), at(losses=(replace(NORMED, normed=NormedOutput("batch norm", 32, 1.1, is_scaled=True)),), count=8)
     ),
     "GR614 of a module without a number": record(steps(), at(losses=(replace(NORMED, module="head"),))),
+    "GR617": record(steps(), cut_off()),
     "GR615": record(steps(loss=flat), at(losses=(VALUE,), leaky_factor=LEAKY, count=6)),
     "GR615 without modules": record(steps(), at(leaky_factor=replace(LEAKY, module="", policy=""), count=6)),
     "GR613": record(steps(loss=lambda i: falling(i) - 0.5), at(alignments=(Alignment(0, (12, 40, 44, 0), 3),))),

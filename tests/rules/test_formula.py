@@ -91,6 +91,7 @@ QUOTED: dict[str, tuple[str, ...]] = {
     "GR614": ("least_loss",),
     "GR615": ("times",),
     "GR616": ("parameters", "looks"),
+    "GR617": ("looks",),
     "GR701": (),
     "GR702": (),
     "GR703": ("deviation_first", "deviation_last"),

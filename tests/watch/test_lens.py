@@ -15,6 +15,7 @@ from gradreach.watch.lenses.carried_graph import CarriedGraph
 from gradreach.watch.lenses.chunk_seams import ChunkSeams
 from gradreach.watch.lenses.copied_targets import CopiedTargetsOfLoss
 from gradreach.watch.lenses.copied_units import Copies
+from gradreach.watch.lenses.cut_outputs import CutOutputs
 from gradreach.watch.lenses.depth import Depth
 from gradreach.watch.lenses.detached_states import DetachedStates
 from gradreach.watch.lenses.discarded_operations import DiscardedOperations
@@ -80,6 +81,7 @@ def test_every_lens_is_found_after_those_that_it_names() -> None:
             Modes,
             Outputs,
             Penalties,
+            CutOutputs,
             PlaceCodes,
             TargetOrderOfLoss,
         ),

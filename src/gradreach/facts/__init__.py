@@ -10,6 +10,7 @@ alignments: the targets of CTC losses, and what these are given
 known_errors: what torch's own words mean where it raises
 leaky_factors: outputs that are held against targets and weigh log-probabilities too
 terms: how hard the terms of a loss pull at the weights that they share
+cut_outputs: which models are judged by others that hand no gradient back to them
 penalties: what leads to a loss by penalties alone
 padded_loss: losses most of whose rows stand at padding
 far_start: losses that begin far above what a constant guess gets

@@ -9,6 +9,7 @@ from functools import cached_property
 from gradreach.facts.activations import ModuleKey, hidden_activations
 from gradreach.facts.alignments import AlignmentSeen, alignments
 from gradreach.facts.copied_units import CopiedLayers, copied_layers
+from gradreach.facts.cut_outputs import CutOff, cut_offs
 from gradreach.facts.depth import DepthShown, Trend, depth_shown, trends_of
 from gradreach.facts.first_step import FirstStepRead, OneDirection, first_step_reads, read_first
 from gradreach.facts.idle_masks import AddedMasksSeen, IdleMasksSeen, added_masks, idle_masks
@@ -219,6 +220,11 @@ class Seen:
     def penalties(self) -> tuple[PenaltySeen, ...]:
         """What leads to the loss by penalties alone, by line."""
         return penalties(self.looks)
+
+    @cached_property
+    def cut_offs(self) -> tuple[CutOff, ...]:
+        """What models put out for others that hand no gradient back, by line."""
+        return cut_offs(self.looks)
 
     @cached_property
     def alignments(self) -> tuple[AlignmentSeen, ...]:

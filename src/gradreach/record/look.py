@@ -18,6 +18,7 @@ from gradreach.record.seen.data import (
 from gradreach.record.seen.depth import DepthLook, SingleValues
 from gradreach.record.seen.half import Underflow
 from gradreach.record.seen.loop import (
+    CutOutput,
     DiscardedOperation,
     DiscardedResult,
     Dropping,
@@ -63,7 +64,8 @@ class Look:
     `losses` are the comparisons that the loss is made of, `alignments` its CTC losses, `loss_terms` the terms that it
     is the sum of, on some looks, and `loss_constant` what was added to it that has no gradient, where that is known;
     `leaky_factor` is an output that is held against targets and weighs log-probabilities too;
-    `penalty_alone` is what it leads to by penalties alone;
+    `penalty_alone` is what it leads to by penalties alone; `cut_outputs` are what models were given of one another
+    without its graph;
     `copied_targets` those whose targets are what the model is just given, `target_orders` how targets fit the ids in
     either order of batch and time, of the first looks alone; `outputs` what the root modules put out.
     `uncleared` names the parameters whose gradient, which made the update after this look, was still there at the next
@@ -123,6 +125,7 @@ class Look:
     loss_constant: LossConstant | None = None
     leaky_factor: LeakyFactor | None = None
     penalty_alone: PenaltyAlone | None = None
+    cut_outputs: tuple[CutOutput, ...] = ()
     copied_targets: CopiedTargets | None = None
     target_orders: tuple[TargetOrder, ...] = ()
     outputs: tuple[OutputLook, ...] = ()

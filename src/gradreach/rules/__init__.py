@@ -76,6 +76,7 @@ gr613_blank_among_targets: the targets of a CTC loss hold its blank
 gr614_normalised_output: the output that a loss is given comes straight from a normalisation
 gr615_leaky_advantage: the advantage of a policy has a gradient into what predicts the return
 gr616_penalty_alone: a part of the model that only a penalty trains
+gr617_cut_off_verdict: a model that is judged by another one that is given its output without a graph
 gr607_far_start: the loss begins far above what a constant guess gets
 gr701_input_scale: inputs out of scale, and what comes of it
 gr702_axes_exchanged: a layer runs over the batch in place of time, or a view mixes the rows

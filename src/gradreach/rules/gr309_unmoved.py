@@ -160,12 +160,13 @@ RULE = Rule(
     ),
     judge=judge,
     headline=_headline,
-    urgency=2,
+    urgency=0,
     labels={"idle": "parameters that are stepped without a gradient"},
     zoo=(
         "gr309_optimizer_made_too_early",
         "gr309_cleared_before_step",
         "gr309_never_stepped",
         "gr309_second_optimizer",
+        "gr309_loss_with_weights",
     ),
 )

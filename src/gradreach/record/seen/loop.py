@@ -175,6 +175,15 @@ class Mode:
 
 
 @dataclass(frozen=True, slots=True)
+class CutOutput:
+    """On one watched step the model `judge` was given what the model `source` put out, but never with the graph that
+    leads back to it."""
+
+    source: str
+    judge: str
+
+
+@dataclass(frozen=True, slots=True)
 class DiscardedResult:
     """A call of a module at a `line` that reads nothing of what it returned, and from which nothing goes to the loss.
 

@@ -138,6 +138,7 @@ unsaturated_loss: a loss that keeps its slope where another model is certain
 unscale: clip gradients without the loss scale
 update_bias: start the gate that lets new things into a GRU's state nearly shut
 update_order: clear, run backward, step
+uncut_output: hand a model's output on with its graph, in the step that trains it through another
 use_result: use what a part puts out, and not only its penalty
 module_list: keep parts where torch finds them
 warm_up_by_steps: step a warm-up as often as it counts

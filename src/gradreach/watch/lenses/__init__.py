@@ -33,6 +33,7 @@ padding: values that fill up the ends of sequences
 alike_rows: whether all rows of a batch are the same
 unheard_backwards: modules with a backward pass of their own that autograd does not know
 loss_terms: how hard each term of a loss pulls at the weights that it shares with the others
+cut_outputs: what models are given of one another without its graph
 penalties: the layers that a loss leads to by a penalty alone
 losses: which outputs the loss holds against which targets, and how both lie
 leaky_factors: outputs that are held against targets and weigh log-probabilities too, and how hard each pulls
